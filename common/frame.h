@@ -1,0 +1,160 @@
+/* Frames: the bytes that nodes and tools exchange on our topics <-> one bounded struct.
+ *
+ * A frame is a CBOR map (RFC 8949) with small unsigned keys; the keys, types and bounds stand in one table in
+ * frame.c, the meaning of each message in common/PROTOCOL.md.  Unknown keys are skipped, so that a later version may
+ * add some; a frame of another major version is refused.  Pure: no protocol rule looks at raw bytes, no byte of a
+ * stranger gets past frame_decode without being bounded. */
+#ifndef DHT_FRAME_H
+#define DHT_FRAME_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "peer.h"
+#include "ring.h"
+
+#define FRAME_VERSION 1
+
+enum frame_type {
+	FRAME_NONE,
+	FRAME_HELLO,    /* a seeker asks for admission                                   ring */
+	FRAME_REFUSE,   /* the id or name is in use                                      inbox */
+	FRAME_BUSY,     /* not now; ask again after `wait`                               inbox */
+	FRAME_OFFER,    /* the owner of the position offers the sub-arc                  inbox */
+	FRAME_ASK,      /* a leaver asks its successor to take its arc                   inbox */
+	FRAME_ACCEPT,   /* the taker is ready, its subscriptions granted                 inbox */
+	FRAME_RECORDS,  /* records ahead of, or behind, the cut                          inbox */
+	FRAME_RACK,     /* all RECORDS up to `seq` are here                              inbox */
+	FRAME_CUT,      /* the cut                                                       cut/<giver> */
+	FRAME_GRANT,    /* the new views, and how many records make the copy whole       inbox */
+	FRAME_VOID,     /* the handover `attempt` is off                                 inbox */
+	FRAME_STORE,    /* maker -> members and leavers: store these views               inbox */
+	FRAME_STORED,   /* ... they are stored                                           inbox */
+	FRAME_REFUSED,  /* ... never: here is mine                                       inbox */
+	FRAME_HOLDS,    /* maker -> members and leavers: all have stored it              inbox */
+	FRAME_ACTIVE,   /* the taker serves: the giver forgets                           inbox */
+	FRAME_SYNC,     /* is this view your newest, and is this connection yours?       inbox */
+	FRAME_CONFIRM,  /* yes (or: mine is newer, see views)                            inbox */
+	FRAME_NOTIFY,   /* my arc begins at you: I am your successor                     inbox */
+	FRAME_FIND,     /* who knows anything about this arc?                            ring */
+	FRAME_FOUND,    /* the register: this ring exists                                founder, retained */
+	FRAME_TRIP,     /* to oneself: is this connection whole?                         inbox */
+	FRAME_MERGE,    /* records of an arc that moved on: put if newer                 ring */
+	FRAME_MERGED,   /* ... these ids are safe                                        inbox */
+	FRAME_WHO,      /* a tool asks for every node's status                           ring */
+	FRAME_STATUS,   /* a node's status                                               node/<id> retained, reply */
+	FRAME_LEAVE,    /* a tool asks a node to leave                                   inbox */
+	FRAME_REPLY,    /* ... what came of it                                           reply */
+	FRAME_TYPES,
+};
+
+enum frame_reason {
+	REASON_NONE,
+	REASON_ID_IN_USE,
+	REASON_NAME_IN_USE,
+	REASON_LEAVING,      /* REPLY: the node has begun to leave */
+	REASON_NOT_ACTIVE,   /* REPLY: it is not active, so it can't leave in order */
+};
+
+/* The state of a node as STATUS tells it. */
+enum node_state {
+	NODE_GONE, /* what the will says */
+	NODE_CONNECTING,
+	NODE_JOINING,
+	NODE_ACTIVE,
+	NODE_SUSPECT,
+	NODE_LEAVING,
+	NODE_LEFT,
+	NODE_STATES,
+};
+const char *node_state_name(enum node_state state);
+
+/* The identity of a ring: which founding it comes from.  Higher terms win (PROTOCOL.md, "Founding"). */
+struct ring_id {
+	uint32_t term; /* 0 = none */
+	uint64_t nonce;
+};
+
+struct view_name {
+	uint64_t number; /* the arc's epoch; 0 = no view */
+	uint32_t maker;
+};
+
+#define VIEW_LEAVERS_MAX 4
+#define FRAME_VIEWS_MAX 4
+
+/* A view of an arc (design, "Views").  backup.memory == 0: there is none. */
+struct view {
+	struct view_name name;
+	struct view_name base;
+	struct arc arc; /* arc.hi is not always owner.id: a taken-over arc keeps its end until it is merged */
+	struct member owner;
+	struct member backup;
+	struct member leavers[VIEW_LEAVERS_MAX];
+	uint8_t leaver_count;
+};
+
+/* A record on the wire.  value is borrowed from the frame's bytes (decode) or the caller (encode). */
+struct frame_record {
+	uint32_t id;
+	uint64_t number;  /* version: (view number, counter) */
+	uint64_t counter;
+	const uint8_t *value;
+	size_t value_len;
+};
+
+#define FRAME_RECORDS_MAX 512
+#define FRAME_VALUE_MAX (16u << 20)
+#define FRAME_IDS_MAX 512
+
+struct frame {
+	enum frame_type type;
+	struct member from;    /* memory 0: a tool */
+	struct conn to;        /* the connection meant; count 0: whoever has the inbox */
+	struct ring_id ring;   /* the sender's ring; term 0: none yet */
+	uint64_t attempt;      /* names one handover of its giver */
+	uint64_t seq;          /* RECORDS, RACK, MERGE, TRIP, FIND: a number; GRANT: the last RECORDS */
+	uint64_t count;        /* GRANT: records in all; STATUS: records held */
+	uint64_t hash;         /* GRANT: sum of the record hashes */
+	uint32_t wait;         /* BUSY: milliseconds */
+	enum frame_reason reason;
+	struct arc arc;        /* OFFER, ASK, FIND, STATUS; arc_set tells whether it was there */
+	bool arc_set;
+	bool flag;             /* SYNC: answer wanted; CONFIRM: the view asked about is my newest; STATUS: see PROTOCOL.md */
+	enum node_state state; /* STATUS */
+	uint64_t since;        /* STATUS: milliseconds in this state */
+	uint32_t predecessor, successor; /* STATUS */
+	struct conn peer;      /* SYNC, CONFIRM: the connection of the addressee as the sender knows it */
+	char name[NAME_MAX_LEN + 1];      /* HELLO, REFUSE, STATUS: the node's name */
+	char software[32];                /* STATUS: version of the software */
+	char reply[128];                  /* WHO, LEAVE: topic for the answer */
+	struct view views[FRAME_VIEWS_MAX];
+	uint8_t view_count;
+	struct frame_record *records; /* decode: points into the caller's array */
+	size_t record_count;
+	uint32_t *ids; /* MERGED; decode: points into the caller's array */
+	size_t id_count;
+};
+
+/* Room for what a decoded frame points at; one is enough for a process that decodes one frame at a time. */
+struct frame_room {
+	struct frame_record records[FRAME_RECORDS_MAX];
+	uint32_t ids[FRAME_IDS_MAX];
+};
+
+/* Appends nothing, allocates once: returns the encoded bytes (caller frees), *len their number.  Ends the process when
+ * memory is exhausted; aborts on a frame that breaks the bounds above (a bug of ours). */
+uint8_t *frame_encode(const struct frame *f, size_t *len);
+
+/* Decodes untrusted bytes.  Returns NULL on success, or why not as a static text ("truncated", "version 7", ...).  *f
+ * borrows from bytes and room; every count is within its bound, every text NUL-terminated and free of NULs inside,
+ * every enum in range, and the type is known. */
+const char *frame_decode(struct frame *f, struct frame_room *room, const uint8_t *bytes, size_t len);
+
+/* How many bytes a record takes in a frame, at most; to fill frames to a size. */
+size_t frame_record_size(const struct frame_record *r);
+
+const char *frame_type_name(enum frame_type type);
+
+#endif

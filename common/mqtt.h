@@ -1,0 +1,122 @@
+/* libmosquitto on a libevent loop: one connection to the broker at a time, made anew for ever.
+ *
+ * The module owns every pitfall of that pairing (../tests/unit/test-mqtt.c has one test for each): new events at every connect,
+ * bounded bursts of reads, no blocking name look-up or connect, time-outs for connect and CONNACK, capped exponential
+ * backoff with jitter, keepalive, failed subscriptions seen, a bounded outbox.  Nothing is carried from one connection
+ * to the next: what was not written is gone, subscriptions are the user's to make again.
+ * Portable MQTT 3.1.1, clean sessions, QoS 0.  It never decides what a message means.
+ *
+ * Callbacks run from the loop, never from inside mqtt_publish, mqtt_subscribe or mqtt_stop.  Every function may be
+ * called from a callback, but mqtt_free. */
+#ifndef DHT_MQTT_H
+#define DHT_MQTT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "url.h"
+
+struct event_base;
+struct evdns_base;
+struct mqtt;
+
+/* Who this connection is; filled by the user before every attempt.  All fields are borrowed until the callback's
+ * caller has read them, i.e. they must outlive the callback's return by one loop turn; keep them in your struct. */
+struct mqtt_identity {
+	const char *client_id;
+	const char *will_topic; /* NULL: no will */
+	const void *will_payload;
+	size_t will_len;
+	bool will_retain;
+};
+
+enum mqtt_failure {
+	MQTT_OK,
+	MQTT_UNREACHABLE,  /* name not found, refused, no route, socket missing, time-out of the connect */
+	MQTT_NOT_MQTT,     /* connected, but no CONNACK in time, or no MQTT at all */
+	MQTT_DENIED,       /* CONNACK 4 or 5: bad user name or password, not authorised */
+	MQTT_REJECTED,     /* CONNACK 1 to 3: version, client id, unavailable */
+	MQTT_LOST,         /* an established connection ended */
+	MQTT_OVERFLOW,     /* the hard bound of the outbox was hit: we gave the connection up */
+};
+
+struct mqtt_message {
+	const char *topic;      /* NUL-terminated */
+	const uint8_t *payload; /* never NULL; valid until the callback returns */
+	size_t len;
+	bool retained; /* sent because we subscribed, not because somebody published now */
+};
+
+struct mqtt_callbacks {
+	/* before each attempt */
+	void (*identify)(void *arg, struct mqtt_identity *identity);
+	void (*connected)(void *arg);
+	/* after `connected`, or after each failed attempt; detail is a static or borrowed English text such as
+	 * "connection refused"; retry_ms: when the next attempt is made */
+	void (*disconnected)(void *arg, enum mqtt_failure why, const char *detail, unsigned retry_ms);
+	/* the broker answered a subscription */
+	void (*subscribed)(void *arg, const char *filter, bool granted);
+	void (*message)(void *arg, const struct mqtt_message *message);
+	/* the outbox fell from above its high mark to below its low mark */
+	void (*drained)(void *arg);
+	/* one turn of reading is over: everything that arrived together has been given to `message` */
+	void (*turn)(void *arg);
+	/* mqtt_stop has finished (flushed and disconnected, or given up) */
+	void (*stopped)(void *arg);
+};
+
+struct mqtt_config {
+	struct url url;
+	unsigned keepalive_s;        /* 5 or more; default 10 */
+	unsigned connect_timeout_ms; /* name look-up, connect and CONNACK, each; default 5000 */
+	unsigned backoff_min_ms;     /* default 50 */
+	unsigned backoff_max_ms;     /* default 5000 */
+	size_t outbox_high;          /* bytes; reading stops above it, so that answers cannot pile up; default 8 MiB */
+	size_t outbox_hard;          /* bytes; a publish beyond it ends the connection; default 64 MiB */
+};
+/* Fills the defaults and url = URL_DEFAULT. */
+void mqtt_config_init(struct mqtt_config *config);
+
+/* base, dns and arg are borrowed for the life of the object; config and callbacks are copied.  dns may be NULL if
+ * url.host is numeric or a socket. */
+struct mqtt *mqtt_new(struct event_base *base, struct evdns_base *dns, const struct mqtt_config *config,
+		      const struct mqtt_callbacks *callbacks, void *arg);
+
+/* Begins to connect, and to connect again whenever the connection ends, until mqtt_stop. */
+void mqtt_start(struct mqtt *m);
+
+/* Queues one QoS 0 message; payload is copied.  True if it is in the outbox; false if there is no connection, or the
+ * topic or size is invalid (a bug: asserted in debug builds), or the hard bound is hit (the connection is then given
+ * up: `disconnected` follows). */
+bool mqtt_publish(struct mqtt *m, const char *topic, const void *payload, size_t len, bool retain);
+
+/* Asks for a subscription (QoS 0); the answer comes as `subscribed`.  False without a connection. */
+bool mqtt_subscribe(struct mqtt *m, const char *filter);
+bool mqtt_unsubscribe(struct mqtt *m, const char *filter);
+
+/* Bytes accepted by mqtt_publish and not yet taken by the kernel, about. */
+size_t mqtt_backlog(const struct mqtt *m);
+bool mqtt_is_connected(const struct mqtt *m);
+
+/* Ends the connection now, as if it were lost, and connects anew after the backoff. */
+void mqtt_reset(struct mqtt *m);
+
+/* Writes what is queued, for at most timeout_ms, then DISCONNECTs (no will) and never connects again; `stopped`
+ * follows.  Without a connection `stopped` follows at once. */
+void mqtt_stop(struct mqtt *m, unsigned timeout_ms);
+
+/* Not from a callback. */
+void mqtt_free(struct mqtt *m);
+
+/* A fence: connects once with somebody else's client id, so that the broker closes that session before it sends the
+ * CONNACK (MQTT 3.1.1 [MQTT-3.1.4-2]; Mosquitto: handle_connect.c), then disconnects cleanly.  done(arg, true) once the
+ * CONNACK is here; done(arg, false) if it did not come within timeout_ms.  Frees itself; mqtt_fence_cancel before `done`
+ * frees it early.  config's url, user and password are used. */
+struct mqtt_fence;
+struct mqtt_fence *mqtt_fence(struct event_base *base, struct evdns_base *dns, const struct mqtt_config *config,
+			      const char *client_id, unsigned timeout_ms, void (*done)(void *arg, bool fenced),
+			      void *arg);
+void mqtt_fence_cancel(struct mqtt_fence *f);
+
+#endif

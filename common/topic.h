@@ -1,0 +1,48 @@
+/* Topics and their meanings: the reference's and ours, under an optional prefix.  Pure.
+ *
+ * Portable levels only ([0-9a-z_-], never empty), far below every broker's limits (common/PROTOCOL.md, "Topics"). */
+#ifndef DHT_TOPIC_H
+#define DHT_TOPIC_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum topic_kind {
+	TOPIC_UNKNOWN,
+	/* the reference's, text */
+	TOPIC_JOIN,
+	TOPIC_HAS_STARTED,
+	TOPIC_ACK_JOIN,
+	TOPIC_PUT,
+	TOPIC_ACK_PUT,
+	TOPIC_GET,
+	TOPIC_RES_GET,
+	TOPIC_LEAVE,
+	TOPIC_ACK_LEAVE,
+	/* ours, frames */
+	TOPIC_RING,    /* ring            every node: hello, who, find, merge */
+	TOPIC_FOUNDER, /* founder         the retained register: which ring there is */
+	TOPIC_INBOX,   /* in/<id>         one node */
+	TOPIC_CUT,     /* cut/<id>        that giver and its taker: the cut */
+	TOPIC_NODE,    /* node/<id>       retained status, overwritten by the will */
+	TOPIC_REPLY,   /* to/<client id>  one tool */
+	TOPIC_KINDS,
+};
+
+#define TOPIC_PREFIX_MAX 63
+#define TOPIC_MAX 128
+
+/* Writes the topic.  prefix: "" or levels without a slash at either end; id is used by INBOX, CUT and NODE (8 hex
+ * digits), client by REPLY (a connection's text), both else ignored. */
+void topic_format(char out[TOPIC_MAX], const char *prefix, enum topic_kind kind, uint32_t id, const char *client);
+
+/* What a received topic means; *id is set for INBOX, CUT and NODE.  TOPIC_UNKNOWN if it is not ours. */
+enum topic_kind topic_parse(const char *topic, const char *prefix, uint32_t *id);
+
+/* True if the text can be a prefix: at most TOPIC_PREFIX_MAX bytes, portable non-empty levels. */
+bool topic_prefix_valid(const char *prefix);
+
+/* True if the text is a reply topic under that prefix and therefore safe to publish to. */
+bool topic_is_reply(const char *topic, const char *prefix);
+
+#endif

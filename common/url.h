@@ -1,0 +1,26 @@
+/* Where the broker is: `mqtt://[user[:password]@]host[:port]` or `unix:///path`.  Pure but for reading no file. */
+#ifndef DHT_URL_H
+#define DHT_URL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define URL_DEFAULT "mqtt://127.0.0.1:1883"
+
+struct url {
+	bool unix_socket;
+	char host[256]; /* name or numeric address without brackets, or the socket's path */
+	uint16_t port;  /* 1883 if not given; 0 for a socket */
+	char user[128]; /* percent-decoded; "" = none */
+	char password[128];
+	bool has_password;
+};
+
+/* Parses; NULL on success, else what is wrong, as a text that names the part and the remedy (static or in error). */
+const char *url_parse(struct url *url, const char *text, char *error, size_t error_size);
+
+/* Writes the URL without its password ("mqtt://user:***@host:1883"). */
+void url_format(char *out, size_t size, const struct url *url);
+
+#endif

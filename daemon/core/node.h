@@ -1,0 +1,122 @@
+/* A node's life as a value and one function: an event and the time in, effects out.
+ *
+ * The core does no I/O, reads no clock and draws no random number that was not seeded from outside; it links with
+ * nothing but the C library, uthash (header only) and the pure parts of common/.  The daemon's shell and the simulator
+ * are two users of the same interface (common/PROTOCOL.md has the rules; this header only the plumbing).
+ *
+ * Ownership: what an event points at is borrowed for the call and copied if kept; effects and what they point at are
+ * valid until the next call for the same node.  Memory that cannot be had ends the process. */
+#ifndef DHT_NODE_H
+#define DHT_NODE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../../common/frame.h"
+#include "../../common/peer.h"
+#include "../../common/topic.h"
+
+struct node;
+
+/* Times are milliseconds.  node_config_init fills the defaults named here. */
+struct node_config {
+	uint32_t id;
+	char name[NAME_MAX_LEN + 1];         /* "" = the id in decimal */
+	char topic_prefix[TOPIC_PREFIX_MAX + 1];
+	char software[32];
+	uint64_t memory;       /* this process's memory incarnation: random, not 0 */
+	uint64_t seed;         /* of the core's own random numbers (jitter); never used where a stranger must not guess */
+	unsigned join_interval;  /* 10: between attempts to join */
+	unsigned join_attempts;  /* 100: counted attempts before founding */
+	unsigned resend;         /* 200: an unanswered frame is sent again */
+	unsigned silence;        /* 1500: a party to a change that has not answered for so long is fenced */
+	unsigned grace;          /* 2000: how long a node whose will was seen may come back with its records */
+	unsigned ping;           /* 10000: between two looks at one's neighbours */
+	unsigned recover;        /* 10000: how long an arc nobody answers for stays in doubt before it is served as empty */
+	size_t held_max;         /* 16 MiB: operations held during a handover, in bytes */
+};
+void node_config_init(struct node_config *config);
+
+enum event_type {
+	EVENT_START,        /* first event */
+	EVENT_CONNECTED,    /* CONNACK 0 on the connection announced by node_identify */
+	EVENT_DISCONNECTED, /* that connection is gone */
+	EVENT_SUBSCRIBED,   /* the broker answered a subscription (topic, granted) */
+	EVENT_MESSAGE,      /* a message (topic, payload, len, retained) */
+	EVENT_FENCED,       /* the fence of EFFECT_FENCE has ended (conn, granted = fenced) */
+	EVENT_DRAINED,      /* the transport's outbox has room again; streams may go on */
+	EVENT_TIMER,        /* the deadline of the last update has come */
+	EVENT_STOP,         /* SIGTERM, SIGINT: leave in good order */
+	EVENT_TYPES,
+};
+
+struct event {
+	enum event_type type;
+	uint64_t now; /* monotonic, never goes back */
+	const char *topic;
+	const uint8_t *payload;
+	size_t len;
+	bool retained;
+	bool granted;
+	struct conn conn;
+};
+
+enum effect_type {
+	EFFECT_SUBSCRIBE,   /* topic */
+	EFFECT_UNSUBSCRIBE, /* topic */
+	EFFECT_PUBLISH,     /* topic, payload, len, retain */
+	EFFECT_FENCE,       /* conn: connect once with this client id; EVENT_FENCED follows unless the connection is lost */
+	EFFECT_LOG,         /* level (syslog's 3 to 7), text */
+	EFFECT_STATE,       /* state, text: a sentence for people (sd_notify STATUS); READY=1 when first ACTIVE */
+	EFFECT_PROGRESS,    /* a handover advances while stopping: extend the stop time-out */
+	EFFECT_EXIT,        /* code (sysexits), after everything published so far is written */
+};
+
+struct effect {
+	enum effect_type type;
+	const char *topic;
+	const uint8_t *payload;
+	size_t len;
+	bool retain;
+	struct conn conn;
+	int level;
+	const char *text;
+	enum node_state state;
+	int code;
+};
+
+struct update {
+	const struct effect *effects;
+	size_t count;
+	uint64_t deadline; /* send EVENT_TIMER at this time, unless another event comes first; UINT64_MAX: none */
+};
+
+struct node *node_new(const struct node_config *config);
+void node_free(struct node *node);
+
+/* One event.  All effects must be carried out, in order, before the next event. */
+void node_step(struct node *node, const struct event *event, struct update *update);
+
+/* Who the next connection is: called before each attempt to connect, with fresh unguessable random bits.  The texts are
+ * valid until the next call. */
+struct node_identity {
+	struct conn conn;
+	const char *client_id;
+	const char *will_topic;
+	const uint8_t *will_payload;
+	size_t will_len;
+};
+void node_identify(struct node *node, uint64_t nonce, struct node_identity *identity);
+
+/* What the world may see, for judges and tests; valid until the next step. */
+enum node_state node_get_state(const struct node *node);
+/* True if the node would answer an operation on this id now. */
+bool node_serves(const struct node *node, uint32_t id);
+size_t node_record_count(const struct node *node);
+/* The value of a record it holds (served or not), NULL if none. */
+const uint8_t *node_record(const struct node *node, uint32_t id, size_t *len);
+/* Its arc (the union of what it owns), if it owns any. */
+bool node_get_arc(const struct node *node, struct arc *arc);
+
+#endif
