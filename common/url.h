@@ -23,4 +23,8 @@ const char *url_parse(struct url *url, const char *text, char *error, size_t err
 /* Writes the URL without its password ("mqtt://user:***@host:1883"). */
 void url_format(char *out, size_t size, const struct url *url);
 
+/* Overwrites what may be a password ("//user:THIS@") with '*', in place, in any text, valid or not: for argv and for
+ * error lines that quote what was typed. */
+void url_mask(char *text);
+
 #endif

@@ -1,0 +1,48 @@
+/* Allocation that cannot fail: memory that cannot be had ends the process, so no caller has to check. */
+#ifndef DHT_MEM_H
+#define DHT_MEM_H
+
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static inline void *xcheck(void *p)
+{
+	if (p == NULL) {
+		fputs("out of memory\n", stderr);
+		abort();
+	}
+	return p;
+}
+
+static inline void *xmalloc(size_t size)
+{
+	return xcheck(malloc(size ? size : 1));
+}
+
+static inline void *xcalloc(size_t count, size_t size)
+{
+	return xcheck(calloc(count ? count : 1, size ? size : 1));
+}
+
+static inline void *xrealloc(void *p, size_t size)
+{
+	return xcheck(realloc(p, size ? size : 1));
+}
+
+static inline void *xmemdup(const void *p, size_t size)
+{
+	void *copy = xmalloc(size);
+
+	if (size > 0)
+		memcpy(copy, p, size);
+	return copy;
+}
+
+static inline char *xstrdup(const char *text)
+{
+	return xmemdup(text, strlen(text) + 1);
+}
+
+#endif

@@ -1,0 +1,468 @@
+#include "option.h"
+
+#include <assert.h>
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "log.h"
+#include "mem.h"
+#include "url.h"
+
+static void *option_member(const struct option_row *row, void *target)
+{
+	return (char *)target + row->offset;
+}
+
+static bool option_is_flag(const struct option_row *row)
+{
+	return row->kind == OPTION_FLAG || row->kind == OPTION_STOP;
+}
+
+static uint64_t option_max(const struct option_row *row)
+{
+	return row->max ? row->max : UINT32_MAX;
+}
+
+/* Values ------------------------------------------------------------------------------------------------------- */
+
+/* Each sets the member, or says what was expected instead. */
+
+static bool option_set_flag(void *member, const char *text, char *expected)
+{
+	static const char *const yes[] = {"1", "yes", "true", "on"}, *const no[] = {"0", "no", "false", "off"};
+
+	for (size_t i = 0; i < 4; i++) {
+		if (strcasecmp(text, yes[i]) == 0 || strcasecmp(text, no[i]) == 0) {
+			*(bool *)member = strcasecmp(text, yes[i]) == 0;
+			return true;
+		}
+	}
+	snprintf(expected, OPTION_ERROR_MAX, "expected yes or no");
+	return false;
+}
+
+static bool option_set_text(const struct option_row *row, void *member, const char *text, char *expected)
+{
+	char **slot = member;
+	size_t len = strlen(text);
+
+	if (len < row->min) {
+		snprintf(expected, OPTION_ERROR_MAX, "it must not be %s", len == 0 ? "empty" : "so short");
+		return false;
+	}
+	if (row->max > 0 && len > row->max) {
+		snprintf(expected, OPTION_ERROR_MAX, "at most %llu bytes", (unsigned long long)row->max);
+		return false;
+	}
+	free(*slot);
+	*slot = xstrdup(text);
+	return true;
+}
+
+static bool option_set_unsigned(const struct option_row *row, void *member, const char *text, char *expected)
+{
+	size_t digits = strspn(text, "0123456789");
+	uint64_t value = 0;
+
+	for (size_t i = 0; i < digits && value <= UINT32_MAX; i++)
+		value = value * 10 + (uint64_t)(text[i] - '0');
+	if (digits == 0 || text[digits] != '\0' || value < row->min || value > option_max(row)) {
+		snprintf(expected, OPTION_ERROR_MAX, "expected a number from %llu to %llu",
+			 (unsigned long long)row->min, (unsigned long long)option_max(row));
+		return false;
+	}
+	*(uint32_t *)member = (uint32_t)value;
+	return true;
+}
+
+static void option_format_duration(char *out, size_t size, uint64_t ms)
+{
+	if (ms > 0 && ms % 60000 == 0)
+		snprintf(out, size, "%llum", (unsigned long long)ms / 60000);
+	else if (ms > 0 && ms % 1000 == 0)
+		snprintf(out, size, "%llus", (unsigned long long)ms / 1000);
+	else
+		snprintf(out, size, "%llums", (unsigned long long)ms);
+}
+
+/* Milliseconds of "1.5s", or UINT64_MAX if it is no duration.  Integers only: no locale, no rounding. */
+static uint64_t option_parse_duration(const char *text)
+{
+	static const struct {
+		const char *unit;
+		uint64_t ms;
+	} units[] = {{"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}};
+	size_t whole = strspn(text, "0123456789"), part = 0;
+	uint64_t value = 0, scale = 1;
+
+	if (whole == 0 || whole > 10)
+		return UINT64_MAX;
+	for (size_t i = 0; i < whole; i++)
+		value = value * 10 + (uint64_t)(text[i] - '0');
+	text += whole;
+	if (*text == '.') {
+		part = strspn(++text, "0123456789");
+		if (part == 0 || part > 3)
+			return UINT64_MAX;
+	}
+	for (size_t i = 0; i < part; i++, scale *= 10)
+		value = value * 10 + (uint64_t)(text[i] - '0');
+	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+		if (strcmp(text + part, units[i].unit) == 0)
+			return value * units[i].ms / scale;
+	}
+	return UINT64_MAX;
+}
+
+static bool option_set_duration(const struct option_row *row, void *member, const char *text, char *expected)
+{
+	uint64_t ms = option_parse_duration(text);
+	char low[32], high[32];
+
+	if (ms < row->min || ms > option_max(row)) {
+		option_format_duration(low, sizeof(low), row->min);
+		option_format_duration(high, sizeof(high), option_max(row));
+		if (ms == UINT64_MAX)
+			snprintf(expected, OPTION_ERROR_MAX, "expected a duration such as 5s, 200ms or 2m");
+		else if (row->max > 0)
+			snprintf(expected, OPTION_ERROR_MAX, "expected %s to %s", low, high);
+		else
+			snprintf(expected, OPTION_ERROR_MAX, "expected %s or more, at most 49 days", low);
+		return false;
+	}
+	*(uint32_t *)member = (uint32_t)ms;
+	return true;
+}
+
+static bool option_set_level(void *member, const char *text, char *expected)
+{
+	static const struct {
+		const char *name;
+		enum log_level level;
+	} levels[] = {{"error", LOG_ERROR_LEVEL}, {"warn", LOG_WARN_LEVEL},
+		      {"info", LOG_INFO_LEVEL}, {"debug", LOG_DEBUG_LEVEL}};
+
+	for (size_t i = 0; i < sizeof(levels) / sizeof(levels[0]); i++) {
+		if (strcasecmp(text, levels[i].name) == 0) {
+			*(enum log_level *)member = levels[i].level;
+			return true;
+		}
+	}
+	snprintf(expected, OPTION_ERROR_MAX, "expected error, warn, info or debug");
+	return false;
+}
+
+static bool option_set(const struct option_row *row, void *target, const char *text, char *expected)
+{
+	void *member = option_member(row, target);
+
+	switch (row->kind) {
+	case OPTION_FLAG:
+	case OPTION_STOP:
+		return option_set_flag(member, text, expected);
+	case OPTION_TEXT:
+	case OPTION_URL:
+		return option_set_text(row, member, text, expected);
+	case OPTION_UNSIGNED:
+		return option_set_unsigned(row, member, text, expected);
+	case OPTION_DURATION:
+		return option_set_duration(row, member, text, expected);
+	case OPTION_LEVEL:
+		return option_set_level(member, text, expected);
+	}
+	abort();
+}
+
+/* Arguments ---------------------------------------------------------------------------------------------------- */
+
+struct option_scan {
+	const struct option_table *table;
+	void *target;
+	struct option_result *result;
+	char *error; /* the first mistake, "" = none */
+	int argc, next;
+	char **argv;
+	bool stopped;
+};
+
+static void option_fail_value(struct option_scan *scan, const struct option_row *row, const char *origin, char *text,
+			      const char *expected)
+{
+	if (scan->error[0] != '\0')
+		return;
+	if (row->kind == OPTION_URL)
+		url_mask(text);
+	snprintf(scan->error, OPTION_ERROR_MAX, "invalid %s '%.100s': %.150s", origin, text, expected);
+}
+
+static void option_fail_unknown(struct option_scan *scan, const char *word)
+{
+	const struct option_table *table = scan->table;
+	size_t len = strcspn(word, "=");
+	char name[64], guess[80] = "";
+	unsigned best;
+
+	if (scan->error[0] != '\0')
+		return;
+	snprintf(name, sizeof(name), "%.*s", (int)(len < 60 ? len : 60), word);
+	best = option_guess_limit(name) + 1;
+	for (size_t i = 0; strncmp(name, "--", 2) == 0 && i < table->count; i++) {
+		unsigned distance = option_distance(name + 2, table->rows[i].name);
+
+		if (distance < best) {
+			best = distance;
+			snprintf(guess, sizeof(guess), "; did you mean '--%s'?", table->rows[i].name);
+		}
+	}
+	snprintf(scan->error, OPTION_ERROR_MAX, "unknown option '%s'%s see '%s --help'", name,
+		 guess[0] ? guess : ";", table->program);
+}
+
+/* value: what stood behind '=' or the letter, or NULL. */
+static void option_take(struct option_scan *scan, const struct option_row *row, char *value)
+{
+	char expected[OPTION_ERROR_MAX], origin[64];
+
+	if (option_is_flag(row)) {
+		if (value != NULL && scan->error[0] == '\0')
+			snprintf(scan->error, OPTION_ERROR_MAX, "option '--%s' takes no value", row->name);
+		*(bool *)option_member(row, scan->target) = true;
+		scan->stopped = scan->stopped || row->kind == OPTION_STOP;
+	} else {
+		if (value == NULL && scan->next < scan->argc)
+			value = scan->argv[scan->next++];
+		if (value == NULL) {
+			if (scan->error[0] == '\0')
+				snprintf(scan->error, OPTION_ERROR_MAX, "option '--%s' needs a value (%s)", row->name,
+					 row->argument ? row->argument : "TEXT");
+			return;
+		}
+		snprintf(origin, sizeof(origin), "--%s", row->name);
+		if (!option_set(row, scan->target, value, expected))
+			option_fail_value(scan, row, origin, value, expected);
+		if (row->kind == OPTION_URL)
+			url_mask(value); /* it stands in argv, where every user of the machine can read it */
+	}
+	scan->result->sources[row - scan->table->rows] = OPTION_GIVEN;
+}
+
+static const struct option_row *option_find(const struct option_table *table, const char *name, size_t len)
+{
+	for (size_t i = 0; i < table->count; i++) {
+		if (strlen(table->rows[i].name) == len && memcmp(table->rows[i].name, name, len) == 0)
+			return &table->rows[i];
+	}
+	return NULL;
+}
+
+static const struct option_row *option_find_letter(const struct option_table *table, char letter)
+{
+	for (size_t i = 0; i < table->count; i++) {
+		if (table->rows[i].letter != 0 && table->rows[i].letter == letter)
+			return &table->rows[i];
+	}
+	return NULL;
+}
+
+static void option_scan_long(struct option_scan *scan, char *word)
+{
+	size_t len = strcspn(word + 2, "=");
+	const struct option_row *row = option_find(scan->table, word + 2, len);
+
+	if (row == NULL)
+		option_fail_unknown(scan, word);
+	else
+		option_take(scan, row, word[2 + len] == '=' ? word + 3 + len : NULL);
+}
+
+static void option_scan_letters(struct option_scan *scan, char *word)
+{
+	for (char *c = word + 1; *c != '\0'; c++) {
+		const struct option_row *row = option_find_letter(scan->table, *c);
+
+		if (row == NULL) {
+			option_fail_unknown(scan, word);
+			return;
+		}
+		if (!option_is_flag(row)) {
+			option_take(scan, row, c[1] ? c + 1 : NULL);
+			return;
+		}
+		option_take(scan, row, NULL);
+	}
+}
+
+static void option_scan_words(struct option_scan *scan)
+{
+	struct option_result *result = scan->result;
+
+	while (scan->next < scan->argc) {
+		char *word = scan->argv[scan->next++];
+
+		if (strcmp(word, "--") == 0)
+			break;
+		if (strncmp(word, "--", 2) == 0)
+			option_scan_long(scan, word);
+		else if (word[0] != '-' || word[1] == '\0' ||
+			 (isdigit((unsigned char)word[1]) && option_find_letter(scan->table, word[1]) == NULL))
+			result->args[result->arg_count++] = word;
+		else
+			option_scan_letters(scan, word);
+	}
+	while (scan->next < scan->argc)
+		result->args[result->arg_count++] = scan->argv[scan->next++];
+}
+
+static void option_read_environment(struct option_scan *scan)
+{
+	char expected[OPTION_ERROR_MAX];
+
+	for (size_t i = 0; i < scan->table->count; i++) {
+		const struct option_row *row = &scan->table->rows[i];
+		const char *value = row->env ? getenv(row->env) : NULL;
+
+		if (scan->result->sources[i] != OPTION_DEFAULT || value == NULL || value[0] == '\0')
+			continue;
+		scan->result->sources[i] = OPTION_ENVIRONMENT;
+		if (!option_set(row, scan->target, value, expected)) {
+			char *copy = xstrdup(value);
+
+			option_fail_value(scan, row, row->env, copy, expected);
+			free(copy);
+		}
+	}
+}
+
+bool option_parse(const struct option_table *table, void *target, int argc, char **argv, struct option_result *result,
+		  char error[OPTION_ERROR_MAX])
+{
+	struct option_scan scan = {.table = table, .target = target, .result = result, .error = error,
+				   .argc = argc, .next = 1, .argv = argv};
+
+	assert(table->count <= OPTION_ROWS_MAX);
+	memset(result, 0, sizeof(*result));
+	result->args = argc > 0 ? argv + 1 : argv;
+	error[0] = '\0';
+	for (size_t i = 0; i < table->count; i++) {
+		/* a default that does not pass its own row is a mistake of ours */
+		if (table->rows[i].initial != NULL && !option_set(&table->rows[i], target, table->rows[i].initial, error))
+			abort();
+	}
+	option_scan_words(&scan);
+	if (scan.stopped)
+		error[0] = '\0';
+	else
+		option_read_environment(&scan);
+	return error[0] == '\0';
+}
+
+void option_free(const struct option_table *table, void *target)
+{
+	for (size_t i = 0; i < table->count; i++) {
+		const struct option_row *row = &table->rows[i];
+
+		if (row->kind == OPTION_TEXT || row->kind == OPTION_URL) {
+			char **slot = option_member(row, target);
+
+			free(*slot);
+			*slot = NULL;
+		}
+	}
+}
+
+enum option_source option_source(const struct option_table *table, const struct option_result *result,
+				 const char *name)
+{
+	const struct option_row *row = option_find(table, name, strlen(name));
+
+	assert(row != NULL);
+	return result->sources[row - table->rows];
+}
+
+const char *option_origin(const struct option_table *table, const struct option_result *result, const char *name,
+			  char out[64])
+{
+	enum option_source source = option_source(table, result, name);
+	const struct option_row *row = option_find(table, name, strlen(name));
+
+	if (source == OPTION_GIVEN)
+		snprintf(out, 64, "--%s", name);
+	else
+		snprintf(out, 64, "%s", source == OPTION_DEFAULT ? "default" : row->env);
+	return out;
+}
+
+/* Help and guesses --------------------------------------------------------------------------------------------- */
+
+#define OPTION_HELP_COLUMN 28
+#define OPTION_HELP_WIDTH 100
+
+static void option_help_row(FILE *out, const struct option_row *row)
+{
+	char left[64], text[256], *word, *rest = text;
+	int column;
+
+	if (row->letter)
+		snprintf(left, sizeof(left), "  -%c, --%s %s", row->letter, row->name, row->argument ? row->argument : "");
+	else
+		snprintf(left, sizeof(left), "      --%s %s", row->name, row->argument ? row->argument : "");
+	snprintf(text, sizeof(text), "%s%s%s%s%s%s%s", row->help, row->initial || row->env ? " (" : "",
+		 row->initial ? "default " : "", row->initial ? row->initial : "",
+		 row->initial && row->env ? "; " : "", row->env ? row->env : "",
+		 row->initial || row->env ? ")" : "");
+	fprintf(out, "%-*s", OPTION_HELP_COLUMN - 1, left);
+	column = OPTION_HELP_COLUMN - 1;
+	while ((word = strtok_r(rest, " ", &rest)) != NULL) {
+		int len = (int)strlen(word);
+
+		if (column + 1 + len > OPTION_HELP_WIDTH) {
+			fprintf(out, "\n%*s", OPTION_HELP_COLUMN - 1, "");
+			column = OPTION_HELP_COLUMN - 1;
+		}
+		fprintf(out, " %s", word);
+		column += 1 + len;
+	}
+	fputc('\n', out);
+}
+
+void option_help(FILE *out, const struct option_table *table)
+{
+	for (size_t i = 0; i < table->count; i++)
+		option_help_row(out, &table->rows[i]);
+}
+
+#define OPTION_WORD_MAX 40
+
+/* Optimal string alignment: Levenshtein with swaps of neighbours. */
+unsigned option_distance(const char *a, const char *b)
+{
+	size_t alen = strnlen(a, OPTION_WORD_MAX), blen = strnlen(b, OPTION_WORD_MAX);
+	unsigned d[OPTION_WORD_MAX + 1][OPTION_WORD_MAX + 1];
+
+	for (size_t i = 0; i <= alen; i++) {
+		for (size_t j = 0; j <= blen; j++) {
+			unsigned best;
+
+			if (i == 0 || j == 0) {
+				d[i][j] = (unsigned)(i + j);
+				continue;
+			}
+			best = d[i - 1][j - 1] + (a[i - 1] != b[j - 1]);
+			best = d[i - 1][j] + 1 < best ? d[i - 1][j] + 1 : best;
+			best = d[i][j - 1] + 1 < best ? d[i][j - 1] + 1 : best;
+			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] && d[i - 2][j - 2] + 1 < best)
+				best = d[i - 2][j - 2] + 1;
+			d[i][j] = best;
+		}
+	}
+	return d[alen][blen];
+}
+
+unsigned option_guess_limit(const char *word)
+{
+	size_t len = strlen(word);
+
+	return len < 4 ? 1 : len < 6 ? 2 : 3;
+}
