@@ -7,12 +7,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* The end of the process: exhausted memory, a broken invariant. */
+_Noreturn static inline void mem_die(const char *what)
+{
+	(void)fprintf(stderr, "fatal: %s\n", what);
+	abort();
+}
+
 static inline void *xcheck(void *p)
 {
-	if (p == NULL) {
-		fputs("out of memory\n", stderr);
-		abort();
-	}
+	if (p == NULL)
+		mem_die("out of memory");
 	return p;
 }
 

@@ -1,0 +1,149 @@
+#include "topic.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "mem.h"
+#include "peer.h"
+
+enum argument { ARGUMENT_NONE, ARGUMENT_ID, ARGUMENT_CLIENT };
+
+static const struct {
+	const char *name;
+	enum argument argument;
+} topics[TOPIC_KINDS] = {
+	[TOPIC_JOIN] = { "join", ARGUMENT_NONE },
+	[TOPIC_HAS_STARTED] = { "has_started", ARGUMENT_NONE },
+	[TOPIC_ACK_JOIN] = { "ack-join", ARGUMENT_NONE },
+	[TOPIC_PUT] = { "put", ARGUMENT_NONE },
+	[TOPIC_ACK_PUT] = { "ack-put", ARGUMENT_NONE },
+	[TOPIC_GET] = { "get", ARGUMENT_NONE },
+	[TOPIC_RES_GET] = { "res-get", ARGUMENT_NONE },
+	[TOPIC_LEAVE] = { "leave", ARGUMENT_NONE },
+	[TOPIC_ACK_LEAVE] = { "ack-leave", ARGUMENT_NONE },
+	[TOPIC_RING] = { "ring", ARGUMENT_NONE },
+	[TOPIC_FOUNDER] = { "founder", ARGUMENT_NONE },
+	[TOPIC_INBOX] = { "in", ARGUMENT_ID },
+	[TOPIC_CUT] = { "cut", ARGUMENT_ID },
+	[TOPIC_NODE] = { "node", ARGUMENT_ID },
+	[TOPIC_REPLY] = { "to", ARGUMENT_CLIENT },
+};
+
+static bool is_portable(char c)
+{
+	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || c == '_' || c == '-';
+}
+
+/* Length of the portable level that the text begins with. */
+static size_t level_length(const char *text)
+{
+	size_t n = 0;
+
+	while (is_portable(text[n]))
+		n++;
+	return n;
+}
+
+void topic_format(char out[TOPIC_MAX], const char *prefix, enum topic_kind kind, uint32_t id, const char *client)
+{
+	const char *slash = prefix[0] ? "/" : "";
+	const char *name = kind > TOPIC_UNKNOWN && kind < TOPIC_KINDS ? topics[kind].name : NULL;
+	int n;
+
+	if (!name)
+		mem_die("a topic of no kind");
+	switch (topics[kind].argument) {
+	case ARGUMENT_ID:
+		n = snprintf(out, TOPIC_MAX, "%s%s%s/%08" PRIx32, prefix, slash, name, id);
+		break;
+	case ARGUMENT_CLIENT:
+		n = snprintf(out, TOPIC_MAX, "%s%s%s/%s", prefix, slash, name, client);
+		break;
+	case ARGUMENT_NONE:
+	default:
+		n = snprintf(out, TOPIC_MAX, "%s%s%s", prefix, slash, name);
+	}
+	if (n < 0 || n >= TOPIC_MAX)
+		mem_die("a topic too long");
+}
+
+/* Exactly 8 lower-case hex digits. */
+static bool id_parse(const char *text, uint32_t *id)
+{
+	uint32_t v = 0;
+	int i;
+
+	for (i = 0; i < 8; i++) {
+		if (text[i] >= '0' && text[i] <= '9')
+			v = v << 4 | (uint32_t)(text[i] - '0');
+		else if (text[i] >= 'a' && text[i] <= 'f')
+			v = v << 4 | (uint32_t)(text[i] - 'a' + 10);
+		else
+			return false;
+	}
+	if (text[i] != '\0')
+		return false;
+	*id = v;
+	return true;
+}
+
+/* What follows the topic's name and its slash. */
+static bool argument_parse(enum argument argument, const char *text, uint32_t *id)
+{
+	size_t n;
+
+	if (argument == ARGUMENT_ID)
+		return id_parse(text, id);
+	n = level_length(text);
+	return n > 0 && n < CONN_TEXT && text[n] == '\0';
+}
+
+enum topic_kind topic_parse(const char *topic, const char *prefix, uint32_t *id)
+{
+	size_t n = strlen(prefix);
+
+	if (n > 0) {
+		if (strncmp(topic, prefix, n) != 0 || topic[n] != '/')
+			return TOPIC_UNKNOWN;
+		topic += n + 1;
+	}
+	n = strcspn(topic, "/");
+	for (int kind = TOPIC_UNKNOWN + 1; kind < TOPIC_KINDS; kind++) {
+		enum argument argument = topics[kind].argument;
+
+		if (strlen(topics[kind].name) != n || memcmp(topics[kind].name, topic, n) != 0)
+			continue;
+		if (argument == ARGUMENT_NONE ? topic[n] == '\0'
+					      : topic[n] == '/' && argument_parse(argument, topic + n + 1, id))
+			return (enum topic_kind)kind;
+		return TOPIC_UNKNOWN;
+	}
+	return TOPIC_UNKNOWN;
+}
+
+bool topic_prefix_valid(const char *prefix)
+{
+	size_t n;
+
+	if (prefix[0] == '\0')
+		return true;
+	if (strlen(prefix) > TOPIC_PREFIX_MAX)
+		return false;
+	for (;; prefix += n + 1) {
+		n = level_length(prefix);
+		if (n == 0)
+			return false;
+		if (prefix[n] == '\0')
+			return true;
+		if (prefix[n] != '/')
+			return false;
+	}
+}
+
+bool topic_is_reply(const char *topic, const char *prefix)
+{
+	uint32_t id;
+
+	return topic_parse(topic, prefix, &id) == TOPIC_REPLY;
+}
