@@ -10,7 +10,9 @@
 /* The end of the process: exhausted memory, a broken invariant. */
 _Noreturn static inline void mem_die(const char *what)
 {
-	(void)fprintf(stderr, "fatal: %s\n", what);
+	fputs("fatal: ", stderr);
+	fputs(what, stderr);
+	fputs("\n", stderr);
 	abort();
 }
 

@@ -43,6 +43,6 @@ bool conn_parse(const char *text, struct conn *c)
 		return false;
 	if (count == 0 || count >= CONN_COUNT_MAX)
 		return false;
-	*c = (struct conn){ .nonce = nonce, .count = (uint32_t)count };
+	*c = (struct conn){.nonce = nonce, .count = (uint32_t)count};
 	return true;
 }

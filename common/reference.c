@@ -77,13 +77,13 @@ static const char *client_parse(struct span s)
 
 const char *reference_parse_id(const uint8_t *p, size_t len, uint32_t *id)
 {
-	return number_parse((struct span){ p, len }, id);
+	return number_parse((struct span){p, len}, id);
 }
 
 const char *reference_parse_ack_join(const uint8_t *p, size_t len, struct reference_ack_join *out)
 {
-	struct span rest = { p, len }, src, dst;
-	struct reference_ack_join a = { .side = REFERENCE_SUCCESSOR };
+	struct span rest = {p, len}, src, dst;
+	struct reference_ack_join a = {.side = REFERENCE_SUCCESSOR};
 	const char *why;
 
 	if (!span_cut(&rest, '/', &src) || !span_cut(&rest, '/', &dst))
@@ -100,7 +100,7 @@ const char *reference_parse_ack_join(const uint8_t *p, size_t len, struct refere
 
 const char *reference_parse_put(const uint8_t *p, size_t len, struct reference_put *out)
 {
-	struct span rest = { p, len }, head, client, key;
+	struct span rest = {p, len}, head, client, key;
 	uint32_t number;
 	const char *why;
 
@@ -112,14 +112,18 @@ const char *reference_parse_put(const uint8_t *p, size_t len, struct reference_p
 	if ((why = client_parse(client)) || (why = number_parse(key, &number)))
 		return why;
 	*out = (struct reference_put){
-		.client = client.p, .client_len = client.len, .key = number, .value = rest.p, .value_len = rest.len,
+		.client = client.p,
+		.client_len = client.len,
+		.key = number,
+		.value = rest.p,
+		.value_len = rest.len,
 	};
 	return NULL;
 }
 
 const char *reference_parse_leave(const uint8_t *p, size_t len, struct reference_leave *out)
 {
-	struct span rest = { p, len }, id, successor;
+	struct span rest = {p, len}, id, successor;
 	struct reference_leave l;
 	const char *why;
 
@@ -134,7 +138,7 @@ const char *reference_parse_leave(const uint8_t *p, size_t len, struct reference
 
 const char *reference_parse_ack_leave(const uint8_t *p, size_t len, uint32_t *leaver, uint32_t *acker)
 {
-	struct span rest = { p, len }, first;
+	struct span rest = {p, len}, first;
 	uint32_t a, b;
 	const char *why;
 
@@ -150,7 +154,7 @@ const char *reference_parse_ack_leave(const uint8_t *p, size_t len, uint32_t *le
 const char *reference_parse_ack_put(const uint8_t *p, size_t len, const uint8_t **client, size_t *client_len,
 				    uint32_t *node)
 {
-	struct span rest = { p, len }, first;
+	struct span rest = {p, len}, first;
 	uint32_t id;
 	const char *why;
 
@@ -167,7 +171,7 @@ const char *reference_parse_ack_put(const uint8_t *p, size_t len, const uint8_t 
 const char *reference_parse_res_get(const uint8_t *p, size_t len, uint32_t *key, const uint8_t **value,
 				    size_t *value_len)
 {
-	struct span rest = { p, len }, first;
+	struct span rest = {p, len}, first;
 	const char *why;
 
 	if (!span_cut(&rest, '/', &first))

@@ -13,21 +13,21 @@ static const struct {
 	const char *name;
 	enum argument argument;
 } topics[TOPIC_KINDS] = {
-	[TOPIC_JOIN] = { "join", ARGUMENT_NONE },
-	[TOPIC_HAS_STARTED] = { "has_started", ARGUMENT_NONE },
-	[TOPIC_ACK_JOIN] = { "ack-join", ARGUMENT_NONE },
-	[TOPIC_PUT] = { "put", ARGUMENT_NONE },
-	[TOPIC_ACK_PUT] = { "ack-put", ARGUMENT_NONE },
-	[TOPIC_GET] = { "get", ARGUMENT_NONE },
-	[TOPIC_RES_GET] = { "res-get", ARGUMENT_NONE },
-	[TOPIC_LEAVE] = { "leave", ARGUMENT_NONE },
-	[TOPIC_ACK_LEAVE] = { "ack-leave", ARGUMENT_NONE },
-	[TOPIC_RING] = { "ring", ARGUMENT_NONE },
-	[TOPIC_FOUNDER] = { "founder", ARGUMENT_NONE },
-	[TOPIC_INBOX] = { "in", ARGUMENT_ID },
-	[TOPIC_CUT] = { "cut", ARGUMENT_ID },
-	[TOPIC_NODE] = { "node", ARGUMENT_ID },
-	[TOPIC_REPLY] = { "to", ARGUMENT_CLIENT },
+	[TOPIC_JOIN] = {"join", ARGUMENT_NONE},
+	[TOPIC_HAS_STARTED] = {"has_started", ARGUMENT_NONE},
+	[TOPIC_ACK_JOIN] = {"ack-join", ARGUMENT_NONE},
+	[TOPIC_PUT] = {"put", ARGUMENT_NONE},
+	[TOPIC_ACK_PUT] = {"ack-put", ARGUMENT_NONE},
+	[TOPIC_GET] = {"get", ARGUMENT_NONE},
+	[TOPIC_RES_GET] = {"res-get", ARGUMENT_NONE},
+	[TOPIC_LEAVE] = {"leave", ARGUMENT_NONE},
+	[TOPIC_ACK_LEAVE] = {"ack-leave", ARGUMENT_NONE},
+	[TOPIC_RING] = {"ring", ARGUMENT_NONE},
+	[TOPIC_FOUNDER] = {"founder", ARGUMENT_NONE},
+	[TOPIC_INBOX] = {"in", ARGUMENT_ID},
+	[TOPIC_CUT] = {"cut", ARGUMENT_ID},
+	[TOPIC_NODE] = {"node", ARGUMENT_ID},
+	[TOPIC_REPLY] = {"to", ARGUMENT_CLIENT},
 };
 
 static bool is_portable(char c)
