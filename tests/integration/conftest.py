@@ -1,0 +1,135 @@
+"""Fixtures: a broker, rings at it, a spy that hears everything.  Run with DHT_BUILD=<meson build folder>."""
+import os
+import sys
+
+import pytest
+
+sys.path.insert(0, os.path.dirname(__file__))
+
+import harness  # noqa: E402
+import proxy as proxies  # noqa: E402
+import wire  # noqa: E402
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """A failed test prints the tails of its nodes' logs and of its broker's."""
+    outcome = yield
+    report = outcome.get_result()
+    if report.failed:
+        for value in getattr(item, "funcargs", {}).values():
+            for thing in getattr(value, "made", [value]):
+                if isinstance(thing, harness.Ring):
+                    for node in thing.nodes:
+                        report.sections.append((f"log of {node.label}", node.tail(40)))
+                elif isinstance(thing, harness.Broker):
+                    report.sections.append(("log of the broker", "\n".join(thing.log_text().splitlines()[-30:])))
+
+
+def pytest_collection_modifyitems(items):
+    """The slow ones first: two workers then end at the same time."""
+    items.sort(key=lambda item: -(item.get_closest_marker("slow") is not None))
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "slow: takes more than about 8 seconds; is started first")
+
+
+@pytest.fixture
+def make_broker(tmp_path):
+    """make_broker(persistence=False, settings="") starts one more Mosquitto."""
+    def make(persistence=False, settings=""):
+        broker = harness.Broker(tmp_path / f"broker{len(make.made)}", persistence, settings)
+        make.made.append(broker)
+        return broker.start()
+    make.made = []
+    yield make
+    for broker in make.made:
+        broker.kill()
+
+
+@pytest.fixture
+def broker(make_broker):
+    """A Mosquitto on a free port: .port .url .restart() .stop() .kill() .pause() .log_text()."""
+    return make_broker()
+
+
+@pytest.fixture
+def make_ring(tmp_path):
+    """make_ring(broker, n=0, prefix=None, ids=None): a Ring; with n, waits until it is whole."""
+    def make(broker, n=0, prefix=None, ids=None):
+        folder = tmp_path / f"ring{len(make.made)}"
+        folder.mkdir()
+        ring = harness.Ring(broker, folder, prefix)
+        make.made.append(ring)
+        return ring.start(n, ids) if n else ring
+    make.made = []
+    yield make
+    for ring in make.made:
+        ring.close()
+    complaints = [c for ring in make.made for c in ring.complaints()]
+    assert not complaints, "\n".join(complaints)
+
+
+@pytest.fixture
+def ring(broker, make_ring):
+    """ring(n): n nodes at `broker`, started together, one whole ring."""
+    def make(n=0, **options):
+        return make_ring(broker, n, **options)
+    make.made = make_ring.made
+    return make
+
+
+@pytest.fixture
+def spy(broker):
+    """Hears '#' from now on."""
+    with wire.Spy(broker.port) as s:
+        yield s
+
+
+@pytest.fixture
+def make_client(broker):
+    """make_client(): a plain client of the reference's wire, one operation at a time."""
+    made = []
+
+    def make(**options):
+        client = wire.Client(broker.port, **options)
+        made.append(client)
+        return client
+    yield make
+    for client in made:
+        client.close()
+
+
+@pytest.fixture
+def client(make_client):
+    return make_client()
+
+
+@pytest.fixture
+def make_hammer(broker):
+    """make_hammer(**options): a client that never stops, at work."""
+    import hammer
+    made = []
+
+    def make(**options):
+        h = hammer.Hammer(broker.port, **options)
+        made.append(h)
+        return h.start()
+    yield make
+    for h in made:
+        h.close()
+
+
+@pytest.fixture
+def make_proxy(broker):
+    """make_proxy(): a TCP proxy to the broker."""
+    made = []
+
+    def make():
+        p = proxies.Proxy(broker.port)
+        made.append(p)
+        return p
+    yield make
+    for p in made:
+        p.close()
