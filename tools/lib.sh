@@ -55,7 +55,7 @@ build() { # DIR [MESON OPTION...]
 	log=$dir/build.log
 	if ! { { [ -e "$dir/build.ninja" ] || meson setup "$dir" "$root" "$@"; } && ninja -C "$dir"; } >"$log" 2>&1; then
 		tail -n 40 "$log" >&2
-		die "the build in $dir failed (all of it: $log)"
+		die "the build in $dir failed: the end of its log is above"
 	fi
 }
 
