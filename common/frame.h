@@ -55,6 +55,7 @@ enum frame_reason {
 	REASON_NAME_IN_USE,
 	REASON_LEAVING,      /* REPLY: the node has begun to leave */
 	REASON_NOT_ACTIVE,   /* REPLY: it is not active, so it can't leave in order */
+	FRAME_REASONS,
 };
 
 /* The state of a node as STATUS tells it. */

@@ -43,7 +43,7 @@ static inline bool member_same(const struct member *a, const struct member *b)
 	return a->id == b->id && a->memory == b->memory;
 }
 
-/* A node's name: 1 to NAME_MAX_LEN bytes, no control characters. */
+/* A node's name: 1 to NAME_MAX_LEN bytes of clean text (text.h); frames with another are refused. */
 #define NAME_MAX_LEN 63
 
 #endif

@@ -1,0 +1,262 @@
+#include "wire.h"
+
+#include <cbor.h>
+#include <string.h>
+
+#include "mem.h"
+#include "text.h"
+
+static void advance(struct wire *w, size_t written)
+{
+	if (written == 0)
+		mem_die("a frame larger than measured");
+	w->used += written;
+}
+
+void wire_put_uint(struct wire *w, uint64_t n)
+{
+	advance(w, cbor_encode_uint(n, w->p + w->used, w->size - w->used));
+}
+
+void wire_put_array(struct wire *w, size_t count)
+{
+	advance(w, cbor_encode_array_start(count, w->p + w->used, w->size - w->used));
+}
+
+void wire_put_map(struct wire *w, size_t pairs)
+{
+	advance(w, cbor_encode_map_start(pairs, w->p + w->used, w->size - w->used));
+}
+
+void wire_put_bool(struct wire *w, bool b)
+{
+	advance(w, cbor_encode_bool(b, w->p + w->used, w->size - w->used));
+}
+
+/* The content of bytes or text, behind its head. */
+static void put_content(struct wire *w, const void *p, size_t len)
+{
+	if (len > w->size - w->used)
+		mem_die("a frame larger than measured");
+	if (len)
+		memcpy(w->p + w->used, p, len);
+	w->used += len;
+}
+
+void wire_put_text(struct wire *w, const char *text)
+{
+	size_t len = strlen(text);
+
+	advance(w, cbor_encode_string_start(len, w->p + w->used, w->size - w->used));
+	put_content(w, text, len);
+}
+
+static void put_conn_parts(struct wire *w, const struct conn *conn)
+{
+	if (conn->count >= CONN_COUNT_MAX)
+		mem_die("a connection counter out of bounds");
+	wire_put_uint(w, conn->nonce);
+	wire_put_uint(w, conn->count);
+}
+
+void wire_put_conn(struct wire *w, const struct conn *conn)
+{
+	wire_put_array(w, 2);
+	put_conn_parts(w, conn);
+}
+
+void wire_put_ring(struct wire *w, const struct ring_id *ring)
+{
+	wire_put_array(w, 2);
+	wire_put_uint(w, ring->term);
+	wire_put_uint(w, ring->nonce);
+}
+
+void wire_put_arc(struct wire *w, const struct arc *arc)
+{
+	wire_put_array(w, 2);
+	wire_put_uint(w, arc->lo);
+	wire_put_uint(w, arc->hi);
+}
+
+void wire_put_member(struct wire *w, const struct member *m)
+{
+	wire_put_array(w, 4);
+	wire_put_uint(w, m->id);
+	wire_put_uint(w, m->memory);
+	put_conn_parts(w, &m->conn);
+}
+
+void wire_put_view(struct wire *w, const struct view *v)
+{
+	if (v->leaver_count > VIEW_LEAVERS_MAX)
+		mem_die("a view with too many leavers");
+	wire_put_array(w, 9);
+	wire_put_uint(w, v->name.number);
+	wire_put_uint(w, v->name.maker);
+	wire_put_uint(w, v->base.number);
+	wire_put_uint(w, v->base.maker);
+	wire_put_uint(w, v->arc.lo);
+	wire_put_uint(w, v->arc.hi);
+	wire_put_member(w, &v->owner);
+	if (v->backup.memory)
+		wire_put_member(w, &v->backup);
+	else
+		advance(w, cbor_encode_null(w->p + w->used, w->size - w->used));
+	wire_put_array(w, v->leaver_count);
+	for (size_t i = 0; i < v->leaver_count; i++)
+		wire_put_member(w, &v->leavers[i]);
+}
+
+void wire_put_record(struct wire *w, const struct frame_record *r)
+{
+	if (r->value_len > FRAME_VALUE_MAX)
+		mem_die("a value too long");
+	wire_put_array(w, 4);
+	wire_put_uint(w, r->id);
+	wire_put_uint(w, r->number);
+	wire_put_uint(w, r->counter);
+	advance(w, cbor_encode_bytestring_start(r->value_len, w->p + w->used, w->size - w->used));
+	put_content(w, r->value, r->value_len);
+}
+
+bool wire_take_uint(struct cursor *c, uint64_t bound, uint64_t *n)
+{
+	struct item item;
+
+	if (!cursor_expect(c, ITEM_UINT, &item))
+		return false;
+	*n = item.number;
+	return item.number <= bound || cursor_fail(c, "a number above its bound");
+}
+
+bool wire_take_u32(struct cursor *c, uint32_t *n)
+{
+	uint64_t wide = 0;
+	bool ok = wire_take_uint(c, UINT32_MAX, &wide);
+
+	*n = (uint32_t)wide;
+	return ok;
+}
+
+bool wire_take_bool(struct cursor *c, bool *b)
+{
+	struct item item;
+
+	if (!cursor_expect(c, ITEM_BOOL, &item))
+		return false;
+	*b = item.number != 0;
+	return true;
+}
+
+bool wire_take_text(struct cursor *c, char *text, size_t size)
+{
+	struct item item;
+
+	if (!cursor_expect(c, ITEM_TEXT, &item))
+		return false;
+	if (item.number >= size)
+		return cursor_fail(c, "a text too long");
+	if (!text_is_clean(item.p, (size_t)item.number))
+		return cursor_fail(c, "a text that is no UTF-8 or has control characters");
+	if (item.number)
+		memcpy(text, item.p, (size_t)item.number);
+	text[item.number] = '\0';
+	return true;
+}
+
+bool wire_take_array(struct cursor *c, size_t most, size_t *count)
+{
+	struct item item;
+
+	if (!cursor_expect(c, ITEM_ARRAY, &item))
+		return false;
+	*count = (size_t)item.number;
+	return item.number <= most || cursor_fail(c, "an array too long");
+}
+
+bool wire_take_tuple(struct cursor *c, size_t length)
+{
+	size_t count;
+
+	return wire_take_array(c, length, &count) && (count == length || cursor_fail(c, "an array too short"));
+}
+
+static bool take_conn_parts(struct cursor *c, struct conn *conn)
+{
+	uint64_t count = 0;
+	bool ok = wire_take_uint(c, UINT64_MAX, &conn->nonce) && wire_take_uint(c, CONN_COUNT_MAX - 1, &count);
+
+	conn->count = (uint32_t)count;
+	return ok;
+}
+
+bool wire_take_conn(struct cursor *c, struct conn *conn)
+{
+	return wire_take_tuple(c, 2) && take_conn_parts(c, conn);
+}
+
+bool wire_take_ring(struct cursor *c, struct ring_id *ring)
+{
+	return wire_take_tuple(c, 2) && wire_take_u32(c, &ring->term) && wire_take_uint(c, UINT64_MAX, &ring->nonce);
+}
+
+bool wire_take_arc(struct cursor *c, struct arc *arc)
+{
+	return wire_take_tuple(c, 2) && wire_take_u32(c, &arc->lo) && wire_take_u32(c, &arc->hi);
+}
+
+static bool take_member_parts(struct cursor *c, struct member *m)
+{
+	return wire_take_u32(c, &m->id) && wire_take_uint(c, UINT64_MAX, &m->memory) && take_conn_parts(c, &m->conn);
+}
+
+bool wire_take_member(struct cursor *c, struct member *m)
+{
+	return wire_take_tuple(c, 4) && take_member_parts(c, m);
+}
+
+static bool take_backup(struct cursor *c, struct member *m)
+{
+	struct item item;
+
+	if (!cursor_next(c, &item))
+		return false;
+	if (item.kind == ITEM_NULL)
+		return true;
+	if (item.kind != ITEM_ARRAY || item.number != 4)
+		return cursor_fail(c, "a backup that is neither member nor null");
+	return take_member_parts(c, m) && (m->memory != 0 || cursor_fail(c, "a backup without memory"));
+}
+
+bool wire_take_view(struct cursor *c, struct view *v)
+{
+	size_t leavers;
+
+	if (!wire_take_tuple(c, 9) || !wire_take_uint(c, UINT64_MAX, &v->name.number) ||
+	    !wire_take_u32(c, &v->name.maker) || !wire_take_uint(c, UINT64_MAX, &v->base.number) ||
+	    !wire_take_u32(c, &v->base.maker) || !wire_take_u32(c, &v->arc.lo) || !wire_take_u32(c, &v->arc.hi) ||
+	    !wire_take_member(c, &v->owner) || !take_backup(c, &v->backup) ||
+	    !wire_take_array(c, VIEW_LEAVERS_MAX, &leavers))
+		return false;
+	v->leaver_count = (uint8_t)leavers;
+	for (size_t i = 0; i < leavers; i++) {
+		if (!wire_take_member(c, &v->leavers[i]))
+			return false;
+	}
+	return true;
+}
+
+bool wire_take_record(struct cursor *c, struct frame_record *r)
+{
+	struct item item;
+
+	if (!wire_take_tuple(c, 4) || !wire_take_u32(c, &r->id) || !wire_take_uint(c, UINT64_MAX, &r->number) ||
+	    !wire_take_uint(c, UINT64_MAX, &r->counter) || !cursor_expect(c, ITEM_BYTES, &item))
+		return false;
+	if (item.number > FRAME_VALUE_MAX)
+		return cursor_fail(c, "a value too long");
+	r->value = item.p;
+	r->value_len = (size_t)item.number;
+	return true;
+}
