@@ -33,6 +33,9 @@ def pytest_collection_modifyitems(items):
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "slow: takes more than about 8 seconds; is started first")
+    config.addinivalue_line("filterwarnings", "error::pytest.PytestUnhandledThreadExceptionWarning")
+    # The stand-ins' threads die as the reference's do.
+    config.addinivalue_line("filterwarnings", "ignore:(?s).*Died:pytest.PytestUnhandledThreadExceptionWarning")
 
 
 @pytest.fixture
