@@ -1,0 +1,274 @@
+#include "census.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../common/mem.h"
+#include "../common/ring.h"
+
+#define CENSUS_QUIET_MS 100   /* after a whole ring: a joiner may still answer */
+#define CENSUS_PATIENCE_MS 2000 /* without one: longer than a broker and a busy node need */
+
+bool census_serves(const struct census_node *node)
+{
+	return node->has_arc && (node->state == NODE_ACTIVE || node->state == NODE_LEAVING);
+}
+
+void census_free(struct census *census)
+{
+	free(census->nodes);
+	free(census->silent);
+	free(census->problems);
+	memset(census, 0, sizeof(*census));
+}
+
+/* Judging ------------------------------------------------------------------------------------------------------ */
+
+static int census_compare_nodes(const void *a, const void *b)
+{
+	const struct member *x = &((const struct census_node *)a)->who, *y = &((const struct census_node *)b)->who;
+
+	if (x->id != y->id)
+		return x->id < y->id ? -1 : 1;
+	return x->memory < y->memory ? -1 : x->memory > y->memory;
+}
+
+static int census_compare_ids(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static size_t census_unique(uint32_t *ids, size_t count)
+{
+	size_t kept = 0;
+
+	qsort(ids, count, sizeof(*ids), census_compare_ids);
+	for (size_t i = 0; i < count; i++) {
+		if (kept == 0 || ids[kept - 1] != ids[i])
+			ids[kept++] = ids[i];
+	}
+	return kept;
+}
+
+static const struct census_node *census_find(const struct census *census, uint32_t id)
+{
+	size_t low = 0, high = census->count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (census->nodes[middle].who.id < id)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < census->count && census->nodes[low].who.id == id ? &census->nodes[low] : NULL;
+}
+
+static void census_collect_silent(struct census *census)
+{
+	uint32_t *ids = xmalloc(2 * census->count * sizeof(*ids));
+	size_t count = 0;
+
+	for (size_t i = 0; i < census->count; i++) {
+		const struct census_node *node = &census->nodes[i];
+
+		if (node->has_arc && census_find(census, node->predecessor) == NULL)
+			ids[count++] = node->predecessor;
+		if (node->has_arc && census_find(census, node->successor) == NULL)
+			ids[count++] = node->successor;
+	}
+	free(census->silent);
+	census->silent = ids;
+	census->silent_count = census_unique(ids, count);
+}
+
+static char *census_add_problem(struct census *census)
+{
+	census->problems = xrealloc(census->problems, (census->problem_count + 1) * sizeof(*census->problems));
+	return census->problems[census->problem_count++].text;
+}
+
+static void census_report_arc(struct census *census, struct arc arc, size_t owners)
+{
+	char *text = census_add_problem(census);
+	size_t size = sizeof(census->problems->text);
+	double share = (double)ring_size(arc) / 42949672.96;
+	bool silent = false;
+
+	for (size_t i = 0; i < census->silent_count; i++)
+		silent = silent || census->silent[i] == arc.hi;
+	if (owners > 1)
+		snprintf(text, size, "%zu nodes serve (%08x, %08x], %.1f%% of the ring", owners, arc.lo, arc.hi, share);
+	else if (silent)
+		snprintf(text, size,
+			 "(%08x, %08x], %.1f%% of the ring: node %u gives no answer (a node of the reference cannot)",
+			 arc.lo, arc.hi, share, arc.hi);
+	else
+		snprintf(text, size, "nobody serves (%08x, %08x], %.1f%% of the ring", arc.lo, arc.hi, share);
+}
+
+/* The ends of all arcs, and the silent ids, cut the ring into pieces that each arc holds wholly or not at all. */
+static void census_check_arcs(struct census *census)
+{
+	uint32_t *cuts = xmalloc((2 * census->count + census->silent_count) * sizeof(*cuts));
+	size_t count = 0;
+
+	for (size_t i = 0; i < census->count; i++) {
+		if (!census_serves(&census->nodes[i]))
+			continue;
+		cuts[count++] = census->nodes[i].arc.lo;
+		cuts[count++] = census->nodes[i].arc.hi;
+	}
+	if (count > 0 && census->silent_count > 0) {
+		memcpy(cuts + count, census->silent, census->silent_count * sizeof(*cuts));
+		count += census->silent_count;
+	}
+	count = census_unique(cuts, count);
+	for (size_t i = 0; i < count; i++) {
+		struct arc piece = {.lo = cuts[(i + count - 1) % count], .hi = cuts[i]};
+		size_t owners = 0;
+
+		for (size_t j = 0; j < census->count; j++)
+			owners += census_serves(&census->nodes[j]) && ring_contains(census->nodes[j].arc, piece.hi);
+		if (owners != 1)
+			census_report_arc(census, piece, owners);
+	}
+	if (count == 0)
+		strcpy(census_add_problem(census), "no node serves anything");
+	free(cuts);
+}
+
+static void census_check_nodes(struct census *census)
+{
+	size_t size = sizeof(census->problems->text);
+
+	for (size_t i = 0; i < census->count; i++) {
+		const struct census_node *node = &census->nodes[i], *next;
+
+		if (node->state == NODE_SUSPECT)
+			snprintf(census_add_problem(census), size, "node %s is suspect: it serves nothing until its neighbours confirm it",
+				 node->name);
+		if (i > 0 && node[-1].who.id == node->who.id)
+			snprintf(census_add_problem(census), size, "two nodes have the id %u: %s and %s", node->who.id,
+				 node[-1].name, node->name);
+		next = census_serves(node) ? census_find(census, node->successor) : NULL;
+		if (next != NULL && census_serves(next) && next->predecessor != node->who.id)
+			snprintf(census_add_problem(census), size, "node %s takes %s for its successor, which has %u before it",
+				 node->name, next->name, next->predecessor);
+	}
+}
+
+void census_judge(struct census *census)
+{
+	free(census->problems);
+	census->problems = NULL;
+	census->problem_count = 0;
+	if (census->count > 0)
+		qsort(census->nodes, census->count, sizeof(*census->nodes), census_compare_nodes);
+	census_collect_silent(census);
+	census_check_arcs(census);
+	census_check_nodes(census);
+}
+
+/* Asking ------------------------------------------------------------------------------------------------------- */
+
+struct census_poll {
+	struct census *census;
+	const char *prefix;
+	struct frame frame;
+	struct frame_room room;
+	bool news;
+};
+
+static struct census_node *census_slot(struct census *census, const struct member *who)
+{
+	for (size_t i = 0; i < census->count; i++) {
+		if (member_same(&census->nodes[i].who, who))
+			return &census->nodes[i];
+	}
+	if (census->count == CENSUS_NODES_MAX)
+		return NULL;
+	if ((census->count & (census->count - 1)) == 0)
+		census->nodes = xrealloc(census->nodes, (census->count ? 2 * census->count : 1) * sizeof(*census->nodes));
+	return &census->nodes[census->count++];
+}
+
+static void census_message_cb(void *arg, const struct mqtt_message *message)
+{
+	struct census_poll *poll = arg;
+	const struct frame *f = &poll->frame;
+	struct census_node *node;
+	uint32_t id;
+
+	if (topic_parse(message->topic, poll->prefix, &id) != TOPIC_REPLY ||
+	    frame_decode(&poll->frame, &poll->room, message->payload, message->len) != NULL || f->type != FRAME_STATUS)
+		return;
+	node = census_slot(poll->census, &f->from);
+	if (node == NULL)
+		return;
+	memset(node, 0, sizeof(*node));
+	node->who = f->from;
+	node->state = f->state;
+	node->has_arc = f->arc_set;
+	node->arc = f->arc;
+	node->predecessor = f->predecessor;
+	node->successor = f->successor;
+	node->records = f->count;
+	node->since = f->since;
+	memcpy(node->software, f->software, sizeof(node->software));
+	if (f->name[0] != '\0')
+		memcpy(node->name, f->name, sizeof(node->name));
+	else
+		snprintf(node->name, sizeof(node->name), "%u", f->from.id);
+	poll->news = true;
+}
+
+static enum exit_code census_collect(struct client *client, struct census_poll *poll)
+{
+	uint64_t deadline = client_deadline(client), news_at = client_now();
+
+	while (client_now() < deadline) {
+		uint64_t until = client_now() + CENSUS_QUIET_MS;
+		enum exit_code code;
+
+		poll->news = false;
+		code = client_wait(client, &poll->news, until < deadline ? until : deadline);
+		if (code == RC_OK)
+			news_at = client_now();
+		else if (code != RC_TIMEOUT)
+			return code;
+		if (code == RC_OK || poll->census->count == 0)
+			continue;
+		census_judge(poll->census);
+		if (poll->census->problem_count + poll->census->silent_count == 0 ||
+		    client_now() - news_at >= CENSUS_PATIENCE_MS)
+			break;
+	}
+	if (poll->census->count == 0)
+		return RC_TIMEOUT;
+	census_judge(poll->census);
+	return RC_OK;
+}
+
+enum exit_code census_take(struct client *client, const struct settings *settings, struct census *census)
+{
+	struct census_poll *poll = xcalloc(1, sizeof(*poll));
+	struct frame who = {.type = FRAME_WHO};
+	enum exit_code code;
+
+	poll->census = census;
+	poll->prefix = settings->topic_prefix;
+	client_listen(client, census_message_cb, poll);
+	code = client_subscribe(client, TOPIC_REPLY, 0);
+	if (code == RC_OK)
+		code = client_send(client, TOPIC_RING, 0, &who);
+	if (code == RC_OK)
+		code = census_collect(client, poll);
+	client_listen(client, NULL, NULL);
+	free(poll);
+	return code;
+}

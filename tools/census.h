@@ -1,0 +1,51 @@
+/* Who is in the ring: asks everybody (WHO) and judges the answers.  Pure but for the asking. */
+#ifndef DHT_CENSUS_H
+#define DHT_CENSUS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../common/frame.h"
+#include "client.h"
+
+#define CENSUS_NODES_MAX 16384
+
+struct census_node {
+	struct member who;
+	enum node_state state;
+	bool has_arc;
+	struct arc arc;
+	uint32_t predecessor, successor; /* meaningful with has_arc */
+	uint64_t records, since;
+	char name[NAME_MAX_LEN + 1]; /* never "": the id in decimal if it has none */
+	char software[32];
+};
+
+struct census_problem {
+	char text[200];
+};
+
+struct census {
+	struct census_node *nodes; /* in ring order */
+	size_t count;
+	uint32_t *silent; /* neighbours of those who answered that did not: in ring order */
+	size_t silent_count;
+	struct census_problem *problems;
+	size_t problem_count;
+};
+
+/* Subscribes the client's reply topic, asks, and collects until the arcs of those who serve partition the ring, all
+ * their neighbours have answered and it is quiet, else until nobody new has answered for a while, or the client's
+ * deadline.  RC_TIMEOUT, and nothing printed, if nobody answered.  census must be zeroed; free it in any case. */
+enum exit_code census_take(struct client *client, const struct settings *settings, struct census *census);
+
+/* The judgement alone, for nodes in any order: sorts them and fills silent and problems. */
+void census_judge(struct census *census);
+
+void census_free(struct census *census);
+
+/* True if the node answers operations on its arc. */
+bool census_serves(const struct census_node *node);
+
+#endif

@@ -1,0 +1,334 @@
+#include "client.h"
+
+#include <arpa/inet.h>
+#include <event2/dns.h>
+#include <event2/event.h>
+#include <event2/util.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+
+#include "../common/mem.h"
+#include "output.h"
+
+struct client {
+	const struct settings *settings;
+	struct event_base *base;
+	struct evdns_base *dns;
+	struct event *alarm;
+	struct mqtt *mqtt;
+	char client_id[CONN_TEXT];
+	uint64_t deadline;
+	bool connected, stopped, rang;
+	enum mqtt_failure failure; /* of the only connection */
+	char detail[160];
+	char awaited[TOPIC_MAX]; /* the filter whose SUBACK is awaited */
+	bool answered, granted;
+	void (*message)(void *arg, const struct mqtt_message *message);
+	void *arg;
+	const char *doubt;
+};
+
+uint64_t client_now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+uint64_t client_deadline(const struct client *client)
+{
+	return client->deadline;
+}
+
+const char *client_timeout_text(const struct settings *settings, char out[32])
+{
+	if (settings->timeout % 1000 == 0)
+		snprintf(out, 32, "%us", settings->timeout / 1000);
+	else
+		snprintf(out, 32, "%ums", settings->timeout);
+	return out;
+}
+
+void client_random(void *out, size_t len)
+{
+	if (getrandom(out, len, 0) != (ssize_t)len) {
+		output_error("the kernel gives no random numbers");
+		abort();
+	}
+}
+
+void client_random_text(char *out, size_t len)
+{
+	static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+	size_t used = 0;
+
+	while (used < len) {
+		uint8_t byte;
+
+		client_random(&byte, 1);
+		if (byte < 4 * 62) /* each letter alike */
+			out[used++] = letters[byte % 62];
+	}
+	out[len] = '\0';
+}
+
+/* Callbacks ---------------------------------------------------------------------------------------------------- */
+
+static void client_identify_cb(void *arg, struct mqtt_identity *identity)
+{
+	struct client *client = arg;
+
+	memset(identity, 0, sizeof(*identity));
+	identity->client_id = client->client_id;
+}
+
+static void client_connected_cb(void *arg)
+{
+	((struct client *)arg)->connected = true;
+}
+
+static void client_disconnected_cb(void *arg, enum mqtt_failure why, const char *detail, unsigned retry_ms)
+{
+	struct client *client = arg;
+
+	(void)retry_ms;
+	if (client->failure != MQTT_OK)
+		return;
+	client->failure = why == MQTT_OK ? MQTT_LOST : why;
+	snprintf(client->detail, sizeof(client->detail), "%s", detail ? detail : "no reason given");
+}
+
+static void client_subscribed_cb(void *arg, const char *filter, bool granted)
+{
+	struct client *client = arg;
+
+	if (strcmp(filter, client->awaited) != 0)
+		return;
+	client->answered = true;
+	client->granted = granted;
+}
+
+static void client_message_cb(void *arg, const struct mqtt_message *message)
+{
+	struct client *client = arg;
+
+	if (client->message != NULL)
+		client->message(client->arg, message);
+}
+
+static void client_stopped_cb(void *arg)
+{
+	((struct client *)arg)->stopped = true;
+}
+
+static void client_ignore_cb(void *arg)
+{
+	(void)arg;
+}
+
+static void client_alarm_cb(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	((struct client *)arg)->rang = true;
+}
+
+/* Steps -------------------------------------------------------------------------------------------------------- */
+
+/* Runs the loop until *done, a failure of the connection, or `until`. */
+static void client_run(struct client *client, const bool *done, uint64_t until)
+{
+	uint64_t now = client_now();
+	uint64_t left = until > now ? until - now : 0;
+	struct timeval after = {.tv_sec = (time_t)(left / 1000), .tv_usec = (suseconds_t)(left % 1000 * 1000)};
+
+	client->rang = false;
+	event_add(client->alarm, &after);
+	while (!*done && !client->rang && client->failure == MQTT_OK) {
+		if (event_base_loop(client->base, EVLOOP_ONCE) != 0)
+			break;
+	}
+	event_del(client->alarm);
+}
+
+enum exit_code client_wait(struct client *client, const bool *done, uint64_t until)
+{
+	client_run(client, done, until);
+	if (*done)
+		return RC_OK;
+	if (client->failure == MQTT_OK)
+		return RC_TIMEOUT;
+	output_error("lost the connection to broker %s: %s%s%s", client->settings->broker_shown, client->detail,
+		     client->doubt ? "; " : "", client->doubt ? client->doubt : "");
+	return RC_UNREACHABLE;
+}
+
+void client_doubt(struct client *client, const char *doubt)
+{
+	client->doubt = doubt;
+}
+
+static enum exit_code client_explain_connect(const struct client *client)
+{
+	const char *shown = client->settings->broker_shown;
+	char timeout[32];
+
+	switch (client->failure) {
+	case MQTT_OK:
+		output_error("cannot reach broker %s: no answer within %s (%s)", shown,
+			     client_timeout_text(client->settings, timeout), client->settings->remedy);
+		return RC_UNREACHABLE;
+	case MQTT_DENIED:
+		output_error("broker %s refused us: %s (give mqtt://user:password@host as --broker or DHT_BROKER)", shown,
+			     client->detail);
+		return RC_REFUSED;
+	case MQTT_REJECTED:
+		output_error("broker %s refused us: %s", shown, client->detail);
+		return RC_REFUSED;
+	case MQTT_NOT_MQTT:
+		output_error("cannot reach broker %s: %s (is it an MQTT broker? set --broker or DHT_BROKER)", shown,
+			     client->detail);
+		return RC_UNREACHABLE;
+	case MQTT_UNREACHABLE:
+	case MQTT_LOST:
+	case MQTT_OVERFLOW:
+		break;
+	}
+	output_error("cannot reach broker %s: %s (%s)", shown, client->detail, client->settings->remedy);
+	return RC_UNREACHABLE;
+}
+
+static bool client_needs_dns(const struct url *url)
+{
+	struct in6_addr address;
+
+	return !url->unix_socket && strchr(url->host, ':') == NULL && inet_pton(AF_INET, url->host, &address) != 1;
+}
+
+static void client_make(struct client *client)
+{
+	static const struct mqtt_callbacks callbacks = {
+		.identify = client_identify_cb,
+		.connected = client_connected_cb,
+		.disconnected = client_disconnected_cb,
+		.subscribed = client_subscribed_cb,
+		.message = client_message_cb,
+		.drained = client_ignore_cb,
+		.turn = client_ignore_cb,
+		.stopped = client_stopped_cb,
+	};
+	unsigned timeout = client->settings->timeout;
+	struct mqtt_config config;
+	struct conn conn = {.count = 1};
+
+	client_random(&conn.nonce, sizeof(conn.nonce));
+	conn_format(&conn, client->client_id);
+	mqtt_config_init(&config);
+	config.url = client->settings->url;
+	/* a little less than the whole command has, so that the transport can say which step it was that hung */
+	config.connect_timeout_ms = timeout - timeout / 10;
+	client->base = xcheck(event_base_new());
+	client->alarm = xcheck(evtimer_new(client->base, client_alarm_cb, client));
+	if (client_needs_dns(&config.url))
+		client->dns = mqtt_dns_new(client->base);
+	client->mqtt = xcheck(mqtt_new(client->base, client->dns, &config, &callbacks, client));
+}
+
+static void client_free(struct client *client)
+{
+	mqtt_free(client->mqtt);
+	event_free(client->alarm);
+	if (client->dns != NULL)
+		evdns_base_free(client->dns, 0);
+	event_base_free(client->base);
+	free(client);
+}
+
+enum exit_code client_open(const struct settings *settings, struct client **out)
+{
+	struct client *client = xcalloc(1, sizeof(*client));
+	enum exit_code code;
+
+	*out = NULL;
+	client->settings = settings;
+	client->deadline = client_now() + settings->timeout;
+	client_make(client);
+	mqtt_start(client->mqtt);
+	client_run(client, &client->connected, client->deadline);
+	if (client->connected && client->failure == MQTT_OK) {
+		*out = client;
+		return RC_OK;
+	}
+	code = client_explain_connect(client);
+	client_free(client);
+	return code;
+}
+
+void client_close(struct client *client)
+{
+	if (client == NULL)
+		return;
+	if (client->failure == MQTT_OK) {
+		mqtt_stop(client->mqtt, 500);
+		client->message = NULL;
+		client_run(client, &client->stopped, client_now() + 1000);
+	}
+	client_free(client);
+}
+
+void client_listen(struct client *client, void (*message)(void *arg, const struct mqtt_message *message), void *arg)
+{
+	client->message = message;
+	client->arg = arg;
+}
+
+enum exit_code client_subscribe(struct client *client, enum topic_kind kind, uint32_t id)
+{
+	const struct settings *settings = client->settings;
+	enum exit_code code;
+	char timeout[32];
+
+	topic_format(client->awaited, settings->topic_prefix, kind, id, client->client_id);
+	client->answered = false;
+	mqtt_subscribe(client->mqtt, client->awaited); /* if it fails, the connection is gone, which client_wait says */
+	code = client_wait(client, &client->answered, client->deadline);
+	if (code == RC_TIMEOUT) {
+		output_error("broker %s did not answer a subscription within %s", settings->broker_shown,
+			     client_timeout_text(settings, timeout));
+		return RC_UNREACHABLE;
+	}
+	if (code != RC_OK || client->granted)
+		return code;
+	output_error("broker %s refused the subscription to '%s' (its access list does not let this user read it)",
+		     settings->broker_shown, client->awaited);
+	return RC_REFUSED;
+}
+
+enum exit_code client_publish(struct client *client, enum topic_kind kind, uint32_t id, const void *payload,
+			      size_t len)
+{
+	char topic[TOPIC_MAX];
+
+	topic_format(topic, client->settings->topic_prefix, kind, id, client->client_id);
+	if (mqtt_publish(client->mqtt, topic, payload, len, false))
+		return RC_OK;
+	output_error("lost the connection to broker %s before '%s' could be sent", client->settings->broker_shown, topic);
+	return RC_UNREACHABLE;
+}
+
+enum exit_code client_send(struct client *client, enum topic_kind kind, uint32_t id, struct frame *frame)
+{
+	enum exit_code code;
+	uint8_t *bytes;
+	size_t len;
+
+	topic_format(frame->reply, client->settings->topic_prefix, TOPIC_REPLY, 0, client->client_id);
+	bytes = frame_encode(frame, &len);
+	code = client_publish(client, kind, id, bytes, len);
+	free(bytes);
+	return code;
+}

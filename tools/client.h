@@ -1,0 +1,54 @@
+/* A tool's connection to the broker, used one step after the other.
+ *
+ * client_open connects or says why not; client_wait runs the loop until the caller's message callback has set a flag, a
+ * time has come, or the connection is lost.  So a command reads from top to bottom.  A tool never reconnects: it has
+ * asked something and tells what came of it.  Every failure but a time-out is printed here. */
+#ifndef DHT_CLIENT_H
+#define DHT_CLIENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../common/frame.h"
+#include "../common/mqtt.h"
+#include "../common/topic.h"
+#include "command.h"
+
+struct client;
+
+/* Connects: RC_OK and *client, or RC_UNREACHABLE or RC_REFUSED after an error line.
+ * The time-out of the settings runs from here. */
+enum exit_code client_open(const struct settings *settings, struct client **client);
+
+/* Disconnects in good order.  NULL is fine. */
+void client_close(struct client *client);
+
+/* Who gets the messages; the callback runs inside client_wait and client_subscribe. */
+void client_listen(struct client *client, void (*message)(void *arg, const struct mqtt_message *message), void *arg);
+
+/* Subscribes and waits for the broker's consent; topics as topic_format makes them. */
+enum exit_code client_subscribe(struct client *client, enum topic_kind kind, uint32_t id);
+
+enum exit_code client_publish(struct client *client, enum topic_kind kind, uint32_t id, const void *payload,
+			      size_t len);
+/* The same with a frame; its reply topic is filled in. */
+enum exit_code client_send(struct client *client, enum topic_kind kind, uint32_t id, struct frame *frame);
+
+/* Until *done: RC_OK; until `until`, in client_now's time: RC_TIMEOUT, nothing printed; else the connection is lost. */
+enum exit_code client_wait(struct client *client, const bool *done, uint64_t until);
+
+/* From here on, a line that tells of a lost connection ends with this text (static). */
+void client_doubt(struct client *client, const char *doubt);
+
+uint64_t client_now(void); /* ms, monotonic */
+uint64_t client_deadline(const struct client *client);
+
+/* "5s" of the settings' time-out, for error lines. */
+const char *client_timeout_text(const struct settings *settings, char out[32]);
+
+/* len random letters and digits and a NUL. */
+void client_random_text(char *out, size_t len);
+void client_random(void *out, size_t len);
+
+#endif

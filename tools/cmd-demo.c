@@ -1,0 +1,218 @@
+/* The reference's client: random keys and strings, put one at a time, got back and compared. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "../common/mem.h"
+#include "../common/reference.h"
+#include "client.h"
+#include "output.h"
+
+#define TEXT_LEN 10
+#define BAR_WIDTH 40
+
+struct demo_pair {
+	uint32_t key;
+	char text[TEXT_LEN + 1];
+};
+
+struct demo {
+	const struct settings *settings;
+	struct client *client;
+	char name[TEXT_LEN + 1];
+	struct demo_pair *pairs;
+	size_t count, equal;
+	const struct demo_pair *current; /* what is in flight */
+	bool answered, matches;
+	bool bar;
+	uint64_t drawn;
+};
+
+static int demo_compare_keys(const void *a, const void *b)
+{
+	uint32_t x = ((const struct demo_pair *)a)->key, y = ((const struct demo_pair *)b)->key;
+
+	return x < y ? -1 : x > y;
+}
+
+/* All keys differ, else one put would overwrite another. */
+static void demo_choose(struct demo *demo)
+{
+	struct demo_pair *sorted = NULL;
+	bool again = true;
+
+	while (again) {
+		for (size_t i = 0; i < demo->count; i++)
+			client_random(&demo->pairs[i].key, sizeof(demo->pairs[i].key));
+		free(sorted);
+		sorted = xmemdup(demo->pairs, demo->count * sizeof(*sorted));
+		qsort(sorted, demo->count, sizeof(*sorted), demo_compare_keys);
+		again = false;
+		for (size_t i = 1; i < demo->count; i++)
+			again = again || sorted[i].key == sorted[i - 1].key;
+	}
+	free(sorted);
+	for (size_t i = 0; i < demo->count; i++)
+		client_random_text(demo->pairs[i].text, TEXT_LEN);
+	client_random_text(demo->name, TEXT_LEN);
+}
+
+static void demo_message_cb(void *arg, const struct mqtt_message *message)
+{
+	struct demo *demo = arg;
+	const uint8_t *text;
+	uint32_t id;
+	size_t len;
+
+	switch (topic_parse(message->topic, demo->settings->topic_prefix, &id)) {
+	case TOPIC_ACK_PUT:
+		if (reference_parse_ack_put(message->payload, message->len, &text, &len, &id) != NULL ||
+		    len != TEXT_LEN || memcmp(text, demo->name, len) != 0)
+			return;
+		break;
+	case TOPIC_RES_GET:
+		if (demo->current == NULL || reference_parse_res_get(message->payload, message->len, &id, &text, &len) != NULL ||
+		    id != demo->current->key)
+			return;
+		demo->matches = len == TEXT_LEN && memcmp(text, demo->current->text, len) == 0;
+		break;
+	default:
+		return;
+	}
+	demo->answered = true;
+}
+
+static void demo_draw(struct demo *demo, size_t done)
+{
+	size_t all = 2 * demo->count, filled = done * BAR_WIDTH / all;
+	uint64_t now = client_now();
+
+	if (!demo->bar || (now - demo->drawn < 50 && done != all))
+		return;
+	demo->drawn = now;
+	fprintf(stderr, "\r%s [%.*s%*s] %zu/%zu", done <= demo->count ? "put" : "get", (int)filled,
+		"########################################", (int)(BAR_WIDTH - filled), "", done, all);
+}
+
+static void demo_undraw(const struct demo *demo)
+{
+	if (demo->bar)
+		fputs("\r\033[K", stderr);
+}
+
+/* Publishes one operation and waits for its answer; the next step begins as soon as it is here. */
+static enum exit_code demo_step(struct demo *demo, enum topic_kind kind, const void *payload, size_t len)
+{
+	enum exit_code code;
+	char timeout[32];
+
+	demo->answered = false;
+	code = client_publish(demo->client, kind, 0, payload, len);
+	if (code == RC_OK)
+		code = client_wait(demo->client, &demo->answered, client_now() + demo->settings->timeout);
+	if (code != RC_TIMEOUT)
+		return code;
+	demo_undraw(demo);
+	output_error("no answer to the %s of key %u within %s (is a ring there? see 'dhtctl ring')",
+		     kind == TOPIC_PUT ? "put" : "get", demo->current->key,
+		     client_timeout_text(demo->settings, timeout));
+	return code;
+}
+
+static enum exit_code demo_put_all(struct demo *demo)
+{
+	enum exit_code code = RC_OK;
+
+	for (size_t i = 0; i < demo->count && code == RC_OK; i++) {
+		size_t len;
+		uint8_t *payload;
+
+		demo->current = &demo->pairs[i];
+		payload = reference_format_put((const uint8_t *)demo->name, TEXT_LEN, demo->pairs[i].key,
+					       (const uint8_t *)demo->pairs[i].text, TEXT_LEN, &len);
+		demo_draw(demo, i);
+		code = demo_step(demo, TOPIC_PUT, payload, len);
+		free(payload);
+	}
+	return code;
+}
+
+static enum exit_code demo_get_all(struct demo *demo)
+{
+	enum exit_code code = RC_OK;
+
+	for (size_t i = 0; i < demo->count && code == RC_OK; i++) {
+		char payload[REFERENCE_TEXT_MAX];
+
+		demo->current = &demo->pairs[i];
+		demo->matches = false;
+		demo_draw(demo, demo->count + i);
+		code = demo_step(demo, TOPIC_GET, payload,
+				 reference_format_id(payload, sizeof(payload), demo->pairs[i].key));
+		demo->equal += demo->matches;
+		if (code == RC_OK && !demo->matches) {
+			demo_undraw(demo);
+			output_error("key %u: another value came back", demo->pairs[i].key);
+		}
+	}
+	return code;
+}
+
+static enum exit_code demo_run(struct demo *demo)
+{
+	struct timespec start, end;
+	enum exit_code code;
+	double seconds;
+
+	client_listen(demo->client, demo_message_cb, demo);
+	code = client_subscribe(demo->client, TOPIC_ACK_PUT, 0);
+	if (code == RC_OK)
+		code = client_subscribe(demo->client, TOPIC_RES_GET, 0);
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	if (code == RC_OK)
+		code = demo_put_all(demo);
+	if (code == RC_OK)
+		code = demo_get_all(demo);
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	if (code != RC_OK)
+		return code;
+	demo_undraw(demo);
+	seconds = (double)(end.tv_sec - start.tv_sec) + (double)(end.tv_nsec - start.tv_nsec) / 1e9;
+	if (demo->settings->json)
+		printf("{\"keys\":%zu,\"equal\":%zu,\"seconds\":%.3f}\n", demo->count, demo->equal, seconds);
+	else if (!demo->settings->quiet)
+		printf("%zu/%zu keys put, got back and equal, in %.3f s\n", demo->equal, demo->count, seconds);
+	return demo->equal == demo->count ? RC_OK : RC_NO;
+}
+
+static enum exit_code demo_exec(const struct settings *settings, char **args, size_t count)
+{
+	struct demo demo = {.settings = settings, .count = settings->keys};
+	enum exit_code code = client_open(settings, &demo.client);
+
+	(void)args;
+	(void)count;
+	if (code != RC_OK)
+		return code;
+	demo.bar = !settings->quiet && isatty(STDERR_FILENO);
+	demo.pairs = xcalloc(demo.count, sizeof(*demo.pairs));
+	demo_choose(&demo);
+	code = demo_run(&demo);
+	free(demo.pairs);
+	client_close(demo.client);
+	return code;
+}
+
+const struct command command_demo = {
+	.name = "demo",
+	.arguments = "",
+	.option = "keys",
+	.remedy = "apt install mosquitto, or let tools/quickstart start everything; or set --broker or DHT_BROKER",
+	.summary = "put, get and compare random keys",
+	.details = "\n"
+		   "Puts 100 (or --keys) random strings under random keys, one at a time, each acknowledged; then gets each\n"
+		   "back and compares. Exit code 0 only if all are equal.\n",
+	.exec = demo_exec,
+};

@@ -1,0 +1,28 @@
+/* What dhtctl prints: error lines, values for people and for programs. */
+#ifndef DHT_OUTPUT_H
+#define DHT_OUTPUT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+/* "dhtctl: " and one line on standard error. */
+void output_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* For a terminal: what could drive it is shown as \xHH, as are bytes that are not UTF-8; newlines and tabs stay. */
+void output_escaped(FILE *out, const uint8_t *bytes, size_t len);
+
+/* A JSON string in quotes; bytes must be valid UTF-8 (see output_is_utf8). */
+void output_json_string(FILE *out, const uint8_t *bytes, size_t len);
+/* "KEY":"..." if the bytes are UTF-8, else "KEY_base64":"...": JSON has no other way to hold any bytes. */
+void output_json_bytes(FILE *out, const char *key, const uint8_t *bytes, size_t len);
+bool output_is_utf8(const uint8_t *bytes, size_t len);
+
+/* "850 ms", "12 s", "5 min", "3 h", "4 d". */
+void output_span(char *out, size_t size, uint64_t ms);
+
+/* Flushes standard output: false, after an error line, if anything of it could not be written. */
+bool output_finish(void);
+
+#endif
