@@ -78,6 +78,10 @@ struct mqtt_config {
 /* Fills the defaults and url = URL_DEFAULT. */
 void mqtt_config_init(struct mqtt_config *config);
 
+/* Name look-up on the loop, by resolv.conf and /etc/hosts, also where the former is missing.  Free it with
+ * evdns_base_free(dns, 0), after every mqtt and fence that uses it. */
+struct evdns_base *mqtt_dns_new(struct event_base *base);
+
 /* base, dns and arg are borrowed for the life of the object; config and callbacks are copied.  dns may be NULL if
  * url.host is numeric or a socket. */
 struct mqtt *mqtt_new(struct event_base *base, struct evdns_base *dns, const struct mqtt_config *config,
@@ -87,7 +91,7 @@ struct mqtt *mqtt_new(struct event_base *base, struct evdns_base *dns, const str
 void mqtt_start(struct mqtt *m);
 
 /* Queues one QoS 0 message; payload is copied.  True if it is in the outbox; false if there is no connection, or the
- * topic or size is invalid (a bug: asserted in debug builds), or the hard bound is hit (the connection is then given
+ * topic or size is invalid (a bug of the caller's), or the hard bound is hit (the connection is then given
  * up: `disconnected` follows). */
 bool mqtt_publish(struct mqtt *m, const char *topic, const void *payload, size_t len, bool retain);
 

@@ -1,0 +1,301 @@
+/* Reading and writing on one link, and what libmosquitto says meanwhile. */
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+
+#include <event2/event.h>
+#include <mosquitto.h>
+
+#include "mem.h"
+#include "mqtt-link.h"
+
+/* Packets read in one go before the rest of the loop gets its turn. */
+#define LINK_BURST 64
+/* A packet in libmosquitto's queue costs about so much beside its bytes. */
+#define LINK_PACKET_OVERHEAD 96
+/* Mosquitto closes the connection on a topic of more than 200 slashes, and the client library does not know it. */
+#define LINK_TOPIC_SLASHES 200
+/* The size of the largest MQTT packet [MQTT 3.1.1, 2.2.3], less a topic and its frame. */
+#define LINK_PAYLOAD_MAX (268435455u - 65535u - 8u)
+
+/* ---- what libmosquitto says ---- */
+
+static void link_connack_cb(struct mosquitto *mosq, void *arg, int code)
+{
+	struct mqtt_link *l = arg;
+
+	(void)mosq;
+	/* Told to the owner after the call: only then does the library take messages and the like. */
+	l->accepted = code == 0;
+	l->refusal = code;
+}
+
+static void link_disconnect_cb(struct mosquitto *mosq, void *arg, int rc)
+{
+	(void)mosq;
+	(void)rc;
+	/* Not all ends come by here, so link_check decides; but the descriptor is closed already. */
+	link_drop_events(arg);
+}
+
+static void link_message_cb(struct mosquitto *mosq, void *arg, const struct mosquitto_message *message)
+{
+	static const uint8_t nothing[1] = {0};
+	struct mqtt_link *l = arg;
+	struct mqtt_message m = {
+		.topic = message->topic,
+		.payload = message->payloadlen > 0 ? message->payload : nothing,
+		.len = message->payloadlen > 0 ? (size_t)message->payloadlen : 0,
+		.retained = message->retain,
+	};
+
+	(void)mosq;
+	if (l->phase == PHASE_UP)
+		l->callbacks->message(l->arg, &m);
+	/* loop_read takes an EAGAIN left behind here for its own: every packet queued writes a byte to a socket pair
+	 * that nobody drains in this mode, until it is full (lib/packet_mosq.c:packet__queue). */
+	errno = 0;
+}
+
+/* The topic filter of an answered request; NULL if unknown.  The caller frees. */
+static struct link_pending *link_take_pending(struct mqtt_link *l, int mid)
+{
+	struct link_pending **at = &l->pending;
+	struct link_pending *p;
+
+	while (*at && (*at)->mid != mid)
+		at = &(*at)->next;
+	p = *at;
+	if (p)
+		*at = p->next;
+	return p;
+}
+
+static void link_subscribe_cb(struct mosquitto *mosq, void *arg, int mid, int count, const int *granted)
+{
+	struct mqtt_link *l = arg;
+	struct link_pending *p = link_take_pending(l, mid);
+
+	(void)mosq;
+	/* A refusal is a granted QoS of 0x80; every return code on the way is success. */
+	if (p && l->phase == PHASE_UP)
+		l->callbacks->subscribed(l->arg, p->filter, count == 1 && granted[0] >= 0 && granted[0] <= 2);
+	free(p);
+	errno = 0;
+}
+
+static void link_unsubscribe_cb(struct mosquitto *mosq, void *arg, int mid)
+{
+	(void)mosq;
+	free(link_take_pending(arg, mid));
+}
+
+/* A message has left for the kernel, nothing more.  At QoS 0 they leave in the order in which they were published. */
+static void link_publish_cb(struct mosquitto *mosq, void *arg, int mid)
+{
+	struct mqtt_link *l = arg;
+
+	(void)mosq;
+	(void)mid;
+	assert(l->sizes.count > 0);
+	l->backlog -= l->sizes.cost[l->sizes.head];
+	l->sizes.head = (l->sizes.head + 1) & (l->sizes.room - 1);
+	l->sizes.count--;
+}
+
+void link_set_callbacks(struct mqtt_link *l)
+{
+	mosquitto_connect_callback_set(l->mosq, link_connack_cb);
+	mosquitto_disconnect_callback_set(l->mosq, link_disconnect_cb);
+	mosquitto_message_callback_set(l->mosq, link_message_cb);
+	mosquitto_publish_callback_set(l->mosq, link_publish_cb);
+	mosquitto_subscribe_callback_set(l->mosq, link_subscribe_cb);
+	mosquitto_unsubscribe_callback_set(l->mosq, link_unsubscribe_cb);
+}
+
+void link_drop_queue(struct mqtt_link *l)
+{
+	struct link_pending *p;
+
+	while ((p = l->pending)) {
+		l->pending = p->next;
+		free(p);
+	}
+	free(l->sizes.cost);
+	l->sizes = (struct link_sizes){0};
+	l->backlog = 0;
+	l->unflushed = 0;
+}
+
+/* ---- writing ---- */
+
+/* The stream leaves in as few segments as it can while corked: one wake-up of the broker for a burst of answers, not
+ * one each (measured: tests/bench/transport). */
+static void link_cork(struct mqtt_link *l, int on)
+{
+	int fd = mosquitto_socket(l->mosq);
+
+	if (!l->config->url.unix_socket && fd >= 0)
+		(void)setsockopt(fd, IPPROTO_TCP, TCP_CORK, &on, sizeof(on));
+}
+
+static void link_watch_writes(struct mqtt_link *l)
+{
+	if (mosquitto_want_write(l->mosq))
+		(void)event_add(l->write_event, NULL);
+	else
+		(void)event_del(l->write_event);
+}
+
+void link_flush(struct mqtt_link *l)
+{
+	size_t before = l->sizes.count;
+	bool cork = l->unflushed > 1;
+	int rc;
+
+	l->unflushed = 0;
+	if (cork)
+		link_cork(l, 1);
+	rc = mosquitto_loop_write(l->mosq, 1); /* all that the kernel takes, in fact */
+	if (!link_check(l, rc))
+		return;
+	if (cork)
+		link_cork(l, 0);
+	link_watch_writes(l);
+	if (l->sizes.count < before || !mosquitto_want_write(l->mosq))
+		l->last_out = link_now();
+	if (l->sizes.count < before && l->phase == PHASE_UP)
+		l->callbacks->written(l->arg);
+}
+
+size_t mqtt_link_cost(const char *topic, size_t len)
+{
+	return LINK_PACKET_OVERHEAD + strlen(topic) + len;
+}
+
+static void link_note_cost(struct mqtt_link *l, size_t cost)
+{
+	struct link_sizes *s = &l->sizes;
+
+	if (s->count == s->room) {
+		size_t room = s->room ? s->room * 2 : 64;
+		uint32_t *bigger = xmalloc(room * sizeof(*bigger));
+
+		for (size_t i = 0; i < s->count; i++)
+			bigger[i] = s->cost[(s->head + i) & (s->room - 1)];
+		free(s->cost);
+		*s = (struct link_sizes){.cost = bigger, .count = s->count, .room = room};
+	}
+	s->cost[(s->head + s->count) & (s->room - 1)] = (uint32_t)cost;
+	s->count++;
+	l->backlog += cost;
+}
+
+static bool link_topic_valid(const char *topic)
+{
+	unsigned slashes = 0;
+
+	for (const char *c = topic; *c; c++)
+		slashes += *c == '/';
+	return slashes <= LINK_TOPIC_SLASHES;
+}
+
+static void link_queued(struct mqtt_link *l)
+{
+	if (!l->unflushed++)
+		event_active(l->kick, EV_TIMEOUT, 0);
+}
+
+bool mqtt_link_publish(struct mqtt_link *l, const char *topic, const void *payload, size_t len, bool retain)
+{
+	int rc;
+
+	if (!mqtt_link_is_up(l))
+		return false;
+	if (len > LINK_PAYLOAD_MAX || !link_topic_valid(topic))
+		return false;
+	rc = mosquitto_publish(l->mosq, NULL, topic, (int)len, payload, 0, retain);
+	if (rc == MOSQ_ERR_NO_CONN)
+		mqtt_link_fail(l, MQTT_LOST, "connection closed");
+	if (rc != MOSQ_ERR_SUCCESS)
+		return false;
+	link_note_cost(l, mqtt_link_cost(topic, len));
+	link_queued(l);
+	return true;
+}
+
+bool mqtt_link_subscribe(struct mqtt_link *l, const char *filter, bool subscribe)
+{
+	size_t size = strlen(filter) + 1;
+	struct link_pending *p;
+	int rc;
+
+	if (!mqtt_link_is_up(l) || !link_topic_valid(filter))
+		return false;
+	p = xmalloc(sizeof(*p) + size);
+	memcpy(p->filter, filter, size);
+	rc = subscribe ? mosquitto_subscribe(l->mosq, &p->mid, filter, 0)
+		       : mosquitto_unsubscribe(l->mosq, &p->mid, filter);
+	if (rc != MOSQ_ERR_SUCCESS) {
+		free(p);
+		return false;
+	}
+	p->next = l->pending;
+	l->pending = p;
+	link_queued(l);
+	return true;
+}
+
+/* ---- reading ---- */
+
+void mqtt_link_pause(struct mqtt_link *l, bool paused)
+{
+	l->paused = paused;
+	if (!l->read_event)
+		return;
+	if (paused)
+		(void)event_del(l->read_event);
+	else
+		(void)event_add(l->read_event, NULL);
+}
+
+static void link_rise(struct mqtt_link *l)
+{
+	l->phase = PHASE_UP;
+	l->accepted = false;
+	l->last_in = l->last_out = link_now();
+	link_arm(l, l->config->keepalive_s * 1000);
+	l->callbacks->up(l->arg);
+}
+
+/* One call reads one packet, whatever number it is given (lib/loop.c:mosquitto_loop_read), so it is called until the
+ * socket is dry, within a bound; the event is level-triggered and brings us back for the rest. */
+void link_read_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct mqtt_link *l = arg;
+	int i;
+
+	(void)fd;
+	(void)what;
+	for (i = 0; i < LINK_BURST && !l->paused && l->phase != PHASE_DEAD; i++) {
+		bool dry;
+		int rc;
+
+		errno = 0;
+		rc = mosquitto_loop_read(l->mosq, 1);
+		dry = errno == EAGAIN; /* only a hint: if it is wrong, the event fires again */
+		if (!link_check(l, rc))
+			return;
+		if (l->accepted)
+			link_rise(l);
+		if (dry)
+			break;
+	}
+	l->last_in = link_now(); /* not earlier than the library's own note of it, see link_keepalive */
+	if (l->phase == PHASE_UP)
+		l->callbacks->turn(l->arg);
+}
+

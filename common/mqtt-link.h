@@ -1,0 +1,89 @@
+/* The inside of a link: what mqtt-link.c (life, from look-up to end) and mqtt-io.c (reading and writing) share. */
+#ifndef DHT_MQTT_LINK_H
+#define DHT_MQTT_LINK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "mqtt-internal.h"
+
+struct event;
+struct mosquitto;
+
+enum link_phase {
+	PHASE_LOOKUP,    /* waiting for a name server */
+	PHASE_CONNECT,   /* waiting for TCP */
+	PHASE_HANDSHAKE, /* waiting for CONNACK */
+	PHASE_UP,
+	PHASE_FLUSH,  /* finishing: waiting until the outbox is written */
+	PHASE_LINGER, /* finishing: DISCONNECT is written, waiting for the broker to close */
+	PHASE_DEAD,   /* `down` is due or done */
+};
+
+struct link_pending { /* a SUBSCRIBE or UNSUBSCRIBE without its answer */
+	struct link_pending *next;
+	int mid;
+	char filter[];
+};
+
+struct link_sizes { /* what each queued message cost, oldest first; a ring of `room` entries, a power of two */
+	uint32_t *cost;
+	size_t head;
+	size_t count;
+	size_t room;
+};
+
+struct mqtt_link {
+	struct event_base *base;
+	struct evdns_base *dns;
+	const struct mqtt_config *config;
+	const struct mqtt_link_callbacks *callbacks;
+	void *arg;
+	char *client_id;
+	char *will_topic;
+	void *will_payload;
+	size_t will_len;
+	bool will_retain;
+
+	enum link_phase phase;
+	struct mqtt_lookup *lookup;
+	struct mqtt_addresses addresses;
+	unsigned address; /* the one being tried */
+	struct mosquitto *mosq;
+	struct event *read_event;
+	struct event *write_event;
+	struct event *kick;  /* flush, and the end */
+	struct event *timer; /* the phase's time-out, or keepalive */
+	int linger_fd;       /* PHASE_LINGER: our duplicate of the socket, else -1 */
+
+	bool paused;
+	bool accepted; /* CONNACK 0 was read, `up` not yet told */
+	int refusal;   /* CONNACK code that is not 0, else 0 */
+	uint64_t last_in;  /* monotonic ms */
+	uint64_t last_out;
+	size_t unflushed; /* packets queued since the last flush */
+	size_t backlog;
+	struct link_sizes sizes;
+	struct link_pending *pending;
+
+	enum mqtt_failure why; /* of PHASE_DEAD */
+	char detail[128];
+};
+
+uint64_t link_now(void);
+/* Fires link_timer_cb, whatever the phase then is. */
+void link_arm(struct mqtt_link *l, unsigned ms);
+void link_fail_text(struct mqtt_link *l, enum mqtt_failure why, const char *detail);
+void link_drop_events(struct mqtt_link *l);
+/* What a libmosquitto call that may end the connection has left: false if it did. */
+bool link_check(struct mqtt_link *l, int rc);
+
+/* In mqtt-io.c. */
+void link_set_callbacks(struct mqtt_link *l);
+void link_read_cb(int fd, short what, void *arg);
+void link_flush(struct mqtt_link *l);
+/* Forgets what was queued or asked for. */
+void link_drop_queue(struct mqtt_link *l);
+
+#endif
