@@ -1,0 +1,216 @@
+/* Topics to meanings and back. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "../../common/topic.h"
+#include "random.h"
+
+static const struct {
+	enum topic_kind kind;
+	const char *text; /* of id 0x3fa01234 and client d0123456789abcdef000001 */
+	bool has_id;
+} rows[] = {
+	{TOPIC_JOIN, "join", false},
+	{TOPIC_HAS_STARTED, "has_started", false},
+	{TOPIC_ACK_JOIN, "ack-join", false},
+	{TOPIC_PUT, "put", false},
+	{TOPIC_ACK_PUT, "ack-put", false},
+	{TOPIC_GET, "get", false},
+	{TOPIC_RES_GET, "res-get", false},
+	{TOPIC_LEAVE, "leave", false},
+	{TOPIC_ACK_LEAVE, "ack-leave", false},
+	{TOPIC_RING, "ring", false},
+	{TOPIC_FOUNDER, "founder", false},
+	{TOPIC_INBOX, "in/3fa01234", true},
+	{TOPIC_CUT, "cut/3fa01234", true},
+	{TOPIC_NODE, "node/3fa01234", true},
+	{TOPIC_REPLY, "to/d0123456789abcdef000001", false},
+};
+enum { ROWS = sizeof(rows) / sizeof(rows[0]) };
+
+#define CLIENT "d0123456789abcdef000001"
+#define PREFIX_63 "abcdefghijklmnopqrstuvwxyz0123456789_-/abcdefghijklmnopqrstuvwx"
+
+static void every_kind_there_and_back(void **state)
+{
+	static const char *const prefixes[] = {"", "a", "lab/floor-2/ring_1", PREFIX_63};
+
+	(void)state;
+	assert_int_equal(ROWS, TOPIC_KINDS - 1);
+	assert_int_equal(strlen(PREFIX_63), TOPIC_PREFIX_MAX);
+	for (size_t p = 0; p < sizeof(prefixes) / sizeof(prefixes[0]); p++) {
+		for (size_t i = 0; i < ROWS; i++) {
+			char expected[TOPIC_MAX], topic[TOPIC_MAX];
+			uint32_t id = 7;
+
+			snprintf(expected, sizeof(expected), "%s%s%s", prefixes[p], prefixes[p][0] ? "/" : "",
+				 rows[i].text);
+			topic_format(topic, prefixes[p], rows[i].kind, 0x3fa01234, CLIENT);
+			assert_string_equal(topic, expected);
+			assert_int_equal(topic_parse(topic, prefixes[p], &id), rows[i].kind);
+			assert_int_equal(id, rows[i].has_id ? 0x3fa01234 : 7);
+			assert_int_equal(topic_is_reply(topic, prefixes[p]), rows[i].kind == TOPIC_REPLY);
+			/* under another prefix it is not ours */
+			assert_int_equal(topic_parse(topic, "other", &id), TOPIC_UNKNOWN);
+			assert_int_equal(topic_parse(topic, prefixes[p][0] ? "" : "a", &id), TOPIC_UNKNOWN);
+		}
+	}
+}
+
+static void ids_have_8_digits(void **state)
+{
+	char topic[TOPIC_MAX];
+	uint32_t id;
+
+	(void)state;
+	topic_format(topic, "", TOPIC_INBOX, 0, NULL);
+	assert_string_equal(topic, "in/00000000");
+	assert_int_equal(topic_parse(topic, "", &id), TOPIC_INBOX);
+	assert_int_equal(id, 0);
+	topic_format(topic, "", TOPIC_NODE, UINT32_MAX, NULL);
+	assert_string_equal(topic, "node/ffffffff");
+	assert_int_equal(topic_parse(topic, "", &id), TOPIC_NODE);
+	assert_int_equal(id, UINT32_MAX);
+}
+
+static void what_is_not_ours(void **state)
+{
+	static const char *const topics[] = {
+		"",
+		"/",
+		"join/",
+		"/join",
+		"Join",
+		"joi",
+		"joins",
+		"put/x",
+		"ring/1",
+		"in",
+		"in/",
+		"in//3fa01234",
+		"in/3fa0123",
+		"in/3fa012345",
+		"in/3FA01234",
+		"in/3fa0123g",
+		"in/3fa01234/",
+		"in/3fa01234/x",
+		"in/ 3fa0123",
+		"in/-fa01234",
+		"node",
+		"node/+",
+		"cut/#",
+		"to",
+		"to/",
+		"to/D1",
+		"to/a/b",
+		"to/+",
+		"to/a ",
+		"to/abcdefghijklmnopqrstuvwx",
+		"$SYS/uptime",
+		"unknown",
+		"a/join",
+		"join\xff",
+		"has-started",
+		"has_started ",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(topics) / sizeof(topics[0]); i++) {
+		uint32_t id = 7;
+
+		if (topic_parse(topics[i], "", &id) != TOPIC_UNKNOWN)
+			fail_msg("\"%s\" was taken", topics[i]);
+		assert_false(topic_is_reply(topics[i], ""));
+		assert_int_equal(id, 7);
+	}
+}
+
+static void a_prefix_is_whole_levels(void **state)
+{
+	uint32_t id;
+
+	(void)state;
+	assert_int_equal(topic_parse("lab/join", "lab", &id), TOPIC_JOIN);
+	assert_int_equal(topic_parse("labs/join", "lab", &id), TOPIC_UNKNOWN);
+	assert_int_equal(topic_parse("lab", "lab", &id), TOPIC_UNKNOWN);
+	assert_int_equal(topic_parse("lab/", "lab", &id), TOPIC_UNKNOWN);
+	assert_int_equal(topic_parse("la", "lab", &id), TOPIC_UNKNOWN);
+	assert_int_equal(topic_parse("lab/lab/join", "lab", &id), TOPIC_UNKNOWN);
+	assert_int_equal(topic_parse("join", "lab", &id), TOPIC_UNKNOWN);
+}
+
+static void prefixes(void **state)
+{
+	static const char *const good[] = {"", "a", "a/b/c", "0", "_", "-", "lab-1/x_y", PREFIX_63};
+	static const char *const bad[] = {"/",   "a/", "/a",  "a//b",  "A",  "a b", "a/+",        "#",
+					  "a/#", "$a", "a.b", "a\x80", "\n", "a/ ", PREFIX_63 "x"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		if (!topic_prefix_valid(good[i]))
+			fail_msg("\"%s\" was refused", good[i]);
+	}
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		if (topic_prefix_valid(bad[i]))
+			fail_msg("\"%s\" was taken", bad[i]);
+	}
+}
+
+/* A reply topic comes from a stranger and is published to: no wildcard, no other topic. */
+static void reply_topics(void **state)
+{
+	(void)state;
+	assert_true(topic_is_reply("to/a", ""));
+	assert_true(topic_is_reply("lab/to/" CLIENT, "lab"));
+	assert_false(topic_is_reply("to/" CLIENT, "lab"));
+	assert_false(topic_is_reply("lab/to/" CLIENT, ""));
+	assert_false(topic_is_reply("to/" CLIENT "0", ""));
+	assert_false(topic_is_reply("in/3fa01234", ""));
+	assert_false(topic_is_reply("put", ""));
+}
+
+/* Whatever is taken for ours is exactly what we would have written. */
+static void mutated_topics(void **state)
+{
+	static const char alphabet[] = "/abcdefint0123456789to-_+#$AZ \x80";
+	struct random r = random_new();
+
+	(void)state;
+	for (int i = 0; i < 200000; i++) {
+		char topic[TOPIC_MAX], again[TOPIC_MAX];
+		size_t row = random_below(&r, ROWS), len = strlen(rows[row].text);
+		uint32_t id = 0;
+		enum topic_kind kind;
+
+		memcpy(topic, rows[row].text, len + 1);
+		for (uint64_t n = random_below(&r, 3); n > 0; n--)
+			topic[random_below(&r, len)] = alphabet[random_below(&r, sizeof(alphabet) - 1)];
+		if (random_below(&r, 4) == 0)
+			topic[random_below(&r, len)] = '\0';
+		kind = topic_parse(topic, "", &id);
+		if (kind == TOPIC_UNKNOWN)
+			continue;
+		topic_format(again, "", kind, id, kind == TOPIC_REPLY ? topic + 3 : "");
+		assert_string_equal(again, topic);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_kind_there_and_back),
+		cmocka_unit_test(ids_have_8_digits),
+		cmocka_unit_test(what_is_not_ours),
+		cmocka_unit_test(a_prefix_is_whole_levels),
+		cmocka_unit_test(prefixes),
+		cmocka_unit_test(reply_topics),
+		cmocka_unit_test(mutated_topics),
+	};
+
+	return cmocka_run_group_tests_name("topic", tests, NULL, NULL);
+}
