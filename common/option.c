@@ -141,8 +141,10 @@ static bool option_set_level(void *member, const char *text, char *expected)
 	static const struct {
 		const char *name;
 		enum log_level level;
-	} levels[] = {{"error", LOG_ERROR_LEVEL}, {"warn", LOG_WARN_LEVEL},
-		      {"info", LOG_INFO_LEVEL}, {"debug", LOG_DEBUG_LEVEL}};
+	} levels[] = {{"error", LOG_ERROR_LEVEL},
+		      {"warn", LOG_WARN_LEVEL},
+		      {"info", LOG_INFO_LEVEL},
+		      {"debug", LOG_DEBUG_LEVEL}};
 
 	for (size_t i = 0; i < sizeof(levels) / sizeof(levels[0]); i++) {
 		if (strcasecmp(text, levels[i].name) == 0) {
@@ -216,8 +218,8 @@ static void option_fail_unknown(struct option_scan *scan, const char *word)
 			snprintf(guess, sizeof(guess), "; did you mean '--%s'?", table->rows[i].name);
 		}
 	}
-	snprintf(scan->error, OPTION_ERROR_MAX, "unknown option '%s'%s see '%s --help'", name,
-		 guess[0] ? guess : ";", table->program);
+	snprintf(scan->error, OPTION_ERROR_MAX, "unknown option '%s'%s see '%s --help'", name, guess[0] ? guess : ";",
+		 table->program);
 }
 
 /* value: what stood behind '=' or the letter, or NULL. */
@@ -338,8 +340,13 @@ static void option_read_environment(struct option_scan *scan)
 bool option_parse(const struct option_table *table, void *target, int argc, char **argv, struct option_result *result,
 		  char error[OPTION_ERROR_MAX])
 {
-	struct option_scan scan = {.table = table, .target = target, .result = result, .error = error,
-				   .argc = argc, .next = 1, .argv = argv};
+	struct option_scan scan = {.table = table,
+				   .target = target,
+				   .result = result,
+				   .error = error,
+				   .argc = argc,
+				   .next = 1,
+				   .argv = argv};
 
 	assert(table->count <= OPTION_ROWS_MAX);
 	memset(result, 0, sizeof(*result));
@@ -347,7 +354,8 @@ bool option_parse(const struct option_table *table, void *target, int argc, char
 	error[0] = '\0';
 	for (size_t i = 0; i < table->count; i++) {
 		/* a default that does not pass its own row is a mistake of ours */
-		if (table->rows[i].initial != NULL && !option_set(&table->rows[i], target, table->rows[i].initial, error))
+		if (table->rows[i].initial != NULL &&
+		    !option_set(&table->rows[i], target, table->rows[i].initial, error))
 			abort();
 	}
 	option_scan_words(&scan);
@@ -372,8 +380,7 @@ void option_free(const struct option_table *table, void *target)
 	}
 }
 
-enum option_source option_source(const struct option_table *table, const struct option_result *result,
-				 const char *name)
+enum option_source option_source(const struct option_table *table, const struct option_result *result, const char *name)
 {
 	const struct option_row *row = option_find(table, name, strlen(name));
 
@@ -401,17 +408,18 @@ const char *option_origin(const struct option_table *table, const struct option_
 
 static void option_help_row(FILE *out, const struct option_row *row)
 {
+	bool initial = row->initial != NULL && row->initial[0] != '\0';
 	char left[64], text[256], *word, *rest = text;
 	int column;
 
 	if (row->letter)
-		snprintf(left, sizeof(left), "  -%c, --%s %s", row->letter, row->name, row->argument ? row->argument : "");
+		snprintf(left, sizeof(left), "  -%c, --%s %s", row->letter, row->name,
+			 row->argument ? row->argument : "");
 	else
 		snprintf(left, sizeof(left), "      --%s %s", row->name, row->argument ? row->argument : "");
-	snprintf(text, sizeof(text), "%s%s%s%s%s%s%s", row->help, row->initial || row->env ? " (" : "",
-		 row->initial ? "default " : "", row->initial ? row->initial : "",
-		 row->initial && row->env ? "; " : "", row->env ? row->env : "",
-		 row->initial || row->env ? ")" : "");
+	snprintf(text, sizeof(text), "%s%s%s%s%s%s%s", row->help, initial || row->env ? " (" : "",
+		 initial ? "default " : "", initial ? row->initial : "", initial && row->env ? "; " : "",
+		 row->env ? row->env : "", initial || row->env ? ")" : "");
 	fprintf(out, "%-*s", OPTION_HELP_COLUMN - 1, left);
 	column = OPTION_HELP_COLUMN - 1;
 	while ((word = strtok_r(rest, " ", &rest)) != NULL) {
@@ -452,7 +460,8 @@ unsigned option_distance(const char *a, const char *b)
 			best = d[i - 1][j - 1] + (a[i - 1] != b[j - 1]);
 			best = d[i - 1][j] + 1 < best ? d[i - 1][j] + 1 : best;
 			best = d[i][j - 1] + 1 < best ? d[i][j - 1] + 1 : best;
-			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] && d[i - 2][j - 2] + 1 < best)
+			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
+			    d[i - 2][j - 2] + 1 < best)
 				best = d[i - 2][j - 2] + 1;
 			d[i][j] = best;
 		}

@@ -7,8 +7,8 @@
 #include "../common/mem.h"
 #include "../common/ring.h"
 
-#define CENSUS_QUIET_MS 100   /* after a whole ring: a joiner may still answer */
-#define CENSUS_PATIENCE_MS 2000 /* without one: longer than a broker and a busy node need */
+#define CENSUS_QUIET_MS 100    /* after a whole ring: a joiner may still answer */
+#define CENSUS_PATIENCE_MS 500 /* without one: longer than a broker and a busy node need */
 
 bool census_serves(const struct census_node *node)
 {
@@ -150,15 +150,16 @@ static void census_check_nodes(struct census *census)
 		const struct census_node *node = &census->nodes[i], *next;
 
 		if (node->state == NODE_SUSPECT)
-			snprintf(census_add_problem(census), size, "node %s is suspect: it serves nothing until its neighbours confirm it",
-				 node->name);
+			snprintf(census_add_problem(census), size,
+				 "node %s is suspect: it serves nothing until its neighbours confirm it", node->name);
 		if (i > 0 && node[-1].who.id == node->who.id)
 			snprintf(census_add_problem(census), size, "two nodes have the id %u: %s and %s", node->who.id,
 				 node[-1].name, node->name);
 		next = census_serves(node) ? census_find(census, node->successor) : NULL;
 		if (next != NULL && census_serves(next) && next->predecessor != node->who.id)
-			snprintf(census_add_problem(census), size, "node %s takes %s for its successor, which has %u before it",
-				 node->name, next->name, next->predecessor);
+			snprintf(census_add_problem(census), size,
+				 "node %s takes %s for its successor, which has %u before it", node->name, next->name,
+				 next->predecessor);
 	}
 }
 
@@ -193,7 +194,8 @@ static struct census_node *census_slot(struct census *census, const struct membe
 	if (census->count == CENSUS_NODES_MAX)
 		return NULL;
 	if ((census->count & (census->count - 1)) == 0)
-		census->nodes = xrealloc(census->nodes, (census->count ? 2 * census->count : 1) * sizeof(*census->nodes));
+		census->nodes =
+			xrealloc(census->nodes, (census->count ? 2 * census->count : 1) * sizeof(*census->nodes));
 	return &census->nodes[census->count++];
 }
 

@@ -1,6 +1,7 @@
 #include "client.h"
 
 #include <arpa/inet.h>
+#include <ctype.h>
 #include <event2/dns.h>
 #include <event2/event.h>
 #include <event2/util.h>
@@ -100,6 +101,8 @@ static void client_disconnected_cb(void *arg, enum mqtt_failure why, const char 
 		return;
 	client->failure = why == MQTT_OK ? MQTT_LOST : why;
 	snprintf(client->detail, sizeof(client->detail), "%s", detail ? detail : "no reason given");
+	if (isupper((unsigned char)client->detail[0]) && islower((unsigned char)client->detail[1])) /* strerror */
+		client->detail[0] = (char)tolower((unsigned char)client->detail[0]);
 }
 
 static void client_subscribed_cb(void *arg, const char *filter, bool granted)
@@ -183,8 +186,8 @@ static enum exit_code client_explain_connect(const struct client *client)
 			     client_timeout_text(client->settings, timeout), client->settings->remedy);
 		return RC_UNREACHABLE;
 	case MQTT_DENIED:
-		output_error("broker %s refused us: %s (give mqtt://user:password@host as --broker or DHT_BROKER)", shown,
-			     client->detail);
+		output_error("broker %s refused us: %s (give mqtt://user:password@host as --broker or DHT_BROKER)",
+			     shown, client->detail);
 		return RC_REFUSED;
 	case MQTT_REJECTED:
 		output_error("broker %s refused us: %s", shown, client->detail);
@@ -308,15 +311,15 @@ enum exit_code client_subscribe(struct client *client, enum topic_kind kind, uin
 	return RC_REFUSED;
 }
 
-enum exit_code client_publish(struct client *client, enum topic_kind kind, uint32_t id, const void *payload,
-			      size_t len)
+enum exit_code client_publish(struct client *client, enum topic_kind kind, uint32_t id, const void *payload, size_t len)
 {
 	char topic[TOPIC_MAX];
 
 	topic_format(topic, client->settings->topic_prefix, kind, id, client->client_id);
 	if (mqtt_publish(client->mqtt, topic, payload, len, false))
 		return RC_OK;
-	output_error("lost the connection to broker %s before '%s' could be sent", client->settings->broker_shown, topic);
+	output_error("lost the connection to broker %s before '%s' could be sent", client->settings->broker_shown,
+		     topic);
 	return RC_UNREACHABLE;
 }
 

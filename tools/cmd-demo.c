@@ -73,7 +73,8 @@ static void demo_message_cb(void *arg, const struct mqtt_message *message)
 			return;
 		break;
 	case TOPIC_RES_GET:
-		if (demo->current == NULL || reference_parse_res_get(message->payload, message->len, &id, &text, &len) != NULL ||
+		if (demo->current == NULL ||
+		    reference_parse_res_get(message->payload, message->len, &id, &text, &len) != NULL ||
 		    id != demo->current->key)
 			return;
 		demo->matches = len == TEXT_LEN && memcmp(text, demo->current->text, len) == 0;
@@ -212,7 +213,8 @@ const struct command command_demo = {
 	.remedy = "apt install mosquitto, or let tools/quickstart start everything; or set --broker or DHT_BROKER",
 	.summary = "put, get and compare random keys",
 	.details = "\n"
-		   "Puts 100 (or --keys) random strings under random keys, one at a time, each acknowledged; then gets each\n"
+		   "Puts 100 (or --keys) random strings under random keys, one at a time, each acknowledged; then gets "
+		   "each\n"
 		   "back and compares. Exit code 0 only if all are equal.\n",
 	.exec = demo_exec,
 };

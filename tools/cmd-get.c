@@ -102,9 +102,11 @@ const struct command command_get = {
 	.min = 1,
 	.max = 1,
 	.summary = "print the value of a key",
-	.details = "\n"
-		   "Prints the value and nothing else; on a terminal, control bytes are escaped and the line is ended.\n"
-		   "Exit code 1 means that the key is absent. --json gives {\"key\":..,\"value\":..}, or value_base64 for\n"
-		   "bytes that are no UTF-8.\n",
+	.details =
+		"\n"
+		"Prints the value and nothing else; on a terminal, control bytes are escaped and the line is ended.\n"
+		"Exit code 1 means that the key is absent. --json gives {\"key\":..,\"value\":..}, or value_base64 "
+		"for\n"
+		"bytes that are no UTF-8.\n",
 	.exec = get_exec,
 };

@@ -139,7 +139,8 @@ const struct command command_leave = {
 	.max = 1,
 	.summary = "make a node hand its records over and end",
 	.details = "\n"
-		   "NODE is an id or a name. Waits until the node is gone. Exit code 1 means that there is no such node, 4\n"
+		   "NODE is an id or a name. Waits until the node is gone. Exit code 1 means that there is no such "
+		   "node, 4\n"
 		   "that it cannot leave in its present state, 5 that it was not gone in time (it goes on leaving).\n",
 	.exec = leave_exec,
 };

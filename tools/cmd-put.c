@@ -15,7 +15,7 @@ struct put {
 	const char *prefix;
 	char name[NAME_LEN + 1];
 	bool acked;
-	uint32_t node;
+	uint32_t key, node;
 };
 
 static void put_message_cb(void *arg, const struct mqtt_message *message)
@@ -105,13 +105,13 @@ static enum exit_code put_store(struct client *client, const struct settings *se
 		return code;
 	code = client_wait(client, &put->acked, client_deadline(client));
 	if (code == RC_OK && settings->json)
-		printf("{\"node\":%u}\n", put->node);
+		printf("{\"key\":%u,\"node\":%u}\n", put->key, put->node);
 	return code;
 }
 
 static enum exit_code put_run(const struct settings *settings, uint32_t key, const uint8_t *value, size_t value_len)
 {
-	struct put put = {.prefix = settings->topic_prefix};
+	struct put put = {.prefix = settings->topic_prefix, .key = key};
 	struct client *client = NULL;
 	char timeout[32];
 	enum exit_code code = client_open(settings, &client);
@@ -124,7 +124,8 @@ static enum exit_code put_run(const struct settings *settings, uint32_t key, con
 	payload = reference_format_put((const uint8_t *)put.name, NAME_LEN, key, value, value_len, &len);
 	code = put_store(client, settings, &put, payload, len);
 	if (code == RC_TIMEOUT)
-		output_error("no acknowledgement for key %u within %s: unknown, it may have been stored (is a ring there? see "
+		output_error("no acknowledgement for key %u within %s: unknown, it may have been stored (is a ring "
+			     "there? see "
 			     "'dhtctl ring')",
 			     key, client_timeout_text(settings, timeout));
 	free(payload);
@@ -156,9 +157,10 @@ const struct command command_put = {
 	.min = 1,
 	.max = 2,
 	.summary = "store a value under a key",
-	.details = "\n"
-		   "KEY is a decimal number from 0 to 4294967295. Without VALUE, or with '-', the value is what standard\n"
-		   "input holds, byte for byte, up to 16 MiB. An empty value is refused. Prints nothing when it is done;\n"
-		   "with --json the id of the node that stored it.\n",
+	.details =
+		"\n"
+		"KEY is a decimal number from 0 to 4294967295. Without VALUE, or with '-', the value is what standard\n"
+		"input holds, byte for byte, up to 16 MiB. An empty value is refused. Prints nothing when it is done;\n"
+		"with --json the id of the node that stored it.\n",
 	.exec = put_exec,
 };

@@ -112,7 +112,8 @@ static void ring_print_table(const struct census *census)
 		     silent++)
 			printf("   %-*s  %10u  (no answer)\n", width, "?", census->silent[silent]);
 		if (i < census->count)
-			ring_print_node(&census->nodes[i], census_serves(&census->nodes[i]) ? ring_letter(i) : '-', width);
+			ring_print_node(&census->nodes[i], census_serves(&census->nodes[i]) ? ring_letter(i) : '-',
+					width);
 	}
 }
 
@@ -198,7 +199,8 @@ static enum exit_code ring_exec(const struct settings *settings, char **args, si
 	code = census_take(client, settings, &census);
 	client_close(client);
 	if (code == RC_TIMEOUT)
-		output_error("no ring answers at broker %s within %s (start nodes with tools/run-nodes; is --topic-prefix right?)",
+		output_error("no ring answers at broker %s within %s (start nodes with tools/run-nodes; is "
+			     "--topic-prefix right?)",
 			     settings->broker_shown, client_timeout_text(settings, timeout));
 	else if (code == RC_OK && settings->json)
 		ring_print_json(&census);
@@ -212,10 +214,13 @@ const struct command command_ring = {
 	.name = "ring",
 	.arguments = "",
 	.summary = "show the nodes and what each owns",
-	.details = "\n"
-		   "Problems come first, then a drawing (each letter is a node's arc, clockwise from 0; '.' is served by\n"
-		   "nobody), then the nodes in ring order. --json prints\n"
-		   "{\"nodes\":[{\"id\",\"name\",\"state\",\"predecessor\",\"successor\",\"records\",\"arc\":[FROM,TO],\"share\",\n"
-		   "\"since\",\"software\"}],\"silent\":[IDS],\"problems\":[TEXTS]}; an arc is what lies behind FROM up to TO.\n",
+	.details =
+		"\n"
+		"Problems come first, then a drawing (each letter is a node's arc, clockwise from 0; '.' is served by\n"
+		"nobody), then the nodes in ring order. --json prints\n"
+		"{\"nodes\":[{\"id\",\"name\",\"state\",\"predecessor\",\"successor\",\"records\",\"arc\":[FROM,TO],"
+		"\"share\",\n"
+		"\"since\",\"software\"}],\"silent\":[IDS],\"problems\":[TEXTS]}; an arc is what lies behind FROM up "
+		"to TO.\n",
 	.exec = ring_exec,
 };

@@ -122,7 +122,8 @@ static enum exit_code print_overview(const struct settings *settings)
 	if (census_take(client, settings, &census) == RC_TIMEOUT)
 		printf("broker %s: no ring answers (tools/run-nodes starts one)\n", settings->broker_shown);
 	else if (census.count > 0)
-		printf("broker %s: %zu node%s, %s\n", settings->broker_shown, census.count, census.count == 1 ? "" : "s",
+		printf("broker %s: %zu node%s, %s\n", settings->broker_shown, census.count,
+		       census.count == 1 ? "" : "s",
 		       census.problem_count ? "not healthy: see 'dhtctl ring'" : "healthy");
 	census_free(&census);
 	client_close(client);

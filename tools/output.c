@@ -117,7 +117,10 @@ void output_span(char *out, size_t size, uint64_t ms)
 	static const struct {
 		uint64_t below, unit;
 		const char *name;
-	} spans[] = {{1000, 1, "ms"}, {120000, 1000, "s"}, {7200000, 60000, "min"}, {172800000, 3600000, "h"},
+	} spans[] = {{1000, 1, "ms"},
+		     {120000, 1000, "s"},
+		     {7200000, 60000, "min"},
+		     {172800000, 3600000, "h"},
 		     {UINT64_MAX, 86400000, "d"}};
 	size_t i = 0;
 
