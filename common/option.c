@@ -209,7 +209,7 @@ static void option_fail_unknown(struct option_scan *scan, const char *word)
 	if (scan->error[0] != '\0')
 		return;
 	snprintf(name, sizeof(name), "%.*s", (int)(len < 60 ? len : 60), word);
-	best = option_guess_limit(name) + 1;
+	best = option_guess_limit(name + strspn(name, "-")) + 1;
 	for (size_t i = 0; strncmp(name, "--", 2) == 0 && i < table->count; i++) {
 		unsigned distance = option_distance(name + 2, table->rows[i].name);
 

@@ -1,0 +1,307 @@
+/* Options: parsing, defaults, environment, precedence, error lines, --help, and passwords that leave argv. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../../common/log.h"
+#include "../../common/option.h"
+
+struct target {
+	bool loud, help;
+	char *name, *broker;
+	uint32_t id, wait;
+	enum log_level level;
+};
+
+#define FIELD(member) offsetof(struct target, member)
+
+static const struct option_row rows[] = {
+	{"loud", 'l', OPTION_FLAG, FIELD(loud), NULL, "T_LOUD", NULL, "say more", 0, 0},
+	{"name", 'n', OPTION_TEXT, FIELD(name), NULL, "T_NAME", "NAME", "who", 1, 8},
+	{"broker", 'b', OPTION_URL, FIELD(broker), "mqtt://h", "T_BROKER", "URL", "where", 0, 0},
+	{"id", 0, OPTION_UNSIGNED, FIELD(id), NULL, "T_ID", "N", "which", 0, 0},
+	{"wait", 'w', OPTION_DURATION, FIELD(wait), "5s", "T_WAIT", "DURATION", "how long", 10, 3600000},
+	{"level", 0, OPTION_LEVEL, FIELD(level), "info", "T_LEVEL", "LEVEL", "how much", 0, 0},
+	{"help", 'h', OPTION_STOP, FIELD(help), NULL, NULL, NULL, "this", 0, 0},
+};
+
+static const struct option_table table = {"tool", rows, sizeof(rows) / sizeof(rows[0])};
+
+/* One run: the words are split at spaces, as no shell would. */
+struct run {
+	struct target target;
+	struct option_result result;
+	char error[OPTION_ERROR_MAX];
+	char words[512];
+	char *argv[32];
+	int argc;
+	bool ok;
+};
+
+static void run_free(struct run *run)
+{
+	option_free(&table, &run->target);
+	assert_null(run->target.name);
+}
+
+static void run_parse(struct run *run, const char *line)
+{
+	char *rest = run->words, *word;
+
+	memset(run, 0, sizeof(*run));
+	run->target.id = 77;
+	snprintf(run->words, sizeof(run->words), "tool %s", line);
+	while ((word = strsep(&rest, " ")) != NULL)
+		run->argv[run->argc++] = word;
+	if (line[0] == '\0')
+		run->argc = 1;
+	run->ok = option_parse(&table, &run->target, run->argc, run->argv, &run->result, run->error);
+}
+
+static void parse_ok(struct run *run, const char *line)
+{
+	run_parse(run, line);
+	if (!run->ok)
+		fail_msg("'%s' refused: %s", line, run->error);
+}
+
+static int clear_environment(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < table.count; i++) {
+		if (rows[i].env != NULL)
+			unsetenv(rows[i].env);
+	}
+	return 0;
+}
+
+static void defaults(void **state)
+{
+	struct run run;
+	char origin[64];
+
+	(void)state;
+	parse_ok(&run, "");
+	assert_int_equal(run.result.arg_count, 0);
+	assert_false(run.target.loud);
+	assert_null(run.target.name);
+	assert_string_equal(run.target.broker, "mqtt://h");
+	assert_int_equal(run.target.id, 77); /* no default: left as it was */
+	assert_int_equal(run.target.wait, 5000);
+	assert_int_equal(run.target.level, LOG_INFO_LEVEL);
+	assert_int_equal(option_source(&table, &run.result, "wait"), OPTION_DEFAULT);
+	assert_string_equal(option_origin(&table, &run.result, "wait", origin), "default");
+	run_free(&run);
+}
+
+static void every_way_to_write_an_option(void **state)
+{
+	static const char *const lines[] = {
+		"--name x --wait 2m --loud --id 4294967295 --level debug",
+		"--name=x --wait=2m --loud --id=4294967295 --level=DEBUG",
+		"-n x -w 120s -l --id 4294967295 --level debug",
+		"-nx -w120000ms -l --id 4294967295 --level debug",
+		"-lnx -lw2m --id=4294967295 --level debug",
+		"--name y --name x --wait 1s --wait 2m --loud --id 4294967295 --level debug", /* the last one counts */
+		"--wait 0.5s --wait 2.000m --name x --loud --id 4294967295 --level debug",
+	};
+	struct run run;
+	char origin[64];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		parse_ok(&run, lines[i]);
+		assert_string_equal(run.target.name, "x");
+		assert_int_equal(run.target.wait, 120000);
+		assert_true(run.target.loud);
+		assert_int_equal(run.target.id, UINT32_MAX);
+		assert_int_equal(run.target.level, LOG_DEBUG_LEVEL);
+		assert_int_equal(run.result.arg_count, 0);
+		assert_string_equal(option_origin(&table, &run.result, "wait", origin), "--wait");
+		run_free(&run);
+	}
+}
+
+static void arguments_stand_anywhere(void **state)
+{
+	static const char *const expected[] = {"put", "-1", "-", "--loud", "-x"};
+	struct run run;
+
+	(void)state;
+	parse_ok(&run, "put --loud -1 -w 1s - -- --loud -x");
+	assert_int_equal(run.result.arg_count, 5);
+	for (size_t i = 0; i < 5; i++)
+		assert_string_equal(run.result.args[i], expected[i]);
+	assert_int_equal(run.target.wait, 1000);
+	run_free(&run);
+}
+
+static void option_over_environment_over_default(void **state)
+{
+	struct run run;
+	char origin[64];
+
+	(void)state;
+	setenv("T_WAIT", "200ms", 1);
+	setenv("T_NAME", "env", 1);
+	setenv("T_LOUD", "yes", 1);
+	setenv("T_ID", "", 1); /* as EnvironmentFile= leaves it: not set */
+	parse_ok(&run, "--name x");
+	assert_int_equal(run.target.wait, 200);
+	assert_true(run.target.loud);
+	assert_string_equal(run.target.name, "x");
+	assert_int_equal(run.target.id, 77);
+	assert_int_equal(option_source(&table, &run.result, "wait"), OPTION_ENVIRONMENT);
+	assert_int_equal(option_source(&table, &run.result, "name"), OPTION_GIVEN);
+	assert_int_equal(option_source(&table, &run.result, "id"), OPTION_DEFAULT);
+	assert_string_equal(option_origin(&table, &run.result, "wait", origin), "T_WAIT");
+	run_free(&run);
+	setenv("T_NAME", "far too long for it", 1); /* an option overrides also what would be an error */
+	parse_ok(&run, "--name x");
+	run_free(&run);
+}
+
+static void mistakes_are_named(void **state)
+{
+	static const struct {
+		const char *line, *error;
+	} wrong[] = {
+		{"--bogus", "unknown option '--bogus'; see 'tool --help'"},
+		{"--bogus=x", "unknown option '--bogus'; see 'tool --help'"},
+		{"--brokr x", "unknown option '--brokr'; did you mean '--broker'? see 'tool --help'"},
+		{"--lodu", "unknown option '--lodu'; did you mean '--loud'? see 'tool --help'"},
+		{"-x", "unknown option '-x'; see 'tool --help'"},
+		{"-lx", "unknown option '-lx'; see 'tool --help'"},
+		{"--name", "option '--name' needs a value (NAME)"},
+		{"-n", "option '--name' needs a value (NAME)"},
+		{"--loud=1", "option '--loud' takes no value"},
+		{"--name=", "invalid --name '': it must not be empty"},
+		{"--name 123456789", "invalid --name '123456789': at most 8 bytes"},
+		{"--id 4294967296", "invalid --id '4294967296': expected a number from 0 to 4294967295"},
+		{"--id 99999999999999999999",
+		 "invalid --id '99999999999999999999': expected a number from 0 to 4294967295"},
+		{"--id -1", "invalid --id '-1': expected a number from 0 to 4294967295"},
+		{"--id=", "invalid --id '': expected a number from 0 to 4294967295"},
+		{"--id 0x10", "invalid --id '0x10': expected a number from 0 to 4294967295"},
+		{"--wait 5", "invalid --wait '5': expected a duration such as 5s, 200ms or 2m"},
+		{"--wait 1.s", "invalid --wait '1.s': expected a duration such as 5s, 200ms or 2m"},
+		{"--wait .5s", "invalid --wait '.5s': expected a duration such as 5s, 200ms or 2m"},
+		{"--wait -5s", "invalid --wait '-5s': expected a duration such as 5s, 200ms or 2m"},
+		{"--wait 5sec", "invalid --wait '5sec': expected a duration such as 5s, 200ms or 2m"},
+		{"--wait 9ms", "invalid --wait '9ms': expected 10ms to 60m"},
+		{"--wait 99999999999999s",
+		 "invalid --wait '99999999999999s': expected a duration such as 5s, 200ms or 2m"},
+		{"--wait 9999999999h", "invalid --wait '9999999999h': expected 10ms to 60m"},
+		{"--level loud", "invalid --level 'loud': expected error, warn, info or debug"},
+		{"--bogus --id x", "unknown option '--bogus'; see 'tool --help'"}, /* the first mistake */
+	};
+	struct run run;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		run_parse(&run, wrong[i].line);
+		if (run.ok)
+			fail_msg("'%s' was taken", wrong[i].line);
+		assert_string_equal(run.error, wrong[i].error);
+		run_free(&run);
+	}
+}
+
+static void mistakes_of_the_environment_name_the_variable(void **state)
+{
+	struct run run;
+
+	(void)state;
+	setenv("T_LOUD", "perhaps", 1);
+	run_parse(&run, "");
+	assert_false(run.ok);
+	assert_string_equal(run.error, "invalid T_LOUD 'perhaps': expected yes or no");
+	run_free(&run);
+}
+
+static void help_wins_over_mistakes(void **state)
+{
+	struct run run;
+
+	(void)state;
+	setenv("T_WAIT", "nonsense", 1);
+	parse_ok(&run, "get --bogus -h --id");
+	assert_true(run.target.help);
+	assert_int_equal(run.result.arg_count, 1);
+	assert_string_equal(run.result.args[0], "get");
+	run_free(&run);
+}
+
+static void passwords_leave_argv(void **state)
+{
+	static const char *const lines[] = {"--broker mqtt://me:secret@h", "--broker=mqtt://me:secret@h",
+					    "-b mqtt://me:secret@h", "-bmqtt://me:secret@h"};
+	struct run run;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		parse_ok(&run, lines[i]);
+		assert_string_equal(run.target.broker, "mqtt://me:secret@h");
+		for (size_t at = 0; at + 6 <= sizeof(run.words); at++)
+			assert_memory_not_equal(run.words + at, "secret", 6);
+		assert_non_null(strstr(run.argv[run.argc - 1], "mqtt://me:******@h"));
+		run_free(&run);
+	}
+}
+
+static void guesses_count_single_changes(void **state)
+{
+	(void)state;
+	assert_int_equal(option_distance("broker", "broker"), 0);
+	assert_int_equal(option_distance("", "abc"), 3);
+	assert_int_equal(option_distance("gte", "get"), 1); /* a swap is one */
+	assert_int_equal(option_distance("brokr", "broker"), 1);
+	assert_int_equal(option_distance("brooker", "broker"), 1);
+	assert_int_equal(option_distance("kitten", "sitting"), 3);
+}
+
+static void help_shows_every_row(void **state)
+{
+	char *text = NULL;
+	size_t size = 0;
+	FILE *out = open_memstream(&text, &size);
+
+	(void)state;
+	assert_non_null(out);
+	option_help(out, &table);
+	fclose(out);
+	for (size_t i = 0; i < table.count; i++) {
+		assert_non_null(strstr(text, rows[i].name));
+		assert_non_null(strstr(text, rows[i].help));
+	}
+	assert_non_null(strstr(text, "  -w, --wait DURATION"));
+	assert_non_null(strstr(text, "(default 5s; T_WAIT)"));
+	for (char *rest = text, *line; (line = strsep(&rest, "\n")) != NULL;)
+		assert_true(strlen(line) <= 100);
+	free(text);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(defaults, clear_environment),
+		cmocka_unit_test_setup(every_way_to_write_an_option, clear_environment),
+		cmocka_unit_test_setup(arguments_stand_anywhere, clear_environment),
+		cmocka_unit_test_setup(option_over_environment_over_default, clear_environment),
+		cmocka_unit_test_setup(mistakes_are_named, clear_environment),
+		cmocka_unit_test_setup(mistakes_of_the_environment_name_the_variable, clear_environment),
+		cmocka_unit_test_setup(help_wins_over_mistakes, clear_environment),
+		cmocka_unit_test_setup(passwords_leave_argv, clear_environment),
+		cmocka_unit_test_setup(guesses_count_single_changes, clear_environment),
+		cmocka_unit_test_setup(help_shows_every_row, clear_environment),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
