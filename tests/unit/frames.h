@@ -1,0 +1,203 @@
+/* Random frames and their comparison, field by field, for the tests and fuzz targets of frame.c. */
+#ifndef DHT_TEST_FRAMES_H
+#define DHT_TEST_FRAMES_H
+
+#include <stdbool.h>
+#include <string.h>
+
+#include "../../common/frame.h"
+#include "random.h"
+
+static inline struct conn frames_conn(struct random *r)
+{
+	return (struct conn){random_sized(r), (uint32_t)random_below(r, CONN_COUNT_MAX)};
+}
+
+static inline struct member frames_member(struct random *r)
+{
+	return (struct member){(uint32_t)random_sized(r), random_sized(r), frames_conn(r)};
+}
+
+static inline void frames_text(struct random *r, char *text, size_t size)
+{
+	size_t len = random_below(r, size);
+
+	for (size_t i = 0; i < len; i++)
+		text[i] = (char)(' ' + random_below(r, 95));
+	text[len] = '\0';
+}
+
+static inline struct view frames_view(struct random *r)
+{
+	struct view v = {
+		.name = {random_sized(r), (uint32_t)random_sized(r)},
+		.base = {random_sized(r), (uint32_t)random_sized(r)},
+		.arc = {(uint32_t)random_sized(r), (uint32_t)random_sized(r)},
+		.owner = frames_member(r),
+		.leaver_count = (uint8_t)random_below(r, VIEW_LEAVERS_MAX + 1),
+	};
+
+	if (random_below(r, 2)) {
+		v.backup = frames_member(r);
+		v.backup.memory |= 1;
+	}
+	for (size_t i = 0; i < v.leaver_count; i++)
+		v.leavers[i] = frames_member(r);
+	return v;
+}
+
+enum { FRAMES_VALUE_MAX = 300 };
+
+/* Some fields of any type of frame.  Records and ids go into room, values are pieces of `values`. */
+static inline struct frame frames_random(struct random *r, struct frame_room *room,
+					 const uint8_t values[FRAMES_VALUE_MAX])
+{
+	uint64_t with = random_next(r) & random_next(r);
+	struct frame f = {.type = (enum frame_type)(1 + random_below(r, FRAME_TYPES - 1)),
+			  .records = room->records,
+			  .ids = room->ids};
+
+	f.from = with & 1 ? frames_member(r) : f.from;
+	f.to = with & 2 ? frames_conn(r) : f.to;
+	f.ring = with & 4 ? (struct ring_id){(uint32_t)random_sized(r), random_sized(r)} : f.ring;
+	f.attempt = with & 8 ? random_sized(r) : 0;
+	f.seq = with & 16 ? random_sized(r) : 0;
+	f.count = with & 32 ? random_sized(r) : 0;
+	f.hash = with & 64 ? random_sized(r) : 0;
+	f.wait = with & 128 ? (uint32_t)random_sized(r) : 0;
+	f.reason = (enum frame_reason)random_below(r, FRAME_REASONS);
+	f.arc_set = with & 256;
+	if (f.arc_set)
+		f.arc = (struct arc){(uint32_t)random_sized(r), (uint32_t)random_sized(r)};
+	f.flag = with & 512;
+	f.state = (enum node_state)random_below(r, NODE_STATES);
+	f.since = with & 1024 ? random_sized(r) : 0;
+	f.predecessor = with & 2048 ? (uint32_t)random_sized(r) : 0;
+	f.successor = with & 4096 ? (uint32_t)random_sized(r) : 0;
+	f.peer = with & 8192 ? frames_conn(r) : f.peer;
+	if (with & 0x4000)
+		frames_text(r, f.name, sizeof(f.name));
+	if (with & 0x8000)
+		frames_text(r, f.software, sizeof(f.software));
+	if (with & 0x10000)
+		frames_text(r, f.reply, sizeof(f.reply));
+	f.view_count = with & 0x20000 ? (uint8_t)random_below(r, FRAME_VIEWS_MAX + 1) : 0;
+	for (size_t i = 0; i < f.view_count; i++)
+		f.views[i] = frames_view(r);
+	f.record_count = with & 0x40000 ? random_below(r, random_below(r, 8) ? 5 : FRAME_RECORDS_MAX + 1) : 0;
+	for (size_t i = 0; i < f.record_count; i++)
+		f.records[i] = (struct frame_record){(uint32_t)random_sized(r), random_sized(r), random_sized(r),
+						     values, random_below(r, FRAMES_VALUE_MAX)};
+	f.id_count = with & 0x80000 ? random_below(r, random_below(r, 8) ? 5 : FRAME_IDS_MAX + 1) : 0;
+	for (size_t i = 0; i < f.id_count; i++)
+		f.ids[i] = (uint32_t)random_sized(r);
+	return f;
+}
+
+static inline bool frames_same_member(const struct member *a, const struct member *b)
+{
+	return member_same(a, b) && conn_equal(&a->conn, &b->conn);
+}
+
+static inline bool frames_same_view(const struct view *a, const struct view *b)
+{
+	if (a->name.number != b->name.number || a->name.maker != b->name.maker || a->base.number != b->base.number ||
+	    a->base.maker != b->base.maker || a->arc.lo != b->arc.lo || a->arc.hi != b->arc.hi ||
+	    !frames_same_member(&a->owner, &b->owner) || !frames_same_member(&a->backup, &b->backup) ||
+	    a->leaver_count != b->leaver_count)
+		return false;
+	for (size_t i = 0; i < a->leaver_count; i++) {
+		if (!frames_same_member(&a->leavers[i], &b->leavers[i]))
+			return false;
+	}
+	return true;
+}
+
+static inline bool frames_same_record(const struct frame_record *a, const struct frame_record *b)
+{
+	return a->id == b->id && a->number == b->number && a->counter == b->counter && a->value_len == b->value_len &&
+	       memcmp(a->value, b->value, a->value_len) == 0;
+}
+
+/* NULL if they are the same, else the field in which they differ. */
+static inline const char *frames_difference(const struct frame *a, const struct frame *b)
+{
+#define DIFFER(field)             \
+	if (a->field != b->field) \
+	return #field
+	DIFFER(type);
+	DIFFER(ring.term);
+	DIFFER(ring.nonce);
+	DIFFER(attempt);
+	DIFFER(seq);
+	DIFFER(count);
+	DIFFER(hash);
+	DIFFER(wait);
+	DIFFER(reason);
+	DIFFER(arc_set);
+	DIFFER(arc.lo);
+	DIFFER(arc.hi);
+	DIFFER(flag);
+	DIFFER(state);
+	DIFFER(since);
+	DIFFER(predecessor);
+	DIFFER(successor);
+	DIFFER(view_count);
+	DIFFER(record_count);
+	DIFFER(id_count);
+#undef DIFFER
+	if (!frames_same_member(&a->from, &b->from))
+		return "from";
+	if (!conn_equal(&a->to, &b->to))
+		return "to";
+	if (!conn_equal(&a->peer, &b->peer))
+		return "peer";
+	if (strcmp(a->name, b->name) != 0)
+		return "name";
+	if (strcmp(a->software, b->software) != 0)
+		return "software";
+	if (strcmp(a->reply, b->reply) != 0)
+		return "reply";
+	for (size_t i = 0; i < a->view_count; i++) {
+		if (!frames_same_view(&a->views[i], &b->views[i]))
+			return "views";
+	}
+	for (size_t i = 0; i < a->record_count; i++) {
+		if (!frames_same_record(&a->records[i], &b->records[i]))
+			return "records";
+	}
+	for (size_t i = 0; i < a->id_count; i++) {
+		if (a->ids[i] != b->ids[i])
+			return "ids";
+	}
+	return NULL;
+}
+
+/* NULL if a decoded frame is within every bound that frame.h promises, else what is not. */
+static inline const char *frames_out_of_bounds(const struct frame *f, const uint8_t *bytes, size_t len)
+{
+	if (f->type == FRAME_NONE || f->type >= FRAME_TYPES)
+		return "type";
+	if ((unsigned)f->reason >= FRAME_REASONS || (unsigned)f->state >= NODE_STATES)
+		return "reason or state";
+	if (f->from.conn.count >= CONN_COUNT_MAX || f->to.count >= CONN_COUNT_MAX || f->peer.count >= CONN_COUNT_MAX)
+		return "a connection's counter";
+	if (!memchr(f->name, '\0', sizeof(f->name)) || !memchr(f->software, '\0', sizeof(f->software)) ||
+	    !memchr(f->reply, '\0', sizeof(f->reply)))
+		return "a text";
+	if (f->view_count > FRAME_VIEWS_MAX || f->record_count > FRAME_RECORDS_MAX || f->id_count > FRAME_IDS_MAX)
+		return "a count";
+	for (size_t i = 0; i < f->view_count; i++) {
+		if (f->views[i].leaver_count > VIEW_LEAVERS_MAX)
+			return "leavers";
+	}
+	for (size_t i = 0; i < f->record_count; i++) {
+		const struct frame_record *r = &f->records[i];
+
+		if (r->value < bytes || r->value_len > FRAME_VALUE_MAX || r->value + r->value_len > bytes + len)
+			return "a value";
+	}
+	return NULL;
+}
+
+#endif

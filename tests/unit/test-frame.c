@@ -1,0 +1,224 @@
+/* Frames: what we write is read back, and its bytes stay what they are. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "frame-check.h"
+
+/* The wire itself: whoever changes one of these bytes speaks another version. */
+static void golden_hello(void **state)
+{
+	static const uint8_t golden[] = "\xa4\x00\x01\x01\x01"
+					"\x02\x84\x01\x02\x03\x04"
+					"\x12\x61n";
+	struct frame f = {.type = FRAME_HELLO, .from = {1, 2, {3, 4}}, .name = "n"};
+	size_t len;
+	uint8_t *bytes = frame_encode(&f, &len);
+
+	(void)state;
+	assert_int_equal(len, sizeof(golden) - 1);
+	assert_memory_equal(bytes, golden, len);
+	free(bytes);
+}
+
+static void golden_records(void **state)
+{
+	static const uint8_t golden[] = "\xa5\x00\x01\x01\x07"
+					"\x02\x84\x1a\x3f\xa0\x12\x34\x1b\xff\xff\xff\xff\xff\xff\xff\xff"
+					"\x19\x01\x00\x1a\x00\x01\x00\x00"
+					"\x06\x18\x18"
+					"\x16\x81\x84\x05\x1b\x00\x00\x00\x01\x00\x00\x00\x00\x01\x42\x00\xff";
+	struct frame_record record = {5, UINT64_C(1) << 32, 1, (const uint8_t *)"\x00\xff", 2};
+	struct frame f = {.type = FRAME_RECORDS,
+			  .from = {0x3fa01234, UINT64_MAX, {256, 65536}},
+			  .seq = 24,
+			  .records = &record,
+			  .record_count = 1};
+	size_t len;
+	uint8_t *bytes = frame_encode(&f, &len);
+
+	(void)state;
+	assert_int_equal(len, sizeof(golden) - 1);
+	assert_memory_equal(bytes, golden, len);
+	free(bytes);
+}
+
+/* Every other key once. */
+static void golden_rest(void **state)
+{
+	static const uint8_t golden[] = "\xb4\x00\x01\x01\x0c"
+					"\x03\x82\x05\x06\x04\x82\x01\x02\x05\x03\x07\x04\x08\x05\x09\x06\x0a\x02"
+					"\x0b\x82\x00\x00\x0c\xf5\x0d\x03\x0e\x07\x0f\x08\x10\x09\x11\x82\x0a\x0b"
+					"\x13\x61s\x14\x61r"
+					"\x15\x82\x89\x07\x08\x06\x09\x0a\x0b\x84\x01\x02\x03\x04\xf6\x80"
+					"\x89\x00\x00\x00\x00\x00\x00\x84\x00\x00\x00\x00"
+					"\x84\x01\x02\x03\x04\x81\x84\x05\x06\x07\x08"
+					"\x17\x82\x18\x2a\x00";
+	uint32_t ids[] = {42, 0};
+	struct frame f = {
+		.type = FRAME_STORE,
+		.to = {5, 6},
+		.ring = {1, 2},
+		.attempt = 3,
+		.count = 4,
+		.hash = 5,
+		.wait = 6,
+		.reason = REASON_NAME_IN_USE,
+		.arc_set = true,
+		.flag = true,
+		.state = NODE_ACTIVE,
+		.since = 7,
+		.predecessor = 8,
+		.successor = 9,
+		.peer = {10, 11},
+		.software = "s",
+		.reply = "r",
+		.views = {{{7, 8}, {6, 9}, {10, 11}, {1, 2, {3, 4}}, {0}, {{0}}, 0},
+			  {{0}, {0}, {0}, {0}, {1, 2, {3, 4}}, {{5, 6, {7, 8}}}, 1}},
+		.view_count = 2,
+		.ids = ids,
+		.id_count = 2,
+	};
+	size_t len;
+	uint8_t *bytes = frame_encode(&f, &len);
+
+	(void)state;
+	assert_int_equal(len, sizeof(golden) - 1);
+	assert_memory_equal(bytes, golden, len);
+	assert_round_trip(&f);
+	free(bytes);
+}
+
+static void every_type(void **state)
+{
+	(void)state;
+	for (int type = FRAME_NONE + 1; type < FRAME_TYPES; type++) {
+		struct frame f = {.type = (enum frame_type)type};
+
+		assert_round_trip(&f);
+		assert_string_not_equal(frame_type_name(f.type), "unknown");
+	}
+	assert_string_equal(frame_type_name(FRAME_HELLO), "hello");
+	assert_string_equal(frame_type_name(FRAME_TYPES), "unknown");
+	assert_string_equal(node_state_name(NODE_ACTIVE), "active");
+	assert_string_equal(node_state_name(NODE_STATES), "unknown");
+}
+
+static void random_frames(void **state)
+{
+	struct frame_room *room = frames_room(1);
+	struct random r = random_new();
+	uint8_t values[FRAMES_VALUE_MAX];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(values); i++)
+		values[i] = (uint8_t)random_next(&r);
+	for (int i = 0; i < 5000; i++) {
+		struct frame f = frames_random(&r, room, values);
+
+		assert_round_trip(&f);
+	}
+	free(room);
+}
+
+/* Every count and number at its bound: what the encoder measures must be enough. */
+static void the_largest_frame(void **state)
+{
+	struct frame_room *room = frames_room(1);
+	const struct member m = {UINT32_MAX, UINT64_MAX, {UINT64_MAX, CONN_COUNT_MAX - 1}};
+	struct frame f = {.type = FRAME_REPLY,
+			  .from = m,
+			  .to = m.conn,
+			  .ring = {UINT32_MAX, UINT64_MAX},
+			  .attempt = UINT64_MAX,
+			  .seq = UINT64_MAX,
+			  .count = UINT64_MAX,
+			  .hash = UINT64_MAX,
+			  .wait = UINT32_MAX,
+			  .reason = FRAME_REASONS - 1,
+			  .arc = {UINT32_MAX, UINT32_MAX},
+			  .arc_set = true,
+			  .flag = true,
+			  .state = NODE_STATES - 1,
+			  .since = UINT64_MAX,
+			  .predecessor = UINT32_MAX,
+			  .successor = UINT32_MAX,
+			  .peer = m.conn,
+			  .view_count = FRAME_VIEWS_MAX,
+			  .records = room->records,
+			  .record_count = FRAME_RECORDS_MAX,
+			  .ids = room->ids,
+			  .id_count = FRAME_IDS_MAX};
+
+	(void)state;
+	memset(f.name, 'n', sizeof(f.name) - 1);
+	memset(f.software, 's', sizeof(f.software) - 1);
+	memset(f.reply, 'r', sizeof(f.reply) - 1);
+	for (size_t i = 0; i < FRAME_VIEWS_MAX; i++)
+		f.views[i] = (struct view){{UINT64_MAX, UINT32_MAX},
+					   {UINT64_MAX, UINT32_MAX},
+					   {UINT32_MAX, UINT32_MAX},
+					   m,
+					   m,
+					   {m, m, m, m},
+					   VIEW_LEAVERS_MAX};
+	for (size_t i = 0; i < FRAME_RECORDS_MAX; i++)
+		f.records[i] = (struct frame_record){UINT32_MAX, UINT64_MAX, UINT64_MAX, (const uint8_t *)"", 0};
+	for (size_t i = 0; i < FRAME_IDS_MAX; i++)
+		f.ids[i] = UINT32_MAX;
+	assert_round_trip(&f);
+	free(room);
+}
+
+static void the_largest_value(void **state)
+{
+	uint8_t *value = calloc(1, FRAME_VALUE_MAX), *bytes;
+	struct frame_record record = {1, 2, 3, value, FRAME_VALUE_MAX};
+	struct frame f = {.type = FRAME_MERGE, .records = &record, .record_count = 1};
+	size_t len;
+
+	(void)state;
+	assert_non_null(value);
+	memset(value, 0xa5, FRAME_VALUE_MAX);
+	assert_round_trip(&f);
+	bytes = frame_encode(&f, &len);
+	assert_true(len <= frame_record_size(&record) + 16);
+	free(bytes);
+	free(value);
+}
+
+static void record_sizes(void **state)
+{
+	static const size_t lens[] = {0, 1, 23, 24, 255, 256, 65535, 65536};
+	uint8_t *value = calloc(1, 65536);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(lens) / sizeof(lens[0]); i++) {
+		struct frame_record record = {UINT32_MAX, UINT64_MAX, UINT64_MAX, value, lens[i]};
+		struct frame f = {.type = FRAME_RECORDS, .records = &record, .record_count = 1};
+		size_t with, without;
+
+		free(frame_encode(&f, &with));
+		f.record_count = 0;
+		free(frame_encode(&f, &without));
+		/* the key and the array's head are not the record's */
+		assert_in_range(frame_record_size(&record), with - without - 2, with - without - 2 + 4);
+	}
+	free(value);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(golden_hello),      cmocka_unit_test(golden_records),
+		cmocka_unit_test(golden_rest),       cmocka_unit_test(every_type),
+		cmocka_unit_test(random_frames),     cmocka_unit_test(the_largest_frame),
+		cmocka_unit_test(the_largest_value), cmocka_unit_test(record_sizes),
+	};
+
+	return cmocka_run_group_tests_name("frame", tests, NULL, NULL);
+}
