@@ -1,10 +1,10 @@
 /* Reading and writing on one link, and what libmosquitto says meanwhile. */
 #include <assert.h>
 #include <errno.h>
-#include <string.h>
-#include <sys/socket.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <string.h>
+#include <sys/socket.h>
 
 #include <event2/event.h>
 #include <mosquitto.h>
@@ -298,4 +298,3 @@ void link_read_cb(evutil_socket_t fd, short what, void *arg)
 	if (l->phase == PHASE_UP)
 		l->callbacks->turn(l->arg);
 }
-

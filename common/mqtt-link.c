@@ -9,9 +9,9 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <event2/event.h>
@@ -213,8 +213,7 @@ static void link_next_address(struct mqtt_link *l)
 	l->mosq = link_handle(l);
 	link_set_callbacks(l);
 	/* Port 0 means a Unix socket.  Keepalive: the library takes 5 s or more. */
-	rc = mosquitto_connect_async(l->mosq, host, url->unix_socket ? 0 : url->port,
-				     (int)l->config->keepalive_s);
+	rc = mosquitto_connect_async(l->mosq, host, url->unix_socket ? 0 : url->port, (int)l->config->keepalive_s);
 	fd = mosquitto_socket(l->mosq);
 	if (rc != MOSQ_ERR_SUCCESS || fd < 0) {
 		link_try_failed(l, rc == MOSQ_ERR_ERRNO ? link_strerror(errno) : mosquitto_strerror(rc));
@@ -299,7 +298,8 @@ static void link_timer_cb(evutil_socket_t fd, short what, void *arg)
 		link_try_failed(l, "connection timed out");
 		break;
 	case PHASE_HANDSHAKE:
-		mqtt_link_fail(l, MQTT_NOT_MQTT, "connected, but no MQTT answer in %u ms", l->config->connect_timeout_ms);
+		mqtt_link_fail(l, MQTT_NOT_MQTT, "connected, but no MQTT answer in %u ms",
+			       l->config->connect_timeout_ms);
 		break;
 	case PHASE_UP:
 		link_keepalive(l);

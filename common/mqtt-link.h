@@ -58,9 +58,9 @@ struct mqtt_link {
 	int linger_fd;       /* PHASE_LINGER: our duplicate of the socket, else -1 */
 
 	bool paused;
-	bool accepted; /* CONNACK 0 was read, `up` not yet told */
-	int refusal;   /* CONNACK code that is not 0, else 0 */
-	uint64_t last_in;  /* monotonic ms */
+	bool accepted;    /* CONNACK 0 was read, `up` not yet told */
+	int refusal;      /* CONNACK code that is not 0, else 0 */
+	uint64_t last_in; /* monotonic ms */
 	uint64_t last_out;
 	size_t unflushed; /* packets queued since the last flush */
 	size_t backlog;

@@ -14,7 +14,8 @@
 
 struct mqtt_lookup {
 	struct evdns_getaddrinfo_request *request;
-	mqtt_lookup_cb done; /* NULL once cancelled: evdns answers a cancelled request too, and only then may this be freed */
+	mqtt_lookup_cb
+		done; /* NULL once cancelled: evdns answers a cancelled request too, and only then may this be freed */
 	void *arg;
 	bool answered; /* before mqtt_lookup could return */
 };
@@ -74,8 +75,7 @@ struct mqtt_lookup *mqtt_lookup(struct evdns_base *dns, const char *host, mqtt_l
 	if (!dns) { /* numeric, as promised */
 		struct mqtt_addresses addresses = {.count = 1};
 
-		if (snprintf(addresses.text[0], sizeof(addresses.text[0]), "%s", host) <
-		    (int)sizeof(addresses.text[0]))
+		if (snprintf(addresses.text[0], sizeof(addresses.text[0]), "%s", host) < (int)sizeof(addresses.text[0]))
 			done(arg, &addresses, NULL);
 		else
 			done(arg, NULL, "no name look-up here, and not a numeric address");

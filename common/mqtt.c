@@ -1,8 +1,8 @@
 /* One link after the other, for ever: backoff, the bounds of the outbox, and the way out.  What happens inside one
  * connection is mqtt-link.c's. */
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <signal.h>
 #include <time.h>
 
 #include <event2/event.h>
@@ -189,7 +189,7 @@ struct mqtt *mqtt_new(struct event_base *base, struct evdns_base *dns, const str
 {
 	struct mqtt *m = xcalloc(1, sizeof(*m));
 
-	(void)mosquitto_lib_init(); /* counts its users */
+	(void)mosquitto_lib_init();     /* counts its users */
 	(void)signal(SIGPIPE, SIG_IGN); /* libmosquitto writes with write(2) */
 	m->base = base;
 	m->dns = dns;

@@ -33,12 +33,12 @@ struct mqtt_identity {
 
 enum mqtt_failure {
 	MQTT_OK,
-	MQTT_UNREACHABLE,  /* name not found, refused, no route, socket missing, time-out of the connect */
-	MQTT_NOT_MQTT,     /* connected, but no CONNACK in time, or no MQTT at all */
-	MQTT_DENIED,       /* CONNACK 4 or 5: bad user name or password, not authorised */
-	MQTT_REJECTED,     /* CONNACK 1 to 3: version, client id, unavailable */
-	MQTT_LOST,         /* an established connection ended */
-	MQTT_OVERFLOW,     /* the hard bound of the outbox was hit: we gave the connection up */
+	MQTT_UNREACHABLE, /* name not found, refused, no route, socket missing, time-out of the connect */
+	MQTT_NOT_MQTT,    /* connected, but no CONNACK in time, or no MQTT at all */
+	MQTT_DENIED,      /* CONNACK 4 or 5: bad user name or password, not authorised */
+	MQTT_REJECTED,    /* CONNACK 1 to 3: version, client id, unavailable */
+	MQTT_LOST,        /* an established connection ended */
+	MQTT_OVERFLOW,    /* the hard bound of the outbox was hit: we gave the connection up */
 };
 
 struct mqtt_message {

@@ -3,11 +3,11 @@
 #ifndef DHT_TEST_MQTT_FIXTURE_H
 #define DHT_TEST_MQTT_FIXTURE_H
 
+#include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <setjmp.h>
-#include <stdbool.h>
 #include <sys/types.h>
 
 #include <cmocka.h>
@@ -66,12 +66,12 @@ uint64_t clock_ms(void);
 bool loop_turn(struct event_base *base, uint64_t until);
 
 /* Turns the loop until the condition holds; fails the test, naming it, if it never does. */
-#define WAIT_FOR(base, condition)                                                                  \
-	do {                                                                                       \
-		uint64_t until_ = clock_ms() + WAIT_LIMIT_MS;                                      \
-		while (!(condition))                                                               \
-			if (!loop_turn(base, until_))                                              \
-				fail_msg("never came true: %s", #condition);                       \
+#define WAIT_FOR(base, condition)                                            \
+	do {                                                                 \
+		uint64_t until_ = clock_ms() + WAIT_LIMIT_MS;                \
+		while (!(condition))                                         \
+			if (!loop_turn(base, until_))                        \
+				fail_msg("never came true: %s", #condition); \
 	} while (0)
 
 /* Turns the loop for so long; for what must NOT happen. */
@@ -102,7 +102,7 @@ struct fake {
 	int fd;
 	uint16_t port;
 	/* what it does */
-	bool silent;          /* accepts, says nothing */
+	bool silent; /* accepts, says nothing */
 	bool close_at_once;
 	const char *greeting; /* sent instead of MQTT */
 	uint8_t connack;      /* code of the CONNACK */

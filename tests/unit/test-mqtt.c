@@ -86,7 +86,7 @@ static void test_round_trip(void **state)
 	assert_true(w->b.retained);
 }
 
-/* One call of the library reads one packet: all that arrived must be read, in bursts, with a `turn` after each. */
+/* All that arrives is read, in bounded bursts with a `turn` after each (test-mqtt-fake.c counts them exactly). */
 static void test_bursts(void **state)
 {
 	struct world *w = *state;
@@ -99,7 +99,6 @@ static void test_bursts(void **state)
 		user_publish(&w->b, "t/x", "y");
 	WAIT_FOR(w->base, w->a.messages == COUNT);
 	assert_true(w->a.turns >= COUNT / 64);
-	assert_true(w->a.turns < COUNT / 4);
 }
 
 static void echo_cb(struct user *u, const struct mqtt_message *message)

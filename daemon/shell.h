@@ -1,0 +1,36 @@
+/* Where the two worlds meet: the transport's callbacks, the timer and the signals become events of the node's core; its
+ * effects become calls.  The shell decides nothing about the ring.
+ *
+ * Nothing it calls to carry out an effect calls back before it returns (common/mqtt.h), so node_step is never entered
+ * twice and needs no queue. */
+#ifndef DHT_SHELL_H
+#define DHT_SHELL_H
+
+#include "../common/log.h"
+#include "../common/mqtt.h"
+#include "core/node.h"
+
+struct event_base;
+struct evdns_base;
+struct shell;
+
+struct shell_config {
+	struct node_config node; /* complete, with id, memory and seed */
+	struct mqtt_config mqtt;
+	const char *broker_origin; /* where the URL came from, for error lines: "--broker", "DHT_BROKER", "default" */
+};
+
+/* base, dns and log are borrowed, config is copied. */
+struct shell *shell_new(struct event_base *base, struct evdns_base *dns, const struct shell_config *config,
+			struct log *log);
+
+/* Starts the node.  When it has left, or must not run, the loop is ended; a second SIGTERM or SIGINT ends the process
+ * at once by that signal. */
+void shell_start(struct shell *s);
+
+/* After the loop: the exit code that the core asked for. */
+int shell_exit_code(const struct shell *s);
+
+void shell_free(struct shell *s);
+
+#endif
