@@ -1,0 +1,145 @@
+"""A ring as a tool sees it, in one paho client: keeps records, answers WHO and LEAVE.  For tests of dhtctl's manners,
+above all of what no healthy ring does."""
+import os
+import re
+
+from wire import connect
+
+_HEADERS = os.path.join(os.path.dirname(__file__), "..", "..", "common", "frame.h")
+
+
+def _enum(name):
+    with open(_HEADERS) as f:
+        body = re.sub(r"/\*.*?\*/", "", f.read(), flags=re.S)
+    body = re.search(r"enum %s \{(.*?)\}" % name, body, re.S).group(1)
+    return {word: number for number, word in enumerate(re.findall(r"\w+", body))}
+
+
+TYPES, REASONS, STATES = _enum("frame_type"), _enum("frame_reason"), _enum("node_state")
+VERSION, TYPE, FROM, COUNT, REASON, ARC, STATE, SINCE, PREDECESSOR, SUCCESSOR, NAME, SOFTWARE, REPLY = \
+    0, 1, 2, 7, 10, 11, 13, 14, 15, 16, 18, 19, 20
+
+
+def _head(major, n):
+    for size, code in ((0, None), (1, 24), (2, 25), (4, 26), (8, 27)):
+        if code is None and n < 24:
+            return bytes([major << 5 | n])
+        if code is not None and n < 1 << 8 * size:
+            return bytes([major << 5 | code]) + n.to_bytes(size, "big")
+    raise ValueError(n)
+
+
+def encode(value):
+    """The part of CBOR that frames need."""
+    if isinstance(value, bool):
+        return b"\xf5" if value else b"\xf4"
+    if isinstance(value, int):
+        return _head(0, value)
+    if isinstance(value, str):
+        return _head(3, len(value.encode())) + value.encode()
+    if isinstance(value, list):
+        return _head(4, len(value)) + b"".join(map(encode, value))
+    return _head(5, len(value)) + b"".join(encode(k) + encode(v) for k, v in value.items())
+
+
+def decode(data, at=0):
+    """(value, end)."""
+    major, n = data[at] >> 5, data[at] & 31
+    at += 1
+    if major == 7:
+        return n == 21, at
+    if n >= 24:
+        size = 1 << (n - 24)
+        n, at = int.from_bytes(data[at:at + size], "big"), at + size
+    if major == 0:
+        return n, at
+    if major in (2, 3):
+        return (data[at:at + n].decode() if major == 3 else data[at:at + n]), at + n
+    items = []
+    for _ in range(n * (2 if major == 5 else 1)):
+        item, at = decode(data, at)
+        items.append(item)
+    return (dict(zip(items[::2], items[1::2])) if major == 5 else items), at
+
+
+class FakeNode:
+    def __init__(self, id, name="", state="NODE_ACTIVE", arc=None, predecessor=0, successor=0, records=0, since=0):
+        self.id, self.name, self.state, self.arc = id, name, state, arc
+        self.predecessor, self.successor, self.records, self.since = predecessor, successor, records, since
+
+    def status(self, state=None):
+        frame = {VERSION: 1, TYPE: TYPES["FRAME_STATUS"], FROM: [self.id, self.id + 1, 5, 1], COUNT: self.records,
+                 STATE: STATES[state or self.state], SINCE: self.since, PREDECESSOR: self.predecessor,
+                 SUCCESSOR: self.successor, SOFTWARE: "fake"}
+        if self.arc:
+            frame[ARC] = list(self.arc)
+        if self.name:
+            frame[NAME] = self.name
+        return encode(frame)
+
+
+def nodes(*ids, **names):
+    """A whole ring of these ids."""
+    ids = sorted(ids)
+    return [FakeNode(id, names.get(f"n{id}", f"n{id}"), arc=(ids[i - 1], id), predecessor=ids[i - 1],
+                     successor=ids[(i + 1) % len(ids)], records=i, since=1000 * i) for i, id in enumerate(ids)]
+
+
+class FakeRing:
+    """.answer(key, value) may change what a get is told; .acks: whether puts are; .leaves: what a LEAVE does:
+    "left", "refused" or "stays"."""
+
+    def __init__(self, port, members=(), prefix=""):
+        self.prefix = prefix + "/" if prefix else ""
+        self.members = list(members)
+        self.records = {}
+        self.puts = []
+        self.acks = self.gets = True
+        self.before_ack = None
+        self.answer = lambda key, value: value
+        self.leaves = "left"
+        self.client = connect(port, ("put", "get", "ring", "in/+"), self._on_message, prefix=prefix)
+
+    def _publish(self, topic, payload, retain=False):
+        self.client.publish(self.prefix + topic, payload, retain=retain)
+
+    def _on_message(self, client, userdata, m):
+        topic = m.topic[len(self.prefix):]
+        if topic == "put":
+            self._on_put(m.payload)
+        elif topic == "get" and self.gets:
+            value = self.answer(m.payload, self.records.get(m.payload, b""))
+            self._publish("res-get", m.payload + b"/" + value)
+        elif topic == "ring":
+            self._on_who(decode(m.payload)[0])
+        elif topic.startswith("in/"):
+            self._on_leave(int(topic[3:], 16), decode(m.payload)[0])
+
+    def _on_put(self, payload):
+        name, _, rest = payload.partition(b"/")
+        key, _, value = rest.partition(b" ")
+        self.records[key] = value
+        self.puts.append(payload)
+        if self.before_ack:
+            self._publish("ack-put", self.before_ack)
+        if self.acks:
+            self._publish("ack-put", name + b"/77")
+
+    def _on_who(self, frame):
+        if frame[TYPE] == TYPES["FRAME_WHO"]:
+            for node in self.members:
+                self.client.publish(frame[REPLY], node.status())
+
+    def _on_leave(self, id, frame):
+        assert frame[TYPE] == TYPES["FRAME_LEAVE"]
+        node = next(n for n in self.members if n.id == id)
+        reason = "REASON_NOT_ACTIVE" if self.leaves == "refused" else "REASON_LEAVING"
+        self.client.publish(frame[REPLY], encode({VERSION: 1, TYPE: TYPES["FRAME_REPLY"], FROM: [id, id + 1, 5, 1],
+                                                  REASON: REASONS[reason]}))
+        if self.leaves == "left":
+            self._publish(f"node/{id:08x}", node.status("NODE_LEAVING"), retain=True)
+            self._publish(f"node/{id:08x}", node.status("NODE_LEFT"), retain=True)
+
+    def close(self):
+        self.client.disconnect()
+        self.client.loop_stop()
