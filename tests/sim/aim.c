@@ -1,0 +1,51 @@
+/* Trouble where it hurts: when a frame of the seed's chosen type reaches the broker, its sender or its receiver is
+ * killed, stopped, cut off or asked to leave, right there. */
+#include "../../common/frame.h"
+#include "sim.h"
+
+static struct proc *receiver(struct world *w, const struct sim_topic *t)
+{
+	for (size_t i = 0; i < w->proc_count; i++) {
+		if (w->procs[i]->alive && w->procs[i]->id == t->id)
+			return w->procs[i];
+	}
+	return NULL;
+}
+
+static void hit(struct world *w, struct proc *p)
+{
+	uint64_t kind = rng_below(&w->rng_fault, 5);
+
+	if (!p || !p->alive || p->paused)
+		return;
+	if (w->swarm.gentle)
+		kind = 4;
+	w->swarm.aim_left--;
+	w->stats[STAT_AIMED]++;
+	if (kind <= 1)
+		fault_crash(w, p->index);
+	else if (kind == 2)
+		fault_pause(w, p->index);
+	else if (kind == 3 && p->link != NONE)
+		fault_cut(w, p->link);
+	else if (kind == 4)
+		fault_leave(w, p->index);
+}
+
+void aim_look(struct world *w, uint32_t link, const struct packet *p)
+{
+	const struct sim_topic *t = &w->topics[p->topic];
+	struct frame_room room;
+	struct frame f;
+
+	if (w->quiet || !w->swarm.aim_left || w->links[link].client || t->kind < TOPIC_RING || t->kind > TOPIC_NODE)
+		return;
+	if (frame_decode(&f, &room, p->bytes, p->len) || (unsigned)f.type != w->swarm.aim_type)
+		return;
+	if (!rng_chance(&w->rng_fault, w->swarm.aim_chance))
+		return;
+	if (t->kind == TOPIC_INBOX && rng_below(&w->rng_fault, 2))
+		hit(w, receiver(w, t));
+	else
+		hit(w, w->procs[w->links[link].owner]);
+}

@@ -1,0 +1,178 @@
+/* A client as the reference's: it subscribes to ack-put and res-get, hears everybody's, has one operation in flight,
+ * takes the first answer that fits, never tries twice, and gives up after a while. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "../../common/mem.h"
+#include "../../common/reference.h"
+#include "sim.h"
+
+void client_init(struct world *w, uint32_t client)
+{
+	w->clients[client] = (struct client){.index = client, .link = NONE, .op = NONE, .backoff = 50};
+	client_connect(w, client);
+}
+
+void client_connect(struct world *w, uint32_t client)
+{
+	struct client *c = &w->clients[client];
+	char id[CONN_TEXT];
+
+	if (c->link != NONE)
+		return;
+	c->connected = false;
+	c->subscribed = 0;
+	snprintf(id, sizeof(id), "client%u-%zu", client, w->link_count);
+	c->link = link_open(w, true, client, id, NULL);
+}
+
+static void next_turn(struct world *w, struct client *c, uint64_t delay)
+{
+	queue_push(&w->queue, w->now + delay, ENTRY_CLIENT, c->index, ++c->gen, NULL);
+}
+
+static void think(struct world *w, struct client *c)
+{
+	c->op = NONE;
+	next_turn(w, c, w->quiet ? MS : rng_exponential(&w->rng_client, w->swarm.think));
+}
+
+static unsigned pick_key(struct world *w, const struct client *c)
+{
+	unsigned share = w->swarm.keys / w->options.clients;
+
+	if (w->swarm.private_keys && share > 0)
+		return c->index * share + (unsigned)rng_below(&w->rng_client, share);
+	return (unsigned)rng_below(&w->rng_client, w->swarm.keys);
+}
+
+static void send_op(struct world *w, struct client *c, enum op_kind kind, unsigned key)
+{
+	uint32_t index = (uint32_t)w->op_count;
+	struct packet *p;
+	char text[128];
+	size_t len;
+	int n;
+
+	w->ops = sim_grow(w->ops, w->op_count, &w->op_room, sizeof(*w->ops));
+	w->stats[STAT_QUIET_OPS] += w->quiet;
+	w->ops[w->op_count++] = (struct op){
+		.kind = kind, .client = c->index, .key = key, .sent_at = w->now, .excused = judge_excuses(w), .quiet = w->quiet};
+	if (kind == OP_GET) {
+		n = snprintf(text, sizeof(text), "%u", w->keys[key]);
+		p = packet_new(PACKET_PUBLISH, topic_of(w, TOPIC_GET, 0), text, (size_t)n);
+	} else {
+		n = snprintf(text, sizeof(text), "c%u/%u v%u", index, w->keys[key], index);
+		len = (size_t)n + w->swarm.value_len;
+		p = packet_new(PACKET_PUBLISH, topic_of(w, TOPIC_PUT, 0), text, (size_t)n);
+		p = xrealloc(p, sizeof(*p) + len);
+		memset(p->bytes + n, '.', w->swarm.value_len);
+		p->len = len;
+		p->hash = hash_bytes(p->bytes, len);
+		w->ops[index].value = index + 1;
+	}
+	p->op = index + 1;
+	trace(w, "client%-2u op %u: %s key %08x%s", c->index, index, kind == OP_GET ? "get" : "put", w->keys[key],
+	      w->ops[index].excused ? " (excused)" : "");
+	c->op = index;
+	link_send(w, c->link, p);
+	next_turn(w, c, w->swarm.client_timeout);
+}
+
+/* In the quiet phase each client reads every key of its own part, then writes and reads one. */
+static void final_turn(struct world *w, struct client *c)
+{
+	unsigned step = c->final++, share = (w->swarm.keys + w->options.clients - 1) / w->options.clients;
+	unsigned key = c->index * share + step;
+
+	if (step < share && key < w->swarm.keys)
+		send_op(w, c, OP_GET, key);
+	else if (step <= share)
+		c->final = share + 1, send_op(w, c, OP_PUT, c->index % w->swarm.keys);
+	else if (step == share + 1)
+		send_op(w, c, OP_GET, c->index % w->swarm.keys);
+	else
+		c->left = 0;
+}
+
+void client_turn(struct world *w, uint32_t client, uint32_t gen)
+{
+	struct client *c = &w->clients[client];
+
+	if (c->gen != gen || c->left == 0)
+		return;
+	if (c->op != NONE) {
+		trace(w, "client%-2u op %u: no answer", client, c->op);
+		think(w, c);
+		return;
+	}
+	if (!c->connected || c->subscribed < 2) {
+		next_turn(w, c, 20 * MS);
+		return;
+	}
+	if (w->quiet) {
+		final_turn(w, c);
+		return;
+	}
+	c->left--;
+	send_op(w, c, rng_below(&w->rng_client, 100) < w->swarm.put_share ? OP_PUT : OP_GET, pick_key(w, c));
+}
+
+void client_finish(struct world *w, uint32_t client)
+{
+	struct client *c = &w->clients[client];
+
+	c->left = 1;
+	c->final = 0;
+	c->op = NONE;
+	next_turn(w, c, MS);
+}
+
+static bool answers(const struct world *w, const struct op *op, enum topic_kind kind, const struct packet *p)
+{
+	const uint8_t *text;
+	uint32_t number, node;
+	size_t len;
+	char name[16];
+
+	if (op->kind == OP_GET)
+		return kind == TOPIC_RES_GET && !reference_parse_res_get(p->bytes, p->len, &number, &text, &len) &&
+		       number == w->keys[op->key];
+	if (kind != TOPIC_ACK_PUT || reference_parse_ack_put(p->bytes, p->len, &text, &len, &node))
+		return false;
+	snprintf(name, sizeof(name), "c%u", op->value - 1);
+	return len == strlen(name) && memcmp(text, name, len) == 0;
+}
+
+void client_input(struct world *w, uint32_t link, struct packet *p)
+{
+	struct client *c = &w->clients[w->links[link].owner];
+
+	if (c->link != link)
+		return;
+	switch (p->type) {
+	case PACKET_CONNACK:
+		c->connected = true;
+		c->backoff = 50;
+		link_send(w, link, packet_new(PACKET_SUBSCRIBE, topic_of(w, TOPIC_ACK_PUT, 0), NULL, 0));
+		link_send(w, link, packet_new(PACKET_SUBSCRIBE, topic_of(w, TOPIC_RES_GET, 0), NULL, 0));
+		break;
+	case PACKET_SUBACK:
+		c->subscribed++;
+		break;
+	case PACKET_CLOSED:
+		c->link = NONE;
+		c->connected = false;
+		c->backoff = c->backoff < 2000 ? c->backoff * 2 : 2000;
+		queue_push(&w->queue, w->now + c->backoff * MS, ENTRY_CONNECT, 1, c->index, NULL);
+		if (c->op != NONE)
+			think(w, c);
+		break;
+	case PACKET_PUBLISH:
+		if (c->op != NONE && answers(w, &w->ops[c->op], w->topics[p->topic].kind, p))
+			think(w, c);
+		break;
+	default:
+		break;
+	}
+}

@@ -1,0 +1,363 @@
+/* What goes wrong.  Each seed switches on its own subset at its own rates: some faults hide others, so all at once
+ * finds less than a random few (swarm testing). */
+#include <string.h>
+
+#include "../../common/frame.h"
+#include "sim.h"
+
+static bool half(struct world *w)
+{
+	return rng_below(&w->rng_world, 2) != 0;
+}
+
+/* ---- one seed's choices ---- */
+
+static void draw_network(struct world *w)
+{
+	struct swarm *s = &w->swarm;
+	struct rng *r = &w->rng_world;
+
+	s->delay_base = rng_scale(r, 20, 5 * MS);
+	s->delay_spread = rng_scale(r, 20, 20 * MS);
+	s->timer_late = half(w) ? 0 : rng_scale(r, 100, 20 * MS);
+	if (!s->gentle && half(w)) {
+		s->tail = (uint32_t)rng_scale(r, 100, 50000);
+		s->tail_max = rng_scale(r, 10 * MS, 4 * SECOND);
+	}
+	s->fence_lost = !s->gentle && half(w) ? (uint32_t)rng_scale(r, 10000, 500000) : 0;
+	s->outbox_high = rng_scale(r, 1024, 1 << 20);
+}
+
+static void draw_load(struct world *w)
+{
+	struct swarm *s = &w->swarm;
+	struct rng *r = &w->rng_world;
+
+	s->work = rng_scale(r, 1 * SECOND, 20 * SECOND);
+	s->client_timeout = rng_scale(r, 5 * SECOND, 50 * SECOND);
+	s->think = s->work / (w->options.ops / w->options.clients + 1) + 1;
+	s->private_keys = half(w);
+	s->keys = (unsigned)rng_range(r, 1, KEYS_MAX);
+	s->put_share = (unsigned)rng_range(r, 20, 80);
+	s->value_len = rng_below(r, 10) == 0 ? rng_scale(r, 16, 100000) : rng_below(r, 16);
+}
+
+static void draw_faults(struct world *w)
+{
+	struct swarm *s = &w->swarm;
+	struct rng *r = &w->rng_world;
+
+	for (int f = 0; f < FAULT_COUNT; f++) {
+		bool allowed = !s->gentle || f == FAULT_JOIN || f == FAULT_LEAVE || f == FAULT_STOP_ALL || f == FAULT_TWIN;
+		uint64_t mean = rng_scale(r, 200 * MS, 20 * SECOND);
+
+		if (f == FAULT_STOP_ALL || f == FAULT_BROKER)
+			mean *= 4;
+		if (allowed && rng_below(r, f == FAULT_STOP_ALL ? 8 : 2) == 0)
+			s->mean[f] = mean;
+		if (w->options.profile == PROFILE_STORM && (f == FAULT_JOIN || f == FAULT_LEAVE))
+			s->mean[f] = rng_scale(r, 20 * MS, SECOND);
+	}
+	s->burst = (unsigned)rng_range(r, 1, 4);
+	s->return_chance = (uint32_t)rng_below(r, 1000001);
+	s->pause_max = rng_scale(r, 100 * MS, 20 * SECOND);
+	s->down_max = rng_scale(r, 20 * MS, 5 * SECOND);
+	s->retained_fate = (unsigned)rng_below(r, 2);
+	if (half(w)) {
+		s->aim_type = (unsigned)rng_range(r, FRAME_HELLO, FRAME_MERGED);
+		s->aim_chance = (uint32_t)rng_scale(r, 50000, 1000000);
+		s->aim_left = (unsigned)rng_range(r, 1, 5);
+	}
+	if (w->options.profile == PROFILE_DROPS) {
+		s->drop = (uint32_t)rng_scale(r, 100, 50000);
+		s->drop_control = half(w);
+		s->retained_fate = (unsigned)rng_below(r, 3);
+	}
+}
+
+void swarm_draw(struct world *w)
+{
+	struct swarm *s = &w->swarm;
+
+	s->gentle = w->options.profile == PROFILE_GENTLE ||
+		    (w->options.profile == PROFILE_MOSQUITTO && rng_below(&w->rng_world, 3) == 0);
+	draw_network(w);
+	draw_load(w);
+	draw_faults(w);
+	s->max_nodes = w->options.nodes + (unsigned)rng_below(&w->rng_world, w->options.nodes + 1);
+	if (s->gentle)
+		w->stats[STAT_GENTLE]++;
+}
+
+/* ---- identities ---- */
+
+static bool id_taken(const struct world *w, uint32_t id)
+{
+	for (size_t i = 0; i < w->identity_count; i++) {
+		if (w->identities[i].id == id)
+			return true;
+	}
+	return false;
+}
+
+uint32_t identity_new(struct world *w, uint32_t id)
+{
+	struct identity *who;
+
+	w->identities = sim_grow(w->identities, w->identity_count, &w->identity_room, sizeof(*w->identities));
+	who = &w->identities[w->identity_count];
+	while (id_taken(w, id))
+		id++;
+	*who = (struct identity){.id = id, .proc = NONE};
+	snprintf(who->name, sizeof(who->name), "node-%zu", w->identity_count);
+	return (uint32_t)w->identity_count++;
+}
+
+static struct proc *pick_proc(struct world *w)
+{
+	uint64_t skip, count = 0;
+
+	for (size_t i = 0; i < w->proc_count; i++)
+		count += w->procs[i]->alive && !w->procs[i]->paused;
+	if (count == 0)
+		return NULL;
+	skip = rng_below(&w->rng_fault, count);
+	for (size_t i = 0;; i++) {
+		if (w->procs[i]->alive && !w->procs[i]->paused && skip-- == 0)
+			return w->procs[i];
+	}
+}
+
+static unsigned count_staying(const struct world *w)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < w->proc_count; i++)
+		n += w->procs[i]->alive && !w->procs[i]->stop_asked;
+	return n;
+}
+
+/* ---- faults of one party ---- */
+
+void fault_lasts(struct world *w, uint64_t until)
+{
+	if (until > w->trouble_until)
+		w->trouble_until = until;
+}
+
+
+void fault_crash(struct world *w, uint32_t proc)
+{
+	struct proc *p = w->procs[proc];
+	bool silent = rng_below(&w->rng_fault, 4) == 0;
+	uint64_t notice = silent ? rng_range(&w->rng_fault, KEEPALIVE_MIN, KEEPALIVE_MAX) : rng_below(&w->rng_fault, 50 * MS);
+
+	w->stats[silent ? STAT_CRASH_SILENT : STAT_CRASH]++;
+	judge_disturbed(w);
+	proc_kill(w, proc);
+	if (p->link != NONE) {
+		struct link *l = &w->links[p->link];
+
+		l->out_drop = w->now + (silent ? 0 : rng_below(&w->rng_fault, notice + 1));
+		queue_push(&w->queue, w->now + notice, ENTRY_LINK_DEAD, p->link, 0, NULL);
+		fault_lasts(w, w->now + notice);
+	}
+	if (rng_chance(&w->rng_fault, w->swarm.return_chance)) {
+		w->stats[STAT_RETURNED]++;
+		notice = rng_scale(&w->rng_fault, MS, 10 * SECOND);
+		fault_lasts(w, w->now + notice);
+		queue_push(&w->queue, w->now + notice, ENTRY_START, p->identity, 0, NULL);
+	}
+}
+
+void fault_pause(struct world *w, uint32_t proc)
+{
+	struct proc *p = w->procs[proc];
+	uint64_t duration = rng_scale(&w->rng_fault, 50 * MS, w->swarm.pause_max);
+	uint64_t noticed = rng_range(&w->rng_fault, KEEPALIVE_MIN, KEEPALIVE_MAX);
+
+	w->stats[STAT_PAUSE]++;
+	judge_disturbed(w);
+	if (duration > noticed && p->link != NONE) {
+		w->stats[STAT_PAUSE_LONG]++;
+		queue_push(&w->queue, w->now + noticed, ENTRY_LINK_DEAD, p->link, 0, NULL);
+	}
+	proc_pause(w, proc, duration);
+}
+
+void fault_cut(struct world *w, uint32_t link)
+{
+	struct link *l = &w->links[link];
+	bool half_open = rng_below(&w->rng_fault, 3) == 0;
+	uint64_t broker = rng_below(&w->rng_fault, 50 * MS), owner = rng_below(&w->rng_fault, 50 * MS);
+
+	if (half_open) {
+		broker = rng_range(&w->rng_fault, KEEPALIVE_MIN, KEEPALIVE_MAX);
+		if (rng_below(&w->rng_fault, 2))
+			owner = rng_below(&w->rng_fault, KEEPALIVE_MIN);
+	}
+	w->stats[half_open ? STAT_CUT_HALF : STAT_CUT]++;
+	judge_disturbed(w);
+	trace(w, "network cuts %s%s", l->client_id, half_open ? ", the broker does not notice" : "");
+	l->out_drop = w->now + (half_open ? 0 : rng_below(&w->rng_fault, broker + 1));
+	l->in_drop = w->now + (half_open ? 0 : rng_below(&w->rng_fault, owner + 1));
+	fault_lasts(w, w->now + (broker > owner ? broker : owner));
+	queue_push(&w->queue, w->now + broker, ENTRY_LINK_DEAD, link, 0, NULL);
+	queue_push(&w->queue, w->now + owner, ENTRY_DELIVER, link, 0, packet_new(PACKET_CLOSED, NONE, NULL, 0));
+}
+
+void fault_leave(struct world *w, uint32_t proc)
+{
+	struct proc *p = w->procs[proc];
+
+	if (p->stop_asked || count_staying(w) <= 1)
+		return;
+	w->stats[STAT_LEAVE]++;
+	proc_stop(w, proc);
+}
+
+/* ---- faults by their kind ---- */
+
+static void join(struct world *w)
+{
+	uint32_t who = NONE, old;
+
+	if (count_staying(w) >= w->swarm.max_nodes)
+		return;
+	w->stats[STAT_JOIN]++;
+	if (rng_below(&w->rng_fault, 3) == 0) { /* one that was there before */
+		old = (uint32_t)rng_below(&w->rng_fault, w->identity_count);
+		if (w->identities[old].proc != NONE && !w->procs[w->identities[old].proc]->alive &&
+		    !w->identities[old].twin)
+			who = old;
+	}
+	if (who == NONE) {
+		uint64_t id = rng_next(&w->rng_fault);
+
+		if (rng_below(&w->rng_fault, 4) == 0) /* next to a key */
+			id = w->keys[id % w->swarm.keys] - (id >> 32) % 2;
+		who = identity_new(w, (uint32_t)id);
+	}
+	proc_start(w, who);
+}
+
+static void twin(struct world *w)
+{
+	struct proc *p = pick_proc(w);
+	bool same_id = rng_below(&w->rng_fault, 3) != 0, same_name = !same_id || rng_below(&w->rng_fault, 2);
+	uint32_t who, of;
+
+	if (!p || count_staying(w) >= w->swarm.max_nodes)
+		return;
+	w->stats[STAT_TWIN]++;
+	of = p->identity;
+	who = identity_new(w, (uint32_t)rng_next(&w->rng_fault));
+	if (same_id)
+		w->identities[who].id = w->identities[of].id;
+	if (same_name)
+		memcpy(w->identities[who].name, w->identities[of].name, sizeof(w->identities[who].name));
+	w->identities[who].twin = w->identities[of].twin = true;
+	proc_start(w, who);
+}
+
+static void stop_all(struct world *w)
+{
+	w->stats[STAT_STOP_ALL]++;
+	for (size_t i = w->proc_count; i > 0; i--) {
+		if (w->procs[i - 1]->alive && !w->procs[i - 1]->paused && !w->procs[i - 1]->stop_asked)
+			proc_stop(w, (uint32_t)i - 1);
+	}
+	fault_lasts(w, w->now + 3 * SECOND);
+	for (unsigned i = 0; i < w->options.nodes; i++)
+		queue_push(&w->queue, w->now + rng_scale(&w->rng_fault, MS, 3 * SECOND), ENTRY_START,
+			   identity_new(w, (uint32_t)rng_next(&w->rng_fault)), 0, NULL);
+}
+
+static void restart_broker(struct world *w)
+{
+	bool in_order = rng_below(&w->rng_fault, 2) != 0;
+
+	if (!w->broker_up)
+		return;
+	w->stats[in_order ? STAT_BROKER_TERM : STAT_BROKER_KILL]++;
+	w->stats[STAT_RETAINED_LOST] += w->swarm.retained_fate == 1;
+	w->stats[STAT_RETAINED_STALE] += w->swarm.retained_fate == 2;
+	trace(w, "broker  is %s, retained messages %s", in_order ? "restarted" : "KILLED",
+	      (const char *[]){"kept", "lost", "gone back"}[w->swarm.retained_fate]);
+	judge_disturbed(w);
+	fault_lasts(w, w->now + w->swarm.down_max);
+	broker_restart(w, in_order, w->swarm.retained_fate, rng_scale(&w->rng_fault, MS, w->swarm.down_max));
+}
+
+static void one_fault(struct world *w, enum fault kind)
+{
+	struct proc *p = pick_proc(w);
+	struct client *c = &w->clients[rng_below(&w->rng_fault, w->options.clients)];
+
+	switch (kind) {
+	case FAULT_JOIN:
+		join(w);
+		break;
+	case FAULT_LEAVE:
+		if (p)
+			fault_leave(w, p->index);
+		break;
+	case FAULT_CRASH:
+		if (p)
+			fault_crash(w, p->index);
+		break;
+	case FAULT_PAUSE:
+		if (p)
+			fault_pause(w, p->index);
+		break;
+	case FAULT_CUT:
+		if (p && p->link != NONE)
+			fault_cut(w, p->link);
+		break;
+	case FAULT_CUT_CLIENT:
+		w->stats[STAT_CUT_CLIENT]++;
+		if (c->link != NONE)
+			fault_cut(w, c->link);
+		break;
+	case FAULT_STALL:
+		w->stats[STAT_STALL]++;
+		judge_disturbed(w);
+		if (p && p->link != NONE)
+			link_stall(w, p->link, rng_scale(&w->rng_fault, MS, 5 * SECOND));
+		fault_lasts(w, w->now + 5 * SECOND);
+		break;
+	case FAULT_BROKER:
+		restart_broker(w);
+		break;
+	case FAULT_TWIN:
+		twin(w);
+		break;
+	case FAULT_STOP_ALL:
+		stop_all(w);
+		break;
+	default:
+		break;
+	}
+}
+
+static void next_fault(struct world *w, enum fault kind)
+{
+	queue_push(&w->queue, w->now + 1 + rng_exponential(&w->rng_fault, w->swarm.mean[kind]), ENTRY_FAULT, kind, 0, NULL);
+}
+
+void fault_happens(struct world *w, enum fault kind)
+{
+	uint64_t times = rng_below(&w->rng_fault, 4) == 0 ? rng_range(&w->rng_fault, 1, w->swarm.burst) : 1;
+
+	for (; times > 0; times--)
+		one_fault(w, kind);
+	next_fault(w, kind);
+}
+
+void fault_start(struct world *w)
+{
+	for (int f = 0; f < FAULT_COUNT; f++) {
+		if (w->swarm.mean[f])
+			next_fault(w, (enum fault)f);
+	}
+}

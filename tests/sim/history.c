@@ -1,0 +1,124 @@
+/* Is what all clients together saw of one key the history of one register?
+ *
+ * Time is the place in the broker's order: an operation begins where the broker takes it and ends where the broker
+ * takes its answer.  (That is what a client without latency would see, so it is stricter than any real client's view.)
+ * Every value is written once, so Gibbons and Korach's test decides exactly, without search: the write of a value and
+ * the reads that returned it form a cluster; its zone runs from its first end to its last beginning.  A history is
+ * linearizable if and only if no two forward zones (first end before last beginning) overlap and no backward zone
+ * lies within a forward one.  A put without an answer counts as ended when its value is first read, else not at all.
+ *
+ * Where a key's only copy died (struct loss), one write by nobody happens between that death and the next server's
+ * first moment: "any value known before, or none", and reads answered later with such a value belong to it. */
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "../../common/mem.h"
+#include "sim.h"
+
+struct cluster {
+	uint64_t first_end, last_begin;
+	uint64_t known;    /* the place where its value was certainly there: ack or first read */
+	uint32_t put, get; /* operations to name in a report, index + 1 */
+	bool used;
+};
+
+static struct cluster *cluster_of(struct world *w, uint32_t key, struct cluster *all, const struct op *get)
+{
+	size_t era = w->loss_count[key];
+
+	while (era > 0 && w->losses[key][era - 1].served >= get->answered)
+		era--;
+	if (era > 0 && all[get->value].known < w->losses[key][era - 1].served) {
+		w->stats[STAT_WILD_READS]++;
+		return &all[w->op_count + era];
+	}
+	return &all[get->value];
+}
+
+static void add_get(struct world *w, uint32_t key, struct cluster *all, const struct op *get)
+{
+	struct cluster *c = cluster_of(w, key, all, get);
+
+	c->used = true;
+	if (get->answered < c->first_end)
+		c->first_end = get->answered;
+	if (get->placed > c->last_begin) {
+		c->last_begin = get->placed;
+		c->get = (uint32_t)(get - w->ops) + 1;
+	}
+}
+
+/* Clusters: 0 is "absent from the start", 1 + i the put i, op_count + e the e-th loss. */
+static struct cluster *clusters_make(struct world *w, uint32_t key, size_t *count)
+{
+	struct cluster *all;
+
+	*count = w->op_count + 1 + w->loss_count[key];
+	all = xcalloc(*count, sizeof(*all));
+	all[0].used = true;
+	for (uint32_t i = 0; i < w->op_count; i++) {
+		const struct op *op = &w->ops[i];
+
+		if (op->key != key || op->kind != OP_PUT || !op->placed)
+			continue;
+		all[i + 1] = (struct cluster){.first_end = op->answered ? op->answered : UINT64_MAX,
+					      .last_begin = op->placed, .put = i + 1, .used = op->answered != 0};
+		all[i + 1].known = all[i + 1].first_end;
+	}
+	for (uint32_t i = 0; i < w->op_count; i++) {
+		const struct op *op = &w->ops[i];
+
+		if (op->key == key && op->kind == OP_GET && op->answered && op->answered < all[op->value].known)
+			all[op->value].known = op->answered;
+	}
+	for (size_t e = 0; e < w->loss_count[key]; e++)
+		all[w->op_count + 1 + e] = (struct cluster){.first_end = w->losses[key][e].served,
+							    .last_begin = w->losses[key][e].died};
+	return all;
+}
+
+static const char *name_of(const struct world *w, const struct cluster *all, const struct cluster *c, char *text,
+			   size_t size)
+{
+	if (c->put)
+		snprintf(text, size, "the value of put op %u (placed %" PRIu64 ", acked %" PRIu64 ", %s%u%s)", c->put - 1,
+			 w->ops[c->put - 1].placed, w->ops[c->put - 1].answered, c->get ? "read by op " : "last op ",
+			 c->get ? c->get - 1 : c->put - 1, c->get ? "" : ", never read");
+	else
+		snprintf(text, size, "%s (read by op %u, placed %" PRIu64 ", answered %" PRIu64 ")",
+			 c == all ? "absence" : "what was there before a death", c->get ? c->get - 1 : 0,
+			 c->get ? w->ops[c->get - 1].placed : 0, c->get ? w->ops[c->get - 1].answered : 0);
+	return text;
+}
+
+static bool conflict(const struct cluster *a, const struct cluster *b)
+{
+	bool a_forward = a->first_end < a->last_begin, b_forward = b->first_end < b->last_begin;
+
+	if (!a_forward)
+		return false;
+	if (b_forward)
+		return a->first_end < b->last_begin && b->first_end < a->last_begin;
+	return a->first_end < b->last_begin && b->first_end < a->last_begin;
+}
+
+void history_check(struct world *w, uint32_t key)
+{
+	size_t count;
+	struct cluster *all = clusters_make(w, key, &count);
+	char one[200], other[200];
+
+	for (uint32_t i = 0; i < w->op_count; i++) {
+		if (w->ops[i].key == key && w->ops[i].kind == OP_GET && w->ops[i].answered)
+			add_get(w, key, all, &w->ops[i]);
+	}
+	for (size_t i = 0; i < count && !w->failed; i++) {
+		for (size_t j = 0; j < count && !w->failed; j++) {
+			if (i != j && all[i].used && all[j].used && conflict(&all[i], &all[j]))
+				fail(w, "linearizable: key %08x: %s does not go with %s", w->keys[key],
+				     name_of(w, all, &all[i], one, sizeof(one)),
+				     name_of(w, all, &all[j], other, sizeof(other)));
+		}
+	}
+	free(all);
+}

@@ -1,0 +1,358 @@
+/* A node's process: what the daemon's shell does, in virtual time.  Broker packets become events, effects become
+ * packets.  A process can be killed, stopped for a while, or asked to leave. */
+#include <string.h>
+
+#include "../../common/mem.h"
+#include "sim.h"
+
+#define BACKOFF_MIN 50
+#define BACKOFF_MAX 2000
+
+static uint64_t clock_of(const struct world *w, const struct proc *p)
+{
+	return p->clock_origin + w->now / MS;
+}
+
+bool proc_reaches(const struct world *w, const struct proc *p)
+{
+	return p->alive && p->link != NONE && w->links[p->link].state == LINK_LIVE && w->now < w->links[p->link].out_drop;
+}
+
+/* ---- the timer: one entry in the queue, moved only when it must come earlier ---- */
+
+static void timer_arm(struct world *w, struct proc *p)
+{
+	uint64_t at = p->deadline;
+
+	if (at == UINT64_MAX || p->paused)
+		return;
+	if (at < w->now)
+		at = w->now;
+	if (p->timer_at <= at)
+		return;
+	if (w->swarm.timer_late)
+		at += rng_below(&w->rng_net, w->swarm.timer_late);
+	p->timer_at = at;
+	queue_push(&w->queue, at, ENTRY_TIMER, p->index, ++p->timer_gen, NULL);
+}
+
+/* ---- effects ---- */
+
+static void send_topic(struct world *w, struct proc *p, enum packet_type type, const char *topic)
+{
+	if (p->link != NONE && p->connected)
+		link_send(w, p->link, packet_new(type, topic_intern(w, topic), NULL, 0));
+}
+
+static void send_publish(struct world *w, struct proc *p, const struct effect *e)
+{
+	struct packet *packet;
+	char text[700];
+
+	if (p->link == NONE || !p->connected)
+		return;
+	packet = packet_new(PACKET_PUBLISH, topic_intern(w, e->topic), e->payload, e->len);
+	packet->retain = e->retain;
+	hash_mix(w, packet->hash);
+	if (w->options.trace)
+		trace(w, "%-7s -> %s", p->label, trace_packet(w, packet, text, sizeof(text)));
+	link_send(w, p->link, packet);
+}
+
+static void send_fence(struct world *w, struct proc *p, const struct effect *e)
+{
+	struct packet *packet;
+	uint64_t delay = link_delay(w, w->swarm.delay_base * 2, w->swarm.delay_spread * 2);
+	char text[CONN_TEXT];
+
+	if (p->link == NONE || !p->connected)
+		return;
+	conn_format(&e->conn, text);
+	trace(w, "%-7s -> fence %s", p->label, text);
+	w->stats[STAT_FENCES]++;
+	packet = packet_new(PACKET_FENCE, NONE, NULL, 0);
+	packet->conn = e->conn;
+	queue_push(&w->queue, w->now + delay, ENTRY_FENCE, p->index, p->link, packet);
+}
+
+static void end(struct world *w, struct proc *p, int code)
+{
+	trace(w, "%-7s exits, code %d", p->label, code);
+	judge_exit(w, p, code);
+	p->alive = false;
+	if (p->link != NONE) {
+		link_send(w, p->link, packet_new(PACKET_DISCONNECT, NONE, NULL, 0));
+		p->link = NONE;
+	}
+}
+
+static void carry_out(struct world *w, struct proc *p, const struct effect *e)
+{
+	hash_mix(w, (uint64_t)e->type << 32 | (uint64_t)e->state);
+	switch (e->type) {
+	case EFFECT_SUBSCRIBE:
+		trace(w, "%-7s -> subscribe %s", p->label, e->topic);
+		send_topic(w, p, PACKET_SUBSCRIBE, e->topic);
+		break;
+	case EFFECT_UNSUBSCRIBE:
+		trace(w, "%-7s -> unsubscribe %s", p->label, e->topic);
+		send_topic(w, p, PACKET_UNSUBSCRIBE, e->topic);
+		break;
+	case EFFECT_PUBLISH:
+		send_publish(w, p, e);
+		break;
+	case EFFECT_FENCE:
+		send_fence(w, p, e);
+		break;
+	case EFFECT_LOG:
+		trace(w, "%-7s log %d: %s", p->label, e->level, e->text);
+		break;
+	case EFFECT_STATE:
+		trace(w, "%-7s is %s: %s", p->label, node_state_name(e->state), e->text ? e->text : "");
+		break;
+	case EFFECT_PROGRESS:
+		break;
+	case EFFECT_EXIT:
+		end(w, p, e->code);
+		break;
+	}
+}
+
+static void step(struct world *w, struct proc *p, struct event *event)
+{
+	struct update update = {.deadline = UINT64_MAX};
+
+	event->now = clock_of(w, p);
+	w->stats[STAT_STEPS]++;
+	hash_mix(w, (uint64_t)event->type << 48 | (uint64_t)p->index << 32 | event->len);
+	hash_mix(w, w->now);
+	node_step(p->node, event, &update);
+	for (size_t i = 0; i < update.count && p->alive; i++)
+		carry_out(w, p, &update.effects[i]);
+	if (!p->alive) {
+		node_free(p->node);
+		p->node = NULL;
+		return;
+	}
+	p->deadline = UINT64_MAX;
+	if (update.deadline != UINT64_MAX)
+		p->deadline = update.deadline > p->clock_origin ? (update.deadline - p->clock_origin) * MS : 0;
+	timer_arm(w, p);
+	judge_step(w, p);
+}
+
+/* ---- life ---- */
+
+uint32_t proc_start(struct world *w, uint32_t identity)
+{
+	struct identity *who = &w->identities[identity];
+	struct proc *p = xcalloc(1, sizeof(*p));
+	struct node_config config;
+
+	w->procs = sim_grow(w->procs, w->proc_count, &w->proc_room, sizeof(*w->procs));
+	p->index = (uint32_t)w->proc_count;
+	w->procs[w->proc_count++] = p;
+	p->identity = identity;
+	p->id = who->id;
+	p->link = NONE;
+	p->timer_at = UINT64_MAX;
+	p->alive = true;
+	p->backoff = BACKOFF_MIN;
+	p->clock_origin = rng_below(&w->rng_node, 1u << 30);
+	p->memory = rng_next(&w->rng_node) | 1;
+	if (rng_chance(&w->rng_node, w->swarm.tail ? 200000 : 0))
+		p->latency = rng_scale(&w->rng_node, MS, 400 * MS);
+	if (who->proc == NONE)
+		snprintf(p->label, sizeof(p->label), "n%u", identity);
+	else
+		snprintf(p->label, sizeof(p->label), "n%u.%u", identity, p->index);
+	who->proc = p->index;
+	node_config_init(&config);
+	config.id = p->id;
+	snprintf(config.name, sizeof(config.name), "%s", who->name);
+	snprintf(config.software, sizeof(config.software), "sim");
+	config.memory = p->memory;
+	config.seed = rng_next(&w->rng_node);
+	p->node = node_new(&config);
+	w->stats[STAT_STARTS]++;
+	trace(w, "%-7s starts: id %08x name %s memory %016llx", p->label, p->id, who->name, (unsigned long long)p->memory);
+	step(w, p, &(struct event){.type = EVENT_START});
+	proc_connect(w, p->index);
+	return p->index;
+}
+
+void proc_connect(struct world *w, uint32_t proc)
+{
+	struct proc *p = w->procs[proc];
+	struct node_identity identity = {0};
+	struct packet *will = NULL;
+
+	if (!p->alive || p->link != NONE)
+		return;
+	if (p->paused) {
+		queue_push(&w->queue, w->now + 100 * MS, ENTRY_CONNECT, 0, proc, NULL);
+		return;
+	}
+	node_identify(p->node, rng_next(&w->rng_node), &identity);
+	if (identity.will_topic) {
+		will = packet_new(PACKET_PUBLISH, topic_intern(w, identity.will_topic), identity.will_payload,
+				  identity.will_len);
+		will->retain = true;
+	}
+	trace(w, "%-7s connects as %s", p->label, identity.client_id);
+	p->connected = false;
+	p->link = link_open(w, false, proc, identity.client_id, will);
+}
+
+static void lost(struct world *w, struct proc *p)
+{
+	uint64_t wait = p->backoff / 2 + rng_below(&w->rng_node, p->backoff / 2 + 1);
+
+	p->link = NONE;
+	p->backoff = p->backoff * 2 > BACKOFF_MAX ? BACKOFF_MAX : p->backoff * 2;
+	queue_push(&w->queue, w->now + wait * MS, ENTRY_CONNECT, 0, p->index, NULL);
+	if (!p->connected)
+		return;
+	p->connected = false;
+	trace(w, "%-7s <- disconnected", p->label);
+	step(w, p, &(struct event){.type = EVENT_DISCONNECTED});
+}
+
+static void handle(struct world *w, struct proc *p, uint32_t link, struct packet *packet)
+{
+	struct event e = {.topic = packet->topic == NONE ? NULL : w->topics[packet->topic].name};
+	char text[700];
+
+	if (!p->alive || p->link != link)
+		return;
+	if (packet->type == PACKET_CLOSED) {
+		lost(w, p);
+		return;
+	}
+	if (packet->type == PACKET_CONNACK) {
+		p->connected = true;
+		p->backoff = BACKOFF_MIN;
+		e.type = EVENT_CONNECTED;
+	} else if (packet->type == PACKET_SUBACK) {
+		e.type = EVENT_SUBSCRIBED;
+		e.granted = packet->granted;
+	} else if (packet->type == PACKET_FENCE) {
+		e.type = EVENT_FENCED;
+		e.granted = packet->granted;
+		e.conn = packet->conn;
+	} else if (packet->type == PACKET_DRAINED) {
+		e.type = EVENT_DRAINED;
+	} else {
+		e.type = EVENT_MESSAGE;
+		e.payload = packet->bytes;
+		e.len = packet->len;
+		e.retained = packet->retain && packet->type == PACKET_PUBLISH;
+		hash_mix(w, packet->hash);
+	}
+	if (w->options.trace)
+		trace(w, "%-7s <- %s", p->label, trace_packet(w, packet, text, sizeof(text)));
+	step(w, p, &e);
+}
+
+void proc_input(struct world *w, uint32_t link, struct packet *packet)
+{
+	struct proc *p = w->procs[w->links[link].owner];
+
+	if (!p->alive || p->link != link)
+		return;
+	if (!p->paused) {
+		handle(w, p, link, packet);
+		return;
+	}
+	p->inputs = sim_grow(p->inputs, p->input_count, &p->input_room, sizeof(*p->inputs));
+	p->inputs[p->input_count++] = (struct input){.link = link, .packet = packet_ref(packet)};
+}
+
+void proc_fenced(struct world *w, uint32_t proc, uint32_t link, struct packet *packet)
+{
+	if (w->procs[proc]->alive && w->procs[proc]->link == link)
+		proc_input(w, link, packet);
+}
+
+void proc_timer(struct world *w, uint32_t proc, uint32_t gen)
+{
+	struct proc *p = w->procs[proc];
+
+	if (!p->alive || p->timer_gen != gen)
+		return;
+	p->timer_at = UINT64_MAX;
+	if (p->paused || p->deadline > w->now) {
+		timer_arm(w, p);
+		return;
+	}
+	step(w, p, &(struct event){.type = EVENT_TIMER});
+}
+
+void proc_stop(struct world *w, uint32_t proc)
+{
+	struct proc *p = w->procs[proc];
+
+	p->stop_asked = true;
+	trace(w, "%-7s <- SIGTERM", p->label);
+	step(w, p, &(struct event){.type = EVENT_STOP});
+}
+
+static void inputs_free(struct proc *p)
+{
+	for (size_t i = 0; i < p->input_count; i++)
+		packet_unref(p->inputs[i].packet);
+	free(p->inputs);
+	p->inputs = NULL;
+	p->input_count = p->input_room = 0;
+}
+
+void proc_kill(struct world *w, uint32_t proc)
+{
+	struct proc *p = w->procs[proc];
+
+	trace(w, "%-7s is KILLED", p->label);
+	p->alive = false;
+	p->killed = true;
+	p->paused = false;
+	inputs_free(p);
+	node_free(p->node);
+	p->node = NULL;
+}
+
+void proc_pause(struct world *w, uint32_t proc, uint64_t duration)
+{
+	struct proc *p = w->procs[proc];
+
+	trace(w, "%-7s is STOPPED for %llu ms", p->label, (unsigned long long)(duration / MS));
+	p->paused = true;
+	p->timer_at = UINT64_MAX;
+	p->timer_gen++;
+	queue_push(&w->queue, w->now + duration, ENTRY_RESUME, proc, 0, NULL);
+}
+
+/* Everything that came meanwhile, at once; the timer before or after it. */
+void proc_resume(struct world *w, uint32_t proc)
+{
+	struct proc *p = w->procs[proc];
+	bool timer_first = rng_below(&w->rng_net, 2) != 0;
+
+	if (!p->alive || !p->paused)
+		return;
+	trace(w, "%-7s goes on", p->label);
+	p->paused = false;
+	if (timer_first && p->deadline <= w->now)
+		step(w, p, &(struct event){.type = EVENT_TIMER});
+	for (size_t i = 0; i < p->input_count && p->alive; i++)
+		handle(w, p, p->inputs[i].link, p->inputs[i].packet);
+	inputs_free(p);
+	if (p->alive)
+		timer_arm(w, p);
+}
+
+void proc_free(struct proc *p)
+{
+	inputs_free(p);
+	if (p->node)
+		node_free(p->node);
+	free(p);
+}

@@ -1,0 +1,383 @@
+/* The simulated world: real cores, a broker model, clients of the reference's protocol, faults and judges, in virtual
+ * time, from one seed.
+ *
+ * Everything that happens is an entry in one queue, ordered by time and, within one time, by the order in which it was
+ * put there; nothing else decides anything, so a seed is a run, byte for byte.  Virtual time is in microseconds; the
+ * cores see milliseconds, each process from an origin of its own.
+ *
+ *   queue.c   what happens when                      broker.c  connections and the broker's one order
+ *   proc.c    node processes: the second shell       client.c  clients of the reference's protocol
+ *   fault.c   what goes wrong, drawn per seed        aim.c     trouble at chosen protocol steps
+ *   judge.c   one owner, once, no hole               history.c linearizability of what clients saw
+ *   world.c   the run and its quiet end              trace.c   the story, readable
+ *   main.c    options, jobs, the closing table */
+#ifndef SIM_H
+#define SIM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "../../common/topic.h"
+#include "../../daemon/core/node.h"
+#include "random.h"
+#include "stats.h"
+
+#define MS 1000u
+#define SECOND 1000000u
+#define NONE UINT32_MAX
+
+/* When the broker gives up a connection that says nothing more: 1.5 times the keepalive, looked at every few seconds. */
+#define KEEPALIVE_MIN (15 * SECOND)
+#define KEEPALIVE_MAX (21 * SECOND)
+
+/* ---- what travels ---- */
+
+enum packet_type {
+	PACKET_CONNECT,
+	PACKET_CONNACK,
+	PACKET_SUBSCRIBE,
+	PACKET_UNSUBSCRIBE,
+	PACKET_SUBACK,
+	PACKET_PUBLISH,
+	PACKET_DISCONNECT,
+	PACKET_CLOSED,  /* the end of a connection, as its owner sees it */
+	PACKET_FENCE,   /* CONNECT of a fence, and its answer */
+	PACKET_DRAINED, /* the outbox has room again */
+};
+
+struct packet {
+	enum packet_type type;
+	uint32_t refs;
+	uint32_t topic; /* index, NONE */
+	bool retain;
+	bool granted;
+	struct conn conn;
+	uint32_t op; /* of a client's operation: its index + 1 */
+	uint64_t hash;
+	size_t len;
+	uint8_t bytes[];
+};
+
+struct packet *packet_new(enum packet_type type, uint32_t topic, const void *bytes, size_t len);
+struct packet *packet_ref(struct packet *p);
+void packet_unref(struct packet *p);
+
+/* ---- the queue ---- */
+
+enum entry_type {
+	ENTRY_BROKER,      /* link, packet: reaches the broker */
+	ENTRY_DELIVER,     /* link, packet: reaches the owner of the connection */
+	ENTRY_LINK_DEAD,   /* link: the broker notices that it is dead */
+	ENTRY_FENCE,       /* proc, link, packet: the CONNECT of a fence reaches the broker */
+	ENTRY_FENCED,      /* proc, link, packet: its CONNACK, or the time-out */
+	ENTRY_CONNECT,     /* proc or client: attempt to connect */
+	ENTRY_TIMER,       /* proc, generation */
+	ENTRY_RESUME,      /* proc: SIGCONT */
+	ENTRY_START,       /* identity: a process starts */
+	ENTRY_BROKER_UP,
+	ENTRY_CLIENT,      /* client, generation: next operation or time-out */
+	ENTRY_FAULT,       /* fault kind */
+	ENTRY_CHECK,       /* the quiet phase looks round */
+};
+
+struct entry {
+	uint64_t at, seq;
+	enum entry_type type;
+	uint32_t a, b;
+	struct packet *packet;
+};
+
+struct queue {
+	struct entry *entries;
+	size_t count, room;
+	uint64_t seq;
+};
+
+void queue_push(struct queue *q, uint64_t at, enum entry_type type, uint32_t a, uint32_t b, struct packet *packet);
+bool queue_pop(struct queue *q, struct entry *out);
+void queue_free(struct queue *q);
+
+/* ---- connections and broker ---- */
+
+enum link_state { LINK_CONNECTING, LINK_LIVE, LINK_DEAD };
+
+/* One connection as broker and owner see it. */
+struct link {
+	enum link_state state; /* as the broker sees it */
+	bool client;           /* owner is a client, else a process */
+	bool clean;            /* ended by DISCONNECT */
+	uint64_t closed;       /* its end's place in the order */
+	uint32_t owner;
+	char client_id[CONN_TEXT];
+	struct packet *will;
+	uint64_t in_last, out_last;       /* when the last packet arrives: order is kept */
+	uint64_t in_drop, out_drop;       /* packets that arrive from then on are lost */
+	uint64_t in_base, in_spread, out_base, out_spread;
+	size_t out_bytes;                 /* sent and not yet at the broker */
+	bool out_high;
+	uint32_t *topics;                 /* subscribed */
+	size_t topic_count, topic_room;
+};
+
+struct sim_topic {
+	char *name;
+	enum topic_kind kind;
+	uint32_t id;
+	bool wildcard;
+	uint32_t *links; /* subscribers */
+	size_t link_count, link_room;
+	struct packet *retained, *retained_old;
+};
+
+/* ---- processes and clients ---- */
+
+struct input {
+	uint32_t link;
+	struct packet *packet;
+};
+
+/* A name on the ring; processes come and go under it. */
+struct identity {
+	uint32_t id;
+	char name[NAME_MAX_LEN + 1];
+	uint32_t proc; /* the latest process, NONE before the first */
+	bool twin;     /* its id is somebody else's too */
+};
+
+struct proc {
+	uint32_t index, identity;
+	uint32_t id;
+	char label[16]; /* n2 = identity 2, n2.1 = its second process */
+	struct node *node;
+	bool alive;       /* exists: neither killed nor gone */
+	bool killed;
+	bool stop_asked;
+	bool paused;
+	bool lonely_exit; /* left as the last owner: nobody could take the records */
+	bool connected;   /* the node has been told so */
+	uint64_t clock_origin; /* ms */
+	uint64_t memory;
+	uint32_t link;
+	uint64_t timer_at; /* when the pending timer entry fires; UINT64_MAX: none */
+	uint32_t timer_gen;
+	uint64_t deadline; /* virtual time */
+	unsigned backoff;  /* ms */
+	enum node_state state;
+	struct input *inputs; /* arrived while paused */
+	size_t input_count, input_room;
+	uint64_t latency; /* extra delay towards this process, us */
+	uint64_t serves; /* bit for each probe point, after its last step */
+};
+
+enum op_kind { OP_PUT, OP_GET };
+
+/* An operation, by its places in the broker's order; 0 = not yet. */
+struct op {
+	enum op_kind kind;
+	uint32_t client, key; /* key: index */
+	uint64_t placed, answered;
+	uint64_t sent_at, answered_at; /* virtual time */
+	uint32_t value;                /* PUT: its own index + 1; GET: index + 1 of the put whose value came back; 0 absent */
+	bool excused;                  /* issued while something was broken: it may stay unanswered */
+	bool quiet;
+};
+
+struct client {
+	uint32_t index, link;
+	bool connected;
+	unsigned subscribed;
+	uint32_t op;       /* in flight, NONE */
+	uint32_t gen;
+	unsigned left;     /* operations still to do */
+	unsigned final;    /* quiet phase: next key to look at */
+	unsigned backoff;
+};
+
+/* ---- one seed's choices ---- */
+
+enum fault {
+	FAULT_JOIN,
+	FAULT_LEAVE,
+	FAULT_STOP_ALL,
+	FAULT_CRASH,
+	FAULT_PAUSE,
+	FAULT_CUT,
+	FAULT_CUT_CLIENT,
+	FAULT_STALL,
+	FAULT_BROKER,
+	FAULT_TWIN,
+	FAULT_COUNT,
+};
+
+enum profile { PROFILE_MOSQUITTO, PROFILE_DROPS, PROFILE_GENTLE, PROFILE_STORM, PROFILE_COUNT };
+
+struct swarm {
+	uint64_t mean[FAULT_COUNT]; /* mean time between two, us; 0 = off */
+	unsigned burst;             /* up to so many at once */
+	bool gentle;                /* nothing but joins and leaves */
+	uint64_t delay_base, delay_spread;
+	uint32_t tail;              /* millionths of packets that are late by up to tail_max */
+	uint64_t tail_max;
+	uint64_t timer_late;        /* us */
+	uint32_t fence_lost;        /* millionths */
+	uint32_t return_chance;     /* of a crashed node */
+	uint64_t pause_max, down_max;
+	unsigned retained_fate;     /* 0 kept, 1 lost, 2 gone back, at each restart */
+	uint32_t drop;              /* millionths */
+	bool drop_control;          /* drops hit the nodes' topics too */
+	uint64_t work;              /* length of the first phase, us */
+	uint64_t client_timeout;
+	uint64_t think;             /* mean, us */
+	bool private_keys;
+	unsigned keys;
+	unsigned put_share;         /* of 100 */
+	size_t value_len;
+	size_t outbox_high;
+	unsigned aim_type;          /* enum frame_type, FRAME_NONE: no aim */
+	uint32_t aim_chance;
+	unsigned aim_left;
+	unsigned max_nodes;
+};
+
+struct sim_options {
+	uint64_t seed;
+	unsigned nodes, clients, ops;
+	enum profile profile;
+	bool trace;
+};
+
+#define KEYS_MAX 16
+#define PROBES_MAX 48
+
+/* Who served a probe point last, and by which connection. */
+struct served {
+	uint32_t proc, link;
+};
+
+/* A key's only copy died: the place of its server's end, and where the next one began to serve. */
+struct loss {
+	uint64_t died, served;
+};
+
+struct world {
+	struct sim_options options;
+	struct swarm swarm;
+	struct rng rng_world, rng_node, rng_net, rng_client, rng_fault;
+	struct queue queue;
+	uint64_t now, place, hash;
+	uint64_t stats[STAT_COUNT];
+
+	struct link *links;
+	size_t link_count, link_room;
+	struct sim_topic *topics;
+	size_t topic_count, topic_room;
+	uint32_t topic_index[1024]; /* open addressing by the name's hash, index + 1 */
+	uint32_t *wild;             /* topics that are filters with wildcards */
+	size_t wild_count, wild_room;
+	bool broker_up;
+
+	struct identity *identities;
+	size_t identity_count, identity_room;
+	struct proc **procs;
+	size_t proc_count, proc_room;
+	struct client *clients;
+	uint32_t keys[KEYS_MAX];
+
+	struct op *ops;
+	size_t op_count, op_room;
+	uint32_t *gets[KEYS_MAX]; /* gets of each key that are placed and not answered, in order */
+	size_t get_count[KEYS_MAX], get_room[KEYS_MAX];
+	struct loss *losses[KEYS_MAX];
+	size_t loss_count[KEYS_MAX], loss_room[KEYS_MAX];
+	uint32_t probes[PROBES_MAX]; /* the keys come first */
+	unsigned probe_count;
+	struct served served[KEYS_MAX];
+	bool disturbed; /* something is broken, or was a moment ago: operations may stay unanswered */
+	uint64_t disturbed_at;
+
+	bool quiet;
+	uint64_t quiet_since, whole_since;
+	uint64_t trouble_until; /* when the last fault under way has been noticed by everybody it concerns */
+	bool finals_sent;
+	bool done;
+	bool failed;
+	char failure[512];
+};
+
+/* Makes room for one more in a growing array. */
+void *sim_grow(void *array, size_t count, size_t *room, size_t size);
+
+/* broker.c */
+uint32_t topic_intern(struct world *w, const char *name);
+uint32_t topic_of(struct world *w, enum topic_kind kind, uint32_t id);
+uint32_t link_open(struct world *w, bool client, uint32_t owner, const char *client_id, struct packet *will);
+void link_send(struct world *w, uint32_t link, struct packet *p);
+void link_deliver(struct world *w, uint32_t link, struct packet *p);
+void link_close(struct world *w, uint32_t link, bool publish_will, bool tell_owner);
+void link_stall(struct world *w, uint32_t link, uint64_t duration);
+uint64_t link_delay(struct world *w, uint64_t base, uint64_t spread);
+void broker_receive(struct world *w, uint32_t link, struct packet *p);
+void broker_fence(struct world *w, uint32_t proc, uint32_t link, struct packet *p);
+void broker_restart(struct world *w, bool in_order, unsigned retained_fate, uint64_t down);
+void broker_free(struct world *w);
+
+/* proc.c */
+uint32_t proc_start(struct world *w, uint32_t identity);
+void proc_connect(struct world *w, uint32_t proc);
+void proc_input(struct world *w, uint32_t link, struct packet *p);
+void proc_fenced(struct world *w, uint32_t proc, uint32_t link, struct packet *p);
+void proc_timer(struct world *w, uint32_t proc, uint32_t gen);
+void proc_stop(struct world *w, uint32_t proc);
+void proc_kill(struct world *w, uint32_t proc);
+void proc_pause(struct world *w, uint32_t proc, uint64_t duration);
+void proc_resume(struct world *w, uint32_t proc);
+void proc_free(struct proc *p);
+bool proc_reaches(const struct world *w, const struct proc *p);
+
+/* client.c */
+void client_init(struct world *w, uint32_t client);
+void client_connect(struct world *w, uint32_t client);
+void client_input(struct world *w, uint32_t link, struct packet *p);
+void client_turn(struct world *w, uint32_t client, uint32_t gen);
+void client_finish(struct world *w, uint32_t client);
+
+/* fault.c */
+void swarm_draw(struct world *w);
+void fault_start(struct world *w);
+void fault_lasts(struct world *w, uint64_t until);
+void fault_happens(struct world *w, enum fault kind);
+void fault_crash(struct world *w, uint32_t proc);
+void fault_pause(struct world *w, uint32_t proc);
+void fault_cut(struct world *w, uint32_t link);
+void fault_leave(struct world *w, uint32_t proc);
+uint32_t identity_new(struct world *w, uint32_t id);
+void aim_look(struct world *w, uint32_t link, const struct packet *p);
+
+/* judge.c */
+void judge_init(struct world *w);
+void judge_step(struct world *w, struct proc *p);
+void judge_publish(struct world *w, uint32_t link, const struct packet *p);
+void judge_disturbed(struct world *w);
+bool judge_excuses(struct world *w);
+void judge_exit(struct world *w, struct proc *p, int code);
+bool judge_whole(struct world *w, char *why, size_t size);
+void judge_end(struct world *w);
+void judge_free(struct world *w);
+void fail(struct world *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* history.c: is what clients saw of one key a register, when values written before a loss may come or go? */
+void history_check(struct world *w, uint32_t key);
+
+/* trace.c */
+void trace(struct world *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
+const char *trace_packet(struct world *w, const struct packet *p, char *text, size_t size);
+void hash_mix(struct world *w, uint64_t word);
+uint64_t hash_bytes(const void *bytes, size_t len);
+
+/* world.c */
+void world_run(struct world *w, const struct sim_options *options);
+void world_free(struct world *w);
+
+#endif

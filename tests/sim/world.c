@@ -1,0 +1,264 @@
+/* One run: a phase of work and faults, then a quiet one in which everything must heal. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../../common/mem.h"
+#include "sim.h"
+
+#define HEAL_LIMIT (60 * SECOND)
+#define CHECK_EVERY (200 * MS)
+#define WHOLE_FOR (1 * SECOND)
+#define EVENTS_MAX 20000000u
+
+static uint32_t draw_id(struct world *w, unsigned mode, unsigned i)
+{
+	struct rng *r = &w->rng_world;
+
+	switch (mode) {
+	case 0: /* all in one corner, round 0 */
+		return (uint32_t)rng_below(r, 65536) - 32768;
+	case 1: /* next to each other */
+		return (uint32_t)(i * 3 - 2);
+	case 2: /* evenly */
+		return (uint32_t)(((uint64_t)i << 32) / w->options.nodes);
+	default:
+		return (uint32_t)rng_next(r);
+	}
+}
+
+/* Keys: anywhere, and at the edges of the arcs. */
+static void draw_keys(struct world *w)
+{
+	for (unsigned i = 0; i < w->swarm.keys; i++) {
+		uint32_t key = (uint32_t)rng_next(&w->rng_world);
+		unsigned j = 0;
+
+		if (rng_below(&w->rng_world, 2))
+			key = w->identities[key % w->identity_count].id + (key >> 16) % 2;
+		else if (rng_below(&w->rng_world, 8) == 0)
+			key = key % 2 ? UINT32_MAX : 0;
+		while (j < i) {
+			if (w->keys[j] == key) {
+				key++;
+				j = 0;
+			} else {
+				j++;
+			}
+		}
+		w->keys[i] = key;
+	}
+}
+
+static void begin(struct world *w)
+{
+	unsigned mode = (unsigned)rng_below(&w->rng_world, 6);
+	bool together = rng_below(&w->rng_world, 2) != 0;
+	uint64_t at = 0;
+
+	for (unsigned i = 0; i < w->options.nodes; i++)
+		(void)identity_new(w, draw_id(w, mode, i));
+	draw_keys(w);
+	judge_init(w);
+	w->stats[STAT_FOUNDINGS] += together;
+	for (unsigned i = 0; i < w->options.nodes; i++) {
+		queue_push(&w->queue, at, ENTRY_START, i, 0, NULL);
+		if (!together)
+			at += rng_scale(&w->rng_world, MS, 2 * SECOND);
+	}
+	w->clients = xcalloc(w->options.clients, sizeof(*w->clients));
+	for (unsigned i = 0; i < w->options.clients; i++) {
+		client_init(w, i);
+		w->clients[i].left = w->options.ops / w->options.clients;
+		queue_push(&w->queue, rng_below(&w->rng_world, 2 * SECOND), ENTRY_CLIENT, i, 0, NULL);
+	}
+	fault_start(w);
+}
+
+/* ---- the quiet phase ---- */
+
+static void be_quiet(struct world *w)
+{
+	bool anybody = false;
+
+	trace(w, "world   is quiet from now on");
+	w->quiet = true;
+	w->quiet_since = w->now;
+	if (w->trouble_until < w->now)
+		w->trouble_until = w->now;
+	w->whole_since = UINT64_MAX;
+	w->swarm.drop = w->swarm.tail = w->swarm.fence_lost = 0;
+	for (unsigned i = 0; i < w->options.clients; i++)
+		w->clients[i].left = 0;
+	for (uint32_t i = 0; i < w->proc_count; i++) {
+		proc_resume(w, i);
+		anybody = anybody || (w->procs[i]->alive && !w->procs[i]->stop_asked);
+	}
+	if (!anybody)
+		proc_start(w, identity_new(w, (uint32_t)rng_next(&w->rng_node)));
+	queue_push(&w->queue, w->now + CHECK_EVERY, ENTRY_CHECK, 0, 0, NULL);
+}
+
+/* The ring is whole: now every client asks for everything once more, and nothing excuses a missing answer. */
+static void ask_all(struct world *w)
+{
+	w->finals_sent = true;
+	w->disturbed = false;
+	w->stats[STAT_QUIET_MS] += (w->now - w->trouble_until) / MS;
+	for (unsigned i = 0; i < w->options.clients; i++)
+		client_finish(w, i);
+}
+
+static bool clients_ready(const struct world *w)
+{
+	for (unsigned i = 0; i < w->options.clients; i++) {
+		if (!w->clients[i].connected || w->clients[i].subscribed < 2)
+			return false;
+	}
+	return true;
+}
+
+static void finish(struct world *w)
+{
+	for (unsigned i = 0; i < w->options.clients; i++) {
+		if (w->clients[i].left)
+			return;
+	}
+	judge_end(w);
+	w->done = true;
+}
+
+static void look_round(struct world *w)
+{
+	char why[200] = "";
+	bool whole = judge_whole(w, why, sizeof(why));
+
+	if (whole && w->whole_since == UINT64_MAX)
+		w->whole_since = w->now;
+	if (!whole)
+		w->whole_since = UINT64_MAX;
+	if (!whole && w->finals_sent)
+		fail(w, "I2: the ring was whole and falls apart though all is quiet: %s", why);
+	else if (!whole && w->now > w->trouble_until + HEAL_LIMIT)
+		fail(w, "I2: not whole %u s after the last fault: %s", HEAL_LIMIT / SECOND, why);
+	else if (w->finals_sent)
+		finish(w);
+	else if (whole && w->now >= w->whole_since + WHOLE_FOR && w->now > w->trouble_until && clients_ready(w))
+		ask_all(w);
+	queue_push(&w->queue, w->now + CHECK_EVERY, ENTRY_CHECK, 0, 0, NULL);
+}
+
+/* ---- the loop ---- */
+
+static void deliver(struct world *w, uint32_t link, struct packet *p)
+{
+	const struct link *l = &w->links[link];
+
+	if (p->type != PACKET_CLOSED && w->now >= l->in_drop)
+		return;
+	if (l->client)
+		client_input(w, link, p);
+	else
+		proc_input(w, link, p);
+}
+
+static void start_identity(struct world *w, uint32_t identity)
+{
+	uint32_t proc = w->identities[identity].proc;
+
+	if (proc == NONE || !w->procs[proc]->alive)
+		proc_start(w, identity);
+}
+
+static void happen(struct world *w, const struct entry *e)
+{
+	switch (e->type) {
+	case ENTRY_BROKER:
+		broker_receive(w, e->a, e->packet);
+		break;
+	case ENTRY_DELIVER:
+		deliver(w, e->a, e->packet);
+		break;
+	case ENTRY_LINK_DEAD:
+		if (w->links[e->a].state == LINK_LIVE)
+			judge_disturbed(w);
+		link_close(w, e->a, true, true);
+		break;
+	case ENTRY_FENCE:
+		broker_fence(w, e->a, e->b, e->packet);
+		break;
+	case ENTRY_FENCED:
+		proc_fenced(w, e->a, e->b, e->packet);
+		break;
+	case ENTRY_CONNECT:
+		if (e->a)
+			client_connect(w, e->b);
+		else
+			proc_connect(w, e->b);
+		break;
+	case ENTRY_TIMER:
+		proc_timer(w, e->a, e->b);
+		break;
+	case ENTRY_RESUME:
+		proc_resume(w, e->a);
+		break;
+	case ENTRY_START:
+		start_identity(w, e->a);
+		break;
+	case ENTRY_BROKER_UP:
+		trace(w, "broker  is up again");
+		w->broker_up = true;
+		break;
+	case ENTRY_CLIENT:
+		client_turn(w, e->a, e->b);
+		break;
+	case ENTRY_FAULT:
+		if (!w->quiet)
+			fault_happens(w, (enum fault)e->a);
+		break;
+	case ENTRY_CHECK:
+		look_round(w);
+		break;
+	}
+}
+
+void world_run(struct world *w, const struct sim_options *options)
+{
+	struct entry e;
+
+	memset(w, 0, sizeof(*w));
+	w->options = *options;
+	w->broker_up = true;
+	rng_seed(&w->rng_world, options->seed, 1);
+	rng_seed(&w->rng_node, options->seed, 2);
+	rng_seed(&w->rng_net, options->seed, 3);
+	rng_seed(&w->rng_client, options->seed, 4);
+	rng_seed(&w->rng_fault, options->seed, 5);
+	swarm_draw(w);
+	begin(w);
+	while (!w->failed && !w->done && queue_pop(&w->queue, &e)) {
+		if (!w->quiet && e.at > w->swarm.work + 2 * SECOND) {
+			w->now = w->swarm.work + 2 * SECOND;
+			be_quiet(w);
+		}
+		if (e.at > w->now)
+			w->now = e.at;
+		happen(w, &e);
+		packet_unref(e.packet);
+		if (++w->stats[STAT_EVENTS] > EVENTS_MAX)
+			fail(w, "I7: more than %u events: somebody runs in a circle", EVENTS_MAX);
+	}
+	hash_mix(w, w->place);
+}
+
+void world_free(struct world *w)
+{
+	queue_free(&w->queue);
+	for (size_t i = 0; i < w->proc_count; i++)
+		proc_free(w->procs[i]);
+	free(w->procs);
+	free(w->identities);
+	free(w->clients);
+	judge_free(w);
+	broker_free(w);
+}
