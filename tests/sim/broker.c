@@ -6,7 +6,6 @@
 #include "../../common/mem.h"
 #include "sim.h"
 
-
 /* ---- topics ---- */
 
 uint32_t topic_intern(struct world *w, const char *name)
@@ -117,7 +116,8 @@ uint32_t link_open(struct world *w, bool client, uint32_t owner, const char *cli
 
 	w->links = sim_grow(w->links, w->link_count, &w->link_room, sizeof(*w->links));
 	l = &w->links[w->link_count++];
-	*l = (struct link){.client = client, .owner = owner, .will = will, .in_drop = UINT64_MAX, .out_drop = UINT64_MAX};
+	*l = (struct link){
+		.client = client, .owner = owner, .will = will, .in_drop = UINT64_MAX, .out_drop = UINT64_MAX};
 	snprintf(l->client_id, sizeof(l->client_id), "%s", client_id);
 	l->in_base = l->out_base = w->swarm.delay_base;
 	l->in_spread = l->out_spread = w->swarm.delay_spread;

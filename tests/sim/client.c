@@ -56,8 +56,12 @@ static void send_op(struct world *w, struct client *c, enum op_kind kind, unsign
 
 	w->ops = sim_grow(w->ops, w->op_count, &w->op_room, sizeof(*w->ops));
 	w->stats[STAT_QUIET_OPS] += w->quiet;
-	w->ops[w->op_count++] = (struct op){
-		.kind = kind, .client = c->index, .key = key, .sent_at = w->now, .excused = judge_excuses(w), .quiet = w->quiet};
+	w->ops[w->op_count++] = (struct op){.kind = kind,
+					    .client = c->index,
+					    .key = key,
+					    .sent_at = w->now,
+					    .excused = judge_excuses(w),
+					    .quiet = w->quiet};
 	if (kind == OP_GET) {
 		n = snprintf(text, sizeof(text), "%u", w->keys[key]);
 		p = packet_new(PACKET_PUBLISH, topic_of(w, TOPIC_GET, 0), text, (size_t)n);
@@ -98,6 +102,7 @@ static void final_turn(struct world *w, struct client *c)
 void client_turn(struct world *w, uint32_t client, uint32_t gen)
 {
 	struct client *c = &w->clients[client];
+	unsigned key;
 
 	if (c->gen != gen || c->left == 0)
 		return;
@@ -115,7 +120,8 @@ void client_turn(struct world *w, uint32_t client, uint32_t gen)
 		return;
 	}
 	c->left--;
-	send_op(w, c, rng_below(&w->rng_client, 100) < w->swarm.put_share ? OP_PUT : OP_GET, pick_key(w, c));
+	key = pick_key(w, c);
+	send_op(w, c, rng_below(&w->rng_client, 100) < w->swarm.put_share ? OP_PUT : OP_GET, key);
 }
 
 void client_finish(struct world *w, uint32_t client)

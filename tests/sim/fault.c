@@ -48,7 +48,8 @@ static void draw_faults(struct world *w)
 	struct rng *r = &w->rng_world;
 
 	for (int f = 0; f < FAULT_COUNT; f++) {
-		bool allowed = !s->gentle || f == FAULT_JOIN || f == FAULT_LEAVE || f == FAULT_STOP_ALL || f == FAULT_TWIN;
+		bool allowed =
+			!s->gentle || f == FAULT_JOIN || f == FAULT_LEAVE || f == FAULT_STOP_ALL || f == FAULT_TWIN;
 		uint64_t mean = rng_scale(r, 200 * MS, 20 * SECOND);
 
 		if (f == FAULT_STOP_ALL || f == FAULT_BROKER)
@@ -145,12 +146,12 @@ void fault_lasts(struct world *w, uint64_t until)
 		w->trouble_until = until;
 }
 
-
 void fault_crash(struct world *w, uint32_t proc)
 {
 	struct proc *p = w->procs[proc];
 	bool silent = rng_below(&w->rng_fault, 4) == 0;
-	uint64_t notice = silent ? rng_range(&w->rng_fault, KEEPALIVE_MIN, KEEPALIVE_MAX) : rng_below(&w->rng_fault, 50 * MS);
+	uint64_t notice =
+		silent ? rng_range(&w->rng_fault, KEEPALIVE_MIN, KEEPALIVE_MAX) : rng_below(&w->rng_fault, 50 * MS);
 
 	w->stats[silent ? STAT_CRASH_SILENT : STAT_CRASH]++;
 	judge_disturbed(w);
@@ -268,9 +269,11 @@ static void stop_all(struct world *w)
 			proc_stop(w, (uint32_t)i - 1);
 	}
 	fault_lasts(w, w->now + 3 * SECOND);
-	for (unsigned i = 0; i < w->options.nodes; i++)
-		queue_push(&w->queue, w->now + rng_scale(&w->rng_fault, MS, 3 * SECOND), ENTRY_START,
-			   identity_new(w, (uint32_t)rng_next(&w->rng_fault)), 0, NULL);
+	for (unsigned i = 0; i < w->options.nodes; i++) {
+		uint32_t who = identity_new(w, (uint32_t)rng_next(&w->rng_fault));
+
+		queue_push(&w->queue, w->now + rng_scale(&w->rng_fault, MS, 3 * SECOND), ENTRY_START, who, 0, NULL);
+	}
 }
 
 static void restart_broker(struct world *w)
@@ -342,7 +345,8 @@ static void one_fault(struct world *w, enum fault kind)
 
 static void next_fault(struct world *w, enum fault kind)
 {
-	queue_push(&w->queue, w->now + 1 + rng_exponential(&w->rng_fault, w->swarm.mean[kind]), ENTRY_FAULT, kind, 0, NULL);
+	queue_push(&w->queue, w->now + 1 + rng_exponential(&w->rng_fault, w->swarm.mean[kind]), ENTRY_FAULT, kind, 0,
+		   NULL);
 }
 
 void fault_happens(struct world *w, enum fault kind)

@@ -62,7 +62,9 @@ static struct cluster *clusters_make(struct world *w, uint32_t key, size_t *coun
 		if (op->key != key || op->kind != OP_PUT || !op->placed)
 			continue;
 		all[i + 1] = (struct cluster){.first_end = op->answered ? op->answered : UINT64_MAX,
-					      .last_begin = op->placed, .put = i + 1, .used = op->answered != 0};
+					      .last_begin = op->placed,
+					      .put = i + 1,
+					      .used = op->answered != 0};
 		all[i + 1].known = all[i + 1].first_end;
 	}
 	for (uint32_t i = 0; i < w->op_count; i++) {
@@ -72,8 +74,8 @@ static struct cluster *clusters_make(struct world *w, uint32_t key, size_t *coun
 			all[op->value].known = op->answered;
 	}
 	for (size_t e = 0; e < w->loss_count[key]; e++)
-		all[w->op_count + 1 + e] = (struct cluster){.first_end = w->losses[key][e].served,
-							    .last_begin = w->losses[key][e].died};
+		all[w->op_count + 1 + e] =
+			(struct cluster){.first_end = w->losses[key][e].served, .last_begin = w->losses[key][e].died};
 	return all;
 }
 
@@ -81,9 +83,10 @@ static const char *name_of(const struct world *w, const struct cluster *all, con
 			   size_t size)
 {
 	if (c->put)
-		snprintf(text, size, "the value of put op %u (placed %" PRIu64 ", acked %" PRIu64 ", %s%u%s)", c->put - 1,
-			 w->ops[c->put - 1].placed, w->ops[c->put - 1].answered, c->get ? "read by op " : "last op ",
-			 c->get ? c->get - 1 : c->put - 1, c->get ? "" : ", never read");
+		snprintf(text, size, "the value of put op %u (placed %" PRIu64 ", acked %" PRIu64 ", %s%u%s)",
+			 c->put - 1, w->ops[c->put - 1].placed, w->ops[c->put - 1].answered,
+			 c->get ? "read by op " : "last op ", c->get ? c->get - 1 : c->put - 1,
+			 c->get ? "" : ", never read");
 	else
 		snprintf(text, size, "%s (read by op %u, placed %" PRIu64 ", answered %" PRIu64 ")",
 			 c == all ? "absence" : "what was there before a death", c->get ? c->get - 1 : 0,

@@ -228,7 +228,9 @@ static void get_answered(struct world *w, const char *by, const struct packet *p
 
 void judge_publish(struct world *w, uint32_t link, const struct packet *p)
 {
-	const char *by = link == NONE ? "a will" : w->links[link].client ? "a client" : w->procs[w->links[link].owner]->label;
+	const char *by = link == NONE            ? "a will"
+			 : w->links[link].client ? "a client"
+						 : w->procs[w->links[link].owner]->label;
 
 	if (p->op)
 		placed(w, p);
@@ -304,7 +306,9 @@ bool judge_whole(struct world *w, char *why, size_t size)
 			continue;
 		if (p->stop_asked || p->paused || node_get_state(p->node) != NODE_ACTIVE) {
 			snprintf(why, size, "%s is %s%s", p->label, node_state_name(node_get_state(p->node)),
-				 p->stop_asked ? ", though asked to leave" : p->paused ? ", stopped" : "");
+				 p->stop_asked ? ", though asked to leave"
+				 : p->paused   ? ", stopped"
+					       : "");
 			return false;
 		}
 		if (!node_get_arc(p->node, &arcs[count]) || arcs[count].hi != p->id) {

@@ -16,8 +16,8 @@
 
 #define JOBS_MAX 64
 #define FAILURES_MAX 200
-#define SECONDS_MAX 120      /* real time for one seed */
-#define CAMPAIGN 10000       /* seeds from which on a rare event that never came is a failure */
+#define SECONDS_MAX 120 /* real time for one seed */
+#define CAMPAIGN 10000  /* seeds from which on a rare event that never came is a failure */
 
 struct failure {
 	uint64_t seed;
@@ -89,9 +89,10 @@ static enum profile profile_named(const char *name)
 static void parse(struct arguments *a, int argc, char **argv)
 {
 	static const struct option options[] = {
-		{"seed", 1, NULL, 's'},    {"first-seed", 1, NULL, 'f'}, {"seeds", 1, NULL, 'n'}, {"nodes", 1, NULL, 'N'},
-		{"clients", 1, NULL, 'c'}, {"ops", 1, NULL, 'o'},        {"profile", 1, NULL, 'p'}, {"trace", 0, NULL, 't'},
-		{"jobs", 1, NULL, 'j'},    {"quiet", 0, NULL, 'q'},      {"help", 0, NULL, 'h'},  {0}};
+		{"seed", 1, NULL, 's'},    {"first-seed", 1, NULL, 'f'}, {"seeds", 1, NULL, 'n'},
+		{"nodes", 1, NULL, 'N'},   {"clients", 1, NULL, 'c'},    {"ops", 1, NULL, 'o'},
+		{"profile", 1, NULL, 'p'}, {"trace", 0, NULL, 't'},      {"jobs", 1, NULL, 'j'},
+		{"quiet", 0, NULL, 'q'},   {"help", 0, NULL, 'h'},       {0}};
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
 	int c;
 
@@ -99,18 +100,43 @@ static void parse(struct arguments *a, int argc, char **argv)
 	a->jobs = cpus > 0 && cpus < JOBS_MAX ? (unsigned)cpus : 1;
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		switch (c) {
-		case 's': a->first = number(optarg); a->seeds = 1; a->one = true; break;
-		case 'f': a->first = number(optarg); break;
-		case 'n': a->seeds = number(optarg); break;
-		case 'N': a->sim.nodes = (unsigned)number(optarg); break;
-		case 'c': a->sim.clients = (unsigned)number(optarg); break;
-		case 'o': a->sim.ops = (unsigned)number(optarg); break;
-		case 'p': a->sim.profile = profile_named(optarg); break;
-		case 't': a->sim.trace = true; break;
-		case 'j': a->jobs = (unsigned)number(optarg); break;
-		case 'q': a->quiet = true; break;
-		case 'h': fputs(help, stdout); exit(0);
-		default: exit(2);
+		case 's':
+			a->first = number(optarg);
+			a->seeds = 1;
+			a->one = true;
+			break;
+		case 'f':
+			a->first = number(optarg);
+			break;
+		case 'n':
+			a->seeds = number(optarg);
+			break;
+		case 'N':
+			a->sim.nodes = (unsigned)number(optarg);
+			break;
+		case 'c':
+			a->sim.clients = (unsigned)number(optarg);
+			break;
+		case 'o':
+			a->sim.ops = (unsigned)number(optarg);
+			break;
+		case 'p':
+			a->sim.profile = profile_named(optarg);
+			break;
+		case 't':
+			a->sim.trace = true;
+			break;
+		case 'j':
+			a->jobs = (unsigned)number(optarg);
+			break;
+		case 'q':
+			a->quiet = true;
+			break;
+		case 'h':
+			fputs(help, stdout);
+			exit(0);
+		default:
+			exit(2);
 		}
 	}
 	if (optind < argc || a->sim.nodes < 1 || a->sim.nodes > 200 || a->sim.clients < 1 || a->jobs < 1 ||
@@ -302,7 +328,6 @@ int main(int argc, char **argv)
 	run_jobs(&a, b);
 	clock_gettime(CLOCK_MONOTONIC, &to);
 	print_failures(&a, b);
-	whole = print_table(&a, b,
-			    (double)(to.tv_sec - from.tv_sec) + (double)(to.tv_nsec - from.tv_nsec) / 1e9);
+	whole = print_table(&a, b, (double)(to.tv_sec - from.tv_sec) + (double)(to.tv_nsec - from.tv_nsec) / 1e9);
 	return b->failed || !whole;
 }

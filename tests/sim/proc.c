@@ -15,7 +15,8 @@ static uint64_t clock_of(const struct world *w, const struct proc *p)
 
 bool proc_reaches(const struct world *w, const struct proc *p)
 {
-	return p->alive && p->link != NONE && w->links[p->link].state == LINK_LIVE && w->now < w->links[p->link].out_drop;
+	return p->alive && p->link != NONE && w->links[p->link].state == LINK_LIVE &&
+	       w->now < w->links[p->link].out_drop;
 }
 
 /* ---- the timer: one entry in the queue, moved only when it must come earlier ---- */
@@ -175,7 +176,8 @@ uint32_t proc_start(struct world *w, uint32_t identity)
 	config.seed = rng_next(&w->rng_node);
 	p->node = node_new(&config);
 	w->stats[STAT_STARTS]++;
-	trace(w, "%-7s starts: id %08x name %s memory %016llx", p->label, p->id, who->name, (unsigned long long)p->memory);
+	trace(w, "%-7s starts: id %08x name %s memory %016llx", p->label, p->id, who->name,
+	      (unsigned long long)p->memory);
 	step(w, p, &(struct event){.type = EVENT_START});
 	proc_connect(w, p->index);
 	return p->index;

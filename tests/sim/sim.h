@@ -67,19 +67,19 @@ void packet_unref(struct packet *p);
 /* ---- the queue ---- */
 
 enum entry_type {
-	ENTRY_BROKER,      /* link, packet: reaches the broker */
-	ENTRY_DELIVER,     /* link, packet: reaches the owner of the connection */
-	ENTRY_LINK_DEAD,   /* link: the broker notices that it is dead */
-	ENTRY_FENCE,       /* proc, link, packet: the CONNECT of a fence reaches the broker */
-	ENTRY_FENCED,      /* proc, link, packet: its CONNACK, or the time-out */
-	ENTRY_CONNECT,     /* proc or client: attempt to connect */
-	ENTRY_TIMER,       /* proc, generation */
-	ENTRY_RESUME,      /* proc: SIGCONT */
-	ENTRY_START,       /* identity: a process starts */
+	ENTRY_BROKER,    /* link, packet: reaches the broker */
+	ENTRY_DELIVER,   /* link, packet: reaches the owner of the connection */
+	ENTRY_LINK_DEAD, /* link: the broker notices that it is dead */
+	ENTRY_FENCE,     /* proc, link, packet: the CONNECT of a fence reaches the broker */
+	ENTRY_FENCED,    /* proc, link, packet: its CONNACK, or the time-out */
+	ENTRY_CONNECT,   /* proc or client: attempt to connect */
+	ENTRY_TIMER,     /* proc, generation */
+	ENTRY_RESUME,    /* proc: SIGCONT */
+	ENTRY_START,     /* identity: a process starts */
 	ENTRY_BROKER_UP,
-	ENTRY_CLIENT,      /* client, generation: next operation or time-out */
-	ENTRY_FAULT,       /* fault kind */
-	ENTRY_CHECK,       /* the quiet phase looks round */
+	ENTRY_CLIENT, /* client, generation: next operation or time-out */
+	ENTRY_FAULT,  /* fault kind */
+	ENTRY_CHECK,  /* the quiet phase looks round */
 };
 
 struct entry {
@@ -112,12 +112,12 @@ struct link {
 	uint32_t owner;
 	char client_id[CONN_TEXT];
 	struct packet *will;
-	uint64_t in_last, out_last;       /* when the last packet arrives: order is kept */
-	uint64_t in_drop, out_drop;       /* packets that arrive from then on are lost */
+	uint64_t in_last, out_last; /* when the last packet arrives: order is kept */
+	uint64_t in_drop, out_drop; /* packets that arrive from then on are lost */
 	uint64_t in_base, in_spread, out_base, out_spread;
-	size_t out_bytes;                 /* sent and not yet at the broker */
+	size_t out_bytes; /* sent and not yet at the broker */
 	bool out_high;
-	uint32_t *topics;                 /* subscribed */
+	uint32_t *topics; /* subscribed */
 	size_t topic_count, topic_room;
 };
 
@@ -151,12 +151,12 @@ struct proc {
 	uint32_t id;
 	char label[16]; /* n2 = identity 2, n2.1 = its second process */
 	struct node *node;
-	bool alive;       /* exists: neither killed nor gone */
+	bool alive; /* exists: neither killed nor gone */
 	bool killed;
 	bool stop_asked;
 	bool paused;
-	bool lonely_exit; /* left as the last owner: nobody could take the records */
-	bool connected;   /* the node has been told so */
+	bool lonely_exit;      /* left as the last owner: nobody could take the records */
+	bool connected;        /* the node has been told so */
 	uint64_t clock_origin; /* ms */
 	uint64_t memory;
 	uint32_t link;
@@ -168,7 +168,7 @@ struct proc {
 	struct input *inputs; /* arrived while paused */
 	size_t input_count, input_room;
 	uint64_t latency; /* extra delay towards this process, us */
-	uint64_t serves; /* bit for each probe point, after its last step */
+	uint64_t serves;  /* bit for each probe point, after its last step */
 };
 
 enum op_kind { OP_PUT, OP_GET };
@@ -179,8 +179,8 @@ struct op {
 	uint32_t client, key; /* key: index */
 	uint64_t placed, answered;
 	uint64_t sent_at, answered_at; /* virtual time */
-	uint32_t value;                /* PUT: its own index + 1; GET: index + 1 of the put whose value came back; 0 absent */
-	bool excused;                  /* issued while something was broken: it may stay unanswered */
+	uint32_t value; /* PUT: its own index + 1; GET: index + 1 of the put whose value came back; 0 absent */
+	bool excused;   /* issued while something was broken: it may stay unanswered */
 	bool quiet;
 };
 
@@ -188,10 +188,10 @@ struct client {
 	uint32_t index, link;
 	bool connected;
 	unsigned subscribed;
-	uint32_t op;       /* in flight, NONE */
+	uint32_t op; /* in flight, NONE */
 	uint32_t gen;
-	unsigned left;     /* operations still to do */
-	unsigned final;    /* quiet phase: next key to look at */
+	unsigned left;  /* operations still to do */
+	unsigned final; /* quiet phase: next key to look at */
 	unsigned backoff;
 };
 
@@ -218,24 +218,24 @@ struct swarm {
 	unsigned burst;             /* up to so many at once */
 	bool gentle;                /* nothing but joins and leaves */
 	uint64_t delay_base, delay_spread;
-	uint32_t tail;              /* millionths of packets that are late by up to tail_max */
+	uint32_t tail; /* millionths of packets that are late by up to tail_max */
 	uint64_t tail_max;
-	uint64_t timer_late;        /* us */
-	uint32_t fence_lost;        /* millionths */
-	uint32_t return_chance;     /* of a crashed node */
+	uint64_t timer_late;    /* us */
+	uint32_t fence_lost;    /* millionths */
+	uint32_t return_chance; /* of a crashed node */
 	uint64_t pause_max, down_max;
-	unsigned retained_fate;     /* 0 kept, 1 lost, 2 gone back, at each restart */
-	uint32_t drop;              /* millionths */
-	bool drop_control;          /* drops hit the nodes' topics too */
-	uint64_t work;              /* length of the first phase, us */
+	unsigned retained_fate; /* 0 kept, 1 lost, 2 gone back, at each restart */
+	uint32_t drop;          /* millionths */
+	bool drop_control;      /* drops hit the nodes' topics too */
+	uint64_t work;          /* length of the first phase, us */
 	uint64_t client_timeout;
-	uint64_t think;             /* mean, us */
+	uint64_t think; /* mean, us */
 	bool private_keys;
 	unsigned keys;
-	unsigned put_share;         /* of 100 */
+	unsigned put_share; /* of 100 */
 	size_t value_len;
 	size_t outbox_high;
-	unsigned aim_type;          /* enum frame_type, FRAME_NONE: no aim */
+	unsigned aim_type; /* enum frame_type, FRAME_NONE: no aim */
 	uint32_t aim_chance;
 	unsigned aim_left;
 	unsigned max_nodes;

@@ -43,7 +43,8 @@ void trace(struct world *w, const char *format, ...)
 
 static int add_member(char *text, size_t size, const char *what, const struct member *m)
 {
-	return m->memory ? snprintf(text, size, " %s %08x/%04x/%u", what, m->id, (unsigned)(m->memory & 0xffff), m->conn.count)
+	return m->memory ? snprintf(text, size, " %s %08x/%04x/%u", what, m->id, (unsigned)(m->memory & 0xffff),
+				    m->conn.count)
 			 : 0;
 }
 
@@ -51,8 +52,8 @@ static size_t add_view(char *text, size_t size, const struct view *v)
 {
 	size_t n = 0;
 
-	n += (size_t)snprintf(text + n, size - n, " [%" PRIx64 ".%08x base %" PRIx64 ".%08x (%08x,%08x]", v->name.number,
-			      v->name.maker, v->base.number, v->base.maker, v->arc.lo, v->arc.hi);
+	n += (size_t)snprintf(text + n, size - n, " [%" PRIx64 ".%08x base %" PRIx64 ".%08x (%08x,%08x]",
+			      v->name.number, v->name.maker, v->base.number, v->base.maker, v->arc.lo, v->arc.hi);
 	n += (size_t)add_member(text + n, size - n, "own", &v->owner);
 	n += (size_t)add_member(text + n, size - n, "bak", &v->backup);
 	for (unsigned i = 0; i < v->leaver_count; i++)
@@ -69,7 +70,8 @@ static void frame_text(const struct frame *f, char *text, size_t size)
 	if (f->to.count)
 		n += (size_t)snprintf(text + n, size - n, " to ../%u", f->to.count);
 	if (f->ring.term)
-		n += (size_t)snprintf(text + n, size - n, " ring %u.%04x", f->ring.term, (unsigned)(f->ring.nonce & 0xffff));
+		n += (size_t)snprintf(text + n, size - n, " ring %u.%04x", f->ring.term,
+				      (unsigned)(f->ring.nonce & 0xffff));
 	if (f->attempt)
 		n += (size_t)snprintf(text + n, size - n, " att %" PRIx64, f->attempt);
 	if (f->seq)
@@ -88,8 +90,8 @@ static void frame_text(const struct frame *f, char *text, size_t size)
 
 const char *trace_packet(struct world *w, const struct packet *p, char *text, size_t size)
 {
-	static const char *const names[] = {"connect",   "connected", "subscribe", "unsubscribe", "suback",
-					    "publish",   "disconnect", "closed",    "fence",       "drained"};
+	static const char *const names[] = {"connect", "connected",  "subscribe", "unsubscribe", "suback",
+					    "publish", "disconnect", "closed",    "fence",       "drained"};
 	struct sim_topic *t;
 	struct frame_room room;
 	struct frame f;
