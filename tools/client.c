@@ -5,6 +5,7 @@
 #include <event2/dns.h>
 #include <event2/event.h>
 #include <event2/util.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,6 +31,7 @@ struct client {
 	void (*message)(void *arg, const struct mqtt_message *message);
 	void *arg;
 	const char *doubt;
+	struct sigaction on_pipe; /* before the transport took SIGPIPE */
 };
 
 uint64_t client_now(void)
@@ -92,6 +94,22 @@ static void client_connected_cb(void *arg)
 	((struct client *)arg)->connected = true;
 }
 
+/* libmosquitto's and libc's sentences as parts of one line: "connection refused", "not authorised". */
+static void client_keep_detail(struct client *client, const char *detail)
+{
+	static const char refused[] = "Connection Refused: ";
+	size_t len;
+
+	if (strncmp(detail, refused, sizeof(refused) - 1) == 0)
+		detail += sizeof(refused) - 1;
+	snprintf(client->detail, sizeof(client->detail), "%s", detail);
+	len = strlen(client->detail);
+	if (len > 0 && client->detail[len - 1] == '.')
+		client->detail[len - 1] = '\0';
+	if (!isupper((unsigned char)client->detail[0]) || !isupper((unsigned char)client->detail[1]))
+		client->detail[0] = (char)tolower((unsigned char)client->detail[0]);
+}
+
 static void client_disconnected_cb(void *arg, enum mqtt_failure why, const char *detail, unsigned retry_ms)
 {
 	struct client *client = arg;
@@ -100,9 +118,7 @@ static void client_disconnected_cb(void *arg, enum mqtt_failure why, const char 
 	if (client->failure != MQTT_OK)
 		return;
 	client->failure = why == MQTT_OK ? MQTT_LOST : why;
-	snprintf(client->detail, sizeof(client->detail), "%s", detail ? detail : "no reason given");
-	if (isupper((unsigned char)client->detail[0]) && islower((unsigned char)client->detail[1])) /* strerror */
-		client->detail[0] = (char)tolower((unsigned char)client->detail[0]);
+	client_keep_detail(client, detail ? detail : "no reason given");
 }
 
 static void client_subscribed_cb(void *arg, const char *filter, bool granted)
@@ -228,6 +244,7 @@ static void client_make(struct client *client)
 	struct mqtt_config config;
 	struct conn conn = {.count = 1};
 
+	sigaction(SIGPIPE, NULL, &client->on_pipe);
 	client_random(&conn.nonce, sizeof(conn.nonce));
 	conn_format(&conn, client->client_id);
 	mqtt_config_init(&config);
@@ -248,6 +265,7 @@ static void client_free(struct client *client)
 	if (client->dns != NULL)
 		evdns_base_free(client->dns, 0);
 	event_base_free(client->base);
+	sigaction(SIGPIPE, &client->on_pipe, NULL); /* a reader of our output that goes away ends us silently */
 	free(client);
 }
 
@@ -276,9 +294,9 @@ void client_close(struct client *client)
 	if (client == NULL)
 		return;
 	if (client->failure == MQTT_OK) {
-		mqtt_stop(client->mqtt, 500);
+		mqtt_stop(client->mqtt, 100);
 		client->message = NULL;
-		client_run(client, &client->stopped, client_now() + 1000);
+		client_run(client, &client->stopped, client_now() + 200);
 	}
 	client_free(client);
 }

@@ -6,6 +6,7 @@ import os
 import pty
 import re
 import select
+import signal
 import socket
 import subprocess
 import threading
@@ -453,6 +454,26 @@ def test_a_broker_that_refuses(make_broker):
     refuses(run(broker, "get", 5), REFUSED, broker.url, "(--broker)", "user:password@host")
     error = refuses(run(f"mqtt://me:secret@127.0.0.1:{broker.port}", "get", 5), REFUSED, "me:***@")
     assert "secret" not in error
+
+
+def test_a_reader_that_goes_away_ends_it_silently(broker, fake):
+    fake.records[b"5"] = b"x" * (1 << 20)
+    process = subprocess.Popen([ctl_binary(), "-b", broker.url, "get", "5"], stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, preexec_fn=die_with_parent)
+    assert process.stdout.read(1) == b"x"
+    process.stdout.close()
+    assert (process.wait(20 * PATIENCE), process.stderr.read()) == (-signal.SIGPIPE, b"")
+    process.stderr.close()
+
+
+@pytest.mark.parametrize("code, exit_code, text", [(1, REFUSED, "protocol"), (3, REFUSED, "unavailable"),
+                                                   (5, REFUSED, "not authorised (give mqtt://user:password@host")])
+def test_a_connack_that_refuses(code, exit_code, text):
+    def talk(connection):
+        connection.recv(1000)
+        connection.sendall(b"\x20\x02\x00" + bytes([code]))
+    with server(talk) as url:
+        refuses(run(url, "get", 5), exit_code, f"broker {url} (--broker) refused us: ", text)
 
 
 def test_a_broker_that_hangs():
