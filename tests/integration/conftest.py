@@ -136,3 +136,20 @@ def make_proxy(broker):
     yield make
     for p in made:
         p.close()
+
+
+@pytest.fixture
+def reference(broker):
+    """reference(id, wait=True, **options): a node of the reference's stand-in, active."""
+    from reference_node import ReferenceNode
+    made = []
+
+    def make(id=None, wait=True, **options):
+        node = ReferenceNode(broker.port, id, **options).start()
+        made.append(node)
+        if wait:
+            harness.wait_for(f"reference {id} active", lambda: node.state == "active" and node.listening)
+        return node
+    yield make
+    for node in made:
+        node.close()

@@ -49,7 +49,7 @@ class Hammer:
         self.running = False
         self.usable = False
         self.pending = None    # (kind, key, name or None, value or None, since)
-        self.open_names = {}   # names of puts -> how often acknowledged
+        self.open_puts = set()  # numbers of puts without an ack that are not in flight: one may still come
         self.late_gets = {}    # key -> answers that may still come to requests that were given up
         self.acks = self.answers = 0
         self.lost, self.wrong, self.doubled, self.unanswered, self.cut = [], [], [], [], 0
@@ -84,6 +84,7 @@ class Hammer:
                 self.cut += 1
                 if kind == "put":
                     self.records[key].maybe.append(value)
+                    self.open_puts.add(self.number)
                 self.pending = None
                 self.idle.notify_all()
 
@@ -94,9 +95,8 @@ class Hammer:
             self._send_get(key)
         else:
             self.number += 1
-            name = f"{self.name}x{self.number}"
+            name = f"{self.name}x-{self.number}"
             value = f"{self.name}={self.number}"
-            self.open_names[name] = 0
             self.pending = ("put", key, name, value, time.monotonic())
             self.client.publish(self.prefix + "put", f"{name}/{key} {value}")
 
@@ -124,18 +124,20 @@ class Hammer:
                 self._on_answer(m.payload)
 
     def _on_ack(self, payload):
-        name = payload.partition(b"/")[0].decode(errors="replace")
-        if name not in self.open_names:
+        mine, _, number = payload.partition(b"/")[0].decode(errors="replace").partition("x-")
+        if mine != self.name:
             return
-        self.open_names[name] += 1
-        if self.open_names[name] > 1:
-            self.doubled.append(f"put {payload!r} acknowledged {self.open_names[name]} times")
+        number = int(number)
         pending = self.pending
-        if pending is not None and pending[2] == name:
+        if pending is not None and pending[0] == "put" and number == self.number:
             self.acks += 1
             record = self.records[pending[1]]
             record.value, record.maybe = pending[3], []
             self._done()
+        elif number in self.open_puts:
+            self.open_puts.remove(number)
+        else:
+            self.doubled.append(f"put {payload!r} acknowledged again at {time.strftime('%H:%M:%S')}")
 
     def _on_answer(self, payload):
         key, _, value = payload.partition(b"/")
@@ -150,7 +152,7 @@ class Hammer:
             if self.late_gets.get(key):
                 self.late_gets[key] -= 1
             else:
-                self.doubled.append(f"get {key} answered again: {payload!r}")
+                self.doubled.append(f"get {key} answered again: {payload!r} at {time.strftime('%H:%M:%S')}")
             return
         self.answers += 1
         self._judge(key, value.decode(errors="replace"))
@@ -182,6 +184,7 @@ class Hammer:
         record = self.records.get(key) or self.resting[key]
         if kind == "put":
             record.maybe.append(value)
+            self.open_puts.add(self.number)
         else:
             self.late_gets[key] = self.late_gets.get(key, 0) + 1
         if key in self.records:  # an answer to the old request must not pass for one to a new one

@@ -368,15 +368,6 @@ def ctl(url, *args, timeout=20, input=None, check=True):
     return done
 
 
-def ring_nodes(url, timeout=None):
-    """What `dhtctl ring --json` tells, or [] if it can't."""
-    args = ["--timeout", str(timeout)] if timeout else []
-    done = ctl(url, *args, "ring", "--json", check=False)
-    if not done.stdout.strip():
-        return []
-    return json.loads(done.stdout)["nodes"]
-
-
 def partition_fault(nodes):
     """Why these active nodes do not share the space among them, or None."""
     order = sorted(nodes, key=lambda n: n["id"])
@@ -410,6 +401,7 @@ class Ring:
         self.prefix = prefix
         self.nodes = []
         self.count = 0
+        self.look_timeout = None  # dhtctl waits for neighbours that will not answer: the reference's
 
     def add(self, name=None, id=None, url=None, args=(), env=None, anonymous=False):
         """Starts one more node; does not wait for it."""
@@ -433,6 +425,8 @@ class Ring:
 
     def look(self):
         args = ["--topic-prefix", self.prefix] if self.prefix else []
+        if self.look_timeout:
+            args += ["--timeout", self.look_timeout]
         done = ctl(self.broker.url, *args, "ring", "--json", check=False)
         return json.loads(done.stdout)["nodes"] if done.stdout.strip() else []
 

@@ -10,23 +10,7 @@ import pytest
 import recording
 from harness import wait_for
 from reference_client import ReferenceClient, job
-from reference_node import Faults, ReferenceNode
-
-
-@pytest.fixture
-def reference(broker):
-    """reference(id, **options): a node of the stand-in that is active."""
-    made = []
-
-    def make(id=None, wait=True, **options):
-        node = ReferenceNode(broker.port, id, **options).start()
-        made.append(node)
-        if wait:
-            wait_for(f"reference {id} active", lambda: node.state == "active" and node.listening)
-        return node
-    yield make
-    for node in made:
-        node.close()
+from reference_node import Faults
 
 
 def pointers(*nodes):

@@ -1,0 +1,265 @@
+"""The broker goes away, or one connection does: the nodes come back by themselves, into the same ring, with records."""
+import socket
+import threading
+import time
+
+import pytest
+
+from harness import Node, free_port, in_arc, wait_for
+from test_core import spread
+
+
+@pytest.mark.parametrize("persistence", [False, True], ids=["nothing-kept", "retained-kept"])
+@pytest.mark.parametrize("kill", [False, True], ids=["SIGTERM", "SIGKILL"])
+def test_broker_restart(make_broker, make_ring, kill, persistence):
+    import wire
+    broker = make_broker(persistence=persistence)
+    r = make_ring(broker, 4)
+    before = wire.Client(broker.port)
+    records = before.fill(200)
+    arcs = {n["id"]: (n["predecessor"], n["records"]) for n in r.look()}
+    before.close()
+    broker.restart(kill=kill)
+    nodes = r.wait_whole(4, timeout=30)
+    after = wire.Client(broker.port)
+    try:
+        after.check(records)
+    finally:
+        after.close()
+    assert {n["id"]: (n["predecessor"], n["records"]) for n in nodes.values()} == arcs
+
+
+@pytest.mark.slow
+def test_restarts_under_load(broker, ring, make_hammer):
+    """Operations in flight may be lost, not lie."""
+    r = ring(5)
+    hammers = [make_hammer(keys=60, seed=i, timeout=5) for i in range(2)]
+    for kill in (False, True, False):
+        for h in hammers:
+            h.wait_operations(100, timeout=40)
+        broker.restart(kill=kill)
+        r.wait_whole(5, timeout=40)
+    for h in hammers:
+        h.wait_operations(50, timeout=40)
+        h.finish(unanswered=True)
+
+
+@pytest.mark.slow
+def test_a_broker_that_is_away_for_some_time(broker, ring):
+    import wire
+    r = ring(3)
+    client = wire.Client(broker.port)
+    records = client.fill(50)
+    client.close()
+    broker.restart(down=6)
+    r.wait_whole(3, timeout=40)
+    client = wire.Client(broker.port)
+    try:
+        client.check(records)
+    finally:
+        client.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kill", [False, True], ids=["SIGTERM", "SIGKILL"])
+def test_restart_while_nodes_join_and_leave(broker, ring, kill, make_hammer):
+    """Amid two joins and a leave: one ring in the end, and nothing acknowledged is lost."""
+    r = ring(3)
+    hammer = make_hammer(keys=80, timeout=6)
+    hammer.wait_operations(100)
+    r.add()
+    r.add()
+    r.nodes[0].term()
+    wait_for("the joins are under way", lambda: len(r.look()) >= 3)
+    broker.restart(kill=kill)
+    assert r.nodes[0].wait(60) == 0
+    r.wait_whole(4, timeout=60)
+    hammer.wait_operations(50, timeout=40)
+    hammer.finish(unanswered=True)
+
+
+def test_a_broker_that_hangs_for_a_while(broker, ring, make_hammer):
+    r = ring(3)
+    hammer = make_hammer(keys=60)
+    hammer.wait_operations(50)
+    broker.pause()
+    time.sleep(3)
+    broker.resume()
+    hammer.wait_operations(50)
+    r.wait_whole(3)
+    hammer.finish()
+
+
+def test_one_connection_is_cut(ring, make_proxy, make_hammer, client):
+    """Again and again: it is back within the grace, with its records, and the others keep theirs."""
+    ids = spread(3)
+    r = ring()
+    line = make_proxy()
+    r.add(id=ids[0])
+    r.add(id=ids[1], url=line.url)
+    r.add(id=ids[2])
+    r.wait_whole(3)
+    records = client.fill(150)
+    hammer = make_hammer(keys=40, key_range=(0, ids[0]))
+    for i in range(5):
+        accepted = line.accepted
+        line.cut()
+        wait_for("connected again", lambda: line.accepted > accepted)
+        if i % 2:
+            r.wait_whole(3)
+    r.wait_whole(3, timeout=30)
+    client.check(records)
+    hammer.finish()
+
+
+def test_all_connections_are_cut(ring, make_proxy, client):
+    r = ring()
+    line = make_proxy()
+    for id in spread(4):
+        r.add(id=id, url=line.url)
+    r.wait_whole(4)
+    records = client.fill(100)
+    line.cut()
+    wait_for("all connected again", lambda: line.accepted >= 8)
+    r.wait_whole(4, timeout=30)
+    client.check(records)
+
+
+@pytest.mark.slow
+def test_one_line_swallows_everything(ring, make_proxy, client, make_hammer):
+    """No error, no end: it is found silent and fenced, the ring closes; when the line is whole it is in again."""
+    ids = spread(3)
+    r = ring()
+    line = make_proxy()
+    r.add(id=ids[0])
+    r.add(id=ids[1], url=line.url)
+    r.add(id=ids[2])
+    r.wait_whole(3)
+    records = client.fill(100)
+    hammer = make_hammer(keys=40, key_range=(0, ids[0]))
+    line.swallow = True
+    r.wait_whole(2, timeout=60)
+    client.check({k: v for k, v in records.items() if not in_arc(ids[0], ids[1], k)})
+    line.swallow = False
+    line.cut()
+    r.wait_whole(3, timeout=40)
+    key = next(k for k in records if in_arc(ids[0], ids[1], k))
+    wait_for("its records are merged", lambda: client.get(key) == records[key].encode(), 20)
+    client.check(records)
+    hammer.finish()
+
+
+@pytest.mark.slow
+def test_a_line_that_delays(ring, make_proxy, make_hammer):
+    """2 s each way to one member: slow, not dead; nobody is wrong about it, and answers only come late."""
+    ids = spread(3)
+    r = ring()
+    line = make_proxy()
+    r.add(id=ids[0])
+    r.add(id=ids[1], url=line.url)
+    r.add(id=ids[2])
+    r.wait_whole(3)
+    far = make_hammer(keys=10, key_range=(ids[0] + 1, ids[1]), timeout=30)
+    near = make_hammer(keys=40, key_range=(ids[1] + 1, ids[2]), timeout=30)
+    far.wait_operations(10)
+    line.delay = 0.7
+    far.wait_operations(4, timeout=40)
+    line.delay = 0.0
+    near.wait_operations(50)
+    r.wait_whole(3, timeout=40)
+    near.finish()
+    far.stop().assert_clean(minimum=10)
+
+
+# A broker that is none.
+
+class FakeBroker:
+    """Accepts, and answers the first bytes with what it was given (None: never answers)."""
+
+    def __init__(self, answer):
+        self.answer = answer
+        self.accepted = 0
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.open = []
+        threading.Thread(target=self._run, daemon=True, name="fake-broker").start()
+
+    def _run(self):
+        while True:
+            try:
+                link, _ = self.listener.accept()
+            except OSError:
+                return
+            self.accepted += 1
+            self.open.append(link)
+            if self.answer is not None:
+                try:
+                    link.recv(4096)
+                    link.sendall(self.answer)
+                except OSError:
+                    pass
+
+    def close(self):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        for link in self.open:
+            link.close()
+
+
+@pytest.mark.parametrize("what,answer", [
+    ("nothing there", "absent"), ("hangs", None), ("speaks HTTP", b"HTTP/1.1 400 Bad Request\r\n\r\n"),
+    ("refuses: not authorised", b"\x20\x02\x00\x05"), ("refuses: unavailable", b"\x20\x02\x00\x03"),
+])
+def test_what_is_there_is_no_broker_for_us(tmp_path, what, answer):
+    """One clear line that names the broker and the trouble; the node goes on trying, or ends with a refusal's code."""
+    fake = None if answer == "absent" else FakeBroker(answer)
+    port = fake.port if fake else free_port()
+    node = Node(f"mqtt://127.0.0.1:{port}", tmp_path, name="lonely").start()
+    try:
+        line = wait_for(lambda: "a line that names the broker\n" + node.tail(),
+                        lambda: next((x for x in node.log_text().splitlines() if str(port) in x and "broker" in x and
+                                      "connecting to" not in x.lower()), None), timeout=20)
+        assert line
+        if fake and answer is not None:
+            wait_for("another attempt, or the end", lambda: fake.accepted > 1 or not node.running(), 20)
+        if not node.running():
+            assert node.wait() in (69, 77), node.tail()
+        else:
+            node.term()
+            assert node.wait() == 0, node.tail()
+        assert node.complaint() is None
+    finally:
+        node.close()
+        if fake:
+            fake.close()
+
+
+def test_a_password_never_shows(tmp_path):
+    port = free_port()
+    node = Node(f"mqtt://somebody:s3cr3t@127.0.0.1:{port}", tmp_path, name="secret").start()
+    try:
+        wait_for("a line about the broker", lambda: str(port) in node.log_text())
+        assert "s3cr3t" not in node.log_text()
+        with open(f"/proc/{node.pid}/cmdline", "rb") as f:
+            assert b"s3cr3t" not in f.read()
+    finally:
+        node.close()
+
+
+def test_a_unix_socket(make_broker, make_ring):
+    import tempfile
+    import wire
+    with tempfile.TemporaryDirectory() as folder:  # a socket's path has to be short
+        path = f"{folder}/broker.sock"
+        broker = make_broker(settings=f"listener 0 {path}")
+        r = make_ring(broker)
+        r.add(url=f"unix://{path}")
+        r.add()
+        r.wait_whole(2)
+        client = wire.Client(broker.port)
+        try:
+            client.check(client.fill(20))
+        finally:
+            client.close()
+        for node in r.nodes:
+            node.leave()
