@@ -169,7 +169,7 @@ void loop_for(struct event_base *base, unsigned ms)
 
 /* ---- a real broker ---- */
 
-static int loopback_listener(uint16_t *port, int queue)
+int loopback_listener(uint16_t *port, int queue)
 {
 	struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	socklen_t len = sizeof(address);
@@ -395,7 +395,7 @@ static void fake_accept_cb(evutil_socket_t fd, short what, void *arg)
 {
 	struct fake *f = arg;
 	struct fake_session *s;
-	int small = 4096;
+	int small = 65536; /* so that little fits between the two sides */
 	int client = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 	(void)what;
@@ -431,6 +431,14 @@ void fake_listen(struct fake *f)
 {
 	for (struct fake_session *s = f->sessions; s; s = s->next)
 		(void)event_add(s->event, NULL);
+}
+
+void fake_sip(struct fake *f)
+{
+	for (struct fake_session *s = f->sessions, *next; s; s = next) {
+		next = s->next;
+		fake_read_cb(s->fd, EV_READ, s);
+	}
 }
 
 void fake_send(struct fake *f, const void *bytes, size_t len)

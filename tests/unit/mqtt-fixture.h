@@ -122,10 +122,14 @@ struct fake {
 void fake_start(struct fake *f, struct event_base *base);
 /* Reads again after `deaf`. */
 void fake_listen(struct fake *f);
+/* While deaf: reads one buffer from each session. */
+void fake_sip(struct fake *f);
 /* Sends raw bytes to all sessions. */
 void fake_send(struct fake *f, const void *bytes, size_t len);
 void fake_end(struct fake *f);
 
+/* A listening socket on a free loopback port. */
+int loopback_listener(uint16_t *port, int queue);
 /* The number of open descriptors that are sockets connected to that loopback port; *fd is one of them. */
 unsigned sockets_to(uint16_t port, int *fd);
 
