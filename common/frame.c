@@ -30,7 +30,7 @@
  * conn   = [nonce, count]              2^64-1, below 2^24-1
  * member = [id, memory, nonce, count]  2^32-1, 2^64-1, and as in conn
  * arc    = [lo, hi]                    2^32-1 each
- * view   = [number, maker, base number, base maker, lo, hi, owner, backup, leavers]
+ * view   = [number, maker, base number, base maker, far base number, far base maker, split, lo, hi, owner, backup]
  *          numbers 2^64-1, makers, lo and hi 2^32-1; owner a member; backup a member with a memory, or null;
  *          leavers an array of at most 4 members
  * record = [id, number, counter, value]  2^32-1, 2^64-1, 2^64-1, bytes of at most 16 MiB

@@ -55,6 +55,7 @@ enum frame_reason {
 	REASON_NAME_IN_USE,
 	REASON_LEAVING,      /* REPLY: the node has begun to leave */
 	REASON_NOT_ACTIVE,   /* REPLY: it is not active, so it can't leave in order */
+	REASON_ABSENT,       /* CONFIRM: I hold no such view, and never shall */
 	FRAME_REASONS,
 };
 
@@ -82,18 +83,17 @@ struct view_name {
 	uint32_t maker;
 };
 
-#define VIEW_LEAVERS_MAX 4
 #define FRAME_VIEWS_MAX 4
 
 /* A view of an arc (design, "Views").  backup.memory == 0: there is none. */
 struct view {
 	struct view_name name;
-	struct view_name base;
+	struct view_name base;      /* what it replaces; of two arcs merged: the near one's, up to split */
+	struct view_name far_base;  /* ... and the far one's, behind split; number 0: not a merge */
+	uint32_t split;
 	struct arc arc; /* arc.hi is not always owner.id: a taken-over arc keeps its end until it is merged */
 	struct member owner;
 	struct member backup;
-	struct member leavers[VIEW_LEAVERS_MAX];
-	uint8_t leaver_count;
 };
 
 /* A record on the wire.  value is borrowed from the frame's bytes (decode) or the caller (encode). */

@@ -89,13 +89,14 @@ void wire_put_member(struct wire *w, const struct member *m)
 
 void wire_put_view(struct wire *w, const struct view *v)
 {
-	if (v->leaver_count > VIEW_LEAVERS_MAX)
-		mem_die("a view with too many leavers");
-	wire_put_array(w, 9);
+	wire_put_array(w, 11);
 	wire_put_uint(w, v->name.number);
 	wire_put_uint(w, v->name.maker);
 	wire_put_uint(w, v->base.number);
 	wire_put_uint(w, v->base.maker);
+	wire_put_uint(w, v->far_base.number);
+	wire_put_uint(w, v->far_base.maker);
+	wire_put_uint(w, v->split);
 	wire_put_uint(w, v->arc.lo);
 	wire_put_uint(w, v->arc.hi);
 	wire_put_member(w, &v->owner);
@@ -103,9 +104,6 @@ void wire_put_view(struct wire *w, const struct view *v)
 		wire_put_member(w, &v->backup);
 	else
 		advance(w, cbor_encode_null(w->p + w->used, w->size - w->used));
-	wire_put_array(w, v->leaver_count);
-	for (size_t i = 0; i < v->leaver_count; i++)
-		wire_put_member(w, &v->leavers[i]);
 }
 
 void wire_put_record(struct wire *w, const struct frame_record *r)
@@ -231,20 +229,11 @@ static bool take_backup(struct cursor *c, struct member *m)
 
 bool wire_take_view(struct cursor *c, struct view *v)
 {
-	size_t leavers;
-
-	if (!wire_take_tuple(c, 9) || !wire_take_uint(c, UINT64_MAX, &v->name.number) ||
-	    !wire_take_u32(c, &v->name.maker) || !wire_take_uint(c, UINT64_MAX, &v->base.number) ||
-	    !wire_take_u32(c, &v->base.maker) || !wire_take_u32(c, &v->arc.lo) || !wire_take_u32(c, &v->arc.hi) ||
-	    !wire_take_member(c, &v->owner) || !take_backup(c, &v->backup) ||
-	    !wire_take_array(c, VIEW_LEAVERS_MAX, &leavers))
-		return false;
-	v->leaver_count = (uint8_t)leavers;
-	for (size_t i = 0; i < leavers; i++) {
-		if (!wire_take_member(c, &v->leavers[i]))
-			return false;
-	}
-	return true;
+	return wire_take_tuple(c, 11) && wire_take_uint(c, UINT64_MAX, &v->name.number) &&
+	       wire_take_u32(c, &v->name.maker) && wire_take_uint(c, UINT64_MAX, &v->base.number) &&
+	       wire_take_u32(c, &v->base.maker) && wire_take_uint(c, UINT64_MAX, &v->far_base.number) &&
+	       wire_take_u32(c, &v->far_base.maker) && wire_take_u32(c, &v->split) && wire_take_u32(c, &v->arc.lo) &&
+	       wire_take_u32(c, &v->arc.hi) && wire_take_member(c, &v->owner) && take_backup(c, &v->backup);
 }
 
 bool wire_take_record(struct cursor *c, struct frame_record *r)

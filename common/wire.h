@@ -33,7 +33,7 @@ void wire_put_record(struct wire *w, const struct frame_record *r);
 /* What a view, and a record without its value, take at most: heads of 1 to 5 bytes, numbers of up to 5 or 9. */
 enum {
 	WIRE_MEMBER_MAX = 1 + 5 + 9 + 9 + 5,
-	WIRE_VIEW_MAX = 1 + 9 + 5 + 9 + 5 + 5 + 5 + 2 * WIRE_MEMBER_MAX + 1 + VIEW_LEAVERS_MAX * WIRE_MEMBER_MAX,
+	WIRE_VIEW_MAX = 1 + 3 * (9 + 5) + 3 * 5 + 2 * WIRE_MEMBER_MAX,
 	WIRE_RECORD_MAX = 1 + 5 + 9 + 9 + 5,
 };
 

@@ -1,0 +1,521 @@
+/* Making a view and storing one (PROTOCOL.md section 5, rules 1 and 2). */
+#include <string.h>
+
+#include "core.h"
+
+static struct party *party_find(struct change *c, const struct member *m)
+{
+	for (unsigned i = 0; i < c->party_count; i++)
+		if (member_same(&c->party[i].m, m))
+			return &c->party[i];
+	return NULL;
+}
+
+static void party_add(struct node *n, const struct member *m)
+{
+	struct change *c = &n->change;
+	struct party *p;
+
+	if (!m->memory || member_same(m, &n->self))
+		return;
+	p = party_find(c, m);
+	if (!p) {
+		if (c->party_count == PARTY_MAX)
+			mem_die("more parties to a change than a change can have");
+		p = &c->party[c->party_count++];
+		*p = (struct party){ .m = *m };
+	}
+	if (m->conn.count > p->m.conn.count)
+		p->m.conn = m->conn;
+}
+
+static bool is_out(struct change *c, const struct member *m)
+{
+	const struct party *p = party_find(c, m);
+
+	return p && p->out;
+}
+
+static struct member unless_out(struct change *c, const struct member *m)
+{
+	return m->memory && !is_out(c, m) ? *m : (struct member){ 0 };
+}
+
+static struct view *made(struct node *n, struct arc arc, const struct member *owner, const struct member *backup)
+{
+	struct change *c = &n->change;
+	struct view *v = &c->made[c->made_count++];
+
+	*v = (struct view){ .name = { ++n->number, n->self.id }, .arc = arc, .owner = *owner, .backup = *backup };
+	v->base = c->base[0].name;
+	return v;
+}
+
+/* The near arc is the one that the other continues. */
+static void make_merge(struct node *n)
+{
+	struct change *c = &n->change;
+	const struct view *near = &c->base[0], *far = &c->base[1];
+	struct member backup = { 0 };
+	struct arc arc;
+	struct view *v;
+
+	if (near->arc.hi != far->arc.lo) {
+		near = &c->base[1];
+		far = &c->base[0];
+	}
+	arc = (struct arc){ near->arc.lo, far->arc.hi };
+	if (arc.lo != arc.hi)
+		backup = unless_out(c, &far->backup);
+	v = made(n, arc, &n->self, &backup);
+	v->base = near->name;
+	v->far_base = far->name;
+	v->split = near->arc.hi;
+}
+
+static void make_give(struct node *n)
+{
+	struct change *c = &n->change;
+	const struct member *taker = &n->give.taker;
+	struct member backup = unless_out(c, &c->base[0].backup);
+
+	made(n, n->give.arc, taker, &n->self);
+	if (n->give.leave)
+		return;
+	if (!c->base[0].backup.memory)
+		backup = c->base[0].arc.lo == n->self.id ? *taker : (struct member){ 0 };
+	made(n, (struct arc){ n->give.arc.hi, c->base[0].arc.hi }, &n->self, &backup);
+}
+
+static void make_views(struct node *n)
+{
+	struct change *c = &n->change;
+	struct member backup;
+
+	c->made_count = 0;
+	switch (c->kind) {
+	case CHANGE_BACKUP:
+		backup = unless_out(c, &c->backup);
+		made(n, c->base[0].arc, &n->self, &backup);
+		break;
+	case CHANGE_UNDO:
+		backup = unless_out(c, &c->base[0].backup);
+		made(n, c->base[0].arc, &n->self, &backup);
+		break;
+	case CHANGE_MERGE:
+		make_merge(n);
+		break;
+	case CHANGE_GIVE:
+		make_give(n);
+		break;
+	case CHANGE_NONE:
+		break;
+	}
+}
+
+/* Who must store: the members of the base, of this attempt and of those before it. */
+static void gather_parties(struct node *n)
+{
+	struct change *c = &n->change;
+
+	for (unsigned i = 0; i < 2; i++) {
+		party_add(n, &c->base[i].owner);
+		party_add(n, &c->base[i].backup);
+	}
+	for (unsigned i = 0; i < c->made_count; i++) {
+		party_add(n, &c->made[i].owner);
+		party_add(n, &c->made[i].backup);
+	}
+	for (unsigned i = 0; i < c->party_count; i++) {
+		struct party *p = &c->party[i];
+
+		p->stored = false;
+		p->waited = n->now;
+	}
+}
+
+/* The maker stores first, and from then on knows nothing of the base any more. */
+static void store_own(struct node *n)
+{
+	struct change *c = &n->change;
+
+	for (unsigned i = 0; i < c->made_count; i++)
+		for (struct entry *e = n->entries; e < n->entries + ENTRY_MAX; e++)
+			if (e->used && arc_overlap(e->v.arc, c->made[i].arc))
+				entry_drop(n, e);
+	for (unsigned i = 0; i < c->made_count; i++) {
+		const struct view *v = &c->made[i];
+		struct entry *e = entry_add(n, v, false);
+
+		if (!e)
+			mem_die("no room for a view of one's own");
+		e->sealed = !e->mine;
+	}
+}
+
+static void send_store(struct node *n, const struct party *p)
+{
+	const struct change *c = &n->change;
+	struct frame f;
+
+	if (c->kind == CHANGE_GIVE && member_same(&p->m, &n->give.taker)) {
+		give_grant(n);
+		return;
+	}
+	frame_start(n, &f, FRAME_STORE);
+	f.view_count = (uint8_t)c->made_count;
+	memcpy(f.views, c->made, c->made_count * sizeof(*c->made));
+	frame_to(n, &f, &p->m);
+}
+
+static void send_all(struct node *n)
+{
+	struct change *c = &n->change;
+
+	c->sent = n->now;
+	for (unsigned i = 0; i < c->party_count; i++)
+		if (!c->party[i].stored && !c->party[i].out)
+			send_store(n, &c->party[i]);
+}
+
+static void send_holds(struct node *n)
+{
+	const struct change *c = &n->change;
+	struct frame f;
+
+	for (unsigned i = 0; i < c->party_count; i++) {
+		if (c->party[i].out)
+			continue;
+		frame_start(n, &f, FRAME_HOLDS);
+		f.view_count = (uint8_t)c->made_count;
+		memcpy(f.views, c->made, c->made_count * sizeof(*c->made));
+		frame_to(n, &f, &c->party[i].m);
+	}
+}
+
+static void change_holds(struct node *n)
+{
+	struct change *c = &n->change;
+	enum change_kind kind = c->kind;
+	char text[24];
+
+	for (unsigned i = 0; i < c->made_count; i++) {
+		struct entry *e = entry_named(n, &c->made[i].name);
+
+		if (e)
+			e->held = true;
+		if (e && e->mine)
+			out_log(n, 6, "view %llx of %s holds, backup %08x", (unsigned long long)e->v.name.number,
+				arc_text(e->v.arc, text), e->v.backup.memory ? e->v.backup.id : n->self.id);
+	}
+	send_holds(n);
+	c->kind = CHANGE_NONE;
+	n->recheck = true;
+	if (kind == CHANGE_GIVE)
+		give_stored(n);
+	else if (kind == CHANGE_UNDO)
+		give_end(n);
+}
+
+static void try_holds(struct node *n)
+{
+	struct change *c = &n->change;
+
+	for (unsigned i = 0; i < c->party_count; i++)
+		if (!c->party[i].stored && !c->party[i].out)
+			return;
+	change_holds(n);
+}
+
+static void attempt(struct node *n)
+{
+	struct change *c = &n->change;
+
+	make_views(n);
+	gather_parties(n);
+	store_own(n);
+	send_all(n);
+	try_holds(n);
+}
+
+void change_begin(struct node *n, enum change_kind kind, const struct entry *a, const struct entry *b,
+		  const struct member *backup)
+{
+	struct change *c = &n->change;
+
+	*c = (struct change){ .kind = kind, .base[0] = a->v };
+	if (b)
+		c->base[1] = b->v;
+	if (backup)
+		c->backup = *backup;
+	/* The newest connections known, and whoever is out already. */
+	for (const struct entry *e = n->entries; e < n->entries + ENTRY_MAX; e++) {
+		if (!e->used || !e->peer.memory || (e != a && e != b))
+			continue;
+		party_add(n, &e->peer);
+		if (e->absent || fence_done(n, &e->peer))
+			party_find(c, &e->peer)->out = true;
+	}
+	attempt(n);
+}
+
+/* A party is fenced, or has said that it never stored: the next attempt does without it. */
+void change_out(struct node *n, const struct member *m, const char *why)
+{
+	struct change *c = &n->change;
+	struct party *p = c->kind ? party_find(c, m) : NULL;
+
+	if (!p || p->out)
+		return;
+	p->out = true;
+	out_log(n, 4, "node %08x: %s -> the change goes on without it", m->id, why);
+	if (c->kind == CHANGE_GIVE && member_same(m, &n->give.taker)) {
+		c->kind = CHANGE_UNDO;
+		give_failed(n);
+	}
+	attempt(n);
+}
+
+void change_cancel(struct node *n)
+{
+	n->change.kind = CHANGE_NONE;
+}
+
+/* Nothing said on the old connection counts on the new one. */
+void change_resume(struct node *n)
+{
+	struct change *c = &n->change;
+
+	if (!c->kind)
+		return;
+	for (unsigned i = 0; i < c->party_count; i++) {
+		c->party[i].stored = false;
+		c->party[i].waited = n->now;
+	}
+	send_all(n);
+}
+
+void change_tick(struct node *n, uint64_t *next)
+{
+	struct change *c = &n->change;
+
+	if (!c->kind || !node_ready(n))
+		return;
+	for (unsigned i = 0; i < c->party_count; i++) {
+		struct party *p = &c->party[i];
+
+		if (p->stored || p->out)
+			continue;
+		if (fence_done(n, &p->m)) {
+			change_out(n, &p->m, "fenced");
+			soonest(next, n->now);
+			return;
+		}
+		if (n->now - p->waited >= n->config.silence)
+			fence_want(n, &p->m, "has not stored the view");
+		else
+			soonest(next, p->waited + n->config.silence);
+	}
+	if (n->now - c->sent >= n->config.resend)
+		send_all(n);
+	soonest(next, c->sent + n->config.resend);
+}
+
+/* ---- storing what others make ---- */
+
+static bool supersedes(const struct entry *e, const struct view *v, const struct view_name *base)
+{
+	return name_equal(&e->v.name, base) || base->number >= e->v.name.number ||
+	       (e->v.name.maker == v->name.maker && name_equal(&e->v.base, base) && v->name.number > e->v.name.number);
+}
+
+/* A merge is judged half by half: the numbers of two arcs are not to be compared. */
+static bool acceptable(const struct entry *e, const struct view *v)
+{
+	if (name_equal(&e->v.name, &v->name))
+		return true;
+	if (!v->far_base.number)
+		return supersedes(e, v, &v->base);
+	if (arc_overlap(e->v.arc, (struct arc){ v->arc.lo, v->split }) && !supersedes(e, v, &v->base))
+		return false;
+	if (arc_overlap(e->v.arc, (struct arc){ v->split, v->arc.hi }) && !supersedes(e, v, &v->far_base))
+		return false;
+	return true;
+}
+
+static bool may_store(struct node *n, const struct frame *f)
+{
+	for (unsigned i = 0; i < f->view_count; i++) {
+		const struct view *v = &f->views[i];
+
+		if ((v->owner.id == n->self.id && v->owner.memory != n->self.memory) ||
+		    (v->backup.id == n->self.id && v->backup.memory && v->backup.memory != n->self.memory))
+			return false;
+		for (const struct entry *e = n->entries; e < n->entries + ENTRY_MAX; e++)
+			if (e->used && arc_overlap(e->v.arc, v->arc) && !acceptable(e, v))
+				return false;
+	}
+	return true;
+}
+
+static void answer_refused(struct node *n, const struct frame *f)
+{
+	struct frame r;
+
+	frame_start(n, &r, FRAME_REFUSED);
+	r.views[r.view_count++] = f->views[0];
+	for (const struct entry *e = n->entries; e < n->entries + ENTRY_MAX; e++)
+		for (unsigned i = 0; i < f->view_count; i++)
+			if (e->used && r.view_count < FRAME_VIEWS_MAX && arc_overlap(e->v.arc, f->views[i].arc)) {
+				r.views[r.view_count++] = e->v;
+				break;
+			}
+	frame_to(n, &r, &f->from);
+}
+
+/* Replaces what overlaps; remembers what it was, in case the attempt dies with its maker. */
+static void replace_entries(struct node *n, const struct frame *f)
+{
+	struct view prev = { 0 };
+	struct member confirmer = { 0 };
+
+	for (struct entry *e = n->entries; e < n->entries + ENTRY_MAX; e++)
+		for (unsigned i = 0; e->used && i < f->view_count; i++)
+			if (arc_overlap(e->v.arc, f->views[i].arc)) {
+				if (e->mine) {
+					n->stash = true; /* whatever is not handed over by this very view */
+				} else {
+					prev = e->held ? e->v : e->prev;
+					if (e->confirmed)
+						confirmer = e->peer;
+				}
+				entry_drop(n, e);
+			}
+	for (unsigned i = 0; i < f->view_count; i++) {
+		struct entry *e;
+
+		if (!view_names(&f->views[i], &n->self)) {
+			entry_past(n, f->views[i].arc, f->views[i].name.number);
+			continue;
+		}
+		e = entry_add(n, &f->views[i], false);
+		if (!e)
+			continue;
+		e->prev = prev;
+		e->confirmed = !e->mine && member_same(&e->peer, &confirmer);
+		if (f->view_count == 2 && !e->mine && !member_same(&f->views[!i].owner, &n->self))
+			e->other = f->views[!i];
+	}
+}
+
+bool view_store(struct node *n, const struct frame *f)
+{
+	struct frame r;
+	bool known = true;
+
+	if (!may_store(n, f)) {
+		answer_refused(n, f);
+		return false;
+	}
+	for (unsigned i = 0; i < f->view_count; i++)
+		if (view_names(&f->views[i], &n->self) && !entry_named(n, &f->views[i].name))
+			known = false;
+		else if (!view_names(&f->views[i], &n->self))
+			for (const struct entry *e = n->entries; e < n->entries + ENTRY_MAX; e++)
+				if (e->used && arc_overlap(e->v.arc, f->views[i].arc))
+					known = false;
+	if (!known) {
+		if (n->change.kind)
+			for (unsigned i = 0; i < f->view_count; i++)
+				for (unsigned j = 0; j < n->change.made_count; j++)
+					if (arc_overlap(n->change.made[j].arc, f->views[i].arc))
+						change_cancel(n);
+		replace_entries(n, f);
+	}
+	frame_start(n, &r, FRAME_STORED);
+	r.views[r.view_count++] = f->views[0];
+	frame_to(n, &r, &f->from);
+	return true;
+}
+
+void on_store(struct node *n, const struct frame *f)
+{
+	/* An arc comes with its records, by GRANT, or not at all. */
+	for (unsigned i = 0; i < f->view_count; i++)
+		if (member_same(&f->views[i].owner, &n->self) && !entry_named(n, &f->views[i].name)) {
+			answer_refused(n, f);
+			return;
+		}
+	if (f->view_count)
+		view_store(n, f);
+}
+
+static bool about(const struct frame *f, const struct view *v)
+{
+	return f->view_count && name_equal(&f->views[0].name, &v->name);
+}
+
+void on_stored(struct node *n, const struct frame *f)
+{
+	struct change *c = &n->change;
+	struct party *p = c->kind && about(f, &c->made[0]) ? party_find(c, &f->from) : NULL;
+
+	if (n->take.phase == TAKE_STORED && n->take.view_count == 2 && about(f, &n->take.views[0])) {
+		take_held(n); /* the giver is silent, but everybody has stored */
+		return;
+	}
+	if (!p || p->out || p->stored || f->from.conn.count < p->m.conn.count)
+		return;
+	p->m.conn = f->from.conn;
+	p->stored = true;
+	for (struct entry *e = n->entries; e < n->entries + ENTRY_MAX; e++)
+		for (unsigned i = 0; e->used && i < c->made_count; i++)
+			if (member_same(&e->peer, &f->from) && name_equal(&e->v.name, &c->made[i].name))
+				e->confirmed = true;
+	try_holds(n);
+}
+
+static bool in_base(const struct change *c, const struct member *m)
+{
+	return view_names(&c->base[0], m) || (c->base[1].name.number && view_names(&c->base[1], m));
+}
+
+void on_refused(struct node *n, const struct frame *f)
+{
+	struct change *c = &n->change;
+	bool ours = c->kind && about(f, &c->made[0]) && party_find(c, &f->from);
+	bool taking = n->take.phase == TAKE_STORED && about(f, &n->take.views[0]);
+
+	if (!ours && !taking)
+		return;
+	for (unsigned i = 1; i < f->view_count; i++) {
+		if (f->views[i].name.number > n->number)
+			n->number = f->views[i].name.number;
+		if (taking || (f->views[i].name.maker != n->self.id && !view_names(&f->views[i], &n->self))) {
+			node_give_up(n, "a later view stands");
+			return;
+		}
+	}
+	/* A newcomer's refusal is for ever; a member of the base must be kept from acting in it. */
+	if (ours && in_base(c, &f->from))
+		fence_want(n, &f->from, "refuses the view");
+	else if (ours)
+		change_out(n, &f->from, "it refuses the view");
+}
+
+void on_holds(struct node *n, const struct frame *f)
+{
+	for (unsigned i = 0; i < f->view_count; i++) {
+		struct entry *e = entry_named(n, &f->views[i].name);
+
+		if (!e)
+			continue;
+		e->held = true;
+		e->prev.name.number = e->other.name.number = 0;
+		if (member_same(&e->peer, &f->from))
+			e->confirmed = true;
+		n->recheck = true;
+		if (e->mine)
+			take_held(n);
+	}
+}

@@ -1,0 +1,427 @@
+/* What the files of the core share: the node as a struct, and who does what.
+ *
+ * node.c     the table of what each frame means in each state; the step
+ * out.c      effects: publish, send a frame, log
+ * entry.c    the views this node is named in: own arcs, guarded arcs
+ * change.c   making a view, storing one, holding (PROTOCOL.md section 5)
+ * watch.c    who is silent, who is gone; SYNC, CONFIRM, FIND, NOTIFY
+ * fence.c    fences and the round trip behind them
+ * tend.c     what to change next: takeover, merge, new backup, giving, leaving
+ * seek.c     HELLO, attempts, admission's first steps
+ * founder.c  the register
+ * give.c     handover, the giver's side
+ * take.c     handover, the taker's side
+ * request.c  put and get: answer, hold or leave alone
+ * merge.c    records that outlive their arc
+ * status.c   STATUS, WHO, LEAVE, REPLY
+ * reference_peer.c  all that exists only for neighbours that are the reference's */
+#ifndef DHT_CORE_H
+#define DHT_CORE_H
+
+#include <stdarg.h>
+
+#include "../../common/mem.h"
+#include "../../common/reference.h"
+#include "node.h"
+#include "store.h"
+
+#define ENTRY_MAX 16   /* views a node is named in: its own, its predecessor's, and a few on the way */
+#define PARTY_MAX 12   /* members of a view, its base and its attempts */
+#define FENCE_MAX 8    /* neighbours fenced at once */
+#define WAITING_MAX 64 /* seekers remembered while busy */
+#define PAST_MAX 64    /* arcs remembered that moved on */
+#define WATCH_MAX 24   /* statuses subscribed */
+#define RECENT_MAX 128 /* HELLOs remembered, to tell the reference's joins from ours */
+
+#define NEVER UINT64_MAX
+
+/* A view this node is named in, and what it knows of the other member. */
+struct entry {
+	bool used;
+	bool mine;      /* I am the owner; else I guard it */
+	bool held;      /* I know that it holds */
+	bool confirmed; /* the other member has confirmed it on this connection of mine */
+	bool sealed;    /* guarded, and its records are still here: the taker has not said ACTIVE */
+	bool absent;    /* the other member has said that it holds no such view */
+	struct view v;
+	struct view prev;     /* the view it replaced here; number 0: none */
+	struct view other;    /* amid a split: the joiner's view, whose storing decides with mine; number 0: none */
+	struct member peer;   /* the other member, with the newest connection known; memory 0: none */
+	uint64_t heard;       /* when it last spoke */
+	uint64_t asked;       /* when it was last asked; 0: never */
+	uint64_t silent;      /* since when questions are unanswered; 0: none are */
+	uint64_t gone;        /* when its end was seen (will); 0: not */
+	uint64_t doubt;       /* since when everybody is asked (FIND); 0: not */
+	uint64_t found;       /* when FIND was last sent */
+};
+
+enum change_kind {
+	CHANGE_NONE,
+	CHANGE_BACKUP, /* another backup, or none */
+	CHANGE_MERGE,  /* two own arcs become one */
+	CHANGE_GIVE,   /* the views of a handover */
+	CHANGE_UNDO,   /* the taker is out: the arc as it was */
+};
+
+struct party {
+	struct member m;
+	bool stored;
+	bool out;        /* fenced, or has no such view */
+	uint64_t waited; /* since when its answer is awaited */
+};
+
+/* The one change this node is making (PROTOCOL.md section 5, rule 1). */
+struct change {
+	enum change_kind kind;
+	struct view base[2]; /* what it starts from; name.number 0: unused */
+	struct view made[2];
+	unsigned made_count;
+	struct member backup; /* CHANGE_BACKUP: the wanted one; memory 0: none */
+	struct party party[PARTY_MAX];
+	unsigned party_count;
+	uint64_t sent;
+};
+
+enum give_phase { GIVE_NONE, GIVE_OFFERED, GIVE_STREAM, GIVE_CUT, GIVE_TAIL, GIVE_GRANTED, GIVE_SEALED };
+enum take_phase { TAKE_NONE, TAKE_SUBSCRIBE, TAKE_STREAM, TAKE_STORED };
+
+struct sent_frame {
+	uint64_t seq;
+	uint8_t *bytes;
+	size_t len;
+};
+
+#define WINDOW 32 /* RECORDS frames unacknowledged at once */
+
+/* The one handover this node gives. */
+struct give {
+	enum give_phase phase;
+	bool leave; /* the whole of an own arc to its successor; else the near part of it to a joiner */
+	uint64_t attempt;
+	struct member taker;
+	struct arc arc;
+	uint32_t *ids; /* still to be sent */
+	size_t id_count, id_next, id_room;
+	struct sent_frame window[WINDOW];
+	unsigned window_count;
+	uint64_t seq;      /* of the last RECORDS */
+	uint64_t progress; /* when the taker last moved */
+	uint64_t sent;
+};
+
+/* The one handover this node takes. */
+struct take {
+	enum take_phase phase;
+	bool leave;
+	bool cut;     /* seen: from here operations are held */
+	bool granted; /* GRANT is here */
+	uint64_t attempt;
+	struct member giver;
+	struct arc arc;
+	uint64_t seq; /* RECORDS up to here are in */
+	uint64_t grant_seq, grant_count, grant_hash;
+	struct conn conn; /* of ours, on which it was accepted */
+	struct ring_id ring;
+	struct view views[2];
+	uint8_t view_count;
+	struct store *staging;
+	uint64_t progress;
+	uint64_t sent;
+};
+
+enum fence_state { FENCE_FREE, FENCE_CONNECT, FENCE_RETRY, FENCE_TRIP, FENCE_DONE };
+
+struct fence {
+	enum fence_state state;
+	struct member m;
+	uint64_t seq;  /* of the TRIP */
+	uint64_t when; /* of the last step */
+};
+
+struct seek {
+	bool active;
+	unsigned count;    /* attempts whose own echo is back */
+	bool echoed;       /* the last one's is */
+	uint64_t last;     /* when the last was made */
+	unsigned interval; /* until the next */
+	uint64_t next;     /* not before this */
+	uint64_t since; /* the last sign of a ring */
+	enum { SEEK_ASK, SEEK_STATUSES, SEEK_FENCES, SEEK_PROPOSED } stage;
+	struct member *listed; /* who the retained statuses name, to be fenced before a new founding */
+	size_t listed_count, listed_next;
+	uint64_t trip;
+	uint64_t stage_since;
+};
+
+struct held {
+	struct held *next;
+	enum topic_kind kind;
+	uint32_t key;
+	size_t len;
+	uint8_t payload[];
+};
+
+/* An arc that a view of ours covered once: so that "I hold no view of it" is never said of an arc that moved on. */
+struct past {
+	struct arc arc;
+	uint64_t number;
+};
+
+struct waiting {
+	struct member m;
+	uint64_t when;
+};
+
+struct recent {
+	uint32_t id;
+	uint64_t memory;
+	uint64_t when;
+};
+
+struct reference_peer;
+
+struct node {
+	struct node_config config;
+	struct member self; /* conn: of the present connection, count 0 when there is none */
+	uint64_t rng;
+	uint64_t now;
+
+	/* the connection */
+	struct conn next_conn;
+	bool connected;
+	unsigned subscribed; /* bits of base_topics granted */
+	bool tripped;        /* the first round trip on it is done: the register has been seen */
+	uint64_t trip;       /* its number */
+	uint64_t trip_sent;
+	bool proving; /* our ring has been put back into the register: its echo is awaited */
+	uint64_t connected_at;
+	uint64_t trips; /* numbers used */
+	char identity_client[CONN_TEXT];
+	char identity_topic[TOPIC_MAX];
+	uint8_t *identity_will;
+
+	/* the ring */
+	struct ring_id ring;
+	struct ring_id seen; /* the register's value */
+	struct member seen_by;
+	uint64_t repair_at; /* the register is to be set right then; NEVER */
+	struct seek seek;
+	struct entry entries[ENTRY_MAX];
+	struct change change;
+	struct give give;
+	struct take take;
+	struct {
+		uint64_t attempt;
+		struct member from;
+	} last_taken; /* ACTIVE is said again when the giver has missed it */
+	struct past past[PAST_MAX];
+	unsigned past_next;
+	struct fence fences[FENCE_MAX];
+	struct waiting waiting[WAITING_MAX];
+	unsigned waiting_count;
+	struct recent recent[RECENT_MAX];
+	unsigned recent_next;
+	struct member candidate; /* who NOTIFYed as my successor */
+	uint64_t candidate_at, candidate_number;
+	uint64_t notify_at;      /* when to NOTIFY my predecessor next */
+	uint64_t notify_since;   /* since when it does not answer; 0 */
+	uint64_t hole_since;     /* since when everybody is asked about the hole behind me; 0 */
+	uint64_t hole_sent;
+	uint32_t hole_near;      /* nearest member known behind the hole */
+	bool hole_answered;
+	struct member hole_member; /* who its status says is there; memory 0: nobody */
+	uint32_t watched[WATCH_MAX];
+	unsigned watched_count;
+	uint64_t attempts; /* numbers used */
+	uint64_t number;   /* greatest view number known */
+	uint64_t counter;  /* of versions */
+	uint64_t retry_at; /* a refused or failed change is not begun again before */
+
+	/* records and operations */
+	struct store *store;
+	struct held *held_first, **held_last;
+	size_t held_bytes;
+	bool recheck; /* ownership may have changed: look at what is held */
+	bool refused; /* the id is somebody else's now: nothing is left but to merge the records
+		       * (section 8) and go */
+	bool stash;   /* records may lie here that belong to others */
+	uint64_t stash_at;
+
+	/* life */
+	enum node_state state;
+	uint64_t state_since;
+	bool been_active;
+	bool stopping, leave_said, exiting;
+	uint64_t leave_since;
+	unsigned leave_acks;
+	uint32_t left_successor, left_predecessor;
+	char sentence[200];
+	uint64_t drop_window; /* rate limit of complaints about strangers' input */
+	unsigned drop_count, drop_hidden;
+	struct reference_peer *reference;
+
+	/* out */
+	struct effect *effects;
+	size_t effect_count, effect_room;
+	void **owned;
+	size_t owned_count, owned_room;
+	struct frame_room *room;
+};
+
+/* ---- out.c ---- */
+void out_reset(struct node *n);
+void *out_own(struct node *n, void *p); /* freed at the next step */
+struct effect *out_effect(struct node *n, enum effect_type type);
+void out_publish(struct node *n, enum topic_kind kind, uint32_t id, const void *payload, size_t len, bool retain);
+void out_publish_to(struct node *n, const char *topic, const void *payload, size_t len);
+void out_subscribe(struct node *n, enum topic_kind kind, uint32_t id, bool on);
+void out_log(struct node *n, int level, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* At most a few a time: what strangers can make us say. */
+void out_complain(struct node *n, const char *what, const char *why, const uint8_t *payload, size_t len);
+void frame_start(struct node *n, struct frame *f, enum frame_type type);
+void frame_send(struct node *n, struct frame *f, enum topic_kind kind, uint32_t id);
+/* To one connection of one node; keeps the encoded bytes if bytes is given (caller frees). */
+void frame_to(struct node *n, struct frame *f, const struct member *to);
+void frame_reply(struct node *n, struct frame *f, const char *topic);
+uint32_t node_random(struct node *n, uint32_t below);
+bool node_ready(const struct node *n);
+void node_tripped(struct node *n);
+
+/* ---- entry.c ---- */
+struct entry *entry_own(struct node *n, uint32_t id);          /* the own arc that holds id */
+struct entry *entry_main(struct node *n);                      /* the own arc that ends at self */
+struct entry *entry_named(struct node *n, const struct view_name *name);
+struct entry *entry_add(struct node *n, const struct view *v, bool held);
+void entry_drop(struct node *n, struct entry *e);
+void entry_past(struct node *n, struct arc arc, uint64_t number);
+uint64_t entry_past_number(const struct node *n, struct arc arc);
+bool entry_serves(const struct node *n, const struct entry *e);
+bool arc_overlap(struct arc a, struct arc b);
+bool name_equal(const struct view_name *a, const struct view_name *b);
+bool view_names(const struct view *v, const struct member *m);
+const char *arc_text(struct arc arc, char out[24]);
+/* Any frame of a member: it lives, and this is its connection. */
+void entry_heard(struct node *n, const struct member *from);
+void entry_gone(struct node *n, const struct member *who);
+void node_give_up(struct node *n, const char *why); /* all views; the records stay, to be merged */
+
+/* ---- change.c ---- */
+void change_begin(struct node *n, enum change_kind kind, const struct entry *a, const struct entry *b,
+		  const struct member *backup);
+void change_out(struct node *n, const struct member *m, const char *why);
+void change_cancel(struct node *n);
+void change_tick(struct node *n, uint64_t *next);
+void change_resume(struct node *n); /* after a reconnection: everything is to be said again */
+bool view_store(struct node *n, const struct frame *f); /* STORE or GRANT: rule 2; answers */
+void on_store(struct node *n, const struct frame *f);
+void on_stored(struct node *n, const struct frame *f);
+void on_refused(struct node *n, const struct frame *f);
+void on_holds(struct node *n, const struct frame *f);
+
+/* ---- watch.c ---- */
+void watch_tick(struct node *n, uint64_t *next);
+void watch_back(struct node *n);
+void watch_statuses(struct node *n);
+void on_sync(struct node *n, const struct frame *f);
+void on_confirm(struct node *n, const struct frame *f);
+void on_find(struct node *n, const struct frame *f);
+void on_notify(struct node *n, const struct frame *f);
+
+/* ---- fence.c ---- */
+bool fence_done(struct node *n, const struct member *m);
+bool fence_blocks(const struct node *n, const struct member *m);
+void fence_want(struct node *n, const struct member *m, const char *why);
+void fence_drop(struct node *n, const struct member *m);
+void fence_void(struct node *n);
+void fence_tick(struct node *n, uint64_t *next);
+void fence_event(struct node *n, const struct conn *conn, bool fenced);
+void fence_trip(struct node *n, uint64_t seq);
+uint64_t trip_send(struct node *n);
+
+/* ---- tend.c ---- */
+void tend(struct node *n, uint64_t *next);
+void on_ack_leave(struct node *n, const uint8_t *p, size_t len);
+void on_leave_public(struct node *n, const uint8_t *p, size_t len);
+
+/* ---- seek.c ---- */
+void seek_begin(struct node *n);
+void seek_end(struct node *n);
+void seek_sign(struct node *n, unsigned wait);
+void seek_tick(struct node *n, uint64_t *next);
+void seek_refused(struct node *n, uint64_t *next);
+void on_hello(struct node *n, const struct frame *f);
+void on_refuse(struct node *n, const struct frame *f);
+void on_busy(struct node *n, const struct frame *f);
+bool waiting_offer(struct node *n);
+void seek_status(struct node *n, const struct frame *f);
+void seek_trip(struct node *n, uint64_t seq);
+bool hello_recent(const struct node *n, uint32_t id);
+
+/* ---- founder.c ---- */
+void on_found(struct node *n, const struct frame *f, bool retained);
+void founder_cleared(struct node *n);
+bool founder_checked(struct node *n); /* the first round trip of a connection is back */
+void founder_propose(struct node *n);
+void founder_clear(struct node *n);
+void founder_heard(struct node *n, const struct frame *f);
+bool ring_id_less(const struct ring_id *a, const struct ring_id *b);
+void founder_tick(struct node *n, uint64_t *next);
+
+/* ---- give.c ---- */
+void give_begin(struct node *n, const struct member *taker, struct arc arc, bool leave);
+void give_end(struct node *n);
+void give_grant(struct node *n); /* send (again) what the views of the change mean for the taker */
+void give_stored(struct node *n);
+void give_failed(struct node *n); /* the taker is out */
+void give_changed(struct node *n, uint32_t id);
+bool give_holds(const struct node *n, uint32_t id);
+void give_tick(struct node *n, uint64_t *next);
+void on_accept(struct node *n, const struct frame *f);
+void on_rack(struct node *n, const struct frame *f);
+void on_cut(struct node *n, const struct frame *f);
+void on_void(struct node *n, const struct frame *f);
+void on_active(struct node *n, const struct frame *f);
+
+/* ---- take.c ---- */
+void take_end(struct node *n);
+void take_held(struct node *n); /* the views hold: the copy is ours */
+bool take_holds(const struct node *n, uint32_t id);
+void take_tick(struct node *n, uint64_t *next);
+void take_subscribed(struct node *n, uint32_t id, bool granted);
+void on_offer(struct node *n, const struct frame *f);
+void on_ask(struct node *n, const struct frame *f);
+void on_records(struct node *n, const struct frame *f);
+void on_grant(struct node *n, const struct frame *f);
+
+/* ---- request.c ---- */
+void request(struct node *n, enum topic_kind kind, const uint8_t *payload, size_t len);
+void request_recheck(struct node *n);
+void request_forget(struct node *n);
+
+/* ---- merge.c ---- */
+void merge_tick(struct node *n, uint64_t *next);
+void on_merge(struct node *n, const struct frame *f);
+void on_merged(struct node *n, const struct frame *f);
+
+/* ---- reference_peer.c ---- */
+bool reference_operation(struct node *n, enum topic_kind kind, const uint8_t *p, size_t len);
+bool reference_ack_join(struct node *n, const struct reference_ack_join *a);
+void reference_join(struct node *n, const uint8_t *p, size_t len);
+void reference_answer(struct node *n, enum topic_kind kind, const uint8_t *p, size_t len);
+void reference_tick(struct node *n, uint64_t *next);
+
+/* ---- status.c ---- */
+void status_fill(struct node *n, struct frame *f);
+void status_publish(struct node *n);
+void state_update(struct node *n);
+void on_status(struct node *n, const struct frame *f);
+void on_who(struct node *n, const struct frame *f);
+void on_leave_request(struct node *n, const struct frame *f);
+
+static inline void soonest(uint64_t *next, uint64_t at)
+{
+	if (at < *next)
+		*next = at;
+}
+
+#endif

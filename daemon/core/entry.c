@@ -1,0 +1,158 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "core.h"
+
+bool name_equal(const struct view_name *a, const struct view_name *b)
+{
+	return a->number == b->number && a->maker == b->maker;
+}
+
+bool arc_overlap(struct arc a, struct arc b)
+{
+	return ring_contains(a, b.hi) || ring_contains(b, a.hi);
+}
+
+bool view_names(const struct view *v, const struct member *m)
+{
+	return member_same(&v->owner, m) || member_same(&v->backup, m);
+}
+
+const char *arc_text(struct arc arc, char out[24])
+{
+	snprintf(out, 24, "(%08x, %08x]", arc.lo, arc.hi);
+	return out;
+}
+
+struct entry *entry_own(struct node *n, uint32_t id)
+{
+	for (struct entry *e = n->entries; e < n->entries + ENTRY_MAX; e++)
+		if (e->used && e->mine && ring_contains(e->v.arc, id))
+			return e;
+	return NULL;
+}
+
+struct entry *entry_main(struct node *n)
+{
+	for (struct entry *e = n->entries; e < n->entries + ENTRY_MAX; e++)
+		if (e->used && e->mine && e->v.arc.hi == n->self.id)
+			return e;
+	return NULL;
+}
+
+struct entry *entry_named(struct node *n, const struct view_name *name)
+{
+	for (struct entry *e = n->entries; e < n->entries + ENTRY_MAX; e++)
+		if (e->used && name_equal(&e->v.name, name))
+			return e;
+	return NULL;
+}
+
+/* The newest connection we know of a member, whichever view told us. */
+static void newest_conn(const struct node *n, struct member *m)
+{
+	for (const struct entry *e = n->entries; e < n->entries + ENTRY_MAX; e++)
+		if (e->used && member_same(&e->peer, m) && e->peer.conn.count > m->conn.count)
+			m->conn = e->peer.conn;
+}
+
+struct entry *entry_add(struct node *n, const struct view *v, bool held)
+{
+	struct entry *e = n->entries;
+
+	while (e < n->entries + ENTRY_MAX && e->used)
+		e++;
+	if (e == n->entries + ENTRY_MAX) {
+		out_log(n, 3, "more than %d views: one more is refused", ENTRY_MAX);
+		return NULL;
+	}
+	*e = (struct entry){ .v = *v, .mine = member_same(&v->owner, &n->self), .held = held, .heard = n->now };
+	e->peer = e->mine ? v->backup : v->owner;
+	if (e->peer.memory)
+		newest_conn(n, &e->peer);
+	e->used = true;
+	if (v->name.number > n->number)
+		n->number = v->name.number;
+	n->recheck = true;
+	return e;
+}
+
+void entry_past(struct node *n, struct arc arc, uint64_t number)
+{
+	n->past[n->past_next++ % PAST_MAX] = (struct past){ arc, number };
+}
+
+uint64_t entry_past_number(const struct node *n, struct arc arc)
+{
+	uint64_t number = 0;
+
+	for (unsigned i = 0; i < PAST_MAX; i++)
+		if (n->past[i].number > number && arc_overlap(n->past[i].arc, arc))
+			number = n->past[i].number;
+	return number;
+}
+
+void entry_drop(struct node *n, struct entry *e)
+{
+	entry_past(n, e->v.arc, e->v.name.number);
+	e->used = false;
+	n->recheck = true;
+}
+
+/* Who needs nobody's confirmation still lets those speak first who may know better (PROTOCOL.md section 5, rule 5). */
+#define SETTLE 500
+
+bool entry_serves(const struct node *n, const struct entry *e)
+{
+	if (!e->peer.memory && n->self.conn.count > 1 && n->now - n->connected_at < SETTLE)
+		return false;
+	return e->used && e->mine && e->held && (!e->peer.memory || e->confirmed) && node_ready(n);
+}
+
+void entry_heard(struct node *n, const struct member *from)
+{
+	for (struct entry *e = n->entries; e < n->entries + ENTRY_MAX; e++) {
+		if (!e->used || !member_same(&e->peer, from) || from->conn.count < e->peer.conn.count)
+			continue;
+		if (from->conn.count > e->peer.conn.count) {
+			e->peer.conn = from->conn;
+			e->gone = 0;
+			n->recheck = true;
+		}
+		if (e->gone)
+			continue;
+		e->heard = n->now;
+		e->silent = 0;
+	}
+}
+
+void entry_gone(struct node *n, const struct member *who)
+{
+	for (struct entry *e = n->entries; e < n->entries + ENTRY_MAX; e++) {
+		if (!e->used || e->gone || !member_same(&e->peer, who) || !conn_equal(&e->peer.conn, &who->conn))
+			continue;
+		e->gone = n->now;
+		e->asked = 0;
+		n->recheck = true;
+		out_log(n, 4, "node %08x: its connection ended -> it has %u ms to come back", who->id, n->config.grace);
+	}
+}
+
+void node_give_up(struct node *n, const char *why)
+{
+	out_log(n, 4, "giving up every view: %s -> joining again with %zu records, to be merged", why,
+		store_count(n->store));
+	for (struct entry *e = n->entries; e < n->entries + ENTRY_MAX; e++)
+		if (e->used)
+			entry_drop(n, e);
+	n->change.kind = CHANGE_NONE;
+	give_end(n);
+	take_end(n);
+	fence_void(n);
+	request_forget(n);
+	n->candidate.memory = 0;
+	n->ring = (struct ring_id){ 0 };
+	n->stash = true;
+	n->stash_at = n->now;
+	seek_begin(n);
+}

@@ -1,0 +1,162 @@
+/* The register: one retained topic says which ring there is (PROTOCOL.md section 4). */
+#include <string.h>
+
+#include "core.h"
+
+static bool same_ring(const struct ring_id *a, const struct ring_id *b)
+{
+	return a->term == b->term && a->nonce == b->nonce;
+}
+
+static void publish_found(struct node *n, const struct ring_id *ring)
+{
+	struct frame f;
+
+	frame_start(n, &f, FRAME_FOUND);
+	f.ring = *ring;
+	frame_send(n, &f, TOPIC_FOUNDER, 0);
+}
+
+static bool has_views(const struct node *n)
+{
+	for (const struct entry *e = n->entries; e < n->entries + ENTRY_MAX; e++)
+		if (e->used)
+			return true;
+	return false;
+}
+
+/* Greatest wins, whoever came first: late subscribers need no history. */
+bool ring_id_less(const struct ring_id *a, const struct ring_id *b)
+{
+	return a->term != b->term ? a->term < b->term : a->nonce < b->nonce;
+}
+
+void founder_propose(struct node *n)
+{
+	uint32_t known = (uint32_t)(n->number >> 32);
+	struct ring_id ring = { (n->seen.term > known ? n->seen.term : known) + 1, n->self.memory };
+
+	out_log(n, 6, "no ring answers -> proposing ring %u/%016llx", ring.term, (unsigned long long)ring.nonce);
+	publish_found(n, &ring);
+}
+
+/* The last node of a ring leaves its term in the register, and nobody in it. */
+void founder_clear(struct node *n)
+{
+	struct ring_id nobody = { n->ring.term, 0 };
+
+	publish_found(n, &nobody);
+}
+
+static void found(struct node *n, const struct ring_id *ring)
+{
+	struct view v = { .arc = { n->self.id, n->self.id }, .owner = n->self };
+
+	n->ring = *ring;
+	if (n->number < (uint64_t)ring->term << 32)
+		n->number = (uint64_t)ring->term << 32;
+	v.name = (struct view_name){ ++n->number, n->self.id };
+	seek_end(n);
+	fence_void(n);
+	entry_add(n, &v, true);
+	out_log(n, 6, "founded ring %u/%016llx: the whole ring is ours", ring->term, (unsigned long long)ring->nonce);
+}
+
+static void repair_soon(struct node *n)
+{
+	if (n->repair_at == NEVER)
+		n->repair_at = n->now + 1 + node_random(n, 100);
+}
+
+static void yield(struct node *n)
+{
+	node_give_up(n, "a greater ring stands in the register");
+}
+
+/* A seeker hears of a ring, or that there is none any more. */
+static void seeker_found(struct node *n, const struct frame *f)
+{
+	if (n->seek.stage == SEEK_PROPOSED && member_same(&f->from, &n->self)) {
+		found(n, &f->ring);
+		return;
+	}
+	if (n->seek.stage == SEEK_PROPOSED)
+		n->seek.stage = SEEK_ASK;
+	seek_sign(n, f->ring.nonce ? 20 : 1);
+}
+
+void on_found(struct node *n, const struct frame *f, bool retained)
+{
+	bool emptied = f->ring.nonce == 0 && f->ring.term == n->seen.term && !has_views(n);
+
+	if (!f->ring.term)
+		return;
+	if (!retained && !emptied && ring_id_less(&f->ring, &n->seen)) {
+		/* A lesser one must not stay in the register. */
+		if (member_same(&f->from, &n->self) || has_views(n))
+			repair_soon(n);
+		if (n->seek.active && n->seek.stage == SEEK_PROPOSED) {
+			n->seek.stage = SEEK_ASK;
+			seek_sign(n, 20);
+		}
+		return;
+	}
+	if (same_ring(&f->ring, &n->seen))
+		n->repair_at = NEVER;
+	n->seen = f->ring;
+	n->seen_by = f->from;
+	if (!has_views(n)) {
+		if (n->seek.active && !retained)
+			seeker_found(n, f);
+		return;
+	}
+	if (n->proving && same_ring(&f->ring, &n->ring))
+		node_tripped(n);
+	else if ((n->tripped || n->proving) && ring_id_less(&n->ring, &f->ring))
+		yield(n);
+	else if (ring_id_less(&f->ring, &n->ring))
+		repair_soon(n);
+}
+
+void founder_cleared(struct node *n)
+{
+	n->seen = (struct ring_id){ 0 };
+	if (has_views(n) && n->tripped)
+		repair_soon(n);
+}
+
+/* What is retained has arrived by now: does the ring we belong to stand?  False: not before it has been put back. */
+bool founder_checked(struct node *n)
+{
+	if (!has_views(n) || same_ring(&n->ring, &n->seen))
+		return true;
+	if (ring_id_less(&n->ring, &n->seen)) {
+		yield(n);
+		return true;
+	}
+	n->proving = true;
+	publish_found(n, &n->ring);
+	return false;
+}
+
+/* A node of a lesser ring speaks: it has not heard of ours. */
+void founder_heard(struct node *n, const struct frame *f)
+{
+	if (f->ring.term && has_views(n) && ring_id_less(&f->ring, &n->ring))
+		repair_soon(n);
+}
+
+void founder_tick(struct node *n, uint64_t *next)
+{
+	if (n->repair_at == NEVER || !node_ready(n))
+		return;
+	if (n->now < n->repair_at) {
+		soonest(next, n->repair_at);
+		return;
+	}
+	n->repair_at = NEVER;
+	if (n->ring.term && has_views(n))
+		publish_found(n, &n->ring);
+	else if (n->seen.term)
+		publish_found(n, &n->seen);
+}

@@ -1,0 +1,347 @@
+/* Handover, the giver's side (PROTOCOL.md section 6). */
+#include <stdlib.h>
+#include <string.h>
+
+#include "core.h"
+
+#define FRAME_BYTES (32u << 10) /* of records in one frame, unless one alone is larger */
+#define TAIL_MAX 256            /* changes left when the cut may be made */
+
+void give_begin(struct node *n, const struct member *taker, struct arc arc, bool leave)
+{
+	struct give *g = &n->give;
+	struct frame f;
+	char text[24];
+
+	*g = (struct give){ .phase = GIVE_OFFERED, .leave = leave, .taker = *taker, .arc = arc };
+	g->attempt = ++n->attempts;
+	g->progress = n->now;
+	frame_start(n, &f, leave ? FRAME_ASK : FRAME_OFFER);
+	f.attempt = g->attempt;
+	f.arc = arc;
+	f.arc_set = true;
+	frame_to(n, &f, taker);
+	out_log(n, 6, "arc %s: offered to node %08x", arc_text(arc, text), taker->id);
+	if (!leave) {
+		struct reference_ack_join a = { n->self.id, taker->id, REFERENCE_SUCCESSOR };
+		char ack[REFERENCE_TEXT_MAX];
+		const struct entry *e = entry_main(n);
+
+		out_publish(n, TOPIC_ACK_JOIN, 0, ack, reference_format_ack_join(ack, sizeof(ack), &a), false);
+		a.side = REFERENCE_PREDECESSOR;
+		if (e && e->v.arc.lo == n->self.id)
+			out_publish(n, TOPIC_ACK_JOIN, 0, ack, reference_format_ack_join(ack, sizeof(ack), &a), false);
+	}
+}
+
+static void window_clear(struct give *g)
+{
+	for (unsigned i = 0; i < g->window_count; i++)
+		free(g->window[i].bytes);
+	g->window_count = 0;
+}
+
+void give_end(struct node *n)
+{
+	if (n->give.phase)
+		n->recheck = true;
+	window_clear(&n->give);
+	free(n->give.ids);
+	n->give = (struct give){ 0 };
+}
+
+static void say_void(struct node *n)
+{
+	struct frame f;
+
+	frame_start(n, &f, FRAME_VOID);
+	f.attempt = n->give.attempt;
+	frame_to(n, &f, &n->give.taker);
+}
+
+static void call_off(struct node *n, const char *why)
+{
+	out_log(n, 4, "handover to node %08x called off: %s", n->give.taker.id, why);
+	say_void(n);
+	give_end(n);
+	n->retry_at = n->now + 50 + node_random(n, 200);
+}
+
+/* One RECORDS frame out of the ids that are still to be sent. */
+static void send_records(struct node *n)
+{
+	struct give *g = &n->give;
+	struct sent_frame *s = &g->window[g->window_count];
+	struct frame_record records[FRAME_RECORDS_MAX];
+	size_t count = 0, bytes = 0;
+	struct frame f;
+
+	while (g->id_next < g->id_count && count < FRAME_RECORDS_MAX) {
+		struct store_item item;
+
+		if (store_get(n->store, g->ids[g->id_next], &item)) {
+			struct frame_record r = { item.id, item.version.number, item.version.counter, item.value,
+						  item.len };
+
+			if (count && bytes + frame_record_size(&r) > FRAME_BYTES)
+				break;
+			bytes += frame_record_size(&r);
+			records[count++] = r;
+		}
+		g->id_next++;
+	}
+	if (!count)
+		return;
+	frame_start(n, &f, FRAME_RECORDS);
+	f.to = g->taker.conn;
+	f.attempt = g->attempt;
+	f.seq = ++g->seq;
+	f.records = records;
+	f.record_count = count;
+	s->seq = f.seq;
+	s->bytes = frame_encode(&f, &s->len);
+	g->window_count++;
+	out_publish(n, TOPIC_INBOX, g->taker.id, s->bytes, s->len, false);
+}
+
+static void send_cut(struct node *n)
+{
+	struct frame f;
+
+	n->give.phase = GIVE_CUT;
+	n->give.sent = n->give.progress = n->now;
+	frame_start(n, &f, FRAME_CUT);
+	f.attempt = n->give.attempt;
+	frame_send(n, &f, TOPIC_CUT, n->self.id);
+}
+
+static void pump(struct node *n)
+{
+	struct give *g = &n->give;
+	struct entry *e = entry_own(n, g->arc.hi);
+
+	if (g->phase != GIVE_STREAM && g->phase != GIVE_CUT && g->phase != GIVE_TAIL)
+		return;
+	while (g->window_count < WINDOW && g->id_next < g->id_count)
+		send_records(n);
+	g->sent = n->now;
+	if (g->phase == GIVE_STREAM && !n->change.kind && g->id_count - g->id_next <= TAIL_MAX &&
+	    g->window_count < WINDOW)
+		send_cut(n);
+	if (g->phase == GIVE_TAIL && !n->change.kind && g->id_next == g->id_count && e) {
+		if (!e->held || !ring_contains(e->v.arc, g->arc.hi)) {
+			call_off(n, "the arc has changed");
+			return;
+		}
+		g->phase = GIVE_GRANTED;
+		change_begin(n, CHANGE_GIVE, e, NULL, NULL);
+	}
+}
+
+void give_grant(struct node *n)
+{
+	struct give *g = &n->give;
+	struct frame f;
+
+	frame_start(n, &f, FRAME_GRANT);
+	f.attempt = g->attempt;
+	f.seq = g->seq;
+	store_digest(n->store, g->arc, &f.count, &f.hash);
+	f.view_count = (uint8_t)n->change.made_count;
+	memcpy(f.views, n->change.made, n->change.made_count * sizeof(*f.views));
+	frame_to(n, &f, &g->taker);
+}
+
+/* The views hold: the taker owns the arc, and its records stay sealed here until it says ACTIVE. */
+void give_stored(struct node *n)
+{
+	char text[24];
+
+	window_clear(&n->give);
+	n->give.phase = GIVE_SEALED;
+	n->give.sent = n->now;
+	out_log(n, 6, "arc %s: node %08x owns it", arc_text(n->give.arc, text), n->give.taker.id);
+}
+
+/* The taker is out, and change.c undoes the views: what is held is answered here once that holds. */
+void give_failed(struct node *n)
+{
+	window_clear(&n->give);
+	n->give.taker.memory = 0;
+}
+
+void give_changed(struct node *n, uint32_t id)
+{
+	struct give *g = &n->give;
+
+	if ((g->phase != GIVE_STREAM && g->phase != GIVE_CUT) || !ring_contains(g->arc, id))
+		return;
+	if (g->id_count > g->id_next && g->ids[g->id_count - 1] == id)
+		return;
+	if (g->id_count == g->id_room) {
+		/* What is sent already makes room first, so that a hot arc does not grow us. */
+		memmove(g->ids, g->ids + g->id_next, (g->id_count - g->id_next) * sizeof(*g->ids));
+		g->id_count -= g->id_next;
+		g->id_next = 0;
+		if (g->id_count * 2 > g->id_room) {
+			g->id_room = g->id_room ? g->id_room * 2 : 64;
+			g->ids = xrealloc(g->ids, g->id_room * sizeof(*g->ids));
+		}
+	}
+	g->ids[g->id_count++] = id;
+}
+
+bool give_holds(const struct node *n, uint32_t id)
+{
+	return n->give.phase >= GIVE_TAIL && ring_contains(n->give.arc, id);
+}
+
+void give_tick(struct node *n, uint64_t *next)
+{
+	struct give *g = &n->give;
+
+	if (!g->phase || !node_ready(n))
+		return;
+	if (g->phase == GIVE_SEALED) {
+		struct entry *e = NULL;
+
+		for (struct entry *i = n->entries; i < n->entries + ENTRY_MAX; i++)
+			if (i->used && i->sealed)
+				e = i;
+		if (!e) {
+			give_end(n);
+			return;
+		}
+		if (n->now - g->sent >= n->config.resend) {
+			struct frame f;
+
+			frame_start(n, &f, FRAME_HOLDS);
+			f.views[f.view_count++] = e->v;
+			frame_to(n, &f, &e->peer);
+			g->sent = n->now;
+		}
+		soonest(next, g->sent + n->config.resend);
+		return;
+	}
+	if (g->phase == GIVE_GRANTED)
+		return; /* change.c has it */
+	if (n->now - g->progress >= (g->phase == GIVE_OFFERED ? 1 : 2) * (uint64_t)n->config.silence) {
+		call_off(n, "no answer");
+		return;
+	}
+	soonest(next, g->progress + n->config.silence);
+	if (g->phase == GIVE_OFFERED)
+		return;
+	if (n->now - g->sent >= n->config.resend) {
+		for (unsigned i = 0; i < g->window_count; i++)
+			out_publish(n, TOPIC_INBOX, g->taker.id, g->window[i].bytes, g->window[i].len, false);
+		g->sent = n->now;
+	}
+	pump(n);
+	soonest(next, g->sent + n->config.resend);
+}
+
+static bool about(const struct node *n, const struct frame *f)
+{
+	return n->give.phase && f->attempt == n->give.attempt && member_same(&f->from, &n->give.taker);
+}
+
+void on_accept(struct node *n, const struct frame *f)
+{
+	struct give *g = &n->give;
+
+	if (!about(n, f) || g->phase != GIVE_OFFERED) {
+		struct frame v;
+
+		frame_start(n, &v, FRAME_VOID);
+		v.attempt = f->attempt;
+		if (!about(n, f))
+			frame_to(n, &v, &f->from);
+		return;
+	}
+	g->phase = GIVE_STREAM;
+	g->progress = n->now;
+	g->ids = store_ids(n->store, g->arc, &g->id_count);
+	g->id_room = g->id_count;
+	pump(n);
+}
+
+void on_rack(struct node *n, const struct frame *f)
+{
+	struct give *g = &n->give;
+	unsigned acked = 0;
+
+	if (!about(n, f))
+		return;
+	while (acked < g->window_count && g->window[acked].seq <= f->seq)
+		free(g->window[acked++].bytes);
+	if (acked) {
+		g->window_count -= acked;
+		memmove(g->window, g->window + acked, g->window_count * sizeof(*g->window));
+		g->progress = n->now;
+		for (unsigned i = 0; i < n->change.party_count; i++)
+			if (member_same(&n->change.party[i].m, &f->from))
+				n->change.party[i].waited = n->now;
+		if (n->stopping)
+			out_effect(n, EFFECT_PROGRESS);
+	}
+	pump(n);
+}
+
+/* Our own cut is back: what was placed before it has been answered, what comes now is held. */
+static void own_cut(struct node *n, const struct frame *f)
+{
+	if (n->give.phase != GIVE_CUT || f->attempt != n->give.attempt ||
+	    !conn_equal(&f->from.conn, &n->self.conn))
+		return;
+	n->give.phase = GIVE_TAIL;
+	n->give.progress = n->now;
+	pump(n);
+}
+
+void on_cut(struct node *n, const struct frame *f)
+{
+	if (member_same(&f->from, &n->self))
+		own_cut(n, f);
+	else if (n->take.phase == TAKE_STREAM && f->attempt == n->take.attempt &&
+		 member_same(&f->from, &n->take.giver))
+		n->take.cut = true;
+}
+
+/* Either side calls it off before the grant; after it only the taker may, who then never stores the views. */
+void on_void(struct node *n, const struct frame *f)
+{
+	if (about(n, f)) {
+		if (n->give.phase == GIVE_GRANTED) {
+			change_out(n, &f->from, "it has not taken the arc");
+		} else if (n->give.phase < GIVE_GRANTED) {
+			n->retry_at = n->now + 50 + node_random(n, 200);
+			give_end(n);
+		}
+		return;
+	}
+	if (f->attempt == n->take.attempt && member_same(&f->from, &n->take.giver) &&
+	    (n->take.phase == TAKE_SUBSCRIBE || n->take.phase == TAKE_STREAM)) {
+		take_end(n);
+		seek_sign(n, 50);
+	}
+}
+
+void on_active(struct node *n, const struct frame *f)
+{
+	char text[24];
+	size_t purged;
+
+	if (!about(n, f))
+		return;
+	for (struct entry *e = n->entries; e < n->entries + ENTRY_MAX; e++)
+		if (e->used && e->sealed && member_same(&e->peer, &f->from)) {
+			e->sealed = false;
+			e->held = true;
+			e->confirmed = true;
+		}
+	purged = store_purge(n->store, n->give.arc);
+	out_log(n, 6, "arc %s: handed over to node %08x with %zu records", arc_text(n->give.arc, text), f->from.id,
+		purged);
+	give_end(n);
+}

@@ -1,0 +1,118 @@
+/* Records that outlive their arc (PROTOCOL.md section 8): whoever serves their ids now puts them if they are newer. */
+#include <stdlib.h>
+
+#include "core.h"
+
+#define MERGE_BYTES (32u << 10)
+#define MERGE_FRAMES 16 /* at once; the next ones when these are answered */
+#define MERGE_AGAIN 1000
+
+/* Not ours to merge: an arc of ours, a sealed copy, what is being handed over. */
+static bool at_home(struct node *n, uint32_t id)
+{
+	if (entry_own(n, id))
+		return true;
+	for (const struct entry *e = n->entries; e < n->entries + ENTRY_MAX; e++)
+		if (e->used && e->sealed && ring_contains(e->v.arc, id))
+			return true;
+	return false;
+}
+
+static void send(struct node *n, struct frame_record *records, size_t count)
+{
+	struct frame f;
+
+	frame_start(n, &f, FRAME_MERGE);
+	f.records = records;
+	f.record_count = count;
+	frame_send(n, &f, TOPIC_RING, 0);
+}
+
+/* Sends the first of what lies here for others; returns how many records lie here in all. */
+static size_t offer(struct node *n)
+{
+	struct frame_record records[FRAME_RECORDS_MAX];
+	size_t id_count, count = 0, bytes = 0, frames = 0, all = 0;
+	uint32_t *ids = store_ids(n->store, (struct arc){ 0, 0 }, &id_count);
+
+	for (size_t i = 0; i < id_count; i++) {
+		struct store_item item;
+		struct frame_record r;
+
+		if (at_home(n, ids[i]) || !store_get(n->store, ids[i], &item))
+			continue;
+		all++;
+		if (frames == MERGE_FRAMES)
+			continue;
+		r = (struct frame_record){ item.id, item.version.number, item.version.counter, item.value, item.len };
+		if (count && (count == FRAME_RECORDS_MAX || bytes + frame_record_size(&r) > MERGE_BYTES)) {
+			send(n, records, count);
+			count = bytes = 0;
+			if (++frames == MERGE_FRAMES)
+				continue;
+		}
+		records[count++] = r;
+		bytes += frame_record_size(&r);
+	}
+	if (count)
+		send(n, records, count);
+	free(ids);
+	return all;
+}
+
+void merge_tick(struct node *n, uint64_t *next)
+{
+	if (!n->stash || !node_ready(n) || (!entry_main(n) && !n->refused))
+		return;
+	if (n->now < n->stash_at) {
+		soonest(next, n->stash_at);
+		return;
+	}
+	n->stash_at = n->now + MERGE_AGAIN;
+	if (offer(n) == 0) {
+		n->stash = false;
+		out_log(n, 6, "no record lies here any more that belongs to others");
+		return;
+	}
+	soonest(next, n->stash_at);
+}
+
+void on_merge(struct node *n, const struct frame *f)
+{
+	uint32_t ids[FRAME_IDS_MAX];
+	size_t newer = 0;
+	struct frame r;
+
+	if (member_same(&f->from, &n->self))
+		return;
+	frame_start(n, &r, FRAME_MERGED);
+	r.ids = ids;
+	for (size_t i = 0; i < f->record_count && r.id_count < FRAME_IDS_MAX; i++) {
+		const struct frame_record *w = &f->records[i];
+		struct store_item item = { w->id, { w->number, w->counter }, w->value, w->value_len };
+		struct entry *e = entry_own(n, w->id);
+
+		/* Under the cut like any operation: what is not acknowledged comes again. */
+		if (!e || !entry_serves(n, e) || give_holds(n, w->id))
+			continue;
+		if (store_put_newer(n->store, &item)) {
+			give_changed(n, w->id);
+			newer++;
+		}
+		ids[r.id_count++] = w->id;
+	}
+	if (!r.id_count)
+		return;
+	frame_to(n, &r, &f->from);
+	if (newer)
+		out_log(n, 6, "node %08x: %zu of its records were newer -> merged", f->from.id, newer);
+}
+
+void on_merged(struct node *n, const struct frame *f)
+{
+	for (size_t i = 0; i < f->id_count; i++)
+		if (n->stash && !at_home(n, f->ids[i]))
+			store_remove(n->store, f->ids[i]);
+	if (n->stash)
+		n->stash_at = n->now;
+}

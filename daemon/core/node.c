@@ -1,0 +1,462 @@
+/* The step, and the one table of what each frame means in each state. */
+#include "node.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core.h"
+
+/* ---- the table ---- */
+
+#define IN(state) (1u << (state))
+#define SEEKING (IN(NODE_CONNECTING) | IN(NODE_JOINING))
+#define MEMBER (IN(NODE_ACTIVE) | IN(NODE_SUSPECT) | IN(NODE_LEAVING))
+#define ANY (SEEKING | MEMBER)
+
+struct rule {
+	void (*handle)(struct node *n, const struct frame *f);
+	unsigned states;      /* elsewhere the frame is ignored */
+	enum topic_kind topic;
+};
+
+static const struct rule rules[FRAME_TYPES] = {
+	/*                   handled by         in        only on */
+	[FRAME_HELLO]   = { on_hello,         ANY,      TOPIC_RING },
+	[FRAME_FIND]    = { on_find,          MEMBER,   TOPIC_RING },
+	[FRAME_MERGE]   = { on_merge,         MEMBER,   TOPIC_RING },
+	[FRAME_WHO]     = { on_who,           ANY,      TOPIC_RING },
+	[FRAME_REFUSE]  = { on_refuse,        SEEKING,  TOPIC_INBOX },
+	[FRAME_BUSY]    = { on_busy,          ANY,      TOPIC_INBOX },
+	[FRAME_OFFER]   = { on_offer,         ANY,      TOPIC_INBOX },
+	[FRAME_ASK]     = { on_ask,           ANY,      TOPIC_INBOX },
+	[FRAME_ACCEPT]  = { on_accept,        MEMBER,   TOPIC_INBOX },
+	[FRAME_RECORDS] = { on_records,       ANY,      TOPIC_INBOX },
+	[FRAME_RACK]    = { on_rack,          MEMBER,   TOPIC_INBOX },
+	[FRAME_CUT]     = { on_cut,           ANY,      TOPIC_CUT },
+	[FRAME_GRANT]   = { on_grant,         ANY,      TOPIC_INBOX },
+	[FRAME_VOID]    = { on_void,          ANY,      TOPIC_INBOX },
+	[FRAME_STORE]   = { on_store,         ANY,      TOPIC_INBOX },
+	[FRAME_STORED]  = { on_stored,        ANY,      TOPIC_INBOX },
+	[FRAME_REFUSED] = { on_refused,       ANY,      TOPIC_INBOX },
+	[FRAME_HOLDS]   = { on_holds,         ANY,      TOPIC_INBOX },
+	[FRAME_ACTIVE]  = { on_active,        MEMBER,   TOPIC_INBOX },
+	[FRAME_SYNC]    = { on_sync,          ANY,      TOPIC_INBOX },
+	[FRAME_CONFIRM] = { on_confirm,       ANY,      TOPIC_INBOX },
+	[FRAME_NOTIFY]  = { on_notify,        MEMBER,   TOPIC_INBOX },
+	[FRAME_MERGED]  = { on_merged,        ANY,      TOPIC_INBOX },
+	[FRAME_LEAVE]   = { on_leave_request, ANY,      TOPIC_INBOX },
+	[FRAME_STATUS]  = { on_status,        ANY,      TOPIC_NODE },
+	/* FOUND and TRIP are seen to before the table; REPLY is for tools. */
+};
+
+/* ---- life ---- */
+
+void node_config_init(struct node_config *c)
+{
+	*c = (struct node_config){
+		.join_interval = 10,
+		.join_attempts = 100,
+		.resend = 200,
+		.silence = 1500,
+		.grace = 2000,
+		.ping = 10000,
+		.recover = 10000,
+		.held_max = 16u << 20,
+	};
+}
+
+struct node *node_new(const struct node_config *config)
+{
+	struct node *n = xcalloc(1, sizeof(*n));
+
+	n->config = *config;
+	if (!n->config.name[0])
+		snprintf(n->config.name, sizeof(n->config.name), "%u", config->id);
+	n->self = (struct member){ .id = config->id, .memory = config->memory };
+	n->rng = config->seed;
+	n->store = store_new();
+	n->held_last = &n->held_first;
+	n->room = xmalloc(sizeof(*n->room));
+	n->repair_at = NEVER;
+	n->state = NODE_CONNECTING;
+	seek_begin(n);
+	return n;
+}
+
+void node_free(struct node *n)
+{
+	if (!n)
+		return;
+	give_end(n);
+	store_free(n->take.staging);
+	request_forget(n);
+	out_reset(n);
+	store_free(n->store);
+	free(n->seek.listed);
+	free(n->effects);
+	free(n->owned);
+	free(n->room);
+	free(n->identity_will);
+	free(n);
+}
+
+void node_identify(struct node *n, uint64_t nonce, struct node_identity *identity)
+{
+	struct frame f;
+	size_t len;
+
+	if (n->next_conn.count == CONN_COUNT_MAX)
+		mem_die("as many connections as one process can name: restart it");
+	n->next_conn = (struct conn){ nonce, n->next_conn.count + 1 };
+	conn_format(&n->next_conn, n->identity_client);
+	frame_start(n, &f, FRAME_STATUS);
+	f.from.conn = n->next_conn;
+	f.state = NODE_GONE;
+	memcpy(f.name, n->config.name, sizeof(f.name));
+	free(n->identity_will);
+	n->identity_will = frame_encode(&f, &len);
+	topic_format(n->identity_topic, n->config.topic_prefix, TOPIC_NODE, n->self.id, NULL);
+	*identity = (struct node_identity){
+		.conn = n->next_conn,
+		.client_id = n->identity_client,
+		.will_topic = n->identity_topic,
+		.will_payload = n->identity_will,
+		.will_len = len,
+	};
+}
+
+/* What a node always hears; cut/<giver> and node/<neighbour> come and go. */
+static const enum topic_kind base_topics[] = {
+	TOPIC_JOIN,	   TOPIC_HAS_STARTED, TOPIC_ACK_JOIN, TOPIC_PUT,  TOPIC_GET,	 TOPIC_LEAVE,
+	TOPIC_ACK_LEAVE, TOPIC_RING,	      TOPIC_FOUNDER,  TOPIC_INBOX, TOPIC_CUT,
+};
+#define BASE_TOPICS (sizeof(base_topics) / sizeof(base_topics[0]))
+
+bool node_ready(const struct node *n)
+{
+	return n->connected && n->tripped && n->subscribed == (1u << BASE_TOPICS) - 1;
+}
+
+static void connected(struct node *n)
+{
+	n->connected = true;
+	n->connected_at = n->now;
+	n->self.conn = n->next_conn;
+	n->subscribed = 0;
+	n->tripped = n->proving = false;
+	n->trip = 0;
+	n->seen = (struct ring_id){ 0 };
+	n->seen_by = (struct member){ 0 };
+	n->repair_at = NEVER;
+	n->watched_count = 0;
+	for (unsigned i = 0; i < BASE_TOPICS; i++)
+		out_subscribe(n, base_topics[i], n->self.id, true);
+	change_resume(n);
+}
+
+static void disconnected(struct node *n)
+{
+	n->connected = false;
+	n->tripped = false;
+	n->subscribed = 0;
+	n->self.conn = (struct conn){ 0 };
+	n->watched_count = 0;
+	fence_void(n);
+	request_forget(n);
+	if (n->give.phase && n->give.phase < GIVE_GRANTED)
+		give_end(n);
+	if (n->take.phase == TAKE_SUBSCRIBE || n->take.phase == TAKE_STREAM)
+		take_end(n);
+	for (struct entry *e = n->entries; e < n->entries + ENTRY_MAX; e++) {
+		e->confirmed = false;
+		e->asked = e->silent = e->gone = e->doubt = e->found = 0;
+	}
+	n->notify_since = n->hole_since = 0;
+	n->waiting_count = 0;
+	if (n->seek.active)
+		seek_begin(n);
+}
+
+void node_tripped(struct node *n)
+{
+	if (!founder_checked(n))
+		return; /* once our ring stands in the register again */
+	n->tripped = true;
+	n->proving = false;
+	if (n->self.conn.count > 1)
+		watch_back(n);
+	if (n->seek.active)
+		n->seek.next = n->now;
+	if (entry_main(n))
+		status_publish(n);
+}
+
+static void subscribed(struct node *n, const struct event *ev)
+{
+	uint32_t id = 0;
+	enum topic_kind kind = topic_parse(ev->topic, n->config.topic_prefix, &id);
+
+	if (kind == TOPIC_CUT && id != n->self.id) {
+		take_subscribed(n, id, ev->granted);
+		return;
+	}
+	for (unsigned i = 0; i < BASE_TOPICS; i++) {
+		if (base_topics[i] != kind)
+			continue;
+		if (!ev->granted) {
+			out_log(n, 3, "the broker refuses the subscription to %s -> grant this node all of its topics",
+				ev->topic);
+			return;
+		}
+		n->subscribed |= 1u << i;
+	}
+	if (n->subscribed == (1u << BASE_TOPICS) - 1 && !n->trip) {
+		n->trip = trip_send(n);
+		n->trip_sent = n->now;
+	}
+}
+
+/* ---- messages ---- */
+
+static void on_trip(struct node *n, const struct frame *f)
+{
+	if (!conn_equal(&f->from.conn, &n->self.conn) || !member_same(&f->from, &n->self))
+		return;
+	if (f->seq == n->trip && !n->tripped)
+		node_tripped(n);
+	fence_trip(n, f->seq);
+	seek_trip(n, f->seq);
+}
+
+static void frame(struct node *n, enum topic_kind kind, const struct event *ev)
+{
+	const struct rule *r;
+	struct frame f;
+	const char *why;
+
+	if (kind == TOPIC_FOUNDER && !ev->len) {
+		founder_cleared(n);
+		return;
+	}
+	if (kind == TOPIC_NODE && !ev->len)
+		return;
+	why = frame_decode(&f, n->room, ev->payload, ev->len);
+	if (why) {
+		out_complain(n, "frame", why, ev->payload, ev->len);
+		return;
+	}
+	if (f.to.count && !conn_equal(&f.to, &n->self.conn))
+		return;
+	if (f.type == FRAME_FOUND && kind == TOPIC_FOUNDER) {
+		on_found(n, &f, ev->retained);
+		return;
+	}
+	if (f.type == FRAME_TRIP && kind == TOPIC_INBOX) {
+		on_trip(n, &f);
+		return;
+	}
+	if (f.type == FRAME_STATUS && kind == TOPIC_NODE)
+		seek_status(n, &f);
+	r = &rules[f.type];
+	if (!r->handle || r->topic != kind || !(r->states & IN(n->state)))
+		return;
+	/* Who is being fenced is answered nothing; only its end is still news. */
+	if (f.from.memory && f.type != FRAME_STATUS) {
+		if (fence_blocks(n, &f.from))
+			return;
+		if (!member_same(&f.from, &n->self))
+			entry_heard(n, &f.from);
+		founder_heard(n, &f);
+	}
+	r->handle(n, &f);
+}
+
+/* The member just before a joiner tells it so once the owner has (reference-protocol: `antecessor`). */
+static void on_ack_join(struct node *n, const uint8_t *p, size_t len)
+{
+	struct reference_ack_join a;
+	const char *why = reference_parse_ack_join(p, len, &a);
+	const struct entry *e = entry_main(n);
+	char text[REFERENCE_TEXT_MAX];
+
+	if (why) {
+		out_complain(n, "ack-join", why, p, len);
+		return;
+	}
+	if (reference_ack_join(n, &a) || a.side != REFERENCE_SUCCESSOR || !e || !e->peer.memory || a.src != e->peer.id ||
+	    a.dst == n->self.id || a.src == n->self.id || a.dst == a.src ||
+	    !ring_contains((struct arc){ n->self.id, a.src }, a.dst))
+		return;
+	a.src = n->self.id;
+	a.side = REFERENCE_PREDECESSOR;
+	out_publish(n, TOPIC_ACK_JOIN, 0, text, reference_format_ack_join(text, sizeof(text), &a), false);
+}
+
+static void message(struct node *n, const struct event *ev)
+{
+	uint32_t id = 0;
+	enum topic_kind kind = topic_parse(ev->topic, n->config.topic_prefix, &id);
+
+	switch (kind) {
+	case TOPIC_PUT:
+	case TOPIC_GET:
+		if (!reference_operation(n, kind, ev->payload, ev->len))
+			request(n, kind, ev->payload, ev->len);
+		break;
+	case TOPIC_ACK_JOIN:
+		on_ack_join(n, ev->payload, ev->len);
+		break;
+	case TOPIC_LEAVE:
+		on_leave_public(n, ev->payload, ev->len);
+		break;
+	case TOPIC_ACK_LEAVE:
+		on_ack_leave(n, ev->payload, ev->len);
+		break;
+	case TOPIC_JOIN:
+		reference_join(n, ev->payload, ev->len);
+		break;
+	case TOPIC_HAS_STARTED:
+		seek_sign(n, 0);
+		break;
+	case TOPIC_ACK_PUT:
+	case TOPIC_RES_GET:
+		reference_answer(n, kind, ev->payload, ev->len);
+		break;
+	case TOPIC_RING:
+	case TOPIC_FOUNDER:
+	case TOPIC_INBOX:
+	case TOPIC_CUT:
+	case TOPIC_NODE:
+		frame(n, kind, ev);
+		break;
+	case TOPIC_REPLY:
+	case TOPIC_UNKNOWN:
+	case TOPIC_KINDS:
+		break;
+	}
+}
+
+/* ---- the step ---- */
+
+static void stop(struct node *n)
+{
+	if (n->stopping)
+		return;
+	n->stopping = true;
+	n->retry_at = 0;
+	out_log(n, 6, "asked to stop -> leaving");
+}
+
+static uint64_t ticks(struct node *n)
+{
+	uint64_t next = NEVER;
+
+	fence_tick(n, &next);
+	change_tick(n, &next);
+	watch_tick(n, &next);
+	give_tick(n, &next);
+	take_tick(n, &next);
+	reference_tick(n, &next);
+	tend(n, &next);
+	seek_tick(n, &next);
+	seek_refused(n, &next);
+	founder_tick(n, &next);
+	merge_tick(n, &next);
+	if (n->connected && !n->tripped && n->trip) {
+		if (n->now - n->trip_sent >= n->config.silence) {
+			n->trip = trip_send(n);
+			n->trip_sent = n->now;
+		}
+		soonest(&next, n->trip_sent + n->config.silence);
+	}
+	return next;
+}
+
+void node_step(struct node *n, const struct event *ev, struct update *update)
+{
+	uint64_t next;
+	int rounds = 0;
+
+	out_reset(n);
+	if (ev->now > n->now)
+		n->now = ev->now;
+	switch (ev->type) {
+	case EVENT_CONNECTED:
+		connected(n);
+		break;
+	case EVENT_DISCONNECTED:
+		disconnected(n);
+		break;
+	case EVENT_SUBSCRIBED:
+		subscribed(n, ev);
+		break;
+	case EVENT_MESSAGE:
+		if (n->connected)
+			message(n, ev);
+		break;
+	case EVENT_FENCED:
+		fence_event(n, &ev->conn, ev->granted);
+		break;
+	case EVENT_STOP:
+		stop(n);
+		break;
+	case EVENT_START:
+	case EVENT_DRAINED:
+	case EVENT_TIMER:
+	case EVENT_TYPES:
+		break;
+	}
+	/* What follows from it may make more follow; each round is one step towards rest. */
+	do {
+		next = n->exiting ? NEVER : ticks(n);
+		if (n->recheck) {
+			n->recheck = false;
+			request_recheck(n);
+		}
+		state_update(n);
+	} while (next <= n->now && ++rounds < 32);
+	if (n->connected)
+		watch_statuses(n);
+	update->effects = n->effects;
+	update->count = n->effect_count;
+	update->deadline = next <= n->now ? n->now + 1 : next;
+}
+
+/* ---- what the world may see ---- */
+
+enum node_state node_get_state(const struct node *n)
+{
+	return n->state;
+}
+
+bool node_serves(const struct node *n, uint32_t id)
+{
+	const struct entry *e = entry_own((struct node *)n, id);
+
+	return e && entry_serves(n, e) && !give_holds(n, id) && !take_holds(n, id);
+}
+
+size_t node_record_count(const struct node *n)
+{
+	return store_count(n->store);
+}
+
+const uint8_t *node_record(const struct node *n, uint32_t id, size_t *len)
+{
+	struct store_item item;
+
+	if (!store_get(n->store, id, &item))
+		return NULL;
+	*len = item.len;
+	return item.value;
+}
+
+bool node_get_arc(const struct node *n, struct arc *arc)
+{
+	const struct entry *e = entry_main((struct node *)n);
+
+	if (e)
+		*arc = e->v.arc;
+	return e != NULL;
+}

@@ -1,0 +1,162 @@
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "core.h"
+
+void out_reset(struct node *n)
+{
+	for (size_t i = 0; i < n->owned_count; i++)
+		free(n->owned[i]);
+	n->owned_count = 0;
+	n->effect_count = 0;
+}
+
+void *out_own(struct node *n, void *p)
+{
+	if (n->owned_count == n->owned_room) {
+		n->owned_room = n->owned_room ? n->owned_room * 2 : 16;
+		n->owned = xrealloc(n->owned, n->owned_room * sizeof(*n->owned));
+	}
+	n->owned[n->owned_count++] = p;
+	return p;
+}
+
+struct effect *out_effect(struct node *n, enum effect_type type)
+{
+	struct effect *e;
+
+	if (n->effect_count == n->effect_room) {
+		n->effect_room = n->effect_room ? n->effect_room * 2 : 16;
+		n->effects = xrealloc(n->effects, n->effect_room * sizeof(*n->effects));
+	}
+	e = &n->effects[n->effect_count++];
+	*e = (struct effect){ .type = type };
+	return e;
+}
+
+static const char *own_topic(struct node *n, enum topic_kind kind, uint32_t id)
+{
+	char topic[TOPIC_MAX];
+
+	topic_format(topic, n->config.topic_prefix, kind, id, NULL);
+	return out_own(n, xstrdup(topic));
+}
+
+/* What is published without a connection is gone: nothing is carried from one connection to the next. */
+static void publish(struct node *n, const char *topic, const void *payload, size_t len, bool retain)
+{
+	struct effect *e;
+
+	if (!n->connected)
+		return;
+	e = out_effect(n, EFFECT_PUBLISH);
+	e->topic = topic;
+	e->payload = out_own(n, xmemdup(payload, len));
+	e->len = len;
+	e->retain = retain;
+}
+
+void out_publish(struct node *n, enum topic_kind kind, uint32_t id, const void *payload, size_t len, bool retain)
+{
+	publish(n, own_topic(n, kind, id), payload, len, retain);
+}
+
+void out_publish_to(struct node *n, const char *topic, const void *payload, size_t len)
+{
+	publish(n, out_own(n, xstrdup(topic)), payload, len, false);
+}
+
+void out_subscribe(struct node *n, enum topic_kind kind, uint32_t id, bool on)
+{
+	if (n->connected)
+		out_effect(n, on ? EFFECT_SUBSCRIBE : EFFECT_UNSUBSCRIBE)->topic = own_topic(n, kind, id);
+}
+
+static void log_text(struct node *n, int level, const char *text)
+{
+	struct effect *e = out_effect(n, EFFECT_LOG);
+
+	e->level = level;
+	e->text = out_own(n, xstrdup(text));
+}
+
+void out_log(struct node *n, int level, const char *format, ...)
+{
+	char text[400];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	log_text(n, level, text);
+}
+
+#define COMPLAINTS 10
+#define COMPLAINT_WINDOW 10000
+
+void out_complain(struct node *n, const char *what, const char *why, const uint8_t *payload, size_t len)
+{
+	char shown[120];
+
+	if (n->now - n->drop_window >= COMPLAINT_WINDOW) {
+		if (n->drop_hidden)
+			out_log(n, 4, "%u more messages of strangers dropped", n->drop_hidden);
+		n->drop_window = n->now;
+		n->drop_count = n->drop_hidden = 0;
+	}
+	if (n->drop_count >= COMPLAINTS) {
+		n->drop_hidden++;
+		return;
+	}
+	n->drop_count++;
+	out_log(n, 4, "%s of %zu bytes dropped: %s: \"%s\"", what, len, why,
+		reference_escape(shown, sizeof(shown), payload, len));
+}
+
+void frame_start(struct node *n, struct frame *f, enum frame_type type)
+{
+	*f = (struct frame){ .type = type, .from = n->self, .ring = n->ring };
+}
+
+static void frame_publish(struct node *n, const struct frame *f, const char *topic, bool retain)
+{
+	struct effect *e;
+	size_t len;
+	uint8_t *bytes;
+
+	if (!n->connected)
+		return;
+	bytes = out_own(n, frame_encode(f, &len));
+	e = out_effect(n, EFFECT_PUBLISH);
+	e->topic = topic;
+	e->payload = bytes;
+	e->len = len;
+	e->retain = retain;
+}
+
+void frame_send(struct node *n, struct frame *f, enum topic_kind kind, uint32_t id)
+{
+	frame_publish(n, f, own_topic(n, kind, id), kind == TOPIC_FOUNDER || kind == TOPIC_NODE);
+}
+
+void frame_to(struct node *n, struct frame *f, const struct member *to)
+{
+	f->to = to->conn;
+	frame_send(n, f, TOPIC_INBOX, to->id);
+}
+
+void frame_reply(struct node *n, struct frame *f, const char *topic)
+{
+	frame_publish(n, f, out_own(n, xstrdup(topic)), false);
+}
+
+/* splitmix64: jitter only, nothing that a stranger must not guess. */
+uint32_t node_random(struct node *n, uint32_t below)
+{
+	uint64_t z = (n->rng += 0x9e3779b97f4a7c15u);
+
+	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+	z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+	z ^= z >> 31;
+	return below ? (uint32_t)((z >> 32) * below >> 32) : 0;
+}

@@ -1,0 +1,339 @@
+/* Asking for admission, and the first answer to those who ask (PROTOCOL.md section 4). */
+#include <stdlib.h>
+#include <string.h>
+
+#include "core.h"
+
+#define INTERVAL_MAX 1000
+#define RECENT_FOR 3000
+#define WAITING_FOR 10000
+#define STATUSES_MAX 4096
+
+void seek_begin(struct node *n)
+{
+	free(n->seek.listed);
+	n->seek = (struct seek){ .active = true, .echoed = true, .interval = n->config.join_interval, .next = n->now,
+				 .since = n->now };
+}
+
+void seek_end(struct node *n)
+{
+	free(n->seek.listed);
+	n->seek = (struct seek){ 0 };
+}
+
+static void statuses(struct node *n, bool on)
+{
+	char topic[TOPIC_MAX + 4];
+	size_t len;
+
+	/* node/<id> with the id for a wildcard. */
+	topic_format(topic, n->config.topic_prefix, TOPIC_NODE, 0, NULL);
+	len = strlen(topic) - 8;
+	memcpy(topic + len, "+", 2);
+	out_effect(n, on ? EFFECT_SUBSCRIBE : EFFECT_UNSUBSCRIBE)->topic = out_own(n, xstrdup(topic));
+}
+
+/* There is a ring: count anew, and ask no more often than it answers. */
+void seek_sign(struct node *n, unsigned wait)
+{
+	struct seek *s = &n->seek;
+
+	if (!s->active)
+		return;
+	s->count = 0;
+	s->since = n->now;
+	if (s->stage == SEEK_STATUSES || s->stage == SEEK_FENCES) {
+		statuses(n, false);
+		s->stage = SEEK_ASK;
+		s->listed_count = 0;
+		fence_void(n);
+	}
+	if (wait) {
+		s->next = n->now + wait + node_random(n, wait / 2 + 1);
+	} else if (s->interval < INTERVAL_MAX) {
+		s->interval *= 2;
+		s->next = n->now + s->interval + node_random(n, s->interval);
+	}
+}
+
+static void attempt(struct node *n)
+{
+	struct seek *s = &n->seek;
+	struct frame f;
+	char text[REFERENCE_TEXT_MAX];
+
+	/* HELLO first, on the same connection: a join without one is the reference's. */
+	frame_start(n, &f, FRAME_HELLO);
+	memcpy(f.name, n->config.name, sizeof(f.name));
+	f.seq = s->count;
+	frame_send(n, &f, TOPIC_RING, 0);
+	out_publish(n, TOPIC_JOIN, 0, text, reference_format_id(text, sizeof(text), n->self.id), false);
+	s->echoed = false;
+	s->last = n->now;
+	s->next = n->now + s->interval;
+}
+
+static void next_stage(struct node *n, int stage)
+{
+	n->seek.stage = stage;
+	n->seek.stage_since = n->now;
+}
+
+/* Every connection that the register and the retained statuses name is fenced, a few at a time. */
+static void fence_listed(struct node *n, uint64_t *next)
+{
+	struct seek *s = &n->seek;
+
+	while (s->listed_next < s->listed_count && fence_done(n, &s->listed[s->listed_next])) {
+		fence_drop(n, &s->listed[s->listed_next]);
+		s->listed_next++;
+	}
+	for (size_t i = s->listed_next; i < s->listed_count && i < s->listed_next + FENCE_MAX; i++)
+		fence_want(n, &s->listed[i], "the ring that is registered does not answer");
+	if (s->listed_next == s->listed_count) {
+		statuses(n, false);
+		next_stage(n, SEEK_PROPOSED);
+		founder_propose(n);
+	}
+	soonest(next, n->now + 100);
+}
+
+void seek_tick(struct node *n, uint64_t *next)
+{
+	struct seek *s = &n->seek;
+
+	if (!s->active || !node_ready(n) || n->take.phase || n->stopping || n->refused)
+		return;
+	switch (s->stage) {
+	case SEEK_ASK:
+		/* A ring that is registered may be busy with a death: it gets the time that takes. */
+		if (s->count >= n->config.join_attempts &&
+		    (!n->seen.nonce || n->now - s->since >= n->config.grace + n->config.recover)) {
+			if (!n->seen.nonce) {
+				next_stage(n, SEEK_PROPOSED);
+				founder_propose(n);
+			} else {
+				out_log(n, 4, "a ring is registered but nobody answers -> fencing whoever it names");
+				statuses(n, true);
+				s->trip = trip_send(n);
+				next_stage(n, SEEK_STATUSES);
+			}
+			soonest(next, n->now + 1000);
+			return;
+		}
+		if ((s->echoed && n->now >= s->next) || n->now - s->last >= 1000)
+			attempt(n);
+		soonest(next, s->echoed ? s->next : s->last + 1000);
+		return;
+	case SEEK_STATUSES:
+	case SEEK_PROPOSED:
+		if (n->now - s->stage_since >= 2000) {
+			if (s->stage == SEEK_STATUSES)
+				statuses(n, false);
+			s->count = 0;
+			next_stage(n, SEEK_ASK);
+			soonest(next, n->now);
+		}
+		soonest(next, s->stage_since + 2000);
+		return;
+	case SEEK_FENCES:
+		fence_listed(n, next);
+		return;
+	}
+}
+
+static void list(struct node *n, const struct member *m)
+{
+	struct seek *s = &n->seek;
+
+	if (!m->memory || !m->conn.count || member_same(m, &n->self) || s->listed_count == STATUSES_MAX)
+		return;
+	s->listed = xrealloc(s->listed, (s->listed_count + 1) * sizeof(*s->listed));
+	s->listed[s->listed_count++] = *m;
+}
+
+/* A retained status while they are gathered; the round trip behind the subscription ends it. */
+void seek_status(struct node *n, const struct frame *f)
+{
+	if (n->seek.active && n->seek.stage == SEEK_STATUSES && f->state != NODE_GONE && f->state != NODE_JOINING)
+		list(n, &f->from);
+}
+
+void seek_trip(struct node *n, uint64_t seq)
+{
+	struct seek *s = &n->seek;
+
+	if (!s->active || s->stage != SEEK_STATUSES || seq != s->trip)
+		return;
+	list(n, &n->seen_by);
+	next_stage(n, SEEK_FENCES);
+}
+
+/* ---- the answer ---- */
+
+bool hello_recent(const struct node *n, uint32_t id)
+{
+	for (unsigned i = 0; i < RECENT_MAX; i++)
+		if (n->recent[i].memory && n->recent[i].id == id && n->now - n->recent[i].when < RECENT_FOR)
+			return true;
+	return false;
+}
+
+static void remember_hello(struct node *n, const struct member *m)
+{
+	for (unsigned i = 0; i < RECENT_MAX; i++)
+		if (n->recent[i].memory == m->memory) {
+			n->recent[i].when = n->now;
+			return;
+		}
+	n->recent[n->recent_next++ % RECENT_MAX] =
+		(struct recent){ .id = m->id, .memory = m->memory, .when = n->now };
+}
+
+static void answer(struct node *n, const struct member *to, enum frame_type type, enum frame_reason reason,
+		   unsigned wait)
+{
+	struct frame f;
+
+	frame_start(n, &f, type);
+	f.reason = reason;
+	f.wait = wait;
+	memcpy(f.name, n->config.name, sizeof(f.name));
+	frame_to(n, &f, to);
+}
+
+static void waiting_add(struct node *n, const struct member *m)
+{
+	for (unsigned i = 0; i < n->waiting_count; i++)
+		if (n->waiting[i].m.id == m->id) {
+			n->waiting[i] = (struct waiting){ *m, n->now };
+			return;
+		}
+	if (n->waiting_count < WAITING_MAX)
+		n->waiting[n->waiting_count++] = (struct waiting){ *m, n->now };
+}
+
+static bool free_to_give(struct node *n, uint32_t id)
+{
+	struct entry *e = entry_main(n);
+
+	return e && entry_serves(n, e) && id != n->self.id && ring_contains(e->v.arc, id) && !n->stopping &&
+	       !n->change.kind && !n->give.phase && !n->take.phase && n->now >= n->retry_at && n->been_active;
+}
+
+static void offer(struct node *n, const struct member *m)
+{
+	struct entry *e = entry_main(n);
+
+	give_begin(n, m, (struct arc){ e->v.arc.lo, m->id }, false);
+}
+
+/* Comes back to those who asked while we were busy; those whose position has moved on ask again at once. */
+bool waiting_offer(struct node *n)
+{
+	while (n->waiting_count) {
+		struct waiting w = n->waiting[0];
+
+		if (n->give.phase)
+			return true;
+		memmove(n->waiting, n->waiting + 1, --n->waiting_count * sizeof(*n->waiting));
+		if (n->now - w.when >= WAITING_FOR)
+			continue;
+		if (free_to_give(n, w.m.id))
+			offer(n, &w.m);
+		else
+			answer(n, &w.m, FRAME_BUSY, REASON_NONE, 10);
+	}
+	return n->give.phase != GIVE_NONE;
+}
+
+/* An older incarnation under that id is named in a view: its process is not there any more, or will refuse by itself. */
+static void note_restart(struct node *n, const struct member *m)
+{
+	for (struct entry *e = n->entries; e < n->entries + ENTRY_MAX; e++) {
+		if (!e->used || !e->peer.memory || e->peer.id != m->id || e->peer.memory == m->memory)
+			continue;
+		if (e->gone && n->now - e->gone < n->config.grace)
+			e->gone = n->now > n->config.grace ? n->now - n->config.grace : 1;
+		else if (!e->gone && !e->silent)
+			e->heard = n->now > 2 * n->config.ping ? n->now - 2 * n->config.ping : 0;
+	}
+}
+
+void on_hello(struct node *n, const struct frame *f)
+{
+	bool lower = f->from.memory < n->self.memory;
+
+	if (member_same(&f->from, &n->self)) {
+		if (conn_equal(&f->from.conn, &n->self.conn) && n->seek.active && !n->seek.echoed) {
+			n->seek.echoed = true;
+			n->seek.count++;
+		}
+		return;
+	}
+	remember_hello(n, &f->from);
+	if (f->from.id == n->self.id || !strcmp(f->name, n->config.name)) {
+		if (!n->seek.active || !lower)
+			answer(n, &f->from, FRAME_REFUSE,
+			       f->from.id == n->self.id ? REASON_ID_IN_USE : REASON_NAME_IN_USE, 0);
+		return;
+	}
+	if (n->seek.active) {
+		if (f->from.id < n->self.id)
+			seek_sign(n, 0);
+		return;
+	}
+	note_restart(n, &f->from);
+	if (free_to_give(n, f->from.id)) {
+		offer(n, &f->from);
+		return;
+	}
+	for (const struct entry *e = n->entries; e < n->entries + ENTRY_MAX; e++) {
+		/* The owner answers; near the end of its count, so does everybody: there is a ring. */
+		if (!e->used || (!(ring_contains(e->v.arc, f->from.id) && (e->mine || e->gone || e->silent)) &&
+				 f->seq < n->config.join_attempts / 2))
+			continue;
+		if (e->mine && e->v.arc.hi == n->self.id && ring_contains(e->v.arc, f->from.id))
+			waiting_add(n, &f->from);
+		answer(n, &f->from, FRAME_BUSY, REASON_NONE, 300);
+		return;
+	}
+}
+
+void on_refuse(struct node *n, const struct frame *f)
+{
+	if (!n->seek.active || n->exiting || n->refused)
+		return;
+	if (f->reason == REASON_NAME_IN_USE)
+		out_log(n, 3, "refused: the name \"%s\" is in use by node %08x -> choose another --name", n->config.name,
+			f->from.id);
+	else
+		out_log(n, 3, "refused: the id %u is in use by node \"%s\" -> choose another --id or --name",
+			n->self.id, f->name);
+	/* Records that lie here go to their owners first. */
+	n->refused = true;
+}
+
+void seek_refused(struct node *n, uint64_t *next)
+{
+	if (!n->refused || n->exiting)
+		return;
+	if (n->stash && n->been_active) {
+		soonest(next, n->now + 1000);
+		return;
+	}
+	n->exiting = true;
+	out_effect(n, EFFECT_EXIT)->code = 77;
+}
+
+void on_busy(struct node *n, const struct frame *f)
+{
+	if (n->give.phase == GIVE_OFFERED && f->attempt == n->give.attempt) {
+		n->retry_at = n->now + 50 + node_random(n, 200);
+		give_end(n);
+		return;
+	}
+	if (!f->attempt)
+		seek_sign(n, f->wait ? f->wait : 1);
+}

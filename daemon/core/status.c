@@ -1,0 +1,139 @@
+/* What the world is told of this node. */
+#include <stdio.h>
+#include <string.h>
+
+#include "core.h"
+
+void status_fill(struct node *n, struct frame *f)
+{
+	const struct entry *e = entry_main(n);
+
+	f->state = n->state;
+	f->since = n->now - n->state_since;
+	f->count = store_count(n->store);
+	f->predecessor = f->successor = n->self.id;
+	memcpy(f->name, n->config.name, sizeof(f->name));
+	snprintf(f->software, sizeof(f->software), "%s", n->config.software);
+	if (!e)
+		return;
+	f->arc = e->v.arc;
+	f->arc_set = true;
+	f->predecessor = e->v.arc.lo;
+	if (e->peer.memory)
+		f->successor = e->peer.id;
+}
+
+void status_publish(struct node *n)
+{
+	struct frame f;
+
+	frame_start(n, &f, FRAME_STATUS);
+	status_fill(n, &f);
+	frame_send(n, &f, TOPIC_NODE, n->self.id);
+}
+
+static enum node_state state_now(struct node *n)
+{
+	bool own = false, suspect = false;
+
+	if (n->exiting)
+		return NODE_LEFT;
+	for (const struct entry *e = n->entries; e < n->entries + ENTRY_MAX; e++) {
+		if (!e->used || !e->mine)
+			continue;
+		own |= e->held || n->been_active;
+		suspect |= e->peer.memory && !e->confirmed && !n->change.kind;
+	}
+	if (!n->connected)
+		return own ? NODE_SUSPECT : NODE_CONNECTING;
+	if (n->stopping)
+		return NODE_LEAVING;
+	if (!own)
+		return node_ready(n) ? NODE_JOINING : NODE_CONNECTING;
+	return suspect || !node_ready(n) ? NODE_SUSPECT : NODE_ACTIVE;
+}
+
+static void sentence(struct node *n, char *out, size_t size)
+{
+	const struct entry *e = entry_main(n);
+
+	if (e)
+		snprintf(out, size, "%s, %.1f %% of the ring, %zu records", node_state_name(n->state),
+			 100.0 * (double)ring_size(e->v.arc) / 4294967296.0, store_count(n->store));
+	else
+		snprintf(out, size, "%s", node_state_name(n->state));
+}
+
+/* One derived state, told when it changes: no flag can disagree with the views. */
+void state_update(struct node *n)
+{
+	enum node_state s = state_now(n);
+	struct effect *e;
+
+	if (s == n->state)
+		return;
+	out_log(n, s == NODE_SUSPECT ? 4 : 6, "%s -> %s", node_state_name(n->state), node_state_name(s));
+	n->state = s;
+	n->state_since = n->now;
+	if (s == NODE_ACTIVE)
+		n->been_active = true;
+	sentence(n, n->sentence, sizeof(n->sentence));
+	e = out_effect(n, EFFECT_STATE);
+	e->state = s;
+	e->text = n->sentence;
+	if (s == NODE_ACTIVE || s == NODE_LEAVING)
+		status_publish(n);
+}
+
+void on_status(struct node *n, const struct frame *f)
+{
+	if (f->from.id == n->self.id) {
+		/* A late will of an older connection must not stay. */
+		if (f->state == NODE_GONE && member_same(&f->from, &n->self) &&
+		    f->from.conn.count < n->self.conn.count && entry_main(n))
+			status_publish(n);
+		return;
+	}
+	if (n->hole_since || n->notify_since) {
+		const struct entry *e = entry_main(n);
+
+		if (e && e->v.arc.lo == f->from.id && f->state != NODE_GONE)
+			n->hole_member = f->from;
+	}
+	if (f->state != NODE_GONE)
+		return;
+	entry_gone(n, &f->from);
+	if (n->give.phase && n->give.phase < GIVE_GRANTED && conn_equal(&f->from.conn, &n->give.taker.conn))
+		give_end(n);
+	if ((n->take.phase == TAKE_SUBSCRIBE || n->take.phase == TAKE_STREAM) &&
+	    conn_equal(&f->from.conn, &n->take.giver.conn)) {
+		take_end(n);
+		seek_sign(n, 50);
+	}
+}
+
+void on_who(struct node *n, const struct frame *f)
+{
+	struct frame r;
+
+	if (!topic_is_reply(f->reply, n->config.topic_prefix))
+		return;
+	frame_start(n, &r, FRAME_STATUS);
+	status_fill(n, &r);
+	frame_reply(n, &r, f->reply);
+}
+
+void on_leave_request(struct node *n, const struct frame *f)
+{
+	struct frame r;
+
+	if (!topic_is_reply(f->reply, n->config.topic_prefix))
+		return;
+	frame_start(n, &r, FRAME_REPLY);
+	r.reason = n->state == NODE_ACTIVE || n->stopping ? REASON_LEAVING : REASON_NOT_ACTIVE;
+	frame_reply(n, &r, f->reply);
+	if (r.reason == REASON_LEAVING && !n->stopping) {
+		out_log(n, 6, "asked to leave");
+		n->stopping = true;
+	}
+}

@@ -1,0 +1,283 @@
+/* Handover, the taker's side (PROTOCOL.md section 6). */
+#include <string.h>
+
+#include "core.h"
+
+static void take_begin(struct node *n, const struct frame *f, bool leave)
+{
+	struct take *t = &n->take;
+
+	*t = (struct take){ .phase = TAKE_SUBSCRIBE, .leave = leave, .giver = f->from, .arc = f->arc };
+	t->attempt = f->attempt;
+	t->conn = n->self.conn;
+	t->staging = store_new();
+	t->progress = n->now;
+	out_subscribe(n, TOPIC_CUT, f->from.id, true);
+}
+
+void take_end(struct node *n)
+{
+	struct take *t = &n->take;
+
+	if (t->phase) {
+		out_subscribe(n, TOPIC_CUT, t->giver.id, false);
+		n->recheck = true;
+	}
+	store_free(t->staging);
+	*t = (struct take){ 0 };
+}
+
+static void say(struct node *n, const struct frame *about, enum frame_type type)
+{
+	struct frame f;
+
+	frame_start(n, &f, type);
+	f.attempt = about->attempt;
+	frame_to(n, &f, &about->from);
+}
+
+static void say_void(struct node *n)
+{
+	struct frame about = { .attempt = n->take.attempt, .from = n->take.giver };
+
+	say(n, &about, FRAME_VOID);
+}
+
+static bool free_to_take(const struct node *n)
+{
+	return !n->take.phase && !n->give.phase && !n->change.kind;
+}
+
+void on_offer(struct node *n, const struct frame *f)
+{
+	bool repeated = n->take.phase && n->take.attempt == f->attempt && member_same(&n->take.giver, &f->from);
+
+	if (repeated)
+		return;
+	if (!n->seek.active || n->seek.stage != SEEK_ASK || !free_to_take(n) || n->stopping || !f->arc_set ||
+	    f->arc.hi != n->self.id || ring_id_less(&f->ring, &n->seen)) {
+		say(n, f, FRAME_BUSY);
+		return;
+	}
+	seek_sign(n, 0);
+	take_begin(n, f, false);
+}
+
+/* A leaver gives its arc to the owner behind it: only where it touches ours. */
+void on_ask(struct node *n, const struct frame *f)
+{
+	struct entry *e = entry_main(n);
+
+	if (!free_to_take(n) || !e || !entry_serves(n, e) || !f->arc_set || f->arc.hi != e->v.arc.lo ||
+	    member_same(&f->from, &n->self) || ring_contains(f->arc, n->self.id) != (f->arc.lo == n->self.id)) {
+		say(n, f, FRAME_BUSY);
+		return;
+	}
+	take_begin(n, f, true);
+}
+
+void take_subscribed(struct node *n, uint32_t id, bool granted)
+{
+	struct take *t = &n->take;
+	struct frame f;
+
+	if (t->phase != TAKE_SUBSCRIBE || t->giver.id != id)
+		return;
+	if (!granted) {
+		out_log(n, 3, "the broker refuses the subscription that a handover needs -> grant this node all of its topics");
+		say_void(n);
+		take_end(n);
+		return;
+	}
+	t->phase = TAKE_STREAM;
+	t->progress = n->now;
+	frame_start(n, &f, FRAME_ACCEPT);
+	f.attempt = t->attempt;
+	frame_to(n, &f, &t->giver);
+	if (!t->leave) {
+		struct reference_ack_join a = { n->self.id, t->giver.id, REFERENCE_PREDECESSOR };
+		char text[REFERENCE_TEXT_MAX];
+
+		out_publish(n, TOPIC_ACK_JOIN, 0, text, reference_format_ack_join(text, sizeof(text), &a), false);
+	}
+}
+
+static bool about(const struct node *n, const struct frame *f)
+{
+	return n->take.phase && f->attempt == n->take.attempt && member_same(&f->from, &n->take.giver);
+}
+
+/* Everything is here: store the views, and say so. */
+static void complete(struct node *n)
+{
+	struct take *t = &n->take;
+	uint64_t count, hash;
+	struct frame f;
+
+	if (!t->granted || t->seq < t->grant_seq)
+		return;
+	store_digest(t->staging, t->arc, &count, &hash);
+	if (!t->cut || count != t->grant_count || hash != t->grant_hash) {
+		out_log(n, 4, "handover from node %08x refused: %s", t->giver.id,
+			t->cut ? "the copy is not whole" : "the cut was not seen");
+		say_void(n);
+		take_end(n);
+		seek_sign(n, 50);
+		return;
+	}
+	frame_start(n, &f, FRAME_GRANT);
+	f.from = t->giver;
+	f.view_count = t->view_count;
+	memcpy(f.views, t->views, sizeof(t->views));
+	t->phase = TAKE_STORED;
+	t->progress = n->now;
+	if (!view_store(n, &f)) {
+		take_end(n);
+		seek_sign(n, 50);
+	}
+}
+
+void on_records(struct node *n, const struct frame *f)
+{
+	struct take *t = &n->take;
+	struct frame r;
+
+	if (!about(n, f) || t->phase != TAKE_STREAM)
+		return;
+	if (f->seq == t->seq + 1) {
+		for (size_t i = 0; i < f->record_count; i++) {
+			const struct frame_record *w = &f->records[i];
+			struct store_item item = { w->id, { w->number, w->counter }, w->value, w->value_len };
+
+			if (ring_contains(t->arc, w->id))
+				store_put(t->staging, &item);
+		}
+		t->seq = f->seq;
+		t->progress = n->now;
+	}
+	frame_start(n, &r, FRAME_RACK);
+	r.attempt = t->attempt;
+	r.seq = t->seq;
+	frame_to(n, &r, &t->giver);
+	complete(n);
+}
+
+void on_grant(struct node *n, const struct frame *f)
+{
+	struct take *t = &n->take;
+
+	if (!f->view_count || f->view_count > 2)
+		return;
+	if (!about(n, f)) {
+		/* Stored already, and the giver has not heard; or never, and then never. */
+		if (entry_named(n, &f->views[0].name))
+			view_store(n, f);
+		else
+			say(n, f, FRAME_VOID);
+		return;
+	}
+	if (t->phase != TAKE_STREAM && t->phase != TAKE_STORED)
+		return;
+	t->granted = true;
+	t->grant_seq = f->seq;
+	t->grant_count = f->count;
+	t->grant_hash = f->hash;
+	t->view_count = f->view_count;
+	t->ring = f->ring;
+	memcpy(t->views, f->views, sizeof(t->views));
+	t->giver.conn = f->from.conn;
+	complete(n);
+}
+
+/* The views hold: the copy is ours. ACTIVE goes out ahead of any answer, on the same connection. */
+void take_held(struct node *n)
+{
+	struct take *t = &n->take;
+	struct entry *e = t->phase == TAKE_STORED ? entry_named(n, &t->views[0].name) : NULL;
+	struct frame f;
+	char text[24];
+	size_t count;
+
+	if (!e) {
+		/* HOLDS again: the giver has missed our ACTIVE. */
+		for (e = n->entries; e < n->entries + ENTRY_MAX; e++)
+			if (e->used && e->mine && e->held && n->last_taken.attempt &&
+			    member_same(&e->peer, &n->last_taken.from)) {
+				frame_start(n, &f, FRAME_ACTIVE);
+				f.attempt = n->last_taken.attempt;
+				frame_to(n, &f, &e->peer);
+				return;
+			}
+		return;
+	}
+	e->held = true;
+	/* Named by this very connection, which nobody has cut: whoever wants the arc must fence it first. */
+	if (conn_equal(&t->conn, &n->self.conn))
+		e->confirmed = true;
+	count = store_count(t->staging);
+	store_merge(n->store, t->staging);
+	n->ring = t->ring;
+	n->last_taken.attempt = t->attempt;
+	n->last_taken.from = t->giver;
+	frame_start(n, &f, FRAME_ACTIVE);
+	f.attempt = t->attempt;
+	frame_to(n, &f, &t->giver);
+	out_log(n, 6, "arc %s: taken over from node %08x with %zu records", arc_text(e->v.arc, text), t->giver.id, count);
+	take_end(n);
+	if (n->seek.active)
+		seek_end(n);
+	n->recheck = true;
+}
+
+bool take_holds(const struct node *n, uint32_t id)
+{
+	return n->take.phase && n->take.cut && ring_contains(n->take.arc, id);
+}
+
+/* The giver is silent behind its grant: whether its views hold is for its backup to say. */
+static void ask_backup(struct node *n)
+{
+	struct take *t = &n->take;
+	struct frame f;
+
+	if (t->view_count < 2 || !t->views[1].backup.memory || member_same(&t->views[1].backup, &n->self)) {
+		take_held(n); /* all who had to store it have */
+		return;
+	}
+	frame_start(n, &f, FRAME_STORE);
+	f.view_count = t->view_count;
+	memcpy(f.views, t->views, sizeof(t->views));
+	frame_send(n, &f, TOPIC_INBOX, t->views[1].backup.id);
+}
+
+void take_tick(struct node *n, uint64_t *next)
+{
+	struct take *t = &n->take;
+	uint64_t patience = 2 * (uint64_t)n->config.silence;
+
+	if (!t->phase || !node_ready(n))
+		return;
+	if (t->phase != TAKE_STORED) {
+		if (n->now - t->progress >= patience) {
+			out_log(n, 4, "handover from node %08x: no progress -> given up", t->giver.id);
+			say_void(n);
+			take_end(n);
+			seek_sign(n, 50);
+			return;
+		}
+		soonest(next, t->progress + patience);
+		return;
+	}
+	/* watch.c asks the giver meanwhile; grace and silence are its to judge, here only their sum. */
+	if (n->now - t->progress >= patience + n->config.recover) {
+		node_give_up(n, "neither the giver nor its backup says whether the views hold");
+		return;
+	}
+	if (n->now - t->progress >= patience && n->now - t->sent >= n->config.resend) {
+		t->sent = n->now;
+		ask_backup(n);
+		if (!n->take.phase)
+			return;
+	}
+	soonest(next, (t->sent ? t->sent : t->progress + patience) + n->config.resend);
+}

@@ -1,0 +1,228 @@
+/* What to change next: looks at the views as they are and makes at most one step towards views as they should be. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "core.h"
+
+static bool out(struct node *n, const struct entry *e)
+{
+	return e->peer.memory && (e->absent || fence_done(n, &e->peer));
+}
+
+/* The backup, the owner being fenced, goes on alone; with the records if a copy is sealed here. */
+static void take_over(struct node *n, struct entry *e)
+{
+	struct view v = { .name = { ++n->number, n->self.id }, .base = e->v.name, .arc = e->v.arc, .owner = n->self };
+	uint64_t count, hash;
+	char text[24];
+
+	store_digest(n->store, e->v.arc, &count, &hash);
+	if (e->sealed) {
+		out_log(n, 4, "arc %s: node %08x is out before it served -> taken back with %llu records",
+			arc_text(v.arc, text), e->peer.id, (unsigned long long)count);
+		give_end(n);
+	} else {
+		out_log(n, 4, "arc %s: node %08x is out -> taken over empty, its records are lost with it",
+			arc_text(v.arc, text), e->peer.id);
+	}
+	entry_drop(n, e);
+	entry_add(n, &v, true);
+}
+
+static bool candidate_fits(const struct node *n, const struct entry *e)
+{
+	return n->candidate.memory && !member_same(&n->candidate, &e->peer) && n->now - n->candidate_at < 5000;
+}
+
+/* Another backup: mine is out, or my arc's neighbour has changed. */
+static bool tend_backup(struct node *n)
+{
+	for (struct entry *e = n->entries; e < n->entries + ENTRY_MAX; e++) {
+		bool end = e->used && e->v.arc.hi == n->self.id;
+
+		if (!e->used || !e->mine || !e->held)
+			continue;
+		if (!out(n, e) && !(end && candidate_fits(n, e) && entry_serves(n, e)))
+			continue;
+		if (end && candidate_fits(n, e) && !fence_blocks(n, &n->candidate))
+			change_begin(n, CHANGE_BACKUP, e, NULL, &n->candidate);
+		else if (out(n, e))
+			change_begin(n, CHANGE_BACKUP, e, NULL, NULL);
+		else
+			continue;
+		return true;
+	}
+	return false;
+}
+
+static bool tend_merge(struct node *n)
+{
+	struct entry *a, *b;
+
+	for (a = n->entries; a < n->entries + ENTRY_MAX; a++) {
+		if (!a->used || !a->mine || !a->held || a->v.arc.lo == a->v.arc.hi)
+			continue;
+		for (b = n->entries; b < n->entries + ENTRY_MAX; b++)
+			if (b != a && b->used && b->mine && b->held && a->v.arc.hi == b->v.arc.lo &&
+			    (entry_serves(n, b) || out(n, b))) {
+				change_begin(n, CHANGE_MERGE, a, b, NULL);
+				return true;
+			}
+	}
+	return false;
+}
+
+/* An owned arc that neither ends here nor touches what does goes to the owner behind it. */
+static bool tend_misplaced(struct node *n)
+{
+	for (struct entry *e = n->entries; e < n->entries + ENTRY_MAX; e++) {
+		if (!e->used || !e->mine || !entry_serves(n, e) || e->v.arc.hi == n->self.id)
+			continue;
+		for (struct entry *g = n->entries; g < n->entries + ENTRY_MAX; g++)
+			if (g->used && !g->mine && g->held && g->v.arc.lo == e->v.arc.hi) {
+				give_begin(n, &g->peer, e->v.arc, true);
+				return true;
+			}
+	}
+	return false;
+}
+
+static bool tend_takeover(struct node *n)
+{
+	for (struct entry *e = n->entries; e < n->entries + ENTRY_MAX; e++)
+		if (e->used && !e->mine && e->held && out(n, e)) {
+			take_over(n, e);
+			return true;
+		}
+	return false;
+}
+
+/* ---- leaving ---- */
+
+static void say_leave(struct node *n)
+{
+	struct reference_leave l = { n->self.id, n->left_successor, n->left_predecessor, true, true };
+	char text[REFERENCE_TEXT_MAX];
+
+	out_publish(n, TOPIC_LEAVE, 0, text, reference_format_leave(text, sizeof(text), &l), false);
+	n->leave_said = true;
+	n->leave_since = n->now;
+}
+
+static void exit_now(struct node *n, int code)
+{
+	struct frame f;
+
+	frame_start(n, &f, FRAME_STATUS);
+	status_fill(n, &f);
+	f.state = NODE_LEFT;
+	if (n->connected) {
+		size_t len;
+		uint8_t *bytes = frame_encode(&f, &len);
+
+		/* The farewell for those who listen, then nothing is retained of this node. */
+		out_publish(n, TOPIC_NODE, n->self.id, bytes, len, false);
+		out_publish(n, TOPIC_NODE, n->self.id, "", 0, true);
+		free(bytes);
+	}
+	n->exiting = true;
+	out_effect(n, EFFECT_EXIT)->code = code;
+}
+
+static bool named_anywhere(const struct node *n)
+{
+	for (const struct entry *e = n->entries; e < n->entries + ENTRY_MAX; e++)
+		if (e->used)
+			return true;
+	return false;
+}
+
+static void tend_leaving(struct node *n, uint64_t *next)
+{
+	struct entry *e = entry_main(n);
+
+	if (n->exiting)
+		return;
+	if (!named_anywhere(n)) {
+		if (n->take.phase || n->give.phase)
+			take_end(n);
+		if (!n->been_active || !node_ready(n) || n->seek.active) {
+			out_log(n, 6, "leaving without an arc");
+			exit_now(n, 0);
+		} else if (!n->leave_said) {
+			say_leave(n);
+		} else if (n->leave_acks >= 2 || n->now - n->leave_since >= 500) {
+			out_log(n, 6, "left the ring in good order");
+			exit_now(n, 0);
+		}
+		soonest(next, n->leave_since + 500);
+		return;
+	}
+	if (!e || n->give.phase || n->take.phase || n->change.kind || !entry_serves(n, e))
+		return;
+	if (n->now < n->retry_at) {
+		soonest(next, n->retry_at);
+		return;
+	}
+	n->left_predecessor = e->v.arc.lo;
+	if (e->peer.memory) {
+		n->left_successor = e->peer.id;
+		give_begin(n, &e->peer, e->v.arc, true);
+	} else if (e->v.arc.lo == n->self.id) {
+		if (store_count(n->store))
+			out_log(n, 4, "the last node leaves: %zu records are gone with it", store_count(n->store));
+		founder_clear(n);
+		n->left_successor = n->left_predecessor = n->self.id;
+		entry_drop(n, e);
+		exit_now(n, 0);
+	}
+}
+
+void on_ack_leave(struct node *n, const uint8_t *p, size_t len)
+{
+	uint32_t leaver, acker;
+	const char *why = reference_parse_ack_leave(p, len, &leaver, &acker);
+
+	if (why)
+		out_complain(n, "ack-leave", why, p, len);
+	else if (n->leave_said && leaver == n->self.id)
+		n->leave_acks += n->left_successor == n->left_predecessor ? 2 : 1;
+}
+
+/* The arc has already moved; the public words only inform. */
+void on_leave_public(struct node *n, const uint8_t *p, size_t len)
+{
+	struct reference_leave l;
+	const char *why = reference_parse_leave(p, len, &l);
+	char text[REFERENCE_TEXT_MAX];
+
+	if (why) {
+		out_complain(n, "leave", why, p, len);
+		return;
+	}
+	if (l.id == n->self.id || !entry_main(n))
+		return;
+	if ((l.has_successor && l.successor == n->self.id) || (l.has_predecessor && l.predecessor == n->self.id))
+		out_publish(n, TOPIC_ACK_LEAVE, 0, text,
+			    reference_format_ack_leave(text, sizeof(text), l.id, n->self.id), false);
+}
+
+void tend(struct node *n, uint64_t *next)
+{
+	bool frozen = n->give.phase > GIVE_STREAM && n->give.phase < GIVE_SEALED;
+
+	if (!node_ready(n))
+		goto leaving;
+	if (!n->change.kind && !frozen) {
+		if (tend_takeover(n) || tend_backup(n) || tend_merge(n)) {
+			soonest(next, n->now);
+			return;
+		}
+	}
+	if (!n->change.kind && !n->give.phase && !n->take.phase && n->now >= n->retry_at)
+		if (tend_misplaced(n) || (!n->stopping && waiting_offer(n)))
+			return;
+leaving:
+	if (n->stopping)
+		tend_leaving(n, next);
+}

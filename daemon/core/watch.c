@@ -1,0 +1,479 @@
+/* Who is silent, who is gone, who confirms (PROTOCOL.md section 5, rules 3 to 6). */
+#include <string.h>
+
+#include "core.h"
+
+static void send_sync(struct node *n, struct entry *e)
+{
+	struct frame f;
+
+	frame_start(n, &f, FRAME_SYNC);
+	f.views[f.view_count++] = e->v;
+	f.peer = e->peer.conn;
+	f.flag = e->held;
+	/* To whoever has the inbox: its connection may be a new one. */
+	frame_send(n, &f, TOPIC_INBOX, e->peer.id);
+	e->asked = n->now;
+	if (!e->silent)
+		e->silent = n->now;
+}
+
+static void send_find(struct node *n, struct arc arc, uint64_t *sent)
+{
+	struct frame f;
+
+	frame_start(n, &f, FRAME_FIND);
+	f.arc = arc;
+	f.arc_set = true;
+	for (const struct entry *e = n->entries; e < n->entries + ENTRY_MAX && f.view_count < FRAME_VIEWS_MAX; e++)
+		if (e->used && e->mine && e->held)
+			f.views[f.view_count++] = e->v;
+	frame_send(n, &f, TOPIC_RING, 0);
+	*sent = n->now;
+}
+
+/* The parties to a change are asked by the change itself. */
+static bool changing(const struct node *n, const struct entry *e)
+{
+	for (unsigned i = 0; n->change.kind && i < n->change.made_count; i++)
+		if (name_equal(&n->change.made[i].name, &e->v.name))
+			return true;
+	return false;
+}
+
+/* Not confirmed and no answer: ask everybody, and after the set time go on as if confirmed. */
+static void doubt(struct node *n, struct entry *e, uint64_t *next)
+{
+	char text[24];
+
+	if (!e->doubt) {
+		e->doubt = n->now;
+		out_log(n, 4, "arc %s: node %08x does not confirm it -> asking everybody for %u s",
+			arc_text(e->v.arc, text), e->peer.id, n->config.recover / 1000);
+	}
+	if (n->now - e->doubt >= n->config.recover) {
+		fence_want(n, &e->peer, "nobody has confirmed its arc in the set time");
+		return;
+	}
+	if (n->now - e->found >= 1000)
+		send_find(n, e->v.arc, &e->found);
+	soonest(next, e->found + 1000);
+	soonest(next, e->doubt + n->config.recover);
+}
+
+/* Amid a split whose maker is fenced: the joiner's word decides, or its fence. */
+static void resolve(struct node *n, struct entry *e, uint64_t *next)
+{
+	struct frame f;
+
+	if (!e->other.name.number || fence_done(n, &e->other.owner)) {
+		if (e->prev.name.number) {
+			e->v = e->prev;
+			e->peer = e->prev.owner;
+			e->prev.name.number = 0;
+		}
+		e->held = true;
+		e->other.name.number = 0;
+		return;
+	}
+	if (!e->doubt)
+		e->doubt = n->now;
+	if (n->now - e->doubt >= n->config.silence)
+		fence_want(n, &e->other.owner, "does not say whether it has stored its view");
+	if (n->now - e->found >= n->config.resend) {
+		frame_start(n, &f, FRAME_SYNC);
+		f.views[f.view_count++] = e->other;
+		frame_send(n, &f, TOPIC_INBOX, e->other.owner.id);
+		e->found = n->now;
+	}
+	soonest(next, e->found + n->config.resend);
+}
+
+static bool suspicious(const struct node *n, const struct entry *e, uint64_t *next)
+{
+	/* The backup waits a little longer than the owner: of two that suspect each other one should win. */
+	uint64_t rank = e->mine ? 0 : 300;
+
+	if (e->gone) {
+		if (n->now - e->gone >= n->config.grace)
+			return true;
+		soonest(next, e->gone + n->config.grace);
+		return false;
+	}
+	if (!e->silent)
+		return false;
+	if (n->now - e->silent >= n->config.silence + rank)
+		return true;
+	soonest(next, e->silent + n->config.silence + rank);
+	return false;
+}
+
+static void watch_entry(struct node *n, struct entry *e, uint64_t *next)
+{
+	uint64_t ping = e->mine ? n->config.ping : n->config.ping + n->config.ping / 2;
+	bool asking = !e->held || !e->confirmed || e->gone || e->silent || n->now - e->heard >= ping;
+	/* Who has been silent for long is asked less often. */
+	uint64_t pause = e->silent && n->now - e->silent > 2000 ? 1000 : n->config.resend;
+
+	if (fence_done(n, &e->peer)) {
+		if (!e->held && !e->mine)
+			resolve(n, e, next);
+		return;
+	}
+	if (e->absent || changing(n, e))
+		return;
+	if (!asking) {
+		soonest(next, e->heard + ping);
+		return;
+	}
+	if (!e->asked || n->now - e->asked >= pause)
+		send_sync(n, e);
+	soonest(next, e->asked + pause);
+	if (!suspicious(n, e, next))
+		return;
+	if (e->mine && !e->held)
+		return; /* the taker's own business: take.c */
+	if (e->confirmed)
+		fence_want(n, &e->peer, e->gone ? "did not come back" : "does not answer");
+	else
+		doubt(n, e, next);
+}
+
+/* The node my arc begins at should name me as its backup. */
+static void watch_predecessor(struct node *n, uint64_t *next)
+{
+	struct entry *e = entry_main(n);
+	struct frame f;
+
+	if (!e || !e->held || e->v.arc.lo == n->self.id) {
+		n->notify_since = n->hole_since = 0;
+		return;
+	}
+	for (const struct entry *g = n->entries; g < n->entries + ENTRY_MAX; g++)
+		if (g->used && g->v.arc.hi == e->v.arc.lo) {
+			n->notify_since = n->hole_since = 0;
+			n->notify_at = n->now;
+			return;
+		}
+	if (n->now < n->notify_at) {
+		soonest(next, n->notify_at);
+		return;
+	}
+	frame_start(n, &f, FRAME_NOTIFY);
+	f.views[f.view_count++] = e->v;
+	frame_send(n, &f, TOPIC_INBOX, e->v.arc.lo);
+	if (!n->notify_since)
+		n->notify_since = n->now;
+	n->notify_at = n->now + n->config.resend + node_random(n, n->config.resend);
+	soonest(next, n->notify_at);
+}
+
+/* Behind me nobody answers and nobody guards: a hole. It is asked about, and after the set time taken. */
+static void watch_hole(struct node *n, uint64_t *next)
+{
+	struct entry *e = entry_main(n);
+	char text[24];
+	struct arc hole;
+
+	if (!e || !n->notify_since || n->now - n->notify_since < n->config.silence + n->config.grace)
+		return;
+	if (!n->hole_since || n->hole_answered) {
+		n->hole_since = n->now;
+		n->hole_answered = false;
+		n->hole_near = n->self.id;
+		n->hole_sent = 0;
+		n->hole_member.memory = 0;
+	}
+	hole = (struct arc){ n->hole_near, e->v.arc.lo };
+	if (n->now - n->hole_since < n->config.recover) {
+		if (!n->hole_sent || n->now - n->hole_sent >= 1000)
+			send_find(n, (struct arc){ e->v.arc.lo - 1, e->v.arc.lo }, &n->hole_sent);
+		soonest(next, n->hole_sent + 1000);
+		return;
+	}
+	if (n->change.kind || n->give.phase || n->take.phase || !entry_serves(n, e))
+		return;
+	if (n->hole_member.memory && !fence_done(n, &n->hole_member)) {
+		fence_want(n, &n->hole_member, "nobody guards its arc, and it does not answer");
+		return;
+	}
+	fence_drop(n, &n->hole_member);
+	n->hole_member.memory = 0;
+	n->hole_since = n->notify_since = 0;
+	/* Of the views that were there nothing is known: leap over any number they can have had. */
+	n->number = ((n->number >> 16) + 1) << 16;
+	entry_add(n,
+		  &(struct view){ .name = { ++n->number, n->self.id },
+				  .base = e->v.name,
+				  .arc = hole,
+				  .owner = n->self },
+		  true);
+	out_log(n, 4, "arc %s: nobody answers for it -> taken over empty, its records are lost", arc_text(hole, text));
+}
+
+/* Back on a new connection: whoever knows better about an arc of ours hears of it at once. */
+void watch_back(struct node *n)
+{
+	uint64_t sent;
+
+	for (const struct entry *e = n->entries; e < n->entries + ENTRY_MAX; e++)
+		if (e->used && e->mine && e->held)
+			send_find(n, e->v.arc, &sent);
+}
+
+void watch_tick(struct node *n, uint64_t *next)
+{
+	const struct entry *own = entry_main(n);
+
+	if (!node_ready(n))
+		return;
+	if (own && !own->peer.memory && n->now - n->connected_at < 500)
+		soonest(next, n->connected_at + 500);
+	if (own && !own->peer.memory && n->now - n->connected_at < 1000 && entry_serves(n, own) && n->held_first)
+		n->recheck = true;
+	for (struct entry *e = n->entries; e < n->entries + ENTRY_MAX; e++)
+		if (e->used && e->peer.memory)
+			watch_entry(n, e, next);
+	watch_predecessor(n, next);
+	watch_hole(n, next);
+}
+
+/* Keeps the subscriptions to statuses equal to who matters. */
+void watch_statuses(struct node *n)
+{
+	uint32_t want[WATCH_MAX];
+	unsigned count = 0;
+
+	for (const struct entry *e = n->entries; e < n->entries + ENTRY_MAX && count < WATCH_MAX - 4; e++)
+		if (e->used && e->peer.memory)
+			want[count++] = e->peer.id;
+	if (n->give.phase)
+		want[count++] = n->give.taker.id;
+	if (n->take.phase)
+		want[count++] = n->take.giver.id;
+	if (entry_main(n)) {
+		want[count++] = n->self.id; /* a late will of an older connection is put right */
+		if (n->hole_since)
+			want[count++] = entry_main(n)->v.arc.lo;
+	}
+	for (unsigned i = 0; i < n->watched_count; i++) {
+		bool wanted = false;
+
+		for (unsigned j = 0; j < count; j++)
+			wanted |= want[j] == n->watched[i];
+		if (!wanted) {
+			out_subscribe(n, TOPIC_NODE, n->watched[i], false);
+			n->watched[i--] = n->watched[--n->watched_count];
+		}
+	}
+	for (unsigned j = 0; j < count; j++) {
+		bool have = false;
+
+		for (unsigned i = 0; i < n->watched_count; i++)
+			have |= want[j] == n->watched[i];
+		if (!have) {
+			out_subscribe(n, TOPIC_NODE, want[j], true);
+			n->watched[n->watched_count++] = want[j];
+		}
+	}
+}
+
+static void send_holds(struct node *n, const struct entry *e, const struct member *to)
+{
+	struct frame f;
+
+	frame_start(n, &f, FRAME_HOLDS);
+	f.views[f.view_count++] = e->v;
+	frame_to(n, &f, to);
+}
+
+void on_sync(struct node *n, const struct frame *f)
+{
+	const struct view *v = &f->views[0];
+	bool overlap = false, later = false;
+	struct entry *e;
+	struct frame r;
+
+	if (!f->view_count)
+		return;
+	e = entry_named(n, &v->name);
+	frame_start(n, &r, FRAME_CONFIRM);
+	r.peer = f->from.conn;
+	if (e) {
+		if (member_same(&e->peer, &f->from) && f->from.conn.count < e->peer.conn.count)
+			return;
+		if (member_same(&e->peer, &f->from) && !e->held && f->flag) {
+			e->held = true;
+			e->confirmed = true;
+			n->recheck = true;
+			if (e->mine)
+				take_held(n);
+		}
+		r.flag = true;
+		r.views[r.view_count++] = e->v;
+		frame_to(n, &r, &f->from);
+		if (e->held && !f->flag)
+			send_holds(n, e, &f->from);
+		return;
+	}
+	for (const struct entry *o = n->entries; o < n->entries + ENTRY_MAX; o++) {
+		if (!o->used || !arc_overlap(o->v.arc, v->arc))
+			continue;
+		overlap = true;
+		if (o->held && o->v.name.number > v->name.number && r.view_count < FRAME_VIEWS_MAX) {
+			later = true;
+			r.views[r.view_count++] = o->v;
+		}
+	}
+	if (overlap && !later)
+		return; /* the maker of the later one will tell whom it concerns */
+	if (!overlap && entry_past_number(n, v->arc) > v->name.number) {
+		/* It has moved on through here; whoever has it now tells where it stands. */
+		r.views[r.view_count] = *v;
+		r.views[r.view_count].owner = r.views[r.view_count].backup = (struct member){ 0 };
+		r.views[r.view_count++].name = (struct view_name){ entry_past_number(n, v->arc), n->self.id };
+	} else if (!overlap) {
+		/* Never stored, and now never to be stored. */
+		if (n->take.phase == TAKE_STREAM && member_same(&n->take.giver, &v->backup))
+			take_end(n);
+		r.views[r.view_count++] = *v;
+		r.reason = REASON_ABSENT;
+	}
+	frame_to(n, &r, &f->from);
+}
+
+static void superseded(struct node *n, struct entry *e, const struct view *by)
+{
+	char text[24];
+
+	if (by->name.number > n->number)
+		n->number = by->name.number;
+	if (e->mine) {
+		node_give_up(n, "a later view of the arc stands without this node");
+		return;
+	}
+	out_log(n, 6, "arc %s: view %llx stands -> no longer guarded here", arc_text(e->v.arc, text),
+		(unsigned long long)by->name.number);
+	entry_drop(n, e);
+}
+
+/* An answer to FIND about the hole behind me: is anybody responsible, and who is the nearest behind it? */
+static void hole_answer(struct node *n, const struct frame *f)
+{
+	const struct entry *e = entry_main(n);
+
+	if (!e || !n->hole_since)
+		return;
+	for (unsigned i = 0; i < f->view_count; i++) {
+		const struct view *v = &f->views[i];
+
+		if (ring_contains(v->arc, e->v.arc.lo))
+			n->hole_answered = true;
+		if (v->name.number > n->number)
+			n->number = v->name.number;
+		if (v->owner.id == f->from.id && v->owner.id != n->self.id &&
+		    ring_distance(v->arc.hi, e->v.arc.lo) < ring_distance(n->hole_near, e->v.arc.lo))
+			n->hole_near = v->arc.hi;
+	}
+}
+
+/* The joiner of an unheld split has spoken: has it stored its view, or will it never? */
+static void on_other(struct node *n, const struct frame *f, bool stored)
+{
+	for (struct entry *e = n->entries; e < n->entries + ENTRY_MAX; e++) {
+		if (!e->used || e->held || !name_equal(&e->other.name, &f->views[0].name) ||
+		    !member_same(&e->other.owner, &f->from))
+			continue;
+		e->other.name.number = 0;
+		if (stored) { /* so have both, and the split holds without its maker */
+			e->held = true;
+			e->prev.name.number = 0;
+		}
+	}
+}
+
+void on_confirm(struct node *n, const struct frame *f)
+{
+	const struct entry *own = entry_main(n);
+	struct entry *e;
+
+	if (own && f->from.id == own->v.arc.lo)
+		n->notify_since = n->hole_since = 0;
+	hole_answer(n, f);
+	if (!f->view_count)
+		return;
+	e = entry_named(n, &f->views[0].name);
+	if (e && !member_same(&e->peer, &f->from))
+		e = NULL;
+	if (f->flag && e) {
+		e->confirmed = true;
+		e->doubt = 0;
+		n->recheck = true;
+	} else if (f->reason == REASON_ABSENT && e) {
+		if (e->held && !changing(n, e) && !e->absent) {
+			e->absent = true;
+			out_log(n, 4, "node %08x: holds no view of the arc any more -> left out", f->from.id);
+		}
+	} else if (f->flag || f->reason == REASON_ABSENT) {
+		on_other(n, f, f->flag);
+	} else {
+		for (e = n->entries; e < n->entries + ENTRY_MAX; e++)
+			for (unsigned i = 0; e->used && i < f->view_count; i++)
+				if (arc_overlap(e->v.arc, f->views[i].arc) &&
+				    f->views[i].name.number > e->v.name.number && !view_names(&f->views[i], &n->self))
+					superseded(n, e, &f->views[i]);
+	}
+}
+
+/* Two views of one arc, neither in the other's history: the lower gives way, wherever it hears of the higher. */
+static bool give_way(struct node *n, const struct view *v)
+{
+	for (struct entry *e = n->entries; e < n->entries + ENTRY_MAX; e++)
+		if (e->used && e->mine && arc_overlap(e->v.arc, v->arc) && v->name.number > e->v.name.number &&
+		    !view_names(v, &n->self) && !changing(n, e)) {
+			superseded(n, e, v);
+			return true;
+		}
+	return false;
+}
+
+void on_find(struct node *n, const struct frame *f)
+{
+	const struct entry *own = entry_main(n);
+	struct frame r;
+
+	if (!f->arc_set || member_same(&f->from, &n->self))
+		return;
+	for (unsigned i = 0; i < f->view_count; i++)
+		if (give_way(n, &f->views[i]))
+			return;
+	frame_start(n, &r, FRAME_CONFIRM);
+	for (const struct entry *e = n->entries; e < n->entries + ENTRY_MAX; e++)
+		if (e->used && e->held && r.view_count < FRAME_VIEWS_MAX - 1 && arc_overlap(e->v.arc, f->arc))
+			r.views[r.view_count++] = e->v;
+	if (own && own->held && !arc_overlap(own->v.arc, f->arc))
+		r.views[r.view_count++] = own->v;
+	if (r.view_count)
+		frame_to(n, &r, &f->from);
+}
+
+void on_notify(struct node *n, const struct frame *f)
+{
+	struct frame r;
+
+	if (!f->view_count || f->views[0].arc.lo != n->self.id || !member_same(&f->views[0].owner, &f->from) ||
+	    member_same(&f->from, &n->self))
+		return;
+	if (give_way(n, &f->views[0]))
+		return;
+	if (entry_main(n) && (f->views[0].name.number >= n->candidate_number || n->now - n->candidate_at > 5000 ||
+			      member_same(&n->candidate, &f->from))) {
+		n->candidate = f->from;
+		n->candidate_at = n->now;
+		n->candidate_number = f->views[0].name.number;
+	}
+	frame_start(n, &r, FRAME_CONFIRM);
+	r.flag = true;
+	r.views[r.view_count++] = f->views[0];
+	frame_to(n, &r, &f->from);
+}
