@@ -220,6 +220,7 @@ static void publish(struct world *w, uint32_t from, struct packet *p)
 		t->retained = p->len ? packet_ref(p) : NULL;
 	}
 	judge_publish(w, from, p);
+	p->retain = false; /* to those subscribed already [MQTT-3.3.1-9] */
 	for (size_t i = 0; i < t->link_count; i++)
 		append(w, t->links[i], p);
 	for (size_t i = 0; i < w->wild_count; i++) {

@@ -56,8 +56,9 @@ static size_t add_view(char *text, size_t size, const struct view *v)
 			      v->name.number, v->name.maker, v->base.number, v->base.maker, v->arc.lo, v->arc.hi);
 	n += (size_t)add_member(text + n, size - n, "own", &v->owner);
 	n += (size_t)add_member(text + n, size - n, "bak", &v->backup);
-	for (unsigned i = 0; i < v->leaver_count; i++)
-		n += (size_t)add_member(text + n, size - n, "lv", &v->leavers[i]);
+	if (v->far_base.number)
+		n += (size_t)snprintf(text + n, size - n, " far %" PRIx64 ".%08x from %08x", v->far_base.number,
+				      v->far_base.maker, v->split);
 	n += (size_t)snprintf(text + n, size - n, "]");
 	return n;
 }
