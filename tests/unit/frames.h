@@ -34,15 +34,16 @@ static inline struct view frames_view(struct random *r)
 		.base = {random_sized(r), (uint32_t)random_sized(r)},
 		.arc = {(uint32_t)random_sized(r), (uint32_t)random_sized(r)},
 		.owner = frames_member(r),
-		.leaver_count = (uint8_t)random_below(r, VIEW_LEAVERS_MAX + 1),
 	};
 
 	if (random_below(r, 2)) {
 		v.backup = frames_member(r);
 		v.backup.memory |= 1;
 	}
-	for (size_t i = 0; i < v.leaver_count; i++)
-		v.leavers[i] = frames_member(r);
+	if (random_below(r, 2)) {
+		v.far_base = (struct view_name){random_sized(r), (uint32_t)random_sized(r)};
+		v.split = (uint32_t)random_sized(r);
+	}
 	return v;
 }
 
@@ -99,18 +100,17 @@ static inline bool frames_same_member(const struct member *a, const struct membe
 	return member_same(a, b) && conn_equal(&a->conn, &b->conn);
 }
 
+static inline bool frames_same_view_name(const struct view_name *a, const struct view_name *b)
+{
+	return a->number == b->number && a->maker == b->maker;
+}
+
 static inline bool frames_same_view(const struct view *a, const struct view *b)
 {
-	if (a->name.number != b->name.number || a->name.maker != b->name.maker || a->base.number != b->base.number ||
-	    a->base.maker != b->base.maker || a->arc.lo != b->arc.lo || a->arc.hi != b->arc.hi ||
-	    !frames_same_member(&a->owner, &b->owner) || !frames_same_member(&a->backup, &b->backup) ||
-	    a->leaver_count != b->leaver_count)
-		return false;
-	for (size_t i = 0; i < a->leaver_count; i++) {
-		if (!frames_same_member(&a->leavers[i], &b->leavers[i]))
-			return false;
-	}
-	return true;
+	return frames_same_view_name(&a->name, &b->name) && frames_same_view_name(&a->base, &b->base) &&
+	       frames_same_view_name(&a->far_base, &b->far_base) && a->split == b->split && a->arc.lo == b->arc.lo &&
+	       a->arc.hi == b->arc.hi && frames_same_member(&a->owner, &b->owner) &&
+	       frames_same_member(&a->backup, &b->backup);
 }
 
 static inline bool frames_same_record(const struct frame_record *a, const struct frame_record *b)
@@ -188,8 +188,8 @@ static inline const char *frames_out_of_bounds(const struct frame *f, const uint
 	if (f->view_count > FRAME_VIEWS_MAX || f->record_count > FRAME_RECORDS_MAX || f->id_count > FRAME_IDS_MAX)
 		return "a count";
 	for (size_t i = 0; i < f->view_count; i++) {
-		if (f->views[i].leaver_count > VIEW_LEAVERS_MAX)
-			return "leavers";
+		if (f->views[i].owner.conn.count >= CONN_COUNT_MAX || f->views[i].backup.conn.count >= CONN_COUNT_MAX)
+			return "a member's counter";
 	}
 	for (size_t i = 0; i < f->record_count; i++) {
 		const struct frame_record *r = &f->records[i];

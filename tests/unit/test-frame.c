@@ -54,9 +54,9 @@ static void golden_rest(void **state)
 					"\x03\x82\x05\x06\x04\x82\x01\x02\x05\x03\x07\x04\x08\x05\x09\x06\x0a\x02"
 					"\x0b\x82\x00\x00\x0c\xf5\x0d\x03\x0e\x07\x0f\x08\x10\x09\x11\x82\x0a\x0b"
 					"\x13\x61s\x14\x61r"
-					"\x15\x82\x89\x07\x08\x06\x09\x0a\x0b\x84\x01\x02\x03\x04\xf6\x80"
-					"\x89\x00\x00\x00\x00\x00\x00\x84\x00\x00\x00\x00"
-					"\x84\x01\x02\x03\x04\x81\x84\x05\x06\x07\x08"
+					"\x15\x82\x8b\x07\x08\x06\x09\x05\x0c\x0d\x0a\x0b\x84\x01\x02\x03\x04\xf6"
+					"\x8b\x00\x00\x00\x00\x00\x00\x00\x00\x00\x84\x00\x00\x00\x00"
+					"\x84\x01\x02\x03\x04"
 					"\x17\x82\x18\x2a\x00";
 	uint32_t ids[] = {42, 0};
 	struct frame f = {
@@ -77,8 +77,8 @@ static void golden_rest(void **state)
 		.peer = {10, 11},
 		.software = "s",
 		.reply = "r",
-		.views = {{{7, 8}, {6, 9}, {10, 11}, {1, 2, {3, 4}}, {0}, {{0}}, 0},
-			  {{0}, {0}, {0}, {0}, {1, 2, {3, 4}}, {{5, 6, {7, 8}}}, 1}},
+		.views = {{{7, 8}, {6, 9}, {5, 12}, 13, {10, 11}, {1, 2, {3, 4}}, {0}},
+			  {{0}, {0}, {0}, 0, {0}, {0}, {1, 2, {3, 4}}}},
 		.view_count = 2,
 		.ids = ids,
 		.id_count = 2,
@@ -161,11 +161,11 @@ static void the_largest_frame(void **state)
 	for (size_t i = 0; i < FRAME_VIEWS_MAX; i++)
 		f.views[i] = (struct view){{UINT64_MAX, UINT32_MAX},
 					   {UINT64_MAX, UINT32_MAX},
+					   {UINT64_MAX, UINT32_MAX},
+					   UINT32_MAX,
 					   {UINT32_MAX, UINT32_MAX},
 					   m,
-					   m,
-					   {m, m, m, m},
-					   VIEW_LEAVERS_MAX};
+					   m};
 	for (size_t i = 0; i < FRAME_RECORDS_MAX; i++)
 		f.records[i] = (struct frame_record){UINT32_MAX, UINT64_MAX, UINT64_MAX, (const uint8_t *)"", 0};
 	for (size_t i = 0; i < FRAME_IDS_MAX; i++)
