@@ -93,7 +93,7 @@ static const char *url_parse_bracketed(struct url *url, const char *text)
 		return "the host is too long";
 	memcpy(url->host, text + 1, len);
 	url->host[len] = '\0';
-	strcpy(plain, url->host);
+	memcpy(plain, url->host, len + 1);
 	plain[strcspn(plain, "%")] = '\0'; /* the zone of a link-local address */
 	if (inet_pton(AF_INET6, plain, &address) != 1)
 		return "what stands in brackets must be an IPv6 address";
@@ -150,12 +150,14 @@ static const char *url_parse_network(struct url *url, const char *text)
 
 static const char *url_parse_socket(struct url *url, const char *text)
 {
+	size_t len = strlen(text);
+
 	url->unix_socket = true;
 	if (text[0] != '/')
 		return "the socket's path must be absolute: unix:///run/mosquitto.sock";
-	if (strlen(text) >= sizeof(((struct sockaddr_un *)0)->sun_path))
+	if (len >= sizeof(((struct sockaddr_un *)0)->sun_path))
 		return "the socket's path is too long (at most 107 bytes)";
-	strcpy(url->host, text);
+	memcpy(url->host, text, len + 1);
 	return NULL;
 }
 

@@ -138,7 +138,7 @@ static void census_check_arcs(struct census *census)
 			census_report_arc(census, piece, owners);
 	}
 	if (count == 0)
-		strcpy(census_add_problem(census), "no node serves anything");
+		snprintf(census_add_problem(census), sizeof(census->problems->text), "no node serves anything");
 	free(cuts);
 }
 

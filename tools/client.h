@@ -17,9 +17,9 @@
 
 struct client;
 
-/* Connects: RC_OK and *client, or RC_UNREACHABLE or RC_REFUSED after an error line.
+/* Connects: RC_OK and *out, or RC_UNREACHABLE or RC_REFUSED after an error line.
  * The time-out of the settings runs from here. */
-enum exit_code client_open(const struct settings *settings, struct client **client);
+enum exit_code client_open(const struct settings *settings, struct client **out);
 
 /* Disconnects in good order.  NULL is fine. */
 void client_close(struct client *client);

@@ -146,10 +146,12 @@ static void a_full_disk_is_survived_and_told(void **state)
 	close(log.fd);
 }
 
-static void on_pipe(int signal)
+static volatile sig_atomic_t pipe_signals;
+
+static void on_pipe(int number)
 {
-	(void)signal;
-	fail_msg("the process's SIGPIPE handler was called");
+	(void)number;
+	pipe_signals++;
 }
 
 /* Whatever the process does with SIGPIPE: it is not the logger that raises it. */
@@ -172,6 +174,7 @@ static void a_closed_pipe_is_survived(void **state)
 	signal(SIGPIPE, SIG_IGN);
 	log_line(&log, LOG_INFO_LEVEL, "nobody listens");
 	signal(SIGPIPE, SIG_DFL);
+	assert_int_equal(pipe_signals, 0);
 	assert_int_equal(log.lost, 3);
 	close(ends[1]);
 }
