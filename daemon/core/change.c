@@ -60,7 +60,8 @@ static void make_merge(struct node *n)
 	struct arc arc;
 	struct view *v;
 
-	if (near->arc.hi != far->arc.lo) {
+	/* In a ring of one each continues the other: the far one ends at us. */
+	if (near->arc.hi != far->arc.lo || near->arc.hi == n->self.id) {
 		near = &c->base[1];
 		far = &c->base[0];
 	}
@@ -229,8 +230,6 @@ static void try_holds(struct node *n)
 
 static void attempt(struct node *n)
 {
-	struct change *c = &n->change;
-
 	make_views(n);
 	gather_parties(n);
 	store_own(n);

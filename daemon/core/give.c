@@ -183,7 +183,7 @@ void give_changed(struct node *n, uint32_t id)
 		memmove(g->ids, g->ids + g->id_next, (g->id_count - g->id_next) * sizeof(*g->ids));
 		g->id_count -= g->id_next;
 		g->id_next = 0;
-		if (g->id_count * 2 > g->id_room) {
+		if (g->id_count * 2 >= g->id_room) {
 			g->id_room = g->id_room ? g->id_room * 2 : 64;
 			g->ids = xrealloc(g->ids, g->id_room * sizeof(*g->ids));
 		}

@@ -69,6 +69,9 @@ static void attempt(struct node *n)
 	f.seq = s->count;
 	frame_send(n, &f, TOPIC_RING, 0);
 	out_publish(n, TOPIC_JOIN, 0, text, reference_format_id(text, sizeof(text), n->self.id), false);
+	/* Whoever made us go slowly is not heard any more. */
+	if (n->now - s->since >= 2 * INTERVAL_MAX)
+		s->interval = n->config.join_interval;
 	s->echoed = false;
 	s->last = n->now;
 	s->next = n->now + s->interval;

@@ -42,7 +42,7 @@ static enum node_state state_now(struct node *n)
 		if (!e->used || !e->mine)
 			continue;
 		own |= e->held || n->been_active;
-		suspect |= e->peer.memory && !e->confirmed && !n->change.kind;
+		suspect |= e->held && e->peer.memory && !e->confirmed && !n->change.kind;
 	}
 	if (!n->connected)
 		return own ? NODE_SUSPECT : NODE_CONNECTING;

@@ -69,7 +69,7 @@ void on_ask(struct node *n, const struct frame *f)
 	struct entry *e = entry_main(n);
 
 	if (!free_to_take(n) || !e || !entry_serves(n, e) || !f->arc_set || f->arc.hi != e->v.arc.lo ||
-	    member_same(&f->from, &n->self) || ring_contains(f->arc, n->self.id) != (f->arc.lo == n->self.id)) {
+	    member_same(&f->from, &n->self) || ring_contains(f->arc, n->self.id)) {
 		say(n, f, FRAME_BUSY);
 		return;
 	}

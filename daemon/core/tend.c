@@ -34,22 +34,19 @@ static bool candidate_fits(const struct node *n, const struct entry *e)
 	return n->candidate.memory && !member_same(&n->candidate, &e->peer) && n->now - n->candidate_at < 5000;
 }
 
-/* Another backup: mine is out, or my arc's neighbour has changed. */
+/* Another backup: mine is out, my arc has another neighbour, or there is no neighbour any more. */
 static bool tend_backup(struct node *n)
 {
 	for (struct entry *e = n->entries; e < n->entries + ENTRY_MAX; e++) {
-		bool end = e->used && e->v.arc.hi == n->self.id;
+		bool alone = e->v.arc.lo == e->v.arc.hi;
+		bool better = e->v.arc.hi == n->self.id && !alone && candidate_fits(n, e) &&
+			      !fence_blocks(n, &n->candidate);
 
 		if (!e->used || !e->mine || !e->held)
 			continue;
-		if (!out(n, e) && !(end && candidate_fits(n, e) && entry_serves(n, e)))
+		if (!out(n, e) && !((better || (alone && e->peer.memory)) && entry_serves(n, e)))
 			continue;
-		if (end && candidate_fits(n, e) && !fence_blocks(n, &n->candidate))
-			change_begin(n, CHANGE_BACKUP, e, NULL, &n->candidate);
-		else if (out(n, e))
-			change_begin(n, CHANGE_BACKUP, e, NULL, NULL);
-		else
-			continue;
+		change_begin(n, CHANGE_BACKUP, e, NULL, better ? &n->candidate : NULL);
 		return true;
 	}
 	return false;
