@@ -31,8 +31,7 @@
  * member = [id, memory, nonce, count]  2^32-1, 2^64-1, and as in conn
  * arc    = [lo, hi]                    2^32-1 each
  * view   = [number, maker, base number, base maker, far base number, far base maker, split, lo, hi, owner, backup]
- *          numbers 2^64-1, makers, lo and hi 2^32-1; owner a member; backup a member with a memory, or null;
- *          leavers an array of at most 4 members
+ *          numbers 2^64-1, makers, split, lo and hi 2^32-1; owner a member; backup a member with a memory, or null
  * record = [id, number, counter, value]  2^32-1, 2^64-1, 2^64-1, bytes of at most 16 MiB
  *
  * Arrays have exactly these lengths; lengths are definite; texts are UTF-8 without control characters.  Keys are unsigned, come in

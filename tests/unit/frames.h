@@ -53,7 +53,7 @@ enum { FRAMES_VALUE_MAX = 300 };
 static inline struct frame frames_random(struct random *r, struct frame_room *room,
 					 const uint8_t values[FRAMES_VALUE_MAX])
 {
-	uint64_t with = random_next(r) & random_next(r);
+	uint64_t half = random_next(r), with = half & random_next(r);
 	struct frame f = {.type = (enum frame_type)(1 + random_below(r, FRAME_TYPES - 1)),
 			  .records = room->records,
 			  .ids = room->ids};
