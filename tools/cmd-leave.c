@@ -100,6 +100,10 @@ static enum exit_code leave_locate(struct client *client, const struct settings 
 	} else if (code == RC_TIMEOUT) {
 		output_error("no ring answers at broker %s within %s", settings->broker_shown,
 			     client_timeout_text(settings, timeout));
+	} else if (code == RC_OK && census.silent_count > 0) {
+		output_error("no node '%s' among the %zu that answer; %zu more do not (see 'dhtctl ring')", name,
+			     census.count, census.silent_count);
+		code = RC_TIMEOUT;
 	} else if (code == RC_OK) {
 		output_error("no node '%s' among the %zu that answer (see 'dhtctl ring')", name, census.count);
 		code = RC_NO;

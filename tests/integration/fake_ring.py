@@ -87,7 +87,7 @@ def nodes(*ids, **names):
 
 class FakeRing:
     """.answer(key, value) may change what a get is told; .acks: whether puts are; .leaves: what a LEAVE does:
-    "left", "refused" or "stays"."""
+    "left", "refused" or "stays"; .before_ack, .before_answer: a payload that comes ahead of the right one."""
 
     def __init__(self, port, members=(), prefix=""):
         self.prefix = prefix + "/" if prefix else ""
@@ -95,7 +95,7 @@ class FakeRing:
         self.records = {}
         self.puts = []
         self.acks = self.gets = True
-        self.before_ack = None
+        self.before_ack = self.before_answer = None
         self.answer = lambda key, value: value
         self.leaves = "left"
         self.client = connect(port, ("put", "get", "ring", "in/+"), self._on_message, prefix=prefix)
@@ -108,6 +108,8 @@ class FakeRing:
         if topic == "put":
             self._on_put(m.payload)
         elif topic == "get" and self.gets:
+            if self.before_answer:
+                self._publish("res-get", self.before_answer)
             value = self.answer(m.payload, self.records.get(m.payload, b""))
             self._publish("res-get", m.payload + b"/" + value)
         elif topic == "ring":

@@ -175,11 +175,9 @@ def test_other_peoples_answers_are_not_ours(broker, fake):
     fake.acks = False
     fake.before_ack = b"somebody1s/77"
     refuses(run(broker, "put", 5, "x", "--timeout", "300ms"), TIMEOUT, "key 5", "300ms", "may have been stored")
-    fake.gets = False
-    with contextlib.closing(FakeRing(broker.port)) as other:
-        other.answer = lambda key, value: b"not yours"
-        other._publish("res-get", b"6/late")
-        assert run(broker, "get", 5).stdout == b"not yours"
+    fake.records[b"5"] = b"ours"
+    fake.before_answer = b"6/theirs"
+    assert run(broker, "get", 5).stdout == b"ours"
 
 
 # Terminals
@@ -381,12 +379,45 @@ def test_an_id_is_stronger_than_a_name(broker, make_fake):
 def test_leave_that_fails(broker, make_fake):
     fake = make_fake(*nodes(5, 6))
     refuses(run(broker, "leave", "n7"), NO, "no node 'n7'")
+    silent = fake.members.pop()
+    refuses(run(broker, "leave", silent.name), TIMEOUT, "1 more do not")  # nobody can say that there is no such node
+    fake.members.append(silent)
     fake.leaves = "refused"
     refuses(run(broker, "leave", "n5"), REFUSED, "n5", "only an active node")
     fake.leaves = "stays"
     refuses(run(broker, "leave", "n5", "--timeout", "600ms"), TIMEOUT, "n5", "begun to leave", "600ms")
     fake.members.clear()
     refuses(run(broker, "leave", "n5", "--timeout", "300ms"), TIMEOUT, "no ring")
+
+
+# Real nodes
+
+
+def test_the_tools_and_real_nodes(broker, ring):
+    nodes = ring(4).nodes
+    told = ring_json(broker)
+    assert told["problems"] == told["silent"] == []
+    assert {n["name"] for n in told["nodes"]} == {n.name for n in nodes}
+    assert sum(n["share"] for n in told["nodes"]) == pytest.approx(1)
+    assert run(broker, "demo").stdout.startswith(b"100/100 ")
+    assert sum(n["records"] for n in ring_json(broker)["nodes"]) == 100
+    assert run(broker, "put", 5, input=VALUES["all bytes"]).returncode == 0
+    assert run(broker, "get", 5).stdout == VALUES["all bytes"]
+    refuses(run(broker, "get", 6), NO, "absent")
+    for left, node in enumerate(nodes, 1):
+        name = str(next(n["id"] for n in told["nodes"] if n["name"] == node.name)) if left % 2 else node.name
+        assert run(broker, "leave", name, "--timeout", "15s").stdout == f"node {node.name} has left\n".encode()
+        assert node.wait() == 0
+        if left < len(nodes):
+            assert run(broker, "get", 5).stdout == VALUES["all bytes"]
+    refuses(run(broker, "ring", "--timeout", "300ms"), TIMEOUT, "no ring answers")
+
+
+def test_large_values_and_real_nodes(broker, ring):
+    ring(2)
+    for key, name in enumerate(("1 MiB", "16 MiB")):
+        assert run(broker, "put", key, "--timeout", "15s", input=VALUES[name]).returncode == 0
+        assert run(broker, "get", key, "--timeout", "15s").stdout == VALUES[name]
 
 
 # Brokers
