@@ -135,7 +135,7 @@ static void client_message_cb(void *arg, const struct mqtt_message *message)
 {
 	struct client *client = arg;
 
-	if (client->message != NULL)
+	if (client->message != NULL && !message->retained) /* what was retained answers nobody */
 		client->message(client->arg, message);
 }
 

@@ -24,7 +24,7 @@ enum exit_code client_open(const struct settings *settings, struct client **out)
 /* Disconnects in good order.  NULL is fine. */
 void client_close(struct client *client);
 
-/* Who gets the messages; the callback runs inside client_wait and client_subscribe. */
+/* Who gets the messages, retained ones left out; the callback runs inside client_wait and client_subscribe. */
 void client_listen(struct client *client, void (*message)(void *arg, const struct mqtt_message *message), void *arg);
 
 /* Subscribes and waits for the broker's consent; topics as topic_format makes them. */

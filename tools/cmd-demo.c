@@ -97,12 +97,6 @@ static void demo_draw(struct demo *demo, size_t done)
 		"########################################", (int)(BAR_WIDTH - filled), "", done, all);
 }
 
-static void demo_undraw(const struct demo *demo)
-{
-	if (demo->bar)
-		fputs("\r\033[K", stderr);
-}
-
 /* Publishes one operation and waits for its answer; the next step begins as soon as it is here. */
 static enum exit_code demo_step(struct demo *demo, enum topic_kind kind, const void *payload, size_t len)
 {
@@ -115,7 +109,6 @@ static enum exit_code demo_step(struct demo *demo, enum topic_kind kind, const v
 		code = client_wait(demo->client, &demo->answered, client_now() + demo->settings->timeout);
 	if (code != RC_TIMEOUT)
 		return code;
-	demo_undraw(demo);
 	output_error("no answer to the %s of key %u within %s (is a ring there? see 'dhtctl ring')",
 		     kind == TOPIC_PUT ? "put" : "get", demo->current->key,
 		     client_timeout_text(demo->settings, timeout));
@@ -153,10 +146,8 @@ static enum exit_code demo_get_all(struct demo *demo)
 		code = demo_step(demo, TOPIC_GET, payload,
 				 reference_format_id(payload, sizeof(payload), demo->pairs[i].key));
 		demo->equal += demo->matches;
-		if (code == RC_OK && !demo->matches) {
-			demo_undraw(demo);
+		if (code == RC_OK && !demo->matches)
 			output_error("key %u: another value came back", demo->pairs[i].key);
-		}
 	}
 	return code;
 }
@@ -179,7 +170,8 @@ static enum exit_code demo_run(struct demo *demo)
 	clock_gettime(CLOCK_MONOTONIC, &end);
 	if (code != RC_OK)
 		return code;
-	demo_undraw(demo);
+	if (demo->bar)
+		fputs("\r\033[K", stderr);
 	seconds = (double)(end.tv_sec - start.tv_sec) + (double)(end.tv_nsec - start.tv_nsec) / 1e9;
 	if (demo->settings->json)
 		printf("{\"keys\":%zu,\"equal\":%zu,\"seconds\":%.3f}\n", demo->count, demo->equal, seconds);

@@ -39,7 +39,7 @@ static void leave_message_cb(void *arg, const struct mqtt_message *message)
 	uint32_t id = 0;
 	enum topic_kind kind = topic_parse(message->topic, leave->prefix, &id);
 
-	if (message->retained || (kind != TOPIC_REPLY && kind != TOPIC_NODE))
+	if (kind != TOPIC_REPLY && kind != TOPIC_NODE)
 		return;
 	if (kind == TOPIC_NODE && message->len == 0)
 		leave->gone = leave->gone || id == leave->node.who.id;

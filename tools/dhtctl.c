@@ -175,9 +175,15 @@ static bool check_arguments(const struct command *command, const struct option_r
 	return false;
 }
 
-static enum exit_code run(struct settings *settings, const struct option_result *given)
+static enum exit_code run(struct settings *settings, struct option_result *given)
 {
 	const struct command *command = NULL;
+
+	if (given->arg_count > 0 && strcmp(given->args[0], "help") == 0) {
+		settings->help = true;
+		given->args++;
+		given->arg_count--;
+	}
 
 	if (settings->version) {
 		printf("dhtctl %s\n", DHT_VERSION);

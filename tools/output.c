@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <string.h>
+#include <unistd.h>
 
 void output_error(const char *format, ...)
 {
@@ -13,6 +14,8 @@ void output_error(const char *format, ...)
 	vsnprintf(line, sizeof(line), format, args);
 	va_end(args);
 	fflush(stdout);
+	if (isatty(STDERR_FILENO))
+		fputs("\r\033[K", stderr); /* a progress bar may stand there */
 	fputs("dhtctl: ", stderr);
 	output_escaped(stderr, (const uint8_t *)line, strlen(line));
 	fputc('\n', stderr);

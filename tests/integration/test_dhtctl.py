@@ -191,6 +191,18 @@ def test_a_terminal_gets_escapes_and_a_whole_line(broker, fake):
     assert Terminal(broker, "get", 5, stdout="tty").finish()[1] == b"line\r\n"
 
 
+def test_an_error_wipes_the_progress_bar(broker, fake):
+    fake.answer = lambda key, value: b"wrong"
+    code, shown, _, _ = Terminal(broker, "demo", "--keys", 1, stderr="tty").finish()
+    assert code == NO and b"\r\x1b[Kdhtctl: key " in shown and shown.endswith(b"\r\x1b[K")
+
+
+def test_retained_messages_answer_nobody(broker, fake):
+    fake.client.publish("res-get", b"5/old", retain=True)
+    assert run(broker, "put", 5, "new").returncode == 0
+    assert run(broker, "get", 5).stdout == b"new"
+
+
 def test_put_never_waits_silently_for_a_terminal(broker):
     code, _, out, err = Terminal(broker, "put", 5, stdin="tty").finish()
     assert (code, out) == (USAGE, b"")
@@ -611,7 +623,7 @@ def test_usage(args, parts):
     refuses(run("mqtt://127.0.0.1:1", *args), USAGE, *parts)
 
 
-@pytest.mark.parametrize("args", [["--help"], ["-h"], ["get", "--help"], ["--help", "--bogus"], ["--version"], ["-V"]])
+@pytest.mark.parametrize("args", [["--help"], ["-h"], ["get", "--help"], ["--help", "--bogus"], ["help"], ["help", "get"], ["--version"], ["-V"]])
 def test_help_needs_no_broker(args):
     done = run("mqtt://127.0.0.1:1", *args)
     assert (done.returncode, done.stderr) == (0, b"")
