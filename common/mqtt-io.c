@@ -33,14 +33,6 @@ static void link_connack_cb(struct mosquitto *mosq, void *arg, int code)
 	l->refusal = code;
 }
 
-static void link_disconnect_cb(struct mosquitto *mosq, void *arg, int rc)
-{
-	(void)mosq;
-	(void)rc;
-	/* Not all ends come by here, so link_check decides; but the descriptor is closed already. */
-	link_drop_events(arg);
-}
-
 static void link_message_cb(struct mosquitto *mosq, void *arg, const struct mosquitto_message *message)
 {
 	static const uint8_t nothing[1] = {0};
@@ -53,8 +45,7 @@ static void link_message_cb(struct mosquitto *mosq, void *arg, const struct mosq
 	};
 
 	(void)mosq;
-	if (l->phase == PHASE_UP)
-		l->callbacks->message(l->arg, &m);
+	l->callbacks->message(l->arg, &m);
 	/* loop_read takes an EAGAIN left behind here for its own: every packet queued writes a byte to a socket pair
 	 * that nobody drains in this mode, until it is full (lib/packet_mosq.c:packet__queue). */
 	errno = 0;
@@ -81,7 +72,7 @@ static void link_subscribe_cb(struct mosquitto *mosq, void *arg, int mid, int co
 
 	(void)mosq;
 	/* A refusal is a granted QoS of 0x80; every return code on the way is success. */
-	if (p && l->phase == PHASE_UP)
+	if (p)
 		l->callbacks->subscribed(l->arg, p->filter, count == 1 && granted[0] >= 0 && granted[0] <= 2);
 	free(p);
 	errno = 0;
@@ -109,7 +100,6 @@ static void link_publish_cb(struct mosquitto *mosq, void *arg, int mid)
 void link_set_callbacks(struct mqtt_link *l)
 {
 	mosquitto_connect_callback_set(l->mosq, link_connack_cb);
-	mosquitto_disconnect_callback_set(l->mosq, link_disconnect_cb);
 	mosquitto_message_callback_set(l->mosq, link_message_cb);
 	mosquitto_publish_callback_set(l->mosq, link_publish_cb);
 	mosquitto_subscribe_callback_set(l->mosq, link_subscribe_cb);

@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -170,45 +169,19 @@ static struct mosquitto *link_handle(struct mqtt_link *l)
 	return mosq;
 }
 
-/* libmosquitto connects to a Unix socket without O_NONBLOCK, which sleeps while the listener's queue is full, for ever if
- * the broker hangs.  So somebody who does not sleep looks first.  (Between the two looks another may take the last
- * place; then the loop waits for the broker's next accept.) */
-static int link_probe_socket(const char *path)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	int error = 0;
-
-	if (fd < 0)
-		return errno;
-	if (strlen(path) >= sizeof(address.sun_path)) {
-		error = ENAMETOOLONG;
-	} else {
-		memcpy(address.sun_path, path, strlen(path));
-		if (connect(fd, (struct sockaddr *)&address, sizeof(address)))
-			error = errno;
-	}
-	(void)close(fd);
-	return error;
-}
-
+/* What connect(2) says at once. */
 static const char *link_strerror(int error)
 {
-	return error == EAGAIN ? "the socket's queue is full" : strerror(error);
+	return error == EAGAIN ? "the socket's queue is full" : strerror(error); /* a Unix socket's */
 }
 
 static void link_next_address(struct mqtt_link *l)
 {
 	const struct url *url = &l->config->url;
 	const char *host = url->unix_socket ? url->host : l->addresses.text[l->address];
-	int error = url->unix_socket ? link_probe_socket(host) : 0;
 	int fd;
 	int rc;
 
-	if (error) {
-		link_try_failed(l, link_strerror(error));
-		return;
-	}
 	l->phase = PHASE_CONNECT;
 	l->mosq = link_handle(l);
 	link_set_callbacks(l);
@@ -363,6 +336,7 @@ void mqtt_link_finish(struct mqtt_link *l, unsigned timeout_ms)
 
 void mqtt_link_hang_up(struct mqtt_link *l)
 {
+	link_drop_events(l);
 	(void)mosquitto_disconnect(l->mosq);
 	(void)mosquitto_loop_write(l->mosq, 1);
 	link_fail_text(l, MQTT_OK, "");
