@@ -166,6 +166,11 @@ class Broker:
         return re.findall(r"Client (\S+) (?:disconnected|closed its connection|has exceeded timeout|already connected)",
                           self.log_text())
 
+    def open_ids(self):
+        """The client ids of the connections that have not ended."""
+        ended = set(self.ended_ids())
+        return [i for i in self.connected_ids() if i not in ended]
+
 
 class LogPump:
     """Writes what processes say to their files, each line with the time it came: one thread for all of them."""
@@ -255,7 +260,7 @@ class Node:
             command += ["--name", self.name]
         if self.id is not None:
             command += ["--id", str(self.id)]
-        env = dict(os.environ, NOTIFY_SOCKET="@" + address[1:], **self.env)
+        env = {**os.environ, "NOTIFY_SOCKET": "@" + address[1:], **self.env}
         read, write = os.pipe()
         self.started = time.monotonic()
         self.killed = False
