@@ -8,20 +8,36 @@
 
 /* ---- topics ---- */
 
+/* The slot of a name: its own, or the free one where it belongs. */
+static size_t topic_slot(const struct world *w, const char *name)
+{
+	size_t mask = w->topic_slots - 1, slot = hash_bytes(name, strlen(name)) & mask;
+
+	while (w->topic_index[slot] && strcmp(w->topics[w->topic_index[slot] - 1].name, name) != 0)
+		slot = (slot + 1) & mask;
+	return slot;
+}
+
+static void topic_index_grow(struct world *w)
+{
+	if (w->topic_count * 2 < w->topic_slots)
+		return;
+	free(w->topic_index);
+	w->topic_slots = w->topic_slots ? w->topic_slots * 2 : 256;
+	w->topic_index = xcalloc(w->topic_slots, sizeof(*w->topic_index));
+	for (uint32_t i = 0; i < w->topic_count; i++)
+		w->topic_index[topic_slot(w, w->topics[i].name)] = i + 1;
+}
+
 uint32_t topic_intern(struct world *w, const char *name)
 {
-	size_t n = sizeof(w->topic_index) / sizeof(w->topic_index[0]);
-	size_t slot = hash_bytes(name, strlen(name)) % n;
 	struct sim_topic *t;
+	size_t slot;
 
-	for (; w->topic_index[slot]; slot = (slot + 1) % n) {
-		uint32_t i = w->topic_index[slot] - 1;
-
-		if (strcmp(w->topics[i].name, name) == 0)
-			return i;
-	}
-	if (w->topic_count >= n / 2)
-		mem_die("the simulator's table of topics is full");
+	topic_index_grow(w);
+	slot = topic_slot(w, name);
+	if (w->topic_index[slot])
+		return w->topic_index[slot] - 1;
 	w->topics = sim_grow(w->topics, w->topic_count, &w->topic_room, sizeof(*w->topics));
 	t = &w->topics[w->topic_count];
 	*t = (struct sim_topic){.name = xstrdup(name), .wildcard = strpbrk(name, "+#") != NULL};
@@ -398,5 +414,6 @@ void broker_free(struct world *w)
 		packet_unref(w->topics[i].retained_old);
 	}
 	free(w->topics);
+	free(w->topic_index);
 	free(w->wild);
 }

@@ -26,6 +26,7 @@ static void draw_network(struct world *w)
 	}
 	s->fence_lost = !s->gentle && half(w) ? (uint32_t)rng_scale(r, 10000, 500000) : 0;
 	s->outbox_high = rng_scale(r, 1024, 1 << 20);
+	s->join_attempts = rng_below(r, 8) == 0 ? 100 : (unsigned)rng_range(r, 4, 30);
 }
 
 static void draw_load(struct world *w)

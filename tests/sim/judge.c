@@ -1,9 +1,10 @@
 /* The judges.  Which fault suspends which of them stands here and nowhere else:
  *
- * - One owner (I1): after every step, always.  A probe point is served by at most one node that reaches the broker.
+ * - One owner (I1): after every step, always.  A key is served by at most one node that reaches the broker; so is every
+ *   other probe point, looked at every fourth step.
  * - Once (I5): every put acked at most once, every get answered at most once, always; nothing answered that was not asked.
  * - A register (I3, I4): always, but when a key is served by another node than before, and the old one was killed or its
- *   connection closed by a fault, or it left as the last of its ring, its only copy may be gone: older values are
+ *   connection closed by a fault, or the last owner of all has left since, its only copy may be gone: older values are
  *   excused until the next acked put (history.c).
  * - Live (I7): every operation is answered, but for those in flight when, or sent before the ring was whole again after,
  *   a fault other than a join or a leave, or sent when no node was active.  With joins and leaves alone nothing is excused.
@@ -80,13 +81,44 @@ bool judge_excuses(struct world *w)
 
 /* ---- one owner ---- */
 
+/* A seeker serves nothing by its state, so it is looked at here and there only; a member's keys are looked at always,
+ * its other points one in PROBE_STRIDE a step. */
+#define PROBE_STRIDE 4
+
+static void probe_step(struct world *w, struct proc *p)
+{
+	bool seeker = p->state == NODE_CONNECTING || p->state == NODE_JOINING;
+	unsigned first = (unsigned)w->stats[STAT_STEPS] % PROBE_STRIDE;
+
+	if (seeker)
+		p->serves = 0;
+	for (unsigned i = 0; i < w->probe_count; i++) {
+		if (seeker ? i % 16 != first : i >= w->swarm.keys && i % PROBE_STRIDE != first)
+			continue;
+		p->serves &= ~((uint64_t)1 << i);
+		p->serves |= (uint64_t)node_serves(p->node, w->probes[i]) << i;
+	}
+}
+
+static uint64_t probe_all(const struct world *w, const struct proc *p)
+{
+	uint64_t serves = 0;
+
+	for (unsigned i = 0; i < w->probe_count; i++)
+		serves |= (uint64_t)node_serves(p->node, w->probes[i]) << i;
+	return serves;
+}
+
 static bool copy_died(const struct world *w, const struct served *last, uint64_t *died)
 {
-	const struct proc *p = w->procs[last->proc];
 	const struct link *l = &w->links[last->link];
 
 	*died = l->state == LINK_DEAD ? l->closed : w->place;
-	return p->killed || p->lonely_exit || (l->state == LINK_DEAD && !l->clean);
+	if (w->procs[last->proc]->killed || (l->state == LINK_DEAD && !l->clean))
+		return true;
+	if (last->gone)
+		*died = last->died;
+	return last->gone;
 }
 
 static void served_by(struct world *w, unsigned key, const struct proc *p)
@@ -94,7 +126,7 @@ static void served_by(struct world *w, unsigned key, const struct proc *p)
 	struct served *last = &w->served[key];
 	uint64_t died;
 
-	if (last->proc == p->index) {
+	if (last->proc == p->index && !last->gone) {
 		w->stats[STAT_BACK] += last->link != p->link;
 		last->link = p->link;
 		return;
@@ -112,23 +144,26 @@ static void served_by(struct world *w, unsigned key, const struct proc *p)
 
 void judge_step(struct world *w, struct proc *p)
 {
-	uint64_t serves = 0;
+	struct arc arc;
+	uint64_t both;
 
 	p->state = node_get_state(p->node);
-	for (unsigned i = 0; i < w->probe_count; i++)
-		serves |= (uint64_t)node_serves(p->node, w->probes[i]) << i;
-	p->serves = serves;
-	if (!serves || !proc_reaches(w, p))
+	p->owns = node_get_arc(p->node, &arc);
+	probe_step(w, p);
+	if (!p->serves || !proc_reaches(w, p))
 		return;
 	for (size_t i = 0; i < w->proc_count; i++) {
 		const struct proc *q = w->procs[i];
 
-		if (q != p && (q->serves & serves) && proc_reaches(w, q))
+		if (q == p || !(q->serves & p->serves) || !proc_reaches(w, q))
+			continue;
+		both = probe_all(w, p) & probe_all(w, q);
+		if (both)
 			fail(w, "I1: %s and %s both serve %08x and both reach the broker", p->label, q->label,
-			     w->probes[__builtin_ctzll(q->serves & serves)]);
+			     w->probes[__builtin_ctzll(both)]);
 	}
 	for (unsigned i = 0; i < w->swarm.keys; i++) {
-		if (serves >> i & 1)
+		if (p->serves >> i & 1)
 			served_by(w, i, p);
 	}
 }
@@ -242,17 +277,36 @@ void judge_publish(struct world *w, uint32_t link, const struct packet *p)
 
 /* ---- the end of a process, and of the run ---- */
 
-void judge_exit(struct world *w, struct proc *p, int code)
+static bool nobody_owns(const struct world *w, const struct proc *but)
 {
-	bool alone = true;
 	struct arc arc;
 
 	for (size_t i = 0; i < w->proc_count; i++) {
 		const struct proc *q = w->procs[i];
 
-		if (q != p && q->alive && node_get_arc(q->node, &arc))
-			alone = false;
+		if (q != but && q->alive && node_get_arc(q->node, &arc))
+			return false;
 	}
+	return true;
+}
+
+/* The last owner takes every record with it, whoever served it last. */
+static void all_gone(struct world *w)
+{
+	w->stats[STAT_EXIT_LAST]++;
+	judge_disturbed(w);
+	for (unsigned k = 0; k < w->swarm.keys; k++) {
+		struct served *last = &w->served[k];
+
+		if (last->proc != NONE && !last->gone) {
+			last->gone = true;
+			last->died = w->place;
+		}
+	}
+}
+
+void judge_exit(struct world *w, struct proc *p, int code)
+{
 	if (!p->stop_asked) {
 		w->stats[STAT_EXIT_OTHER]++;
 		if (p->state == NODE_ACTIVE || !w->identities[p->identity].twin)
@@ -261,11 +315,8 @@ void judge_exit(struct world *w, struct proc *p, int code)
 		return;
 	}
 	w->stats[STAT_EXIT_STOP]++;
-	if (alone) {
-		w->stats[STAT_EXIT_LAST]++;
-		p->lonely_exit = true;
-		judge_disturbed(w);
-	}
+	if (p->owns && nobody_owns(w, p))
+		all_gone(w);
 }
 
 static int by_end(const void *a, const void *b)

@@ -155,7 +155,7 @@ struct proc {
 	bool killed;
 	bool stop_asked;
 	bool paused;
-	bool lonely_exit;      /* left as the last owner: nobody could take the records */
+	bool owns;             /* an arc ended at it, after its last step */
 	bool connected;        /* the node has been told so */
 	uint64_t clock_origin; /* ms */
 	uint64_t memory;
@@ -235,6 +235,7 @@ struct swarm {
 	unsigned put_share; /* of 100 */
 	size_t value_len;
 	size_t outbox_high;
+	unsigned join_attempts; /* the default, or fewer: what a seed takes of real time is mostly these */
 	unsigned aim_type; /* enum frame_type, FRAME_NONE: no aim */
 	uint32_t aim_chance;
 	unsigned aim_left;
@@ -251,9 +252,11 @@ struct sim_options {
 #define KEYS_MAX 16
 #define PROBES_MAX 48
 
-/* Who served a probe point last, and by which connection. */
+/* Who served a key last, and by which connection. */
 struct served {
 	uint32_t proc, link;
+	bool gone;     /* the last owner of the ring has left since, and every record with it */
+	uint64_t died; /* ... at this place */
 };
 
 /* A key's only copy died: the place of its server's end, and where the next one began to serve. */
@@ -273,7 +276,8 @@ struct world {
 	size_t link_count, link_room;
 	struct sim_topic *topics;
 	size_t topic_count, topic_room;
-	uint32_t topic_index[1024]; /* open addressing by the name's hash, index + 1 */
+	uint32_t *topic_index; /* open addressing by the name's hash, index + 1 */
+	size_t topic_slots;    /* a power of two, at least twice the topics */
 	uint32_t *wild;             /* topics that are filters with wildcards */
 	size_t wild_count, wild_room;
 	bool broker_up;

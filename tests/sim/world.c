@@ -77,10 +77,18 @@ static void begin(struct world *w)
 
 /* ---- the quiet phase ---- */
 
+/* A ring must be there in the end, whoever has left or been refused. */
+static void start_if_none(struct world *w)
+{
+	for (uint32_t i = 0; i < w->proc_count; i++) {
+		if (w->procs[i]->alive && !w->procs[i]->stop_asked)
+			return;
+	}
+	proc_start(w, identity_new(w, (uint32_t)rng_next(&w->rng_node)));
+}
+
 static void be_quiet(struct world *w)
 {
-	bool anybody = false;
-
 	trace(w, "world   is quiet from now on");
 	w->quiet = true;
 	w->quiet_since = w->now;
@@ -90,12 +98,8 @@ static void be_quiet(struct world *w)
 	w->swarm.drop = w->swarm.tail = w->swarm.fence_lost = 0;
 	for (unsigned i = 0; i < w->options.clients; i++)
 		w->clients[i].left = 0;
-	for (uint32_t i = 0; i < w->proc_count; i++) {
+	for (uint32_t i = 0; i < w->proc_count; i++)
 		proc_resume(w, i);
-		anybody = anybody || (w->procs[i]->alive && !w->procs[i]->stop_asked);
-	}
-	if (!anybody)
-		proc_start(w, identity_new(w, (uint32_t)rng_next(&w->rng_node)));
 	queue_push(&w->queue, w->now + CHECK_EVERY, ENTRY_CHECK, 0, 0, NULL);
 }
 
@@ -131,8 +135,11 @@ static void finish(struct world *w)
 static void look_round(struct world *w)
 {
 	char why[200] = "";
-	bool whole = judge_whole(w, why, sizeof(why));
+	bool whole;
 
+	if (w->now > w->trouble_until)
+		start_if_none(w);
+	whole = judge_whole(w, why, sizeof(why));
 	if (whole && w->whole_since == UINT64_MAX)
 		w->whole_since = w->now;
 	if (!whole)
