@@ -14,6 +14,8 @@
 
 /* Packets read in one go before the rest of the loop gets its turn. */
 #define LINK_BURST 64
+/* So many packets are worth a cork. */
+#define LINK_CORK_FROM 4
 /* A packet in libmosquitto's queue costs about so much beside its bytes. */
 #define LINK_PACKET_OVERHEAD 96
 /* Mosquitto closes the connection on a topic of more than 200 slashes, and the client library does not know it. */
@@ -122,8 +124,8 @@ void link_drop_queue(struct mqtt_link *l)
 
 /* ---- writing ---- */
 
-/* The stream leaves in as few segments as it can while corked: one wake-up of the broker for a burst of answers, not
- * one each (measured: tests/bench/transport). */
+/* While corked the stream leaves in as few segments as it can.  Measured with an echo and 128 requests on the way: a
+ * third less CPU time here than with a segment for each answer.  A few answers are not worth the two calls. */
 static void link_cork(struct mqtt_link *l, int on)
 {
 	int fd = mosquitto_socket(l->mosq);
@@ -143,7 +145,7 @@ static void link_watch_writes(struct mqtt_link *l)
 void link_flush(struct mqtt_link *l)
 {
 	size_t before = l->sizes.count;
-	bool cork = l->unflushed > 1;
+	bool cork = l->unflushed >= LINK_CORK_FROM;
 	int rc;
 
 	l->unflushed = 0;

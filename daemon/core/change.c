@@ -211,6 +211,7 @@ static void change_holds(struct node *n)
 	}
 	send_holds(n);
 	c->kind = CHANGE_NONE;
+	n->candidate.memory = 0; /* what it was told of is past; it says so again if it is not */
 	n->recheck = true;
 	if (kind == CHANGE_GIVE)
 		give_stored(n);

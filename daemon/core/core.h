@@ -223,6 +223,7 @@ struct node {
 	unsigned recent_next;
 	struct member candidate; /* who NOTIFYed as my successor */
 	uint64_t candidate_at, candidate_number;
+	struct member heir; /* the owner behind an arc of mine that is not in its place */
 	uint64_t notify_at;      /* when to NOTIFY my predecessor next */
 	uint64_t notify_since;   /* since when it does not answer; 0 */
 	uint64_t hole_since;     /* since when everybody is asked about the hole behind me; 0 */
@@ -293,6 +294,7 @@ struct entry *entry_main(struct node *n);                      /* the own arc th
 struct entry *entry_named(struct node *n, const struct view_name *name);
 struct entry *entry_add(struct node *n, const struct view *v, bool held);
 void entry_drop(struct node *n, struct entry *e);
+void entry_newest_conn(const struct node *n, struct member *m);
 void entry_past(struct node *n, struct arc arc, uint64_t number);
 uint64_t entry_past_number(const struct node *n, struct arc arc);
 bool entry_serves(const struct node *n, const struct entry *e);

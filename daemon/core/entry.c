@@ -49,7 +49,7 @@ struct entry *entry_named(struct node *n, const struct view_name *name)
 }
 
 /* The newest connection we know of a member, whichever view told us. */
-static void newest_conn(const struct node *n, struct member *m)
+void entry_newest_conn(const struct node *n, struct member *m)
 {
 	for (const struct entry *e = n->entries; e < n->entries + ENTRY_MAX; e++)
 		if (e->used && member_same(&e->peer, m) && e->peer.conn.count > m->conn.count)
@@ -69,7 +69,7 @@ struct entry *entry_add(struct node *n, const struct view *v, bool held)
 	*e = (struct entry){ .v = *v, .mine = member_same(&v->owner, &n->self), .held = held, .heard = n->now };
 	e->peer = e->mine ? v->backup : v->owner;
 	if (e->peer.memory)
-		newest_conn(n, &e->peer);
+		entry_newest_conn(n, &e->peer);
 	e->used = true;
 	if (v->name.number > n->number)
 		n->number = v->name.number;
@@ -109,8 +109,27 @@ bool entry_serves(const struct node *n, const struct entry *e)
 	return e->used && e->mine && e->held && (!e->peer.memory || e->confirmed) && node_ready(n);
 }
 
+/* Whoever is dealt with under an older connection has a new one. */
+static void heard_elsewhere(struct node *n, const struct member *from)
+{
+	for (unsigned i = 0; n->change.kind && i < n->change.party_count; i++) {
+		struct party *p = &n->change.party[i];
+
+		if (member_same(&p->m, from) && from->conn.count > p->m.conn.count) {
+			p->m.conn = from->conn;
+			p->stored = false;
+			n->change.sent = 0;
+		}
+	}
+	if (n->give.phase && member_same(&n->give.taker, from) && from->conn.count > n->give.taker.conn.count)
+		n->give.taker.conn = from->conn;
+	if (n->take.phase && member_same(&n->take.giver, from) && from->conn.count > n->take.giver.conn.count)
+		n->take.giver.conn = from->conn;
+}
+
 void entry_heard(struct node *n, const struct member *from)
 {
+	heard_elsewhere(n, from);
 	for (struct entry *e = n->entries; e < n->entries + ENTRY_MAX; e++) {
 		if (!e->used || !member_same(&e->peer, from) || from->conn.count < e->peer.conn.count)
 			continue;

@@ -39,6 +39,7 @@ void fence_want(struct node *n, const struct member *m, const char *why)
 		if (f->state != FENCE_FREE)
 			continue;
 		f->m = *m;
+		entry_newest_conn(n, &f->m);
 		out_log(n, 4, "node %08x: %s -> fencing it", m->id, why);
 		connect(n, f);
 		return;
@@ -105,7 +106,7 @@ static bool named(const struct node *n, const struct member *m)
 	for (size_t i = 0; n->seek.active && i < n->seek.listed_count; i++)
 		if (member_same(&n->seek.listed[i], m))
 			return true;
-	return false;
+	return member_same(&n->hole_member, m);
 }
 
 void fence_tick(struct node *n, uint64_t *next)

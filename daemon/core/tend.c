@@ -80,6 +80,11 @@ static bool tend_misplaced(struct node *n)
 				give_begin(n, &g->peer, e->v.arc, true);
 				return true;
 			}
+		if (n->heir.memory) {
+			give_begin(n, &n->heir, e->v.arc, true);
+			n->heir.memory = 0; /* it asks again if it comes to nothing */
+			return true;
+		}
 	}
 	return false;
 }
@@ -204,6 +209,14 @@ void on_leave_public(struct node *n, const uint8_t *p, size_t len)
 			    reference_format_ack_leave(text, sizeof(text), l.id, n->self.id), false);
 }
 
+static bool owns(const struct node *n)
+{
+	for (const struct entry *e = n->entries; e < n->entries + ENTRY_MAX; e++)
+		if (e->used && e->mine)
+			return true;
+	return false;
+}
+
 void tend(struct node *n, uint64_t *next)
 {
 	bool frozen = n->give.phase > GIVE_STREAM && n->give.phase < GIVE_SEALED;
@@ -219,6 +232,11 @@ void tend(struct node *n, uint64_t *next)
 	if (!n->change.kind && !n->give.phase && !n->take.phase && n->now >= n->retry_at)
 		if (tend_misplaced(n) || (!n->stopping && waiting_offer(n)))
 			return;
+	if (n->been_active && !n->seek.active && !n->stopping && !owns(n) && !n->take.phase) {
+		out_log(n, 4, "owns no arc any more -> joining again");
+		seek_begin(n);
+		soonest(next, n->now);
+	}
 leaving:
 	if (n->stopping)
 		tend_leaving(n, next);

@@ -181,7 +181,6 @@ static void watch_hole(struct node *n, uint64_t *next)
 		n->hole_since = n->now;
 		n->hole_answered = false;
 		n->hole_near = n->self.id;
-		n->hole_sent = 0;
 		n->hole_member.memory = 0;
 	}
 	hole = (struct arc){ n->hole_near, e->v.arc.lo };
@@ -444,9 +443,14 @@ void on_find(struct node *n, const struct frame *f)
 
 	if (!f->arc_set || member_same(&f->from, &n->self))
 		return;
-	for (unsigned i = 0; i < f->view_count; i++)
+	for (unsigned i = 0; i < f->view_count; i++) {
 		if (give_way(n, &f->views[i]))
 			return;
+		for (const struct entry *e = n->entries; e < n->entries + ENTRY_MAX; e++)
+			if (e->used && e->mine && e->held && e->v.arc.hi != n->self.id &&
+			    e->v.arc.hi == f->views[i].arc.lo && member_same(&f->views[i].owner, &f->from))
+				n->heir = f->from;
+	}
 	frame_start(n, &r, FRAME_CONFIRM);
 	for (const struct entry *e = n->entries; e < n->entries + ENTRY_MAX; e++)
 		if (e->used && e->held && r.view_count < FRAME_VIEWS_MAX - 1 && arc_overlap(e->v.arc, f->arc))

@@ -138,8 +138,9 @@ class FakeRing:
         reason = "REASON_NOT_ACTIVE" if self.leaves == "refused" else "REASON_LEAVING"
         self.client.publish(frame[REPLY], encode({VERSION: 1, TYPE: TYPES["FRAME_REPLY"], FROM: [id, id + 1, 5, 1],
                                                   REASON: REASONS[reason]}))
-        if self.leaves == "left":
+        if self.leaves != "refused":
             self._publish(f"node/{id:08x}", node.status("NODE_LEAVING"), retain=True)
+        if self.leaves == "left":
             self._publish(f"node/{id:08x}", node.status("NODE_LEFT"), retain=True)
 
     def close(self):

@@ -73,11 +73,10 @@ def test_the_wire_of_a_leave(ring, spy, client):
     assert client.get(1500) == b"mine"
 
 
-def test_the_last_one_leaves(ring, spy):
+def test_the_last_one_leaves(ring):
     r = ring(2)
     for node in r.nodes:
         node.leave()
-    assert len(spy.texts("leave")) == 2
     r.add().wait_ready()  # and whoever comes then founds anew
 
 

@@ -1,13 +1,16 @@
 """A second node with an id or a name in use is refused with a clear error; the first is not disturbed."""
+import re
+
 import pytest
 
 from harness import SPACE, wait_for
 from test_core import spread
 
 
-def undisturbed(broker, ids_before):
-    """None of these connections has ended."""
-    return not set(ids_before) & set(broker.ended_ids())
+def undisturbed(broker, before):
+    """None of these connections of nodes has ended (their client ids are a "d" and 22 hex digits)."""
+    nodes = {i for i in before if re.fullmatch(r"d[0-9a-f]{22}", i)}
+    return nodes and not nodes - set(broker.open_ids())
 
 
 @pytest.mark.parametrize("same", ["id", "name"])
@@ -18,7 +21,7 @@ def test_second_one_is_refused(broker, ring, client, make_proxy, same):
     r.add(id=SPACE // 2)
     r.wait_whole(2)
     records = client.fill(50)
-    before = broker.connected_ids()
+    before = broker.open_ids()
     if same == "id":
         second = r.add(name="other", id=1000)
     else:
@@ -34,7 +37,7 @@ def test_second_one_is_refused(broker, ring, client, make_proxy, same):
 def test_many_seconds_at_once(broker, ring, client):
     r = ring(2, ids=spread(2))
     records = client.fill(20)
-    before = broker.connected_ids()
+    before = broker.open_ids()
     seconds = [r.add(name=f"other{i}", id=spread(2)[i % 2]) for i in range(4)]
     assert [s.wait() for s in seconds] == [77] * 4
     r.wait_whole(2)
