@@ -1,7 +1,6 @@
 #include "text.h"
 
-/* The code point at p (len > 0), *used bytes of it; -1 if it is none. */
-static int32_t utf8_next(const uint8_t *p, size_t len, size_t *used)
+int32_t text_next(const uint8_t *p, size_t len, size_t *used)
 {
 	static const int32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
 	size_t n = p[0] < 0x80 ? 1 : p[0] < 0xc0 ? 0 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : p[0] < 0xf8 ? 4 : 0;
@@ -26,7 +25,7 @@ bool text_is_clean(const uint8_t *p, size_t len)
 	size_t used;
 
 	for (size_t i = 0; i < len; i += used) {
-		int32_t c = utf8_next(p + i, len - i, &used);
+		int32_t c = text_next(p + i, len - i, &used);
 
 		if (c < 0x20 || (c >= 0x7f && c <= 0x9f))
 			return false;

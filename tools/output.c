@@ -5,6 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../common/text.h"
+
 void output_error(const char *format, ...)
 {
 	char line[1200];
@@ -21,51 +23,26 @@ void output_error(const char *format, ...)
 	fputc('\n', stderr);
 }
 
-/* How many bytes the UTF-8 character at p takes; 0 if there is none (overlong forms and surrogates included). */
-static size_t output_utf8(const uint8_t *p, size_t len)
-{
-	static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-	size_t need = p[0] < 0x80 ? 1 : p[0] >= 0xf0 ? 4 : p[0] >= 0xe0 ? 3 : 2;
-	uint32_t code = p[0] & (0xffu >> (need + 1));
-
-	if (need == 1)
-		return 1;
-	if (p[0] < 0xc2 || p[0] > 0xf4 || need > len)
-		return 0;
-	for (size_t i = 1; i < need; i++) {
-		if ((p[i] & 0xc0) != 0x80)
-			return 0;
-		code = code << 6 | (p[i] & 0x3f);
-	}
-	return code < least[need] || code > 0x10ffff || (code >= 0xd800 && code < 0xe000) ? 0 : need;
-}
-
 bool output_is_utf8(const uint8_t *bytes, size_t len)
 {
 	for (size_t i = 0, step; i < len; i += step) {
-		step = output_utf8(bytes + i, len - i);
-		if (step == 0)
+		if (text_next(bytes + i, len - i, &step) < 0)
 			return false;
 	}
 	return true;
 }
 
-static bool output_drives_terminal(const uint8_t *p, size_t step)
+static bool output_drives_terminal(int32_t c)
 {
-	if (step == 1)
-		return (p[0] < 0x20 && p[0] != '\n' && p[0] != '\t') || p[0] == 0x7f;
-	return step == 2 && p[0] == 0xc2 && p[1] < 0xa0; /* C1 */
+	return (c < 0x20 && c != '\n' && c != '\t') || (c >= 0x7f && c < 0xa0);
 }
 
 void output_escaped(FILE *out, const uint8_t *bytes, size_t len)
 {
-	for (size_t i = 0, step; i < len; i += step) {
-		bool plain;
+	for (size_t i = 0, step = 1; i < len; i += step, step = 1) {
+		int32_t c = text_next(bytes + i, len - i, &step);
 
-		step = output_utf8(bytes + i, len - i);
-		plain = step > 0 && !output_drives_terminal(bytes + i, step);
-		step = step ? step : 1;
-		if (plain) {
+		if (c >= 0 && !output_drives_terminal(c)) {
 			fwrite(bytes + i, 1, step, out);
 			continue;
 		}

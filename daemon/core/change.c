@@ -51,25 +51,18 @@ static struct view *made(struct node *n, struct arc arc, const struct member *ow
 	return v;
 }
 
-/* The near arc is the one that the other continues. */
+/* base[0] is the near arc, base[1] continues it and ends at this node. */
 static void make_merge(struct node *n)
 {
 	struct change *c = &n->change;
 	const struct view *near = &c->base[0], *far = &c->base[1];
+	struct arc arc = { near->arc.lo, far->arc.hi };
 	struct member backup = { 0 };
-	struct arc arc;
 	struct view *v;
 
-	/* In a ring of one each continues the other: the far one ends at us. */
-	if (near->arc.hi != far->arc.lo || near->arc.hi == n->self.id) {
-		near = &c->base[1];
-		far = &c->base[0];
-	}
-	arc = (struct arc){ near->arc.lo, far->arc.hi };
 	if (arc.lo != arc.hi)
 		backup = unless_out(c, &far->backup);
 	v = made(n, arc, &n->self, &backup);
-	v->base = near->name;
 	v->far_base = far->name;
 	v->split = near->arc.hi;
 }

@@ -52,20 +52,18 @@ static bool tend_backup(struct node *n)
 	return false;
 }
 
+/* An owned arc right before one's own becomes part of it. */
 static bool tend_merge(struct node *n)
 {
-	struct entry *a, *b;
+	struct entry *own = entry_main(n);
 
-	for (a = n->entries; a < n->entries + ENTRY_MAX; a++) {
-		if (!a->used || !a->mine || !a->held || a->v.arc.lo == a->v.arc.hi)
-			continue;
-		for (b = n->entries; b < n->entries + ENTRY_MAX; b++)
-			if (b != a && b->used && b->mine && b->held && a->v.arc.hi == b->v.arc.lo &&
-			    (entry_serves(n, b) || out(n, b))) {
-				change_begin(n, CHANGE_MERGE, a, b, NULL);
-				return true;
-			}
-	}
+	if (!own || !own->held || own->v.arc.lo == own->v.arc.hi || !(entry_serves(n, own) || out(n, own)))
+		return false;
+	for (struct entry *e = n->entries; e < n->entries + ENTRY_MAX; e++)
+		if (e != own && e->used && e->mine && e->held && e->v.arc.hi == own->v.arc.lo) {
+			change_begin(n, CHANGE_MERGE, e, own, NULL);
+			return true;
+		}
 	return false;
 }
 

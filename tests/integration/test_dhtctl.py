@@ -133,6 +133,7 @@ def test_absent_is_the_only_no(broker, fake):
     (b"\xff\xff", {"value_base64": "//8="}),
     (b"\xed\xa0\x80\xc0\x80", {"value_base64": "7aCAwIA="}),  # a surrogate, an overlong NUL
     (b"\xf4\x90\x80\x80", {"value_base64": "9JCAgA=="}),  # U+110000
+    (b"\xe0\x80\x80", {"value_base64": "4ICA"}),  # overlong
 ])
 def test_json_holds_any_bytes(broker, fake, value, told):
     done = run(broker, "put", 5, "--json", input=value)

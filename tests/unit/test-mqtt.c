@@ -391,7 +391,8 @@ static void test_unix_socket(void **state)
 	user_publish(&w->a, "t", "by file");
 	user_publish(&w->a, "t", "by file");
 	WAIT_FOR(w->base, w->a.messages == 2);
-	before = w->a.disconnected; /* the broker opens its TCP port first, so the first attempt may have been too early */
+	before =
+		w->a.disconnected; /* the broker opens its TCP port first, so the first attempt may have been too early */
 	(void)mqtt_fence(w->base, NULL, &w->config, w->a.client_id, 5000, fenced_cb, &fenced);
 	WAIT_FOR(w->base, fenced == 1 && w->a.disconnected == before + 1);
 	broker_stop(&w->broker, SIGKILL);
