@@ -351,8 +351,9 @@ static bool may_store(struct node *n, const struct frame *f)
 	return true;
 }
 
-static void answer_refused(struct node *n, const struct frame *f)
+void view_refuse(struct node *n, const struct frame *f)
 {
+	uint64_t past = entry_past_number(n, f->views[0].arc);
 	struct frame r;
 
 	frame_start(n, &r, FRAME_REFUSED);
@@ -363,6 +364,11 @@ static void answer_refused(struct node *n, const struct frame *f)
 				r.views[r.view_count++] = e->v;
 				break;
 			}
+	if (r.view_count == 1 && past >= f->views[0].name.number) {
+		/* Stored once, and moved on. */
+		r.views[r.view_count] = (struct view){ .arc = f->views[0].arc };
+		r.views[r.view_count++].name = (struct view_name){ past, n->self.id };
+	}
 	frame_to(n, &r, &f->from);
 }
 
@@ -407,7 +413,7 @@ bool view_store(struct node *n, const struct frame *f)
 	bool known = true;
 
 	if (!may_store(n, f)) {
-		answer_refused(n, f);
+		view_refuse(n, f);
 		return false;
 	}
 	for (unsigned i = 0; i < f->view_count; i++)
@@ -436,7 +442,7 @@ void on_store(struct node *n, const struct frame *f)
 	/* An arc comes with its records, by GRANT, or not at all. */
 	for (unsigned i = 0; i < f->view_count; i++)
 		if (member_same(&f->views[i].owner, &n->self) && !entry_named(n, &f->views[i].name)) {
-			answer_refused(n, f);
+			view_refuse(n, f);
 			return;
 		}
 	if (f->view_count)
@@ -484,7 +490,9 @@ void on_refused(struct node *n, const struct frame *f)
 	for (unsigned i = 1; i < f->view_count; i++) {
 		if (f->views[i].name.number > n->number)
 			n->number = f->views[i].name.number;
-		if (taking || (f->views[i].name.maker != n->self.id && !view_names(&f->views[i], &n->self))) {
+		/* A taker that has later views has made ours hold, with the backup, while we were away. */
+		if (taking || (c->kind == CHANGE_GIVE && member_same(&f->from, &n->give.taker)) ||
+		    (f->views[i].name.maker != n->self.id && !view_names(&f->views[i], &n->self))) {
 			node_give_up(n, "a later view stands");
 			return;
 		}

@@ -315,6 +315,7 @@ void change_cancel(struct node *n);
 void change_tick(struct node *n, uint64_t *next);
 void change_resume(struct node *n); /* after a reconnection: everything is to be said again */
 bool view_store(struct node *n, const struct frame *f); /* STORE or GRANT: rule 2; answers */
+void view_refuse(struct node *n, const struct frame *f);
 void on_store(struct node *n, const struct frame *f);
 void on_stored(struct node *n, const struct frame *f);
 void on_refused(struct node *n, const struct frame *f);

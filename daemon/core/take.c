@@ -172,6 +172,8 @@ void on_grant(struct node *n, const struct frame *f)
 		/* Stored already, and the giver has not heard; or never, and then never. */
 		if (entry_named(n, &f->views[0].name))
 			view_store(n, f);
+		else if (entry_past_number(n, f->views[0].arc) >= f->views[0].name.number)
+			view_refuse(n, f);
 		else
 			say(n, f, FRAME_VOID);
 		return;

@@ -70,6 +70,7 @@ static const struct {
 	{BYTES("\xa2\x00\x02\x01\x01"), "version 2"},
 	{BYTES("\xa2\x00\x07\x01\x01"), "version 7"},
 	{BYTES("\xa2\x00\x18\x64\x01\x01"), "version 10 or later"},
+	{BYTES("\xa2\x00\x1b\x00\x00\x00\x01\x00\x00\x00\x01\x01\x01"), "version 10 or later"},
 	/* another version may have changed everything else */
 	{BYTES("\xa2\x00\x02\x01\x61x"), "version 2"},
 	{BYTES("\xa2\x00\x01\x01\x18\xff"), "a number above its bound"},
@@ -96,6 +97,12 @@ static const struct {
 	{BYTES("\xa3\x00\x01\x01\x01\x20\x01"), "a field of the wrong type"},
 	/* types: negative, float, text, bytes, bool, null, indefinite, tag */
 	{BYTES("\xa3\x00\x01\x01\x01\x06\x20"), "a field of the wrong type"},
+	{BYTES("\xa3\x00\x01\x01\x01\x06\x38\x20"), "a field of the wrong type"},
+	{BYTES("\xa3\x00\x01\x01\x01\x06\x39\x01\x00"), "a field of the wrong type"},
+	{BYTES("\xa3\x00\x01\x01\x01\x06\x3a\x00\x01\x00\x00"), "a field of the wrong type"},
+	{BYTES("\xa3\x00\x01\x01\x01\x06\x3b\x00\x00\x00\x01\x00\x00\x00\x00"), "a field of the wrong type"},
+	{BYTES("\xa3\x00\x01\x01\x01\x06\xfa\x3f\x80\x00\x00"), "a field of the wrong type"},
+	{BYTES("\xa3\x00\x01\x01\x01\x06\xf7"), "a field of the wrong type"},
 	{BYTES("\xa3\x00\x01\x01\x01\x06\xf9\x3c\x00"), "a field of the wrong type"},
 	{BYTES("\xa3\x00\x01\x01\x01\x06\xfb\x3f\xf0\x00\x00\x00\x00\x00\x00"), "a field of the wrong type"},
 	{BYTES("\xa3\x00\x01\x01\x01\x06\x61x"), "a field of the wrong type"},
@@ -197,6 +204,10 @@ static const struct {
 	const char *why;
 } strange[] = {
 	{BYTES("\x00"), NULL},
+	{BYTES("\x20"), NULL},
+	{BYTES("\x38\xff"), NULL},
+	{BYTES("\x39\xff\xff"), NULL},
+	{BYTES("\x3a\xff\xff\xff\xff"), NULL},
 	{BYTES("\x3b\xff\xff\xff\xff\xff\xff\xff\xff"), NULL},
 	{BYTES("\xf9\x7e\x00"), NULL},
 	{BYTES("\xfa\x7f\x80\x00\x00"), NULL},

@@ -108,6 +108,30 @@ static void every_type(void **state)
 	assert_string_equal(node_state_name(NODE_STATES), "unknown");
 }
 
+/* A field of several parts is there if any of them is not zero. */
+static void each_part_counts(void **state)
+{
+	struct frame frames[] = {
+		{.type = FRAME_SYNC, .from = {.id = 1}},
+		{.type = FRAME_SYNC, .from = {.memory = 1}},
+		{.type = FRAME_SYNC, .from = {.conn = {1, 0}}},
+		{.type = FRAME_SYNC, .from = {.conn = {0, 1}}},
+		{.type = FRAME_SYNC, .to = {1, 0}},
+		{.type = FRAME_SYNC, .to = {0, 1}},
+		{.type = FRAME_SYNC, .peer = {1, 0}},
+		{.type = FRAME_SYNC, .peer = {0, 1}},
+		{.type = FRAME_SYNC, .ring = {1, 0}},
+		{.type = FRAME_SYNC, .ring = {0, 1}},
+		{.type = FRAME_SYNC, .arc_set = true},
+		{.type = FRAME_SYNC, .arc = {0, 1}, .arc_set = true},
+		{.type = FRAME_SYNC, .arc = {1, 0}, .arc_set = true},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(frames) / sizeof(frames[0]); i++)
+		assert_round_trip(&frames[i]);
+}
+
 static void random_frames(void **state)
 {
 	struct frame_room *room = frames_room(1);

@@ -28,6 +28,10 @@ static void clean(void **state)
 		"\xee\x80\x80", /* U+E000 */
 		"\xf0\x9f\x90\x8c",
 		"\xf4\x8f\xbf\xbf", /* U+10FFFF */
+		"\xdf\xbf",
+		"\xe0\xa0\x80",
+		"\xef\xbf\xbf",
+		"\xf0\x90\x80\x80", /* the edges of each length */
 	};
 
 	(void)state;

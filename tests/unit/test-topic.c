@@ -64,10 +64,18 @@ static void every_kind_there_and_back(void **state)
 
 static void ids_have_8_digits(void **state)
 {
+	struct random r = random_new();
 	char topic[TOPIC_MAX];
 	uint32_t id;
 
 	(void)state;
+	for (int i = 0; i < 1000; i++) {
+		uint32_t expected = (uint32_t)random_next(&r);
+
+		topic_format(topic, "", TOPIC_CUT, expected, NULL);
+		assert_int_equal(topic_parse(topic, "", &id), TOPIC_CUT);
+		assert_int_equal(id, expected);
+	}
 	topic_format(topic, "", TOPIC_INBOX, 0, NULL);
 	assert_string_equal(topic, "in/00000000");
 	assert_int_equal(topic_parse(topic, "", &id), TOPIC_INBOX);
