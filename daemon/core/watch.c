@@ -115,12 +115,12 @@ static void watch_entry(struct node *n, struct entry *e, uint64_t *next)
 	/* Who has been silent for long is asked less often. */
 	uint64_t pause = e->silent && n->now - e->silent > 2000 ? 1000 : n->config.resend;
 
-	if (fence_done(n, &e->peer)) {
+	if (e->absent || fence_done(n, &e->peer)) {
 		if (!e->held && !e->mine)
 			resolve(n, e, next);
 		return;
 	}
-	if (e->absent || changing(n, e))
+	if (changing(n, e))
 		return;
 	if (!asking) {
 		soonest(next, e->heard + ping);
@@ -409,7 +409,7 @@ void on_confirm(struct node *n, const struct frame *f)
 		e->doubt = 0;
 		n->recheck = true;
 	} else if (f->reason == REASON_ABSENT && e) {
-		if (e->held && !changing(n, e) && !e->absent) {
+		if ((e->held || !e->mine) && !changing(n, e) && !e->absent) {
 			e->absent = true;
 			out_log(n, 4, "node %08x: holds no view of the arc any more -> left out", f->from.id);
 		}

@@ -240,8 +240,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(golden_hello),      cmocka_unit_test(golden_records),
 		cmocka_unit_test(golden_rest),       cmocka_unit_test(every_type),
-		cmocka_unit_test(random_frames),     cmocka_unit_test(the_largest_frame),
-		cmocka_unit_test(the_largest_value), cmocka_unit_test(record_sizes),
+		cmocka_unit_test(each_part_counts),  cmocka_unit_test(random_frames),
+		cmocka_unit_test(the_largest_frame), cmocka_unit_test(the_largest_value),
+		cmocka_unit_test(record_sizes),
 	};
 
 	return cmocka_run_group_tests_name("frame", tests, NULL, NULL);
