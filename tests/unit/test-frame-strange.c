@@ -353,6 +353,7 @@ static void mutations(void **state)
 		bytes = frame_encode(&f, &len);
 		bytes = realloc(bytes, len + 64);
 		assert_non_null(bytes);
+		memset(bytes + len, 0, 64);
 		len = mutate(&r, bytes, len);
 		if (!frames_decode(&back, rooms + 1, bytes, len, &copy)) {
 			const char *out = frames_out_of_bounds(&back, copy, len);
