@@ -170,6 +170,15 @@ void judge_step(struct world *w, struct proc *p)
 
 /* ---- once ---- */
 
+static uint32_t key_index(const struct world *w, uint32_t id)
+{
+	uint32_t key = 0;
+
+	while (key < w->swarm.keys && w->keys[key] != id)
+		key++;
+	return key < w->swarm.keys ? key : NONE;
+}
+
 static void placed(struct world *w, const struct packet *p)
 {
 	struct op *op = &w->ops[p->op - 1];
@@ -232,7 +241,7 @@ static void put_acked(struct world *w, const char *by, const struct packet *p)
  * that one was asked, is in it), so that is what it must stand up to. */
 static void get_answered(struct world *w, const char *by, const struct packet *p)
 {
-	uint32_t id, put = NONE, key = 0;
+	uint32_t id, put = NONE, key;
 	const uint8_t *value;
 	size_t len;
 	struct op *op;
@@ -241,9 +250,8 @@ static void get_answered(struct world *w, const char *by, const struct packet *p
 		fail(w, "I5: %s publishes a res-get that no client can read", by);
 		return;
 	}
-	while (key < w->swarm.keys && w->keys[key] != id)
-		key++;
-	if (key == w->swarm.keys || w->get_count[key] == 0) {
+	key = key_index(w, id);
+	if (key == NONE || w->get_count[key] == 0) {
 		fail(w, "I5: %s answers a get of %08x, and none is open", by, id);
 		return;
 	}
@@ -259,6 +267,23 @@ static void get_answered(struct world *w, const char *by, const struct packet *p
 	op->value = put == NONE ? 0 : put + 1;
 	w->stats[STAT_GETS_ABSENT] += put == NONE;
 	answered(w, op);
+}
+
+/* Who answers serves, if only within one step: takes an arc over, answers what it holds, and begins to change it. */
+void judge_answer(struct world *w, const struct proc *by, const struct packet *p)
+{
+	uint32_t id, node, op, key = NONE;
+	const uint8_t *text;
+	size_t len;
+
+	if (w->topics[p->topic].kind == TOPIC_RES_GET && !reference_parse_res_get(p->bytes, p->len, &id, &text, &len))
+		key = key_index(w, id);
+	if (w->topics[p->topic].kind == TOPIC_ACK_PUT && !reference_parse_ack_put(p->bytes, p->len, &text, &len, &node)) {
+		op = op_named(w, 'c', text, len);
+		key = op == NONE ? NONE : w->ops[op].key;
+	}
+	if (key != NONE && proc_reaches(w, by))
+		served_by(w, key, by);
 }
 
 void judge_publish(struct world *w, uint32_t link, const struct packet *p)

@@ -362,6 +362,7 @@ void aim_look(struct world *w, uint32_t link, const struct packet *p);
 /* judge.c */
 void judge_init(struct world *w);
 void judge_step(struct world *w, struct proc *p);
+void judge_answer(struct world *w, const struct proc *by, const struct packet *p);
 void judge_publish(struct world *w, uint32_t link, const struct packet *p);
 void judge_disturbed(struct world *w);
 bool judge_excuses(struct world *w);
