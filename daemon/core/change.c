@@ -187,7 +187,7 @@ static void send_holds(struct node *n)
 	}
 }
 
-static void change_holds(struct node *n)
+void change_holds(struct node *n)
 {
 	struct change *c = &n->change;
 	enum change_kind kind = c->kind;

@@ -312,6 +312,7 @@ void change_begin(struct node *n, enum change_kind kind, const struct entry *a, 
 		  const struct member *backup);
 void change_out(struct node *n, const struct member *m, const char *why);
 void change_cancel(struct node *n);
+void change_holds(struct node *n);
 void change_tick(struct node *n, uint64_t *next);
 void change_resume(struct node *n); /* after a reconnection: everything is to be said again */
 bool view_store(struct node *n, const struct frame *f); /* STORE or GRANT: rule 2; answers */

@@ -334,6 +334,9 @@ void on_active(struct node *n, const struct frame *f)
 
 	if (!about(n, f))
 		return;
+	/* Everybody has stored, as the taker knows who asked our backup itself while we were away. */
+	if (n->give.phase == GIVE_GRANTED && n->change.kind == CHANGE_GIVE)
+		change_holds(n);
 	for (struct entry *e = n->entries; e < n->entries + ENTRY_MAX; e++)
 		if (e->used && e->sealed && member_same(&e->peer, &f->from)) {
 			e->sealed = false;

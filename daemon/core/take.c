@@ -169,9 +169,11 @@ void on_grant(struct node *n, const struct frame *f)
 	if (!f->view_count || f->view_count > 2)
 		return;
 	if (!about(n, f)) {
-		/* Stored already, and the giver has not heard; or never, and then never. */
+		/* Stored already, and the giver has not heard; taken and perhaps changed since; or never, and then never. */
 		if (entry_named(n, &f->views[0].name))
 			view_store(n, f);
+		else if (n->last_taken.attempt == f->attempt && member_same(&n->last_taken.from, &f->from))
+			say(n, f, FRAME_ACTIVE);
 		else if (entry_past_number(n, f->views[0].arc) >= f->views[0].name.number)
 			view_refuse(n, f);
 		else

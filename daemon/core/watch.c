@@ -396,7 +396,8 @@ void on_confirm(struct node *n, const struct frame *f)
 	const struct entry *own = entry_main(n);
 	struct entry *e;
 
-	if (own && f->from.id == own->v.arc.lo)
+	/* The answer to NOTIFY, not to SYNC: the node behind us may be there and own nothing. */
+	if (own && f->arc_set && f->arc.hi == own->v.arc.lo)
 		n->notify_since = n->hole_since = 0;
 	hole_answer(n, f);
 	if (!f->view_count)
@@ -468,9 +469,9 @@ void on_notify(struct node *n, const struct frame *f)
 	if (!f->view_count || f->views[0].arc.lo != n->self.id || !member_same(&f->views[0].owner, &f->from) ||
 	    member_same(&f->from, &n->self))
 		return;
-	if (give_way(n, &f->views[0]))
+	if (give_way(n, &f->views[0]) || !entry_main(n))
 		return;
-	if (entry_main(n) && (f->views[0].name.number >= n->candidate_number || n->now - n->candidate_at > 5000 ||
+	if ((f->views[0].name.number >= n->candidate_number || n->now - n->candidate_at > 5000 ||
 			      member_same(&n->candidate, &f->from))) {
 		n->candidate = f->from;
 		n->candidate_at = n->now;
@@ -478,6 +479,8 @@ void on_notify(struct node *n, const struct frame *f)
 	}
 	frame_start(n, &r, FRAME_CONFIRM);
 	r.flag = true;
+	r.arc = entry_main(n)->v.arc;
+	r.arc_set = true;
 	r.views[r.view_count++] = f->views[0];
 	frame_to(n, &r, &f->from);
 }

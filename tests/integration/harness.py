@@ -172,63 +172,91 @@ class Broker:
         return [i for i in self.connected_ids() if i not in ended]
 
 
-class LogPump:
-    """Writes what processes say to their files, each line with the time it came: one thread for all of them."""
+class Lines:
+    """What a process says, into its file, each line with the time it came."""
+
+    def __init__(self, fd, path):
+        self.fd = fd
+        self.out = open(path, "ab", buffering=0)
+        self.rest = b""
+
+    def read(self):
+        """False at the end."""
+        data = os.read(self.fd, 65536)
+        now = time.time()
+        stamp = (time.strftime("%H:%M:%S", time.localtime(now)) + f".{int(now * 1000) % 1000:03d} ").encode()
+        lines = (self.rest + data).split(b"\n")
+        self.rest = lines.pop() if data else b""
+        self.out.write(b"".join(stamp + line + b"\n" for line in lines if data or line))
+        return bool(data)
+
+    def end(self):
+        self.out.close()
+        os.close(self.fd)
+
+
+class Notes:
+    """What a process tells the service manager.  Read as it comes: a full queue would stop the process."""
+
+    def __init__(self):
+        # A path may not be longer than 107 bytes: an abstract name needs no file.
+        self.name = f"dht-test-{os.getpid()}-{random.getrandbits(64):x}"
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind("\0" + self.name)
+        self.fd = self.socket.fileno()
+        self.heard = []
+
+    def read(self):
+        """False at the end: the empty datagram of close()."""
+        text = self.socket.recv(65536).decode(errors="replace")
+        self.heard += [x for x in text.split("\n") if x]
+        return bool(text)
+
+    def end(self):
+        self.socket.close()
+
+    def close(self):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
+            try:
+                s.sendto(b"", "\0" + self.name)
+            except OSError:
+                pass
+
+
+class Pump:
+    """One thread that reads all Lines and Notes."""
 
     def __init__(self):
         self.selector = selectors.DefaultSelector()
-        self.lock = threading.Lock()
+        self.added = []
         self.wake_read, self.wake_write = os.pipe()
-        os.set_blocking(self.wake_read, False)
         self.selector.register(self.wake_read, selectors.EVENT_READ, None)
-        threading.Thread(target=self._run, daemon=True, name="log-pump").start()
+        threading.Thread(target=self._run, daemon=True, name="pump").start()
 
-    def add(self, fd, path):
-        os.set_blocking(fd, False)
-        with self.lock:
-            self.selector.register(fd, selectors.EVENT_READ, [open(path, "ab", buffering=0), b""])
+    def add(self, source):
+        self.added.append(source)
         os.write(self.wake_write, b"x")
 
     def _run(self):
         while True:
             for key, _ in self.selector.select():
                 if key.data is None:
-                    try:
-                        os.read(self.wake_read, 4096)
-                    except BlockingIOError:
-                        pass
-                else:
-                    self._read(key)
-
-    def _read(self, key):
-        try:
-            data = os.read(key.fd, 65536)
-        except BlockingIOError:
-            return
-        out, rest = key.data
-        if not data:
-            with self.lock:
-                self.selector.unregister(key.fd)
-            if rest:
-                out.write(rest + b"\n")
-            out.close()
-            os.close(key.fd)
-            return
-        now = time.time()
-        stamp = (time.strftime("%H:%M:%S", time.localtime(now)) + f".{int(now * 1000) % 1000:03d} ").encode()
-        lines = (rest + data).split(b"\n")
-        key.data[1] = lines.pop()
-        if lines:
-            out.write(b"".join(stamp + line + b"\n" for line in lines))
+                    os.read(self.wake_read, 1)
+                    source = self.added.pop(0)
+                    self.selector.register(source.fd, selectors.EVENT_READ, source)
+                    continue
+                if not key.data.read():
+                    self.selector.unregister(key.fileobj)
+                    key.data.end()
 
 
 _pump = None
 
 
-def log_pump():
+def pump():
     global _pump
     if _pump is None:
-        _pump = LogPump()
+        _pump = Pump()
     return _pump
 
 
@@ -247,27 +275,26 @@ class Node:
         self.log_path = os.path.join(self.folder, f"node-{self.label}.log")
         self.process = None
         self.killed = False
-        self.notified = []
-        self._notify = None
+        self.notes = None
 
     def start(self):
-        # A path may not be longer than 107 bytes: an abstract name needs no file.
-        address = f"\0dht-test-{os.getpid()}-{random.getrandbits(64):x}"
-        self._notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
-        self._notify.bind(address)
+        if not os.access(self.program, os.X_OK):
+            raise RuntimeError(f"no {self.program}: set DHT_BUILD to the meson build folder")
+        self.notes = Notes()
+        pump().add(self.notes)
         command = [self.program, "--broker", self.url]
         if self.name is not None:
             command += ["--name", self.name]
         if self.id is not None:
             command += ["--id", str(self.id)]
-        env = {**os.environ, "NOTIFY_SOCKET": "@" + address[1:], **self.env}
+        env = {**os.environ, "NOTIFY_SOCKET": "@" + self.notes.name, **self.env}
         read, write = os.pipe()
         self.started = time.monotonic()
         self.killed = False
         self.process = subprocess.Popen(command + self.args, stdin=subprocess.DEVNULL, stdout=write, stderr=write,
                                         env=env, preexec_fn=die_with_parent)
         os.close(write)
-        log_pump().add(read, self.log_path)
+        pump().add(Lines(read, self.log_path))
         return self
 
     @property
@@ -279,12 +306,7 @@ class Node:
 
     def notifications(self):
         """Everything it told by sd_notify so far, as a list of "KEY=value"."""
-        while self._notify is not None:
-            try:
-                self.notified += self._notify.recv(65536).decode(errors="replace").split("\n")
-            except BlockingIOError:
-                break
-        return [n for n in self.notified if n]
+        return list(self.notes.heard)
 
     def ready(self):
         return "READY=1" in self.notifications()
@@ -346,10 +368,8 @@ class Node:
             self.killed = True
             self.process.kill()
             self.process.wait()
-        if self._notify is not None:
-            self.notifications()
-            self._notify.close()
-            self._notify = None
+        if self.notes is not None:
+            self.notes.close()
 
     def complaint(self):
         """What is wrong with how the process lived, or None: a crash, or a sanitizer's report."""

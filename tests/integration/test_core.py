@@ -35,7 +35,7 @@ def test_ready_is_said_when_active_and_stopping_when_it_leaves(ring):
     assert [n["state"] for n in r.look() if n["name"] == node.name] == ["active"]
     assert any(n.startswith("STATUS=") for n in node.notifications())
     node.leave()
-    assert "STOPPING=1" in node.notifications()
+    wait_for("STOPPING=1", lambda: "STOPPING=1" in node.notifications())
 
 
 def test_the_wire_of_a_join(ring, spy):
