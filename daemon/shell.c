@@ -350,6 +350,7 @@ struct shell *shell_new(struct event_base *base, struct evdns_base *dns, const s
 	s->config = *config;
 	s->log = log;
 	s->deadline = UINT64_MAX;
+	notify_init(&s->notify, log);
 	if (config->node.name[0])
 		(void)snprintf(s->who, sizeof(s->who), "%s", config->node.name);
 	else
