@@ -4,8 +4,8 @@
  *   other probe point, looked at every fourth step.
  * - Once (I5): every put acked at most once, every get answered at most once, always; nothing answered that was not asked.
  * - A register (I3, I4): always, but when a key is served by another node than before, and the old one was killed or its
- *   connection closed by a fault, or the last owner of all has left since, its only copy may be gone: older values are
- *   excused until the next acked put (history.c).
+ *   connection closed by a fault, or it left as the last of its ring, its only copy may be gone: older values are
+ *   excused until the next acked put (history.c).  A handover hands this on with the record, served or not.
  * - Live (I7): every operation is answered, but for those in flight when, or sent before the ring was whole again after,
  *   a fault other than a join or a leave, or sent when no node was active.  With joins and leaves alone nothing is excused.
  * - No hole (I2): at the end, within a bound.
@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../../common/frame.h"
 #include "../../common/reference.h"
 #include "sim.h"
 
@@ -111,14 +112,11 @@ static uint64_t probe_all(const struct world *w, const struct proc *p)
 
 static bool copy_died(const struct world *w, const struct served *last, uint64_t *died)
 {
+	const struct proc *p = w->procs[last->proc];
 	const struct link *l = &w->links[last->link];
 
 	*died = l->state == LINK_DEAD ? l->closed : w->place;
-	if (w->procs[last->proc]->killed || (l->state == LINK_DEAD && !l->clean))
-		return true;
-	if (last->gone)
-		*died = last->died;
-	return last->gone;
+	return p->killed || p->lonely_exit || (l->state == LINK_DEAD && !l->clean);
 }
 
 static void served_by(struct world *w, unsigned key, const struct proc *p)
@@ -126,7 +124,7 @@ static void served_by(struct world *w, unsigned key, const struct proc *p)
 	struct served *last = &w->served[key];
 	uint64_t died;
 
-	if (last->proc == p->index && !last->gone) {
+	if (last->proc == p->index) {
 		w->stats[STAT_BACK] += last->link != p->link;
 		last->link = p->link;
 		return;
@@ -269,8 +267,26 @@ static void get_answered(struct world *w, const char *by, const struct packet *p
 	answered(w, op);
 }
 
+/* Who says ACTIVE has the giver's records, even if it never comes to serve them. */
+static void handed_over(struct world *w, const struct proc *to, const struct packet *p)
+{
+	uint32_t giver = w->topics[p->topic].id;
+	struct frame_room room;
+	struct frame f;
+	size_t len;
+
+	if (frame_decode(&f, &room, p->bytes, p->len) || f.type != FRAME_ACTIVE)
+		return;
+	for (unsigned k = 0; k < w->swarm.keys; k++) {
+		struct served *last = &w->served[k];
+
+		if (last->proc != NONE && w->procs[last->proc]->id == giver && node_record(to->node, w->keys[k], &len))
+			*last = (struct served){.proc = to->index, .link = to->link};
+	}
+}
+
 /* Who answers serves, if only within one step: takes an arc over, answers what it holds, and begins to change it. */
-void judge_answer(struct world *w, const struct proc *by, const struct packet *p)
+static void answers(struct world *w, const struct proc *by, const struct packet *p)
 {
 	uint32_t id, node, op, key = NONE;
 	const uint8_t *text;
@@ -284,6 +300,14 @@ void judge_answer(struct world *w, const struct proc *by, const struct packet *p
 	}
 	if (key != NONE && proc_reaches(w, by))
 		served_by(w, key, by);
+}
+
+void judge_send(struct world *w, const struct proc *by, const struct packet *p)
+{
+	if (w->topics[p->topic].kind == TOPIC_INBOX)
+		handed_over(w, by, p);
+	else
+		answers(w, by, p);
 }
 
 void judge_publish(struct world *w, uint32_t link, const struct packet *p)
@@ -315,21 +339,6 @@ static bool nobody_owns(const struct world *w, const struct proc *but)
 	return true;
 }
 
-/* The last owner takes every record with it, whoever served it last. */
-static void all_gone(struct world *w)
-{
-	w->stats[STAT_EXIT_LAST]++;
-	judge_disturbed(w);
-	for (unsigned k = 0; k < w->swarm.keys; k++) {
-		struct served *last = &w->served[k];
-
-		if (last->proc != NONE && !last->gone) {
-			last->gone = true;
-			last->died = w->place;
-		}
-	}
-}
-
 void judge_exit(struct world *w, struct proc *p, int code)
 {
 	if (!p->stop_asked) {
@@ -340,8 +349,11 @@ void judge_exit(struct world *w, struct proc *p, int code)
 		return;
 	}
 	w->stats[STAT_EXIT_STOP]++;
-	if (p->owns && nobody_owns(w, p))
-		all_gone(w);
+	if (p->owns && nobody_owns(w, p)) {
+		w->stats[STAT_EXIT_LAST]++;
+		p->lonely_exit = true;
+		judge_disturbed(w);
+	}
 }
 
 static int by_end(const void *a, const void *b)

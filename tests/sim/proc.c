@@ -57,7 +57,7 @@ static void send_publish(struct world *w, struct proc *p, const struct effect *e
 	hash_mix(w, packet->hash);
 	if (w->options.trace)
 		trace(w, "%-7s -> %s", p->label, trace_packet(w, packet, text, sizeof(text)));
-	judge_answer(w, p, packet);
+	judge_send(w, p, packet);
 	link_send(w, p->link, packet);
 }
 

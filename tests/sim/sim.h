@@ -156,6 +156,7 @@ struct proc {
 	bool stop_asked;
 	bool paused;
 	bool owns;             /* an arc ended at it, after its last step */
+	bool lonely_exit;      /* left as the last owner: nobody could take the records */
 	bool connected;        /* the node has been told so */
 	uint64_t clock_origin; /* ms */
 	uint64_t memory;
@@ -252,11 +253,9 @@ struct sim_options {
 #define KEYS_MAX 16
 #define PROBES_MAX 48
 
-/* Who served a key last, and by which connection. */
+/* Who served a key last, or was handed its record since, and by which connection. */
 struct served {
 	uint32_t proc, link;
-	bool gone;     /* the last owner of the ring has left since, and every record with it */
-	uint64_t died; /* ... at this place */
 };
 
 /* A key's only copy died: the place of its server's end, and where the next one began to serve. */
@@ -362,7 +361,7 @@ void aim_look(struct world *w, uint32_t link, const struct packet *p);
 /* judge.c */
 void judge_init(struct world *w);
 void judge_step(struct world *w, struct proc *p);
-void judge_answer(struct world *w, const struct proc *by, const struct packet *p);
+void judge_send(struct world *w, const struct proc *by, const struct packet *p);
 void judge_publish(struct world *w, uint32_t link, const struct packet *p);
 void judge_disturbed(struct world *w);
 bool judge_excuses(struct world *w);
