@@ -96,6 +96,10 @@ static void make_views(struct node *n)
 		backup = unless_out(c, &c->base[0].backup);
 		made(n, c->base[0].arc, &n->self, &backup);
 		break;
+	case CHANGE_SHRINK:
+		backup = unless_out(c, &c->base[0].backup);
+		made(n, (struct arc){ n->shrink_to, c->base[0].arc.hi }, &n->self, &backup);
+		break;
 	case CHANGE_MERGE:
 		make_merge(n);
 		break;

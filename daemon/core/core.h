@@ -14,7 +14,7 @@
  * request.c  put and get: answer, hold or leave alone
  * merge.c    records that outlive their arc
  * status.c   STATUS, WHO, LEAVE, REPLY
- * reference_peer.c  all that exists only for neighbours that are the reference's */
+ * reference_peer.[ch], reference_words.c  all that exists only for neighbours that are the reference's */
 #ifndef DHT_CORE_H
 #define DHT_CORE_H
 
@@ -61,6 +61,7 @@ enum change_kind {
 	CHANGE_MERGE,  /* two own arcs become one */
 	CHANGE_GIVE,   /* the views of a handover */
 	CHANGE_UNDO,   /* the taker is out: the arc as it was */
+	CHANGE_SHRINK, /* the near part goes to a node of the reference */
 };
 
 struct party {
@@ -122,6 +123,7 @@ struct take {
 	uint64_t grant_seq, grant_count, grant_hash;
 	struct conn conn; /* of ours, on which it was accepted */
 	struct ring_id ring;
+	bool reference_behind; /* whoever the arc begins at is the reference's */
 	struct view views[2];
 	uint8_t view_count;
 	struct store *staging;
@@ -236,6 +238,8 @@ struct node {
 	uint64_t attempts; /* numbers used */
 	uint64_t number;   /* greatest view number known */
 	uint64_t counter;  /* of versions */
+	uint32_t shrink_to; /* where a shrunk arc begins */
+	uint64_t busy_at;   /* when one of ours last answered our HELLO */
 	uint64_t retry_at; /* a refused or failed change is not begun again before */
 
 	/* records and operations */
@@ -325,6 +329,7 @@ void on_holds(struct node *n, const struct frame *f);
 /* ---- watch.c ---- */
 void watch_tick(struct node *n, uint64_t *next);
 void watch_back(struct node *n);
+void watch_find(struct node *n, struct arc arc);
 void watch_statuses(struct node *n);
 void on_sync(struct node *n, const struct frame *f);
 void on_confirm(struct node *n, const struct frame *f);
@@ -407,12 +412,25 @@ void merge_tick(struct node *n, uint64_t *next);
 void on_merge(struct node *n, const struct frame *f);
 void on_merged(struct node *n, const struct frame *f);
 
-/* ---- reference_peer.c ---- */
+/* ---- reference_peer.c, reference_words.c ---- */
+enum reference_verdict { REFERENCE_NOTHING, REFERENCE_HOLD, REFERENCE_ANSWER };
+enum reference_verdict reference_judge(struct node *n, enum topic_kind kind, uint32_t key);
 bool reference_operation(struct node *n, enum topic_kind kind, const uint8_t *p, size_t len);
 bool reference_ack_join(struct node *n, const struct reference_ack_join *a);
 void reference_join(struct node *n, const uint8_t *p, size_t len);
+void reference_leave(struct node *n, const struct reference_leave *l);
+void reference_own_leave(struct node *n);
 void reference_answer(struct node *n, enum topic_kind kind, const uint8_t *p, size_t len);
+void reference_pong(struct node *n, uint32_t acker);
+bool reference_quit(struct node *n);
+bool reference_predecessor(const struct node *n);
+bool reference_successor(const struct node *n, uint32_t *id);
+void reference_behind(struct node *n, uint32_t id);
+void reference_found(struct node *n, const struct frame *f);
+void reference_not_holding(struct node *n);
+void reference_disconnected(struct node *n);
 void reference_tick(struct node *n, uint64_t *next);
+void reference_free(struct node *n);
 
 /* ---- status.c ---- */
 void status_fill(struct node *n, struct frame *f);

@@ -53,6 +53,9 @@ static void found(struct node *n, const struct ring_id *ring)
 	struct view v = { .arc = { n->self.id, n->self.id }, .owner = n->self };
 
 	n->ring = *ring;
+	/* Nobody owned what was held for a reference's case, or somebody did: it is not ours. */
+	request_forget(n);
+	reference_not_holding(n);
 	if (n->number < (uint64_t)ring->term << 32)
 		n->number = (uint64_t)ring->term << 32;
 	v.name = (struct view_name){ ++n->number, n->self.id };

@@ -147,6 +147,7 @@ void give_grant(struct node *n)
 	f.attempt = g->attempt;
 	f.seq = g->seq;
 	store_digest(n->store, g->arc, &f.count, &f.hash);
+	f.flag = reference_predecessor(n);
 	f.view_count = (uint8_t)n->change.made_count;
 	memcpy(f.views, n->change.made, n->change.made_count * sizeof(*f.views));
 	frame_to(n, &f, &g->taker);

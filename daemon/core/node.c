@@ -93,6 +93,7 @@ void node_free(struct node *n)
 	request_forget(n);
 	out_reset(n);
 	store_free(n->store);
+	reference_free(n);
 	free(n->seek.listed);
 	free(n->effects);
 	free(n->owned);
@@ -164,6 +165,7 @@ static void disconnected(struct node *n)
 	n->watched_count = 0;
 	fence_void(n);
 	request_forget(n);
+	reference_disconnected(n);
 	if (n->give.phase && n->give.phase < GIVE_GRANTED)
 		give_end(n);
 	if (n->take.phase == TAKE_SUBSCRIBE || n->take.phase == TAKE_STREAM)
@@ -285,7 +287,7 @@ static void on_ack_join(struct node *n, const uint8_t *p, size_t len)
 		return;
 	}
 	if (reference_ack_join(n, &a) || a.side != REFERENCE_SUCCESSOR || !e || !e->peer.memory || a.src != e->peer.id ||
-	    a.dst == n->self.id || a.src == n->self.id || a.dst == a.src ||
+	    a.dst == n->self.id || a.src == n->self.id || a.dst == a.src || !hello_recent(n, a.dst) ||
 	    !ring_contains((struct arc){ n->self.id, a.src }, a.dst))
 		return;
 	a.src = n->self.id;

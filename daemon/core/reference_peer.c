@@ -1,28 +1,582 @@
-#include "core.h"
+/* Neighbours that are the reference's (PROTOCOL.md section 10).  Nothing here touches a ring of ours alone.
+ *
+ * A node of the reference knows no views: it moves its arc at a public `join` or `leave`, hands records over as puts of
+ * a client called `None` or by its own id, and never says that it has them all.  What it does is told by what it
+ * publishes, in the broker's order. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
-bool reference_operation(struct node *n, enum topic_kind kind, const uint8_t *p, size_t len)
+#include "reference_peer.h"
+
+struct reference_peer *reference_peer(struct node *n)
 {
-	(void)n; (void)kind; (void)p; (void)len;
-	return false;
+	if (!n->reference)
+		n->reference = xcalloc(1, sizeof(*n->reference));
+	return n->reference;
 }
+
+static void listen(struct node *n, bool on)
+{
+	struct reference_peer *r = reference_peer(n);
+
+	if (r->listening == on)
+		return;
+	r->listening = on;
+	out_subscribe(n, TOPIC_ACK_PUT, 0, on);
+	out_subscribe(n, TOPIC_RES_GET, 0, on);
+}
+
+static void publish_ack_join(struct node *n, uint32_t src, uint32_t dst, enum reference_side side)
+{
+	struct reference_ack_join a = { src, dst, side };
+	char text[REFERENCE_TEXT_MAX];
+
+	out_publish(n, TOPIC_ACK_JOIN, 0, text, reference_format_ack_join(text, sizeof(text), &a), false);
+}
+
+void reference_publish_record(struct node *n, const char *client, const struct store_item *item)
+{
+	size_t len;
+	uint8_t *text = out_own(n, reference_format_put((const uint8_t *)client, strlen(client), item->id, item->value,
+							item->len, &len));
+
+	out_publish(n, TOPIC_PUT, 0, text, len, false);
+}
+
+/* Publishes every record of the arc as the reference does; returns how many. */
+static size_t publish_records(struct node *n, const char *client, struct arc arc)
+{
+	size_t count, sent = 0;
+	uint32_t *ids = store_ids(n->store, arc, &count);
+
+	for (size_t i = 0; i < count; i++) {
+		struct store_item item;
+
+		if (store_get(n->store, ids[i], &item)) {
+			reference_publish_record(n, client, &item);
+			sent++;
+		}
+	}
+	free(ids);
+	return sent;
+}
+
+/* An arc of nobody among ours: ours from here. */
+static void own_arc(struct node *n, struct arc arc)
+{
+	struct view v = { .name = { ++n->number, n->self.id }, .arc = arc, .owner = n->self };
+
+	entry_add(n, &v, true);
+}
+
+/* ---- who is beside us ---- */
+
+bool reference_predecessor(const struct node *n)
+{
+	return n->reference && n->reference->has_pred;
+}
+
+bool reference_successor(const struct node *n, uint32_t *id)
+{
+	const struct reference_peer *r = n->reference;
+
+	if (!r || !r->has_succ)
+		return false;
+	*id = r->succ;
+	return true;
+}
+
+static void set_pred(struct node *n, uint32_t id)
+{
+	struct reference_peer *r = reference_peer(n);
+
+	r->pred = id;
+	r->has_pred = id != n->self.id;
+	r->pred_arc_known = false;
+	r->unanswered = r->pinged = 0;
+	n->notify_since = n->notify_at = 0;
+	if (r->has_pred)
+		listen(n, true);
+}
+
+static void set_succ(struct node *n, uint32_t id)
+{
+	struct reference_peer *r = reference_peer(n);
+
+	r->succ = id;
+	r->has_succ = id != n->self.id;
+	if (r->has_succ)
+		listen(n, true);
+}
+
+void reference_behind(struct node *n, uint32_t id)
+{
+	set_pred(n, id);
+}
+
+/* A neighbour that turns out to be ours, or is not the nearest any more. */
+static void forget_neighbours(struct node *n)
+{
+	struct reference_peer *r = n->reference;
+	const struct entry *own = entry_main(n);
+
+	for (const struct entry *e = n->entries; e < n->entries + ENTRY_MAX; e++)
+		if (e->used && !e->mine && e->v.arc.hi == r->pred)
+			r->has_pred = false;
+	if (!own || (r->has_pred && own->v.arc.lo != r->pred && r->admit == ADMIT_NONE))
+		r->has_pred = false;
+	if (!own || (own->peer.memory &&
+		     ring_distance(n->self.id, own->peer.id) <= ring_distance(n->self.id, r->succ)))
+		r->has_succ = false;
+}
+
+/* ---- joining at a reference ---- */
+
+static void admitted(struct node *n)
+{
+	struct reference_peer *r = reference_peer(n);
+	uint32_t succ = r->ack[REFERENCE_SUCCESSOR], pred = r->ack[REFERENCE_PREDECESSOR];
+
+	if (!n->seen.nonce) {
+		n->seen = (struct ring_id){ n->seen.term + 1, n->self.memory };
+		n->ring = n->seen;
+		n->repair_at = n->now;
+	}
+	n->ring = n->seen;
+	if (n->number < (uint64_t)n->ring.term << 32)
+		n->number = (uint64_t)n->ring.term << 32;
+	seek_end(n);
+	own_arc(n, (struct arc){ pred, n->self.id });
+	set_succ(n, succ);
+	set_pred(n, pred);
+	r->holding = false;
+	r->asked_since = 0;
+	r->acked[0] = r->acked[1] = false;
+	r->filling = n->now + QUIET;
+	out_log(n, 6, "admitted by node %08x of the reference, behind %08x", succ, pred);
+	publish_ack_join(n, n->self.id, succ, REFERENCE_PREDECESSOR);
+}
+
+void reference_found(struct node *n, const struct frame *f)
+{
+	struct reference_peer *r = n->reference;
+
+	for (unsigned i = 0; r && r->asked_since && i < f->view_count; i++)
+		if (ring_contains(f->views[i].arc, n->self.id)) {
+			r->asked_since = 0;
+			r->acked[0] = r->acked[1] = false;
+			n->busy_at = n->now;
+			reference_not_holding(n);
+		}
+}
+
+/* True if the word is part of a neighbourhood with the reference, and done with. */
 bool reference_ack_join(struct node *n, const struct reference_ack_join *a)
 {
-	(void)n; (void)a;
+	struct reference_peer *r = n->reference;
+
+	if (n->seek.active && a->dst == n->self.id && a->src != n->self.id) {
+		/* Where a node of ours owns the position, it alone admits. */
+		if (!r || !r->holding || n->take.phase || (n->busy_at && n->now - n->busy_at < 1000))
+			return true;
+		r->acked[a->side] = true;
+		r->ack[a->side] = a->src;
+		if (r->acked[0] && r->acked[1] && !r->asked_since) {
+			/* Before believing it, ask whether one of ours owns the position. */
+			watch_find(n, (struct arc){ n->self.id - 1, n->self.id });
+			r->asked_since = n->now;
+		}
+		return true;
+	}
+	if (r && a->src == n->self.id && a->dst == r->joiner && a->side == REFERENCE_SUCCESSOR &&
+	    r->admit == ADMIT_ACK) {
+		/* The place where a reference would have moved its arc: before it is ours, behind it the joiner's. */
+		r->answering = true;
+		request_recheck(n);
+		r->answering = false;
+		r->admit = ADMIT_CONFIRM;
+		r->since = n->now;
+		return true;
+	}
+	if (r && r->admit == ADMIT_CONFIRM && a->src == r->joiner && a->dst == n->self.id &&
+	    a->side == REFERENCE_PREDECESSOR) {
+		r->admit = ADMIT_SEND;
+		r->since = n->now;
+		r->acks = 0;
+		r->sent = publish_records(n, "None", r->arc);
+		return true;
+	}
+	/* Our successor has admitted a reference between us. */
+	if (a->side == REFERENCE_SUCCESSOR && entry_main(n) && !hello_recent(n, a->dst) && a->dst != n->self.id &&
+	    a->src != n->self.id) {
+		const struct entry *e = entry_main(n);
+		uint32_t succ;
+
+		if (!reference_successor(n, &succ))
+			succ = e->peer.memory ? e->peer.id : n->self.id;
+		if (a->src == succ && ring_contains((struct arc){ n->self.id, succ }, a->dst)) {
+			publish_ack_join(n, n->self.id, a->dst, REFERENCE_PREDECESSOR);
+			set_succ(n, a->dst);
+			return true;
+		}
+	}
+	/* A reference heals: it names itself, or another, as our neighbour. */
+	if (r && a->dst == n->self.id && a->side == REFERENCE_SUCCESSOR && r->has_succ)
+		set_succ(n, a->src);
 	return false;
 }
+
+/* ---- a reference joins here ---- */
+
+static void shrink_for(struct node *n, uint32_t id)
+{
+	struct reference_peer *r = reference_peer(n);
+	struct entry *e = entry_main(n);
+
+	r->admit = ADMIT_SHRINK;
+	r->joiner = id;
+	r->arc = (struct arc){ e->v.arc.lo, id };
+	r->since = n->now;
+	listen(n, true);
+	out_log(n, 6, "node %08x of the reference asks to join -> admitting it", id);
+	n->shrink_to = id;
+	change_begin(n, CHANGE_SHRINK, e, NULL, NULL);
+}
+
 void reference_join(struct node *n, const uint8_t *p, size_t len)
 {
+	const struct entry *e = entry_main(n);
 	uint32_t id;
 	const char *why = reference_parse_id(p, len, &id);
+	const struct reference_peer *r = n->reference;
 
-	if (why)
+	if (why) {
 		out_complain(n, "join", why, p, len);
+		return;
+	}
+	if (id == n->self.id) {
+		if (n->seek.active && !n->seek.count)
+			reference_peer(n)->holding = true;
+		return;
+	}
+	if (hello_recent(n, id) || !e)
+		return;
+	out_publish(n, TOPIC_HAS_STARTED, 0, "yes", 3, false);
+	if ((r && ((r->has_pred && r->pred == id) || (r->has_succ && r->succ == id) || r->admit)) || n->stopping ||
+	    n->change.kind || n->give.phase || n->take.phase || !entry_serves(n, e) ||
+	    !ring_contains(e->v.arc, id))
+		return;
+	shrink_for(n, id);
 }
-void reference_answer(struct node *n, enum topic_kind kind, const uint8_t *p, size_t len)
+
+static void take_back(struct node *n)
 {
-	(void)n; (void)kind; (void)p; (void)len;
+	struct reference_peer *r = reference_peer(n);
+
+	out_log(n, 4, "node %08x of the reference was admitted and does not speak -> taking its arc back", r->joiner);
+	r->admit = ADMIT_NONE;
+	own_arc(n, r->arc);
+	if (r->has_succ && r->succ == r->joiner)
+		r->has_succ = false;
 }
+
+static void forward_held(struct node *n, struct arc arc)
+{
+	struct held **at = &n->held_first;
+
+	while (*at) {
+		struct held *h = *at;
+
+		if (ring_contains(arc, h->key)) {
+			out_publish(n, h->kind, 0, h->payload, h->len, false);
+			*at = h->next;
+			n->held_bytes -= sizeof(*h) + h->len;
+			free(h);
+		} else {
+			at = &h->next;
+		}
+	}
+	n->held_last = at;
+}
+
+static void admit_done(struct node *n)
+{
+	struct reference_peer *r = reference_peer(n);
+
+	r->admit = ADMIT_NONE;
+	forward_held(n, r->arc);
+	set_pred(n, r->joiner);
+	r->pred_arc = r->arc;
+	r->pred_arc_known = true;
+	out_log(n, 6, "node %08x of the reference has joined with %zu records", r->joiner,
+		store_purge(n->store, r->arc));
+}
+
+static void admit_tick(struct node *n, uint64_t *next)
+{
+	struct reference_peer *r = n->reference;
+	const struct entry *e = entry_main(n);
+	bool alone;
+
+	switch (r->admit) {
+	case ADMIT_NONE:
+		return;
+	case ADMIT_SHRINK:
+		if (!e || n->change.kind || !entry_serves(n, e))
+			break;
+		if (e->v.arc.lo != r->joiner) {
+			r->admit = ADMIT_NONE;
+			return;
+		}
+		alone = r->arc.lo == n->self.id;
+		publish_ack_join(n, n->self.id, r->joiner, REFERENCE_SUCCESSOR);
+		if (alone) {
+			publish_ack_join(n, n->self.id, r->joiner, REFERENCE_PREDECESSOR);
+			set_succ(n, r->joiner);
+		}
+		set_pred(n, r->joiner);
+		r->admit = ADMIT_ACK;
+		r->since = n->now;
+		break;
+	case ADMIT_SEND:
+		if (r->acks >= r->sent && (r->sent || n->now - r->since >= 100)) {
+			admit_done(n);
+			return;
+		}
+		if (!r->sent)
+			soonest(next, r->since + 100);
+		break;
+	case ADMIT_ACK:
+	case ADMIT_CONFIRM:
+		break;
+	}
+	if (n->now - r->since >= PATIENCE)
+		take_back(n);
+	else
+		soonest(next, r->since + PATIENCE);
+}
+
+/* ---- a reference leaves to us ---- */
+
+void reference_leave(struct node *n, const struct reference_leave *l)
+{
+	struct reference_peer *r = n->reference;
+	uint32_t lo;
+
+	if (!r || !entry_main(n))
+		return;
+	if (r->has_succ && r->succ == l->id) {
+		r->has_succ = false;
+		if (l->has_successor && l->successor != n->self.id)
+			set_succ(n, l->successor);
+	}
+	if (!r->has_pred || r->pred != l->id)
+		return;
+	lo = l->has_predecessor ? l->predecessor : n->self.id;
+	r->left = (struct arc){ lo, l->id };
+	r->leaver = l->id;
+	r->left_until = n->now + LINGER;
+	out_log(n, 6, "node %08x of the reference leaves -> its arc is ours", l->id);
+	own_arc(n, r->left);
+	set_pred(n, lo);
+}
+
+/* ---- we leave to a reference ---- */
+
+/* True while leaving is this file's business: the nearest behind us is the reference's. */
+bool reference_quit(struct node *n)
+{
+	struct reference_peer *r = n->reference;
+	struct entry *e = entry_main(n);
+	struct reference_leave l = { .id = n->self.id, .has_successor = true, .has_predecessor = true };
+	char self[16], text[REFERENCE_TEXT_MAX];
+
+	if (!r || (!r->has_succ && !r->quit) || r->admit)
+		return false;
+	if (r->quit)
+		return true;
+	if (n->change.kind || n->give.phase || n->take.phase || !e || !entry_serves(n, e))
+		return true;
+	if (e->peer.memory) {
+		change_begin(n, CHANGE_BACKUP, e, NULL, NULL); /* nobody is to guard what goes to strangers */
+		return true;
+	}
+	/* One burst: a get between the word and its record kills the reference that takes over. */
+	l.successor = r->succ;
+	l.predecessor = e->v.arc.lo;
+	out_publish(n, TOPIC_LEAVE, 0, text, reference_format_leave(text, sizeof(text), &l), false);
+	snprintf(self, sizeof(self), "%u", n->self.id);
+	r->quit_sent = publish_records(n, self, e->v.arc);
+	r->quit_acks = 0;
+	r->quit = QUIT_SAID;
+	r->quit_progress = n->now;
+	n->leave_said = true;
+	n->leave_since = n->now;
+	n->left_successor = l.successor;
+	n->left_predecessor = l.predecessor;
+	out_log(n, 6, "leaving to node %08x of the reference with %zu records", r->succ, r->quit_sent);
+	return true;
+}
+
+/* Our own `leave` has come back: from this place on the arc is the other's. */
+void reference_own_leave(struct node *n)
+{
+	struct reference_peer *r = n->reference;
+
+	if (!r || r->quit != QUIT_SAID)
+		return;
+	r->quit = QUIT_SENT;
+	r->quit_echoed = store_new();
+	for (struct entry *e = n->entries; e < n->entries + ENTRY_MAX; e++)
+		if (e->used)
+			entry_drop(n, e);
+}
+
+static void quit_tick(struct node *n, uint64_t *next)
+{
+	struct reference_peer *r = n->reference;
+
+	if (!r->quit)
+		return;
+	if (r->quit == QUIT_SENT && r->quit_acks >= r->quit_sent && n->leave_acks >= 1) {
+		r->quit = QUIT_NONE;
+		r->has_succ = false;
+		store_purge(n->store, (struct arc){ 0, 0 });
+		store_free(r->quit_echoed);
+		r->quit_echoed = NULL;
+		return; /* tend.c goes on */
+	}
+	if (n->now - r->quit_progress < PATIENCE) {
+		soonest(next, r->quit_progress + PATIENCE);
+		return;
+	}
+	out_log(n, 4, "node %08x of the reference does not take the records -> keeping the arc", r->succ);
+	if (r->quit_echoed) {
+		store_merge(n->store, r->quit_echoed);
+		store_free(r->quit_echoed);
+		r->quit_echoed = NULL;
+	}
+	r->quit = QUIT_NONE;
+	r->has_succ = false;
+	n->leave_said = false;
+	if (!entry_main(n))
+		own_arc(n, (struct arc){ n->left_predecessor, n->self.id });
+}
+
+/* ---- a reference that does not answer any more ---- */
+
+/* Harmless to a living one: both words together change nothing, and it says `ack-leave`. */
+static void ping(struct node *n)
+{
+	struct reference_peer *r = n->reference;
+	const struct entry *e = entry_main(n);
+	struct reference_leave l = { n->self.id, e->peer.memory ? e->peer.id : n->self.id, n->self.id, true, true };
+	char text[REFERENCE_TEXT_MAX];
+
+	if (r->has_succ)
+		l.successor = r->succ;
+	/* A third node that hears two equal ids takes itself for alone. */
+	if (l.successor == l.predecessor)
+		return;
+	out_publish(n, TOPIC_LEAVE, 0, text, reference_format_leave(text, sizeof(text), &l), false);
+	publish_ack_join(n, n->self.id, r->pred, REFERENCE_SUCCESSOR);
+	r->pinged = n->now;
+	out_log(n, 4, "node %08x of the reference does not answer for its arc -> asking it", r->pred);
+}
+
+void reference_pong(struct node *n, uint32_t acker)
+{
+	struct reference_peer *r = n->reference;
+
+	if (r && r->pinged && r->has_pred && acker == r->pred)
+		r->pinged = r->unanswered = 0;
+}
+
+static void watch_pred(struct node *n, uint64_t *next)
+{
+	struct reference_peer *r = n->reference;
+
+	if (!r->has_pred || !r->unanswered || !entry_main(n) || n->stopping)
+		return;
+	if (!r->pinged) {
+		if (n->now - r->unanswered >= PATIENCE)
+			ping(n);
+		soonest(next, r->unanswered + PATIENCE);
+		return;
+	}
+	if (n->now - r->pinged < PATIENCE / 2) {
+		soonest(next, r->pinged + PATIENCE / 2);
+		return;
+	}
+	out_log(n, 4, "node %08x of the reference is dead -> taking its arc over empty, its records are lost", r->pred);
+	own_arc(n, r->pred_arc);
+	publish_ack_join(n, n->self.id, r->pred_arc.lo, REFERENCE_SUCCESSOR);
+	if (r->has_succ && r->succ == r->pred)
+		r->has_succ = false;
+	set_pred(n, r->pred_arc.lo);
+}
+
+/* ---- life ---- */
+
 void reference_tick(struct node *n, uint64_t *next)
 {
-	(void)n; (void)next;
+	struct reference_peer *r = n->reference;
+
+	if (!r || !node_ready(n))
+		return;
+	if (r->asked_since && !n->seek.active)
+		r->asked_since = 0;
+	if (r->asked_since && n->now - r->asked_since >= ASK_FOR)
+		admitted(n);
+	else if (r->asked_since)
+		soonest(next, r->asked_since + ASK_FOR);
+	forget_neighbours(n);
+	listen(n, r->has_pred || r->has_succ || r->admit || r->quit || r->left_until);
+	admit_tick(n, next);
+	quit_tick(n, next);
+	watch_pred(n, next);
+	if (r->filling && n->now >= r->filling) {
+		r->filling = 0;
+		n->recheck = true;
+	} else if (r->filling) {
+		soonest(next, r->filling);
+	}
+	if (r->left_until && n->now >= r->left_until) {
+		r->left_until = 0;
+		n->recheck = true;
+	} else if (r->left_until) {
+		soonest(next, r->left_until);
+	}
+}
+
+/* What was under way on the old connection is not known to have happened: what can be kept is kept. */
+void reference_disconnected(struct node *n)
+{
+	struct reference_peer *r = n->reference;
+
+	if (!r)
+		return;
+	if (r->admit > ADMIT_SHRINK)
+		own_arc(n, r->arc);
+	r->admit = ADMIT_NONE;
+	r->listening = r->holding = false;
+	r->acked[0] = r->acked[1] = false;
+	r->filling = r->left_until = r->unanswered = r->pinged = r->asked_since = 0;
+}
+
+/* Ours has answered: what was held for the case that a reference owns the position is not ours. */
+void reference_not_holding(struct node *n)
+{
+	if (n->reference && n->reference->holding) {
+		n->reference->holding = false;
+		n->recheck = true;
+	}
+}
+
+void reference_free(struct node *n)
+{
+	if (n->reference)
+		store_free(n->reference->quit_echoed);
+	free(n->reference);
 }

@@ -49,11 +49,20 @@ static void answer_put(struct node *n, const struct entry *e, const struct refer
 
 enum verdict { ANSWER, HOLD, IGNORE };
 
-static enum verdict judge(struct node *n, uint32_t key, struct entry **own)
+static enum verdict judge(struct node *n, enum topic_kind kind, uint32_t key, struct entry **own)
 {
 	struct entry *e = entry_own(n, key);
 
 	*own = e;
+	switch (reference_judge(n, kind, key)) {
+	case REFERENCE_HOLD:
+		return HOLD;
+	case REFERENCE_ANSWER:
+		*own = entry_main(n);
+		return *own ? ANSWER : HOLD;
+	case REFERENCE_NOTHING:
+		break;
+	}
 	if (give_holds(n, key) || take_holds(n, key))
 		return HOLD;
 	if (e)
@@ -102,7 +111,7 @@ void request(struct node *n, enum topic_kind kind, const uint8_t *payload, size_
 		out_complain(n, kind == TOPIC_GET ? "get" : "put", why, payload, len);
 		return;
 	}
-	switch (judge(n, op.key, &e)) {
+	switch (judge(n, kind, op.key, &e)) {
 	case ANSWER:
 		answer(n, e, &op);
 		break;
@@ -124,7 +133,7 @@ void request_recheck(struct node *n)
 	for (; h; h = next) {
 		struct operation op;
 		struct entry *e;
-		enum verdict v = parse(&op, h->kind, h->payload, h->len) ? IGNORE : judge(n, h->key, &e);
+		enum verdict v = parse(&op, h->kind, h->payload, h->len) ? IGNORE : judge(n, h->kind, h->key, &e);
 
 		next = h->next;
 		if (v == HOLD) {

@@ -337,6 +337,8 @@ void on_busy(struct node *n, const struct frame *f)
 		give_end(n);
 		return;
 	}
+	n->busy_at = n->now;
+	reference_not_holding(n);
 	if (!f->attempt)
 		seek_sign(n, f->wait ? f->wait : 1);
 }

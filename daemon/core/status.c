@@ -19,7 +19,7 @@ void status_fill(struct node *n, struct frame *f)
 	f->arc = e->v.arc;
 	f->arc_set = true;
 	f->predecessor = e->v.arc.lo;
-	if (e->peer.memory)
+	if (!reference_successor(n, &f->successor) && e->peer.memory)
 		f->successor = e->peer.id;
 }
 

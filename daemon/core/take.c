@@ -54,6 +54,8 @@ void on_offer(struct node *n, const struct frame *f)
 
 	if (repeated)
 		return;
+	n->busy_at = n->now;
+	reference_not_holding(n);
 	if (!n->seek.active || n->seek.stage != SEEK_ASK || !free_to_take(n) || n->stopping || !f->arc_set ||
 	    f->arc.hi != n->self.id || ring_id_less(&f->ring, &n->seen)) {
 		say(n, f, FRAME_BUSY);
@@ -188,6 +190,7 @@ void on_grant(struct node *n, const struct frame *f)
 	t->grant_hash = f->hash;
 	t->view_count = f->view_count;
 	t->ring = f->ring;
+	t->reference_behind = f->flag;
 	memcpy(t->views, f->views, sizeof(t->views));
 	t->giver.conn = f->from.conn;
 	complete(n);
@@ -221,6 +224,8 @@ void take_held(struct node *n)
 	count = store_count(t->staging);
 	store_merge(n->store, t->staging);
 	n->ring = t->ring;
+	if (t->reference_behind)
+		reference_behind(n, t->arc.lo);
 	n->last_taken.attempt = t->attempt;
 	n->last_taken.from = t->giver;
 	frame_start(n, &f, FRAME_ACTIVE);

@@ -144,6 +144,8 @@ static void tend_leaving(struct node *n, uint64_t *next)
 	if (n->exiting)
 		return;
 	if (!named_anywhere(n)) {
+		if (reference_quit(n))
+			return;
 		if (n->take.phase || n->give.phase)
 			take_end(n);
 		if (!n->been_active || !node_ready(n) || n->seek.active) {
@@ -158,7 +160,7 @@ static void tend_leaving(struct node *n, uint64_t *next)
 		soonest(next, n->leave_since + 500);
 		return;
 	}
-	if (!e || n->give.phase || n->take.phase || n->change.kind || !entry_serves(n, e))
+	if (reference_quit(n) || !e || n->give.phase || n->take.phase || n->change.kind || !entry_serves(n, e))
 		return;
 	if (n->now < n->retry_at) {
 		soonest(next, n->retry_at);
@@ -185,7 +187,9 @@ void on_ack_leave(struct node *n, const uint8_t *p, size_t len)
 
 	if (why)
 		out_complain(n, "ack-leave", why, p, len);
-	else if (n->leave_said && leaver == n->self.id)
+	else if (leaver == n->self.id)
+		reference_pong(n, acker);
+	if (!why && n->leave_said && leaver == n->self.id)
 		n->leave_acks += n->left_successor == n->left_predecessor ? 2 : 1;
 }
 
@@ -200,11 +204,21 @@ void on_leave_public(struct node *n, const uint8_t *p, size_t len)
 		out_complain(n, "leave", why, p, len);
 		return;
 	}
+	if (l.id == n->self.id)
+		reference_own_leave(n);
 	if (l.id == n->self.id || !entry_main(n))
 		return;
-	if ((l.has_successor && l.successor == n->self.id) || (l.has_predecessor && l.predecessor == n->self.id))
-		out_publish(n, TOPIC_ACK_LEAVE, 0, text,
-			    reference_format_ack_leave(text, sizeof(text), l.id, n->self.id), false);
+	/* Each side that it names and that is us; twice where we are both. */
+	for (int side = 0; side < 2; side++)
+		if (side ? l.has_predecessor && l.predecessor == n->self.id
+			 : l.has_successor && l.successor == n->self.id)
+			out_publish(n, TOPIC_ACK_LEAVE, 0, text,
+				    reference_format_ack_leave(text, sizeof(text), l.id, n->self.id), false);
+	reference_leave(n, &l);
+	/* A guard of ours that goes away is asked, whoever says so. */
+	for (struct entry *e = n->entries; e < n->entries + ENTRY_MAX; e++)
+		if (e->used && e->mine && e->peer.memory && e->peer.id == l.id && !e->silent)
+			e->heard = n->now > 2 * n->config.ping ? n->now - 2 * n->config.ping : 0;
 }
 
 static bool owns(const struct node *n)

@@ -32,6 +32,13 @@ static void send_find(struct node *n, struct arc arc, uint64_t *sent)
 	*sent = n->now;
 }
 
+void watch_find(struct node *n, struct arc arc)
+{
+	uint64_t sent;
+
+	send_find(n, arc, &sent);
+}
+
 /* The parties to a change are asked by the change itself. */
 static bool changing(const struct node *n, const struct entry *e)
 {
@@ -162,6 +169,12 @@ static void watch_predecessor(struct node *n, uint64_t *next)
 	frame_start(n, &f, FRAME_NOTIFY);
 	f.views[f.view_count++] = e->v;
 	frame_send(n, &f, TOPIC_INBOX, e->v.arc.lo);
+	/* A reference does not answer, and is no hole; it is only asked in case it is ours after all. */
+	if (reference_predecessor(n)) {
+		n->notify_at = n->now + n->config.ping;
+		soonest(next, n->notify_at);
+		return;
+	}
 	if (!n->notify_since)
 		n->notify_since = n->now;
 	n->notify_at = n->now + n->config.resend + node_random(n, n->config.resend);
@@ -400,6 +413,7 @@ void on_confirm(struct node *n, const struct frame *f)
 	if (own && f->arc_set && f->arc.hi == own->v.arc.lo)
 		n->notify_since = n->hole_since = 0;
 	hole_answer(n, f);
+	reference_found(n, f);
 	if (!f->view_count)
 		return;
 	e = entry_named(n, &f->views[0].name);

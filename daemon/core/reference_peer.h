@@ -1,0 +1,58 @@
+/* Shared by reference_peer.c (who joins and leaves) and reference_words.c (what is put and got meanwhile). */
+#ifndef DHT_REFERENCE_PEER_H
+#define DHT_REFERENCE_PEER_H
+
+#include "core.h"
+
+#define QUIET 300   /* no redistribution for so long: it is over (there is no end marker) */
+#define ASK_FOR 100   /* how long ours may take to say that they own a position */
+#define LINGER 500  /* how long a leaver of the reference may still answer */
+#define PATIENCE 2000 /* for a confirmation, for acks */
+
+enum admit { ADMIT_NONE, ADMIT_SHRINK, ADMIT_ACK, ADMIT_CONFIRM, ADMIT_SEND };
+enum quit { QUIT_NONE, QUIT_SAID, QUIT_SENT };
+
+struct reference_peer {
+	bool listening;            /* to ack-put and res-get */
+	uint32_t pred, succ;
+	bool has_pred, has_succ;
+	struct arc pred_arc;       /* what pred owns, where we know it: admitted here */
+	bool pred_arc_known;
+
+	/* joining at a reference: everything is held from the echo of the first join on */
+	bool holding;
+	bool acked[2];
+	uint32_t ack[2];           /* by enum reference_side */
+	uint64_t asked_since;      /* both are here, and ours are asked whether they know better; 0: not */
+	uint64_t filling;          /* gets of absent keys wait until then for the redistribution; 0: none under way */
+
+	/* a reference joins here */
+	enum admit admit;
+	uint32_t joiner;
+	struct arc arc;
+	uint64_t since;
+	size_t sent, acks;
+	bool answering;            /* the held ones of before its place are ours */
+
+	/* a reference leaves to us */
+	struct arc left;
+	uint32_t leaver;
+	uint64_t left_until;       /* it may still answer; 0: nobody is leaving */
+
+	/* we leave to a reference */
+	enum quit quit;
+	uint64_t quit_since;
+	uint64_t quit_progress;
+	size_t quit_sent, quit_acks;
+	struct store *quit_echoed; /* records whose last word has come back */
+
+	/* an operation of the arc behind us that finds no answer, and the ping that follows */
+	uint64_t unanswered, pinged;
+	uint32_t unanswered_key;
+};
+
+
+struct reference_peer *reference_peer(struct node *n);
+void reference_publish_record(struct node *n, const char *client, const struct store_item *item);
+
+#endif

@@ -1,0 +1,182 @@
+/* What is put and got while an arc moves between us and a node of the reference (PROTOCOL.md section 10). */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "reference_peer.h"
+
+/* ---- what is held, and who else answered it ---- */
+
+enum reference_verdict reference_judge(struct node *n, enum topic_kind kind, uint32_t key)
+{
+	struct reference_peer *r = n->reference;
+
+	if (!r)
+		return REFERENCE_NOTHING;
+	if (n->seek.active && r->holding)
+		return REFERENCE_HOLD;
+	if (r->admit && ring_contains(r->arc, key)) {
+		/* Between our word and the place where it is heard the arc is still ours. */
+		if (r->answering)
+			return REFERENCE_ANSWER;
+		return REFERENCE_HOLD;
+	}
+	if (r->left_until && ring_contains(r->left, key))
+		return REFERENCE_HOLD;
+	if (r->filling && kind == TOPIC_GET && entry_own(n, key) && !store_get(n->store, key, NULL))
+		return REFERENCE_HOLD;
+	return REFERENCE_NOTHING;
+}
+
+/* Takes the first held operation of that kind that fits out of the queue; false if there is none. */
+static struct held *unhold(struct node *n, enum topic_kind kind, uint32_t key, const uint8_t *client, size_t client_len)
+{
+	for (struct held **at = &n->held_first; *at; at = &(*at)->next) {
+		struct held *h = *at;
+		struct reference_put put;
+
+		if (h->kind != kind)
+			continue;
+		if (kind == TOPIC_GET ? h->key != key
+				      : reference_parse_put(h->payload, h->len, &put) ||
+						put.client_len != client_len ||
+						memcmp(put.client, client, client_len) != 0)
+			continue;
+		*at = h->next;
+		if (!h->next)
+			n->held_last = at;
+		n->held_bytes -= sizeof(*h) + h->len;
+		return h;
+	}
+	return NULL;
+}
+
+static bool is_text(const uint8_t *p, size_t len, const char *text)
+{
+	return len == strlen(text) && memcmp(p, text, len) == 0;
+}
+
+static void on_ack_put(struct node *n, const uint8_t *client, size_t client_len, uint32_t node)
+{
+	struct reference_peer *r = n->reference;
+	char self[16];
+	struct held *h;
+
+	snprintf(self, sizeof(self), "%u", n->self.id);
+	if (r->has_pred && node == r->pred)
+		r->unanswered = 0;
+	if (r->quit && node == r->succ && is_text(client, client_len, self)) {
+		r->quit_acks++;
+		r->quit_progress = n->now;
+		return;
+	}
+	if (r->admit == ADMIT_SEND && node == r->joiner && is_text(client, client_len, "None")) {
+		r->acks++;
+		r->since = n->now;
+		return;
+	}
+	if (!(r->admit >= ADMIT_CONFIRM && node == r->joiner) && !(r->left_until && node == r->leaver))
+		return;
+	h = unhold(n, TOPIC_PUT, 0, client, client_len);
+	if (h && r->left_until && node == r->leaver) {
+		struct reference_put put;
+		const struct entry *e = entry_own(n, h->key);
+
+		/* Acknowledged by the leaver, behind the place where its arc became ours: its value is the newest. */
+		if (e && !reference_parse_put(h->payload, h->len, &put))
+			store_put(n->store, &(struct store_item){ put.key, { e->v.name.number, ++n->counter }, put.value,
+								  put.value_len });
+	}
+	free(h);
+}
+
+void reference_answer(struct node *n, enum topic_kind kind, const uint8_t *p, size_t len)
+{
+	struct reference_peer *r = n->reference;
+	const uint8_t *text;
+	size_t text_len;
+	uint32_t id;
+
+	if (!r)
+		return;
+	if (kind == TOPIC_ACK_PUT) {
+		if (!reference_parse_ack_put(p, len, &text, &text_len, &id))
+			on_ack_put(n, text, text_len, id);
+		return;
+	}
+	if (reference_parse_res_get(p, len, &id, &text, &text_len))
+		return;
+	if (r->unanswered && id == r->unanswered_key)
+		r->unanswered = 0;
+	if ((r->admit >= ADMIT_CONFIRM && ring_contains(r->arc, id)) || (r->left_until && ring_contains(r->left, id)))
+		free(unhold(n, TOPIC_GET, id, NULL, 0));
+}
+
+/* ---- redistribution ---- */
+
+/* A put that hands a record over: it never overwrites what a client has put since. */
+static bool redistribution(struct node *n, const struct reference_put *put)
+{
+	struct reference_peer *r = n->reference;
+	struct entry *e = entry_own(n, put->key);
+	char from[16], text[REFERENCE_TEXT_MAX];
+	bool leaving;
+
+	snprintf(from, sizeof(from), "%u", r->leaver);
+	leaving = r->left_until && is_text(put->client, put->client_len, from);
+	if (!e || !(leaving || (r->filling && is_text(put->client, put->client_len, "None"))))
+		return false;
+	store_put_newer(n->store, &(struct store_item){ put->key, { e->v.name.number, 0 }, put->value, put->value_len });
+	if (r->filling)
+		r->filling = n->now + QUIET;
+	n->recheck = true;
+	out_publish(n, TOPIC_ACK_PUT, 0, text,
+		    reference_format_ack_put(text, sizeof(text), put->client, put->client_len, n->self.id), false);
+	return true;
+}
+
+/* True: the operation is seen to. */
+bool reference_operation(struct node *n, enum topic_kind kind, const uint8_t *p, size_t len)
+{
+	struct reference_peer *r = n->reference;
+	struct reference_put put;
+	uint32_t key;
+
+	if (!r)
+		return false;
+	if (kind == TOPIC_PUT) {
+		char self[16];
+
+		if (reference_parse_put(p, len, &put))
+			return false;
+		key = put.key;
+		snprintf(self, sizeof(self), "%u", n->self.id);
+		if (r->admit == ADMIT_SEND && is_text(put.client, put.client_len, "None") && ring_contains(r->arc, key))
+			return true; /* our own words */
+		if (redistribution(n, &put))
+			return true;
+		if (r->quit == QUIT_SENT) {
+			struct store_item item;
+			bool waiting = store_get(n->store, key, &item);
+
+			if (waiting && is_text(put.client, put.client_len, self)) {
+				store_put(r->quit_echoed, &item);
+				store_remove(n->store, key);
+			} else if (waiting) {
+				/* Ahead of our record in the order: said again behind it, or the old value wins. */
+				item.value = put.value;
+				item.len = put.value_len;
+				reference_publish_record(n, self, &item);
+				r->quit_sent++;
+			}
+			return true;
+		}
+	} else if (reference_parse_id(p, len, &key)) {
+		return false;
+	}
+	if (r->has_pred && r->pred_arc_known && !r->unanswered && !r->pinged && ring_contains(r->pred_arc, key)) {
+		r->unanswered = n->now;
+		r->unanswered_key = key;
+	}
+	return false;
+}
