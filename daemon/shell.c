@@ -64,14 +64,13 @@ static void shell_step(struct shell *s, const struct event *event);
 
 /* ---- effects ---- */
 
-static void fencing_remove(struct fencing *f)
+static void fencing_unlink(struct fencing *f)
 {
 	struct fencing **at = &f->shell->fencings;
 
 	while (*at != f)
 		at = &(*at)->next;
 	*at = f->next;
-	free(f);
 }
 
 static void shell_fenced_cb(void *arg, bool fenced)
@@ -80,7 +79,8 @@ static void shell_fenced_cb(void *arg, bool fenced)
 	struct shell *s = f->shell;
 	struct event event = {.type = EVENT_FENCED, .granted = fenced, .conn = f->conn};
 
-	fencing_remove(f);
+	fencing_unlink(f);
+	free(f);
 	shell_step(s, &event);
 }
 
@@ -103,9 +103,12 @@ static void shell_fence(struct shell *s, const struct conn *conn)
 
 static void shell_cancel_fences(struct shell *s)
 {
-	while (s->fencings) {
-		mqtt_fence_cancel(s->fencings->fence);
-		fencing_remove(s->fencings);
+	struct fencing *f;
+
+	while ((f = s->fencings)) {
+		s->fencings = f->next;
+		mqtt_fence_cancel(f->fence);
+		free(f);
 	}
 }
 

@@ -70,6 +70,34 @@ static void own_arc(struct node *n, struct arc arc)
 	entry_add(n, &v, true);
 }
 
+/* One `join` without a HELLO may only mean that we came between the two. */
+static bool note_stranger(struct node *n, uint32_t id)
+{
+	struct reference_peer *r = reference_peer(n);
+	struct stranger *s = r->strangers;
+
+	while (s < r->strangers + STRANGERS && !(s->joins && s->id == id))
+		s++;
+	if (s == r->strangers + STRANGERS) {
+		s = &r->strangers[r->stranger_next++ % STRANGERS];
+		*s = (struct stranger){ .id = id };
+	}
+	s->joins = n->now - s->when < STRANGER_FOR || !s->joins ? s->joins + 1 : 1;
+	s->when = n->now;
+	return s->joins > 1;
+}
+
+static bool is_stranger(const struct node *n, uint32_t id)
+{
+	const struct reference_peer *r = n->reference;
+
+	for (unsigned i = 0; r && i < STRANGERS; i++)
+		if (r->strangers[i].id == id && r->strangers[i].joins > 1 &&
+		    n->now - r->strangers[i].when < STRANGER_FOR && !hello_recent(n, id))
+			return true;
+	return false;
+}
+
 /* ---- who is beside us ---- */
 
 bool reference_predecessor(const struct node *n)
@@ -208,7 +236,7 @@ bool reference_ack_join(struct node *n, const struct reference_ack_join *a)
 		return true;
 	}
 	/* Our successor has admitted a reference between us. */
-	if (a->side == REFERENCE_SUCCESSOR && entry_main(n) && !hello_recent(n, a->dst) && a->dst != n->self.id &&
+	if (a->side == REFERENCE_SUCCESSOR && entry_main(n) && is_stranger(n, a->dst) && a->dst != n->self.id &&
 	    a->src != n->self.id) {
 		const struct entry *e = entry_main(n);
 		uint32_t succ;
@@ -256,11 +284,11 @@ void reference_join(struct node *n, const uint8_t *p, size_t len)
 		return;
 	}
 	if (id == n->self.id) {
-		if (n->seek.active && !n->seek.count)
+		if (n->seek.active && !n->take.phase && (!n->busy_at || n->now - n->busy_at >= 1000))
 			reference_peer(n)->holding = true;
 		return;
 	}
-	if (hello_recent(n, id) || !e)
+	if (hello_recent(n, id) || !e || !note_stranger(n, id))
 		return;
 	out_publish(n, TOPIC_HAS_STARTED, 0, "yes", 3, false);
 	if ((r && ((r->has_pred && r->pred == id) || (r->has_succ && r->succ == id) || r->admit)) || n->stopping ||

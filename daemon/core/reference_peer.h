@@ -9,6 +9,16 @@
 #define LINGER 500  /* how long a leaver of the reference may still answer */
 #define PATIENCE 2000 /* for a confirmation, for acks */
 
+#define STRANGERS 16 /* joiners remembered that said no HELLO */
+#define STRANGER_FOR 5000
+
+/* Who joins without a HELLO, more than once, is the reference's. */
+struct stranger {
+	uint32_t id;
+	unsigned joins;
+	uint64_t when;
+};
+
 enum admit { ADMIT_NONE, ADMIT_SHRINK, ADMIT_ACK, ADMIT_CONFIRM, ADMIT_SEND };
 enum quit { QUIT_NONE, QUIT_SAID, QUIT_SENT };
 
@@ -18,6 +28,9 @@ struct reference_peer {
 	bool has_pred, has_succ;
 	struct arc pred_arc;       /* what pred owns, where we know it: admitted here */
 	bool pred_arc_known;
+
+	struct stranger strangers[STRANGERS];
+	unsigned stranger_next;
 
 	/* joining at a reference: everything is held from the echo of the first join on */
 	bool holding;

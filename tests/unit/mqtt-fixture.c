@@ -288,6 +288,13 @@ struct fake_session {
 	size_t skip; /* bytes of a long packet's rest */
 };
 
+static void fake_free(struct fake_session *s)
+{
+	event_free(s->event);
+	(void)close(s->fd);
+	free(s);
+}
+
 static void fake_close(struct fake_session *s)
 {
 	struct fake_session **at = &s->fake->sessions;
@@ -295,9 +302,7 @@ static void fake_close(struct fake_session *s)
 	while (*at != s)
 		at = &(*at)->next;
 	*at = s->next;
-	event_free(s->event);
-	(void)close(s->fd);
-	free(s);
+	fake_free(s);
 }
 
 static void fake_write(struct fake_session *s, const void *bytes, size_t len)
@@ -449,8 +454,12 @@ void fake_send(struct fake *f, const void *bytes, size_t len)
 
 void fake_end(struct fake *f)
 {
-	while (f->sessions)
-		fake_close(f->sessions);
+	struct fake_session *s;
+
+	while ((s = f->sessions)) {
+		f->sessions = s->next;
+		fake_free(s);
+	}
 	event_free(f->event);
 	(void)close(f->fd);
 }
@@ -460,7 +469,7 @@ unsigned sockets_to(uint16_t port, int *fd)
 	unsigned count = 0;
 
 	for (int i = 0; i < 256; i++) {
-		struct sockaddr_in peer;
+		struct sockaddr_in peer = {0};
 		socklen_t len = sizeof(peer);
 
 		if (getpeername(i, (struct sockaddr *)&peer, &len) || peer.sin_family != AF_INET ||
