@@ -230,30 +230,38 @@ static void link_begin(struct mqtt_link *l)
 
 /* ---- time ---- */
 
-/* loop_misc is what sends PINGREQ and sees that none was answered; it is called when one of the two is due, and not
- * every second.  While reading is paused the answer cannot be seen: then what the broker takes is its sign of life. */
-static void link_keepalive(struct mqtt_link *l)
+/* When loop_misc, which sends PINGREQ and sees that none was answered, has something to do: not every second.  Asked again
+ * before a whole interval is over it would do nothing, and a dead broker would be found an interval later.  While reading
+ * is paused no answer can be seen: then what the broker takes is its sign of life. */
+static uint64_t link_due(const struct mqtt_link *l)
 {
 	uint64_t interval = (uint64_t)l->config->keepalive_s * 1000;
 	uint64_t oldest = l->last_in < l->last_out ? l->last_in : l->last_out;
-	uint64_t now = link_now();
 
 	if (l->paused)
-		oldest = l->last_out;
-	if (now < oldest + interval) {
-		link_arm(l, (unsigned)(oldest + interval - now));
+		return l->last_out + 2 * interval;
+	return (oldest > l->checked ? oldest : l->checked) + interval;
+}
+
+static void link_keepalive(struct mqtt_link *l)
+{
+	unsigned interval = l->config->keepalive_s * 1000;
+	uint64_t now = link_now();
+	uint64_t due = link_due(l);
+
+	if (now < due) { /* no longer than the interval: a pause that ends makes it due earlier */
+		link_arm(l, due - now < interval ? (unsigned)(due - now) : interval);
 		return;
 	}
 	if (l->paused) {
-		if (now >= oldest + 2 * interval)
-			mqtt_link_fail(l, MQTT_LOST, "the broker takes nothing");
-		link_arm(l, (unsigned)interval);
+		mqtt_link_fail(l, MQTT_LOST, "the broker takes nothing");
 		return;
 	}
+	l->checked = now;
 	if (!link_check(l, mosquitto_loop_misc(l->mosq)))
 		return;
 	link_flush(l);
-	link_arm(l, (unsigned)interval);
+	link_arm(l, interval);
 }
 
 static void link_timer_cb(evutil_socket_t fd, short what, void *arg)

@@ -62,6 +62,7 @@ struct mqtt_link {
 	int refusal;      /* CONNACK code that is not 0, else 0 */
 	uint64_t last_in; /* monotonic ms */
 	uint64_t last_out;
+	uint64_t checked; /* when loop_misc was last called; 0: never */
 	size_t unflushed; /* packets queued since the last flush */
 	size_t backlog;
 	struct link_sizes sizes;
