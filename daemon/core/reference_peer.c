@@ -123,6 +123,7 @@ static void set_pred(struct node *n, uint32_t id)
 	r->has_pred = id != n->self.id;
 	r->pred_arc_known = false;
 	r->unanswered = r->pinged = 0;
+	r->pred_heard = n->now;
 	n->notify_since = n->notify_at = 0;
 	if (r->has_pred)
 		listen(n, true);
@@ -161,6 +162,42 @@ static void forget_neighbours(struct node *n)
 
 /* ---- joining at a reference ---- */
 
+static void reference_hold(struct node *n)
+{
+	struct reference_peer *r = reference_peer(n);
+
+	if (!r->holding)
+		r->overheard_count = 0;
+	r->holding = true;
+}
+
+/* Between the owner's word and ours it may have admitted others behind us, who wait for a word from us. */
+static void admit_overheard(struct node *n, uint32_t owner)
+{
+	struct reference_peer *r = reference_peer(n);
+	uint32_t succ = owner;
+
+	for (unsigned i = 0; i < r->overheard_count; i++) {
+		const struct reference_ack_join *a = &r->overheard[i];
+
+		if (a->src != owner || a->dst == succ || !ring_contains((struct arc){ n->self.id, succ }, a->dst))
+			continue;
+		succ = a->dst;
+		publish_ack_join(n, n->self.id, succ, REFERENCE_PREDECESSOR);
+	}
+	r->overheard_count = 0;
+	if (succ != owner)
+		set_succ(n, succ);
+}
+
+static void overhear(struct node *n, const struct reference_ack_join *a)
+{
+	struct reference_peer *r = n->reference;
+
+	if (r && r->holding && a->side == REFERENCE_SUCCESSOR && r->overheard_count < OVERHEARD)
+		r->overheard[r->overheard_count++] = *a;
+}
+
 static void admitted(struct node *n)
 {
 	struct reference_peer *r = reference_peer(n);
@@ -184,6 +221,7 @@ static void admitted(struct node *n)
 	r->filling = n->now + QUIET;
 	out_log(n, 6, "admitted by node %08x of the reference, behind %08x", succ, pred);
 	publish_ack_join(n, n->self.id, succ, REFERENCE_PREDECESSOR);
+	admit_overheard(n, succ);
 }
 
 void reference_found(struct node *n, const struct frame *f)
@@ -204,6 +242,8 @@ bool reference_ack_join(struct node *n, const struct reference_ack_join *a)
 {
 	struct reference_peer *r = n->reference;
 
+	if (n->seek.active && a->dst != n->self.id)
+		overhear(n, a);
 	if (n->seek.active && a->dst == n->self.id && a->src != n->self.id) {
 		/* Where a node of ours owns the position, it alone admits. */
 		if (!r || !r->holding || n->take.phase || (n->busy_at && n->now - n->busy_at < 1000))
@@ -236,8 +276,8 @@ bool reference_ack_join(struct node *n, const struct reference_ack_join *a)
 		return true;
 	}
 	/* Our successor has admitted a reference between us. */
-	if (a->side == REFERENCE_SUCCESSOR && entry_main(n) && is_stranger(n, a->dst) && a->dst != n->self.id &&
-	    a->src != n->self.id) {
+	if (a->side == REFERENCE_SUCCESSOR && entry_main(n) && a->dst != n->self.id && a->src != n->self.id &&
+	    (is_stranger(n, a->dst) || (r && r->has_succ && r->succ == a->src))) {
 		const struct entry *e = entry_main(n);
 		uint32_t succ;
 
@@ -285,7 +325,7 @@ void reference_join(struct node *n, const uint8_t *p, size_t len)
 	}
 	if (id == n->self.id) {
 		if (n->seek.active && !n->take.phase && (!n->busy_at || n->now - n->busy_at >= 1000))
-			reference_peer(n)->holding = true;
+			reference_hold(n);
 		return;
 	}
 	if (hello_recent(n, id) || !e || !note_stranger(n, id))
@@ -519,19 +559,27 @@ void reference_pong(struct node *n, uint32_t acker)
 
 	if (r && r->pinged && r->has_pred && acker == r->pred)
 		r->pinged = r->unanswered = 0;
+	if (r && r->has_pred && acker == r->pred)
+		r->pred_heard = n->now;
 }
 
 static void watch_pred(struct node *n, uint64_t *next)
 {
 	struct reference_peer *r = n->reference;
 
-	if (!r->has_pred || !r->unanswered || !entry_main(n) || n->stopping)
+	if (!r->has_pred || !r->pred_arc_known || !entry_main(n) || n->stopping || r->admit)
 		return;
 	if (!r->pinged) {
-		if (n->now - r->unanswered >= PATIENCE)
+		uint64_t suspect = r->pred_heard + SILENT;
+
+		if (r->unanswered && r->unanswered + PATIENCE < suspect)
+			suspect = r->unanswered + PATIENCE;
+		if (n->now >= suspect)
 			ping(n);
-		soonest(next, r->unanswered + PATIENCE);
-		return;
+		else
+			soonest(next, suspect);
+		if (!r->pinged)
+			return;
 	}
 	if (n->now - r->pinged < PATIENCE / 2) {
 		soonest(next, r->pinged + PATIENCE / 2);
@@ -590,6 +638,7 @@ void reference_disconnected(struct node *n)
 	r->admit = ADMIT_NONE;
 	r->listening = r->holding = false;
 	r->acked[0] = r->acked[1] = false;
+	r->pred_heard = 0; /* it never subscribes again: a connection that ended with ours has made it deaf */
 	r->filling = r->left_until = r->unanswered = r->pinged = r->asked_since = 0;
 }
 

@@ -8,7 +8,9 @@
 #define ASK_FOR 100   /* how long ours may take to say that they own a position */
 #define LINGER 500  /* how long a leaver of the reference may still answer */
 #define PATIENCE 2000 /* for a confirmation, for acks */
+#define SILENT 30000  /* a predecessor of which nothing was heard for so long is asked */
 
+#define OVERHEARD 16
 #define STRANGERS 16 /* joiners remembered that said no HELLO */
 #define STRANGER_FOR 5000
 
@@ -36,6 +38,8 @@ struct reference_peer {
 	bool holding;
 	bool acked[2];
 	uint32_t ack[2];           /* by enum reference_side */
+	struct reference_ack_join overheard[OVERHEARD]; /* who was admitted while we were asking */
+	unsigned overheard_count;
 	uint64_t asked_since;      /* both are here, and ours are asked whether they know better; 0: not */
 	uint64_t filling;          /* gets of absent keys wait until then for the redistribution; 0: none under way */
 
@@ -60,7 +64,7 @@ struct reference_peer {
 	struct store *quit_echoed; /* records whose last word has come back */
 
 	/* an operation of the arc behind us that finds no answer, and the ping that follows */
-	uint64_t unanswered, pinged;
+	uint64_t pred_heard, unanswered, pinged;
 	uint32_t unanswered_key;
 };
 

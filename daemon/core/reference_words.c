@@ -63,8 +63,10 @@ static void on_ack_put(struct node *n, const uint8_t *client, size_t client_len,
 	struct held *h;
 
 	snprintf(self, sizeof(self), "%u", n->self.id);
-	if (r->has_pred && node == r->pred)
+	if (r->has_pred && node == r->pred) {
 		r->unanswered = 0;
+		r->pred_heard = n->now;
+	}
 	if (r->quit && node == r->succ && is_text(client, client_len, self)) {
 		r->quit_acks++;
 		r->quit_progress = n->now;
