@@ -57,7 +57,7 @@ class ReferenceNode:
         self.records = {}
         self.predecessor = self.successor = None
         self.state = "new"
-        self.dead = False
+        self.dead = self.killed = False
         self.listening = False  # the broker has granted what an active node subscribes to
         self.leaving = False
         self.leave_acks = 0
@@ -132,7 +132,7 @@ class ReferenceNode:
 
     def kill(self):
         """The process is gone: the socket closes without a word (the reference has no will)."""
-        self.dead = True
+        self.dead = self.killed = True
         self.state = "left"
         self._stop_thread()
         if self.client.socket() is not None:
@@ -141,7 +141,8 @@ class ReferenceNode:
     def close(self):
         """For the end of a test: whatever it is doing."""
         self.dead = True
-        self._end()
+        if not self.killed:
+            self._end()
 
     def _end(self):
         self.state = "left"

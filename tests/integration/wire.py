@@ -8,6 +8,7 @@ import time
 
 import paho.mqtt.client as mqtt
 
+import frames
 from harness import PATIENCE, Timeout
 
 _random = random.SystemRandom()
@@ -70,7 +71,8 @@ class Message:
         return self.payload.decode(errors="replace")
 
     def __repr__(self):
-        return f"{self.topic} {self.payload!r}"
+        name = frames.name(self.topic, self.payload)
+        return f"{self.topic} {self.payload!r}" if name == self.topic else f"{self.topic} <{name}>"
 
 
 class Spy:
