@@ -225,6 +225,7 @@ struct node {
 	unsigned recent_next;
 	struct member candidate; /* who NOTIFYed as my successor */
 	uint64_t candidate_at, candidate_number;
+	uint32_t heir_lo;   /* where its own arc begins */
 	struct member heir; /* the owner behind an arc of mine that is not in its place */
 	uint64_t notify_at;      /* when to NOTIFY my predecessor next */
 	uint64_t notify_since;   /* since when it does not answer; 0 */
@@ -362,7 +363,7 @@ void on_hello(struct node *n, const struct frame *f);
 void on_refuse(struct node *n, const struct frame *f);
 void on_busy(struct node *n, const struct frame *f);
 bool waiting_offer(struct node *n);
-void seek_status(struct node *n, const struct frame *f);
+void seek_status(struct node *n, const struct frame *f, bool retained);
 void seek_trip(struct node *n, uint64_t seq);
 bool hello_recent(const struct node *n, uint32_t id);
 

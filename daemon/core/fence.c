@@ -117,7 +117,7 @@ void fence_tick(struct node *n, uint64_t *next)
 		else if (f->state == FENCE_RETRY)
 			soonest(next, f->when);
 		else if (f->state == FENCE_TRIP && n->now - f->when >= n->config.resend) {
-			f->seq = trip_send(n); /* lost on the way */
+			(void)trip_send(n); /* lost on the way, or slow: the first that comes back will do */
 			f->when = n->now;
 		}
 		if (f->state == FENCE_TRIP)

@@ -225,7 +225,7 @@ static void on_trip(struct node *n, const struct frame *f)
 {
 	if (!conn_equal(&f->from.conn, &n->self.conn) || !member_same(&f->from, &n->self))
 		return;
-	if (f->seq == n->trip && !n->tripped)
+	if (n->trip && f->seq >= n->trip && !n->tripped)
 		node_tripped(n);
 	fence_trip(n, f->seq);
 	seek_trip(n, f->seq);
@@ -259,7 +259,7 @@ static void frame(struct node *n, enum topic_kind kind, const struct event *ev)
 		return;
 	}
 	if (f.type == FRAME_STATUS && kind == TOPIC_NODE)
-		seek_status(n, &f);
+		seek_status(n, &f, ev->retained);
 	r = &rules[f.type];
 	if (!r->handle || r->topic != kind || !(r->states & IN(n->state)))
 		return;
@@ -367,7 +367,7 @@ static uint64_t ticks(struct node *n)
 	merge_tick(n, &next);
 	if (n->connected && !n->tripped && n->trip) {
 		if (n->now - n->trip_sent >= n->config.silence) {
-			n->trip = trip_send(n);
+			(void)trip_send(n);
 			n->trip_sent = n->now;
 		}
 		soonest(&next, n->trip_sent + n->config.silence);
@@ -404,6 +404,8 @@ void node_step(struct node *n, const struct event *ev, struct update *update)
 		stop(n);
 		break;
 	case EVENT_START:
+		seek_begin(n); /* from now: a node is made before it knows the time */
+		break;
 	case EVENT_DRAINED:
 	case EVENT_TIMER:
 	case EVENT_TYPES:

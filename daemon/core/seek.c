@@ -156,9 +156,15 @@ static void list(struct node *n, const struct member *m)
 	s->listed[s->listed_count++] = *m;
 }
 
-/* A retained status while they are gathered; the round trip behind the subscription ends it. */
-void seek_status(struct node *n, const struct frame *f)
+/* A retained status while they are gathered; the round trip behind the subscription ends it.  A member that speaks
+ * meanwhile is back: there is a ring. */
+void seek_status(struct node *n, const struct frame *f, bool retained)
 {
+	if (n->seek.active && n->seek.stage == SEEK_FENCES && !retained && f->state != NODE_GONE &&
+	    f->state != NODE_LEFT && f->state != NODE_JOINING && !member_same(&f->from, &n->self)) {
+		seek_sign(n, 20);
+		return;
+	}
 	if (n->seek.active && n->seek.stage == SEEK_STATUSES && f->state != NODE_GONE && f->state != NODE_JOINING)
 		list(n, &f->from);
 }
@@ -276,6 +282,8 @@ void on_hello(struct node *n, const struct frame *f)
 		return;
 	}
 	remember_hello(n, &f->from);
+	if (f->from.id == n->self.id)
+		n->busy_at = n->now; /* the `join` behind it, and the answers, are not for us */
 	if (f->from.id == n->self.id || !strcmp(f->name, n->config.name)) {
 		if (!n->seek.active || !lower)
 			answer(n, &f->from, FRAME_REFUSE,

@@ -78,7 +78,7 @@ static bool tend_misplaced(struct node *n)
 				give_begin(n, &g->peer, e->v.arc, true);
 				return true;
 			}
-		if (n->heir.memory) {
+		if (n->heir.memory && n->heir_lo == e->v.arc.hi) {
 			give_begin(n, &n->heir, e->v.arc, true);
 			n->heir.memory = 0; /* it asks again if it comes to nothing */
 			return true;

@@ -453,7 +453,6 @@ static bool give_way(struct node *n, const struct view *v)
 
 void on_find(struct node *n, const struct frame *f)
 {
-	const struct entry *own = entry_main(n);
 	struct frame r;
 
 	if (!f->arc_set || member_same(&f->from, &n->self))
@@ -464,14 +463,19 @@ void on_find(struct node *n, const struct frame *f)
 		for (const struct entry *e = n->entries; e < n->entries + ENTRY_MAX; e++)
 			if (e->used && e->mine && e->held && e->v.arc.hi != n->self.id &&
 			    e->v.arc.hi == f->views[i].arc.lo && member_same(&f->views[i].owner, &f->from))
+			{
 				n->heir = f->from;
+				n->heir_lo = e->v.arc.hi;
+			}
 	}
 	frame_start(n, &r, FRAME_CONFIRM);
 	for (const struct entry *e = n->entries; e < n->entries + ENTRY_MAX; e++)
 		if (e->used && e->held && r.view_count < FRAME_VIEWS_MAX - 1 && arc_overlap(e->v.arc, f->arc))
 			r.views[r.view_count++] = e->v;
-	if (own && own->held && !arc_overlap(own->v.arc, f->arc))
-		r.views[r.view_count++] = own->v;
+	/* What is ours elsewhere shows how far a hole reaches: arcs that are not in their place too. */
+	for (const struct entry *e = n->entries; e < n->entries + ENTRY_MAX; e++)
+		if (e->used && e->mine && e->held && r.view_count < FRAME_VIEWS_MAX && !arc_overlap(e->v.arc, f->arc))
+			r.views[r.view_count++] = e->v;
 	if (r.view_count)
 		frame_to(n, &r, &f->from);
 }
@@ -492,9 +496,8 @@ void on_notify(struct node *n, const struct frame *f)
 		n->candidate_number = f->views[0].name.number;
 	}
 	frame_start(n, &r, FRAME_CONFIRM);
-	r.flag = true;
+	/* It is heard, no more: only who guards a view confirms it. */
 	r.arc = entry_main(n)->v.arc;
 	r.arc_set = true;
-	r.views[r.view_count++] = f->views[0];
 	frame_to(n, &r, &f->from);
 }
