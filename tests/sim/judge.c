@@ -146,7 +146,7 @@ void judge_step(struct world *w, struct proc *p)
 	uint64_t both;
 
 	p->state = node_get_state(p->node);
-	p->owns = node_get_arc(p->node, &arc);
+	p->owned = p->owned || node_get_arc(p->node, &arc);
 	probe_step(w, p);
 	if (!p->serves || !proc_reaches(w, p))
 		return;
@@ -267,26 +267,28 @@ static void get_answered(struct world *w, const char *by, const struct packet *p
 	answered(w, op);
 }
 
-/* Who says ACTIVE has the giver's records, even if it never comes to serve them. */
-static void handed_over(struct world *w, const struct proc *to, const struct packet *p)
+/* The giver has read ACTIVE and forgotten the records: they are the taker's, even if it never comes to serve them. */
+void judge_received(struct world *w, const struct proc *giver, const struct packet *p)
 {
-	uint32_t giver = w->topics[p->topic].id;
 	struct frame_room room;
 	struct frame f;
-	size_t len;
+	size_t len, to = 0;
 
-	if (frame_decode(&f, &room, p->bytes, p->len) || f.type != FRAME_ACTIVE)
+	if (w->topics[p->topic].kind != TOPIC_INBOX || frame_decode(&f, &room, p->bytes, p->len) ||
+	    f.type != FRAME_ACTIVE)
 		return;
-	for (unsigned k = 0; k < w->swarm.keys; k++) {
+	while (to < w->proc_count && w->procs[to]->memory != f.from.memory)
+		to++;
+	for (unsigned k = 0; k < w->swarm.keys && to < w->proc_count; k++) {
 		struct served *last = &w->served[k];
 
-		if (last->proc != NONE && w->procs[last->proc]->id == giver && node_record(to->node, w->keys[k], &len))
-			*last = (struct served){.proc = to->index, .link = to->link};
+		if (last->proc == giver->index && !(giver->node && node_record(giver->node, w->keys[k], &len)))
+			*last = (struct served){.proc = (uint32_t)to, .link = w->procs[to]->last_link};
 	}
 }
 
 /* Who answers serves, if only within one step: takes an arc over, answers what it holds, and begins to change it. */
-static void answers(struct world *w, const struct proc *by, const struct packet *p)
+void judge_send(struct world *w, const struct proc *by, const struct packet *p)
 {
 	uint32_t id, node, op, key = NONE;
 	const uint8_t *text;
@@ -300,14 +302,6 @@ static void answers(struct world *w, const struct proc *by, const struct packet 
 	}
 	if (key != NONE && proc_reaches(w, by))
 		served_by(w, key, by);
-}
-
-void judge_send(struct world *w, const struct proc *by, const struct packet *p)
-{
-	if (w->topics[p->topic].kind == TOPIC_INBOX)
-		handed_over(w, by, p);
-	else
-		answers(w, by, p);
 }
 
 void judge_publish(struct world *w, uint32_t link, const struct packet *p)
@@ -326,14 +320,13 @@ void judge_publish(struct world *w, uint32_t link, const struct packet *p)
 
 /* ---- the end of a process, and of the run ---- */
 
-static bool nobody_owns(const struct world *w, const struct proc *but)
+/* Others may still believe in an arc that has been taken over from them; they serve nothing. */
+static bool nobody_serves(const struct world *w, const struct proc *but)
 {
-	struct arc arc;
-
 	for (size_t i = 0; i < w->proc_count; i++) {
 		const struct proc *q = w->procs[i];
 
-		if (q != but && q->alive && node_get_arc(q->node, &arc))
+		if (q != but && proc_reaches(w, q) && probe_all(w, q))
 			return false;
 	}
 	return true;
@@ -349,7 +342,7 @@ void judge_exit(struct world *w, struct proc *p, int code)
 		return;
 	}
 	w->stats[STAT_EXIT_STOP]++;
-	if (p->owns && nobody_owns(w, p)) {
+	if (p->owned && nobody_serves(w, p)) {
 		w->stats[STAT_EXIT_LAST]++;
 		p->lonely_exit = true;
 		judge_disturbed(w);

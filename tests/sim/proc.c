@@ -205,7 +205,7 @@ void proc_connect(struct world *w, uint32_t proc)
 	}
 	trace(w, "%-7s connects as %s", p->label, identity.client_id);
 	p->connected = false;
-	p->link = link_open(w, false, proc, identity.client_id, will);
+	p->link = p->last_link = link_open(w, false, proc, identity.client_id, will);
 }
 
 static void lost(struct world *w, struct proc *p)
@@ -256,6 +256,8 @@ static void handle(struct world *w, struct proc *p, uint32_t link, struct packet
 	if (w->options.trace)
 		trace(w, "%-7s <- %s", p->label, trace_packet(w, packet, text, sizeof(text)));
 	step(w, p, &e);
+	if (packet->type == PACKET_PUBLISH)
+		judge_received(w, p, packet);
 }
 
 void proc_input(struct world *w, uint32_t link, struct packet *packet)

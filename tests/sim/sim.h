@@ -155,12 +155,12 @@ struct proc {
 	bool killed;
 	bool stop_asked;
 	bool paused;
-	bool owns;             /* an arc ended at it, after its last step */
+	bool owned;            /* an arc ended at it, once */
 	bool lonely_exit;      /* left as the last owner: nobody could take the records */
 	bool connected;        /* the node has been told so */
 	uint64_t clock_origin; /* ms */
 	uint64_t memory;
-	uint32_t link;
+	uint32_t link, last_link;
 	uint64_t timer_at; /* when the pending timer entry fires; UINT64_MAX: none */
 	uint32_t timer_gen;
 	uint64_t deadline; /* virtual time */
@@ -361,6 +361,7 @@ void aim_look(struct world *w, uint32_t link, const struct packet *p);
 /* judge.c */
 void judge_init(struct world *w);
 void judge_step(struct world *w, struct proc *p);
+void judge_received(struct world *w, const struct proc *giver, const struct packet *p);
 void judge_send(struct world *w, const struct proc *by, const struct packet *p);
 void judge_publish(struct world *w, uint32_t link, const struct packet *p);
 void judge_disturbed(struct world *w);
