@@ -159,6 +159,7 @@ struct held {
 	struct held *next;
 	enum topic_kind kind;
 	uint32_t key;
+	bool early; /* before the joiner of the reference is known to have subscribed */
 	size_t len;
 	uint8_t payload[];
 };

@@ -270,6 +270,8 @@ bool reference_ack_join(struct node *n, const struct reference_ack_join *a)
 	if (r && r->admit == ADMIT_CONFIRM && a->src == r->joiner && a->dst == n->self.id &&
 	    a->side == REFERENCE_PREDECESSOR) {
 		r->admit = ADMIT_SEND;
+		for (struct held *h = n->held_first; h; h = h->next)
+			h->early = ring_contains(r->arc, h->key);
 		r->since = n->now;
 		r->acks = 0;
 		r->sent = publish_records(n, "None", r->arc);
@@ -349,6 +351,7 @@ static void take_back(struct node *n)
 		r->has_succ = false;
 }
 
+/* What the joiner cannot have heard, and has not answered, is said again; the rest it hears for itself. */
 static void forward_held(struct node *n, struct arc arc)
 {
 	struct held **at = &n->held_first;
@@ -356,14 +359,15 @@ static void forward_held(struct node *n, struct arc arc)
 	while (*at) {
 		struct held *h = *at;
 
-		if (ring_contains(arc, h->key)) {
-			out_publish(n, h->kind, 0, h->payload, h->len, false);
-			*at = h->next;
-			n->held_bytes -= sizeof(*h) + h->len;
-			free(h);
-		} else {
+		if (!ring_contains(arc, h->key)) {
 			at = &h->next;
+			continue;
 		}
+		if (h->early)
+			out_publish(n, h->kind, 0, h->payload, h->len, false);
+		*at = h->next;
+		n->held_bytes -= sizeof(*h) + h->len;
+		free(h);
 	}
 	n->held_last = at;
 }

@@ -94,6 +94,7 @@ static void hold(struct node *n, const struct operation *op, const uint8_t *payl
 	h->next = NULL;
 	h->kind = op->kind;
 	h->key = op->key;
+	h->early = false;
 	h->len = len;
 	memcpy(h->payload, payload, len);
 	*n->held_last = h;

@@ -412,6 +412,8 @@ void on_confirm(struct node *n, const struct frame *f)
 	/* The answer to NOTIFY, not to SYNC: the node behind us may be there and own nothing. */
 	if (own && f->arc_set && f->arc.hi == own->v.arc.lo)
 		n->notify_since = n->hole_since = 0;
+	if (f->seq > n->number)
+		n->number = f->seq;
 	hole_answer(n, f);
 	reference_found(n, f);
 	if (!f->view_count)
@@ -469,6 +471,7 @@ void on_find(struct node *n, const struct frame *f)
 			}
 	}
 	frame_start(n, &r, FRAME_CONFIRM);
+	r.seq = n->number; /* a new line of views is to begin above all that went before */
 	for (const struct entry *e = n->entries; e < n->entries + ENTRY_MAX; e++)
 		if (e->used && e->held && r.view_count < FRAME_VIEWS_MAX - 1 && arc_overlap(e->v.arc, f->arc))
 			r.views[r.view_count++] = e->v;
