@@ -426,7 +426,7 @@ class Ring:
         self.prefix = prefix
         self.nodes = []
         self.count = 0
-        self.look_timeout = None  # dhtctl waits for neighbours that will not answer: the reference's
+        self.look_timeout = f"{PATIENCE:g}s"  # dhtctl waits for whoever is silent
 
     def add(self, name=None, id=None, url=None, args=(), env=None, anonymous=False):
         """Starts one more node; does not wait for it."""
@@ -449,9 +449,8 @@ class Ring:
         return [n for n in self.nodes if n.running()]
 
     def look(self):
-        args = ["--topic-prefix", self.prefix] if self.prefix else []
-        if self.look_timeout:
-            args += ["--timeout", self.look_timeout]
+        args = ["--timeout", self.look_timeout]
+        args += ["--topic-prefix", self.prefix] if self.prefix else []
         done = ctl(self.broker.url, *args, "ring", "--json", check=False)
         return json.loads(done.stdout)["nodes"] if done.stdout.strip() else []
 

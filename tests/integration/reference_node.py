@@ -109,11 +109,13 @@ class ReferenceNode:
             time.sleep(JOIN_INTERVAL)
         if self.dead:
             return
-        self.client.subscribe([(t, 0) for t in self.TOPICS])
         with self.changed:
-            self.state = "active"
-            if len(self.acked_by) == 2:
+            joined = len(self.acked_by) == 2
+            if joined:
                 self.successor, self.predecessor = self.acked_by["sucessor"], self.acked_by["antecessor"]
+            self.state = "active"
+            self.client.subscribe([(t, 0) for t in self.TOPICS])
+            if joined:
                 self._publish("ack-join", f"{self.id}/{self.successor}/antecessor")
             self.changed.notify_all()
 

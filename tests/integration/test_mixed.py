@@ -16,10 +16,8 @@ ROUNDS = int(os.environ.get("MIXED_ROUNDS", "3"))
 
 @pytest.fixture
 def mixed(ring):
-    """A ring of ours, which beside references is looked at with a short time limit."""
-    r = ring()
-    r.look_timeout = "1s"
-    return r
+    """A ring of ours that references will share."""
+    return ring()
 
 
 def wait_mixed(ring, references, timeout=30):
