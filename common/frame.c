@@ -34,9 +34,9 @@
  *          numbers 2^64-1, makers, split, lo and hi 2^32-1; owner a member; backup a member with a memory, or null
  * record = [id, number, counter, value]  2^32-1, 2^64-1, 2^64-1, bytes of at most 16 MiB
  *
- * Arrays have exactly these lengths; lengths are definite; texts are UTF-8 without control characters.  Keys are unsigned, come in
- * any order and never twice; those of other numbers are stepped over with whatever well-formed value they have, nested at
- * most 8 deep. */
+ * Arrays have exactly these lengths; lengths are definite; texts are UTF-8 without control characters.  Keys are unsigned,
+ * come in any order and, those below 64, never twice; keys from 24 on are stepped over with whatever well-formed value
+ * they have, nested at most 8 deep. */
 #include "frame.h"
 
 #include <stddef.h>
