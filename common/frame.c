@@ -1,4 +1,5 @@
-/* The keys.  A field that is zero, false or empty is left out, and a missing one means that; only 0 and 1 must be there.
+/* The keys.  A field that is zero, false or empty is left out, and a missing one means that; only 0 and 1 must be
+ * there.
  *
  * | key | field       | type                                    | bound                        |
  * |-----|-------------|-----------------------------------------|------------------------------|
@@ -34,8 +35,8 @@
  *          numbers 2^64-1, makers, split, lo and hi 2^32-1; owner a member; backup a member with a memory, or null
  * record = [id, number, counter, value]  2^32-1, 2^64-1, 2^64-1, bytes of at most 16 MiB
  *
- * Arrays have exactly these lengths; lengths are definite; texts are UTF-8 without control characters.  Keys are unsigned,
- * come in any order and, those below 64, never twice; keys from 24 on are stepped over with whatever well-formed value
+ * Arrays have exactly these lengths; lengths are definite; texts are UTF-8 without control characters.  Keys are
+ * unsigned, come in any order and, those below 64, never twice; keys from 24 on are stepped over with whatever well-formed value
  * they have, nested at most 8 deep. */
 #include "frame.h"
 

@@ -10,8 +10,8 @@
 #include "cursor.h"
 #include "frame.h"
 
-/* Where encoded bytes go.  The room was measured before: a write that does not fit ends the process, as does a value that
- * breaks its bound. */
+/* Where encoded bytes go.  The room was measured before: a write that does not fit ends the process, as does a value
+ * that breaks its bound. */
 struct wire {
 	uint8_t *p;
 	size_t size;
