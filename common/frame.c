@@ -36,8 +36,8 @@
  * record = [id, number, counter, value]  2^32-1, 2^64-1, 2^64-1, bytes of at most 16 MiB
  *
  * Arrays have exactly these lengths; lengths are definite; texts are UTF-8 without control characters.  Keys are
- * unsigned, come in any order and, those below 64, never twice; keys from 24 on are stepped over with whatever well-formed value
- * they have, nested at most 8 deep. */
+ * unsigned, come in any order and, those below 64, never twice; keys from 24 on are stepped over with whatever
+ * well-formed value they have, nested at most 8 deep. */
 #include "frame.h"
 
 #include <stddef.h>

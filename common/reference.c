@@ -63,7 +63,8 @@ static const char *neighbour_parse(struct span s, uint32_t *number, bool *there)
 }
 
 /* A name that goes out again in an `ack-put`, where each of these would kill every client of the reference: a slash
- * and a space by its split, bytes that are not UTF-8 by its decoding.  Control characters have no business in a name. */
+ * and a space by its split, bytes that are not UTF-8 by its decoding.  Control characters have no business in a
+ * name. */
 static const char *client_parse(struct span s)
 {
 	if (s.len > REFERENCE_CLIENT_MAX)

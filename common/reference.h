@@ -26,7 +26,8 @@ const char *reference_parse_ack_join(const uint8_t *p, size_t len, struct refere
 
 /* `put <client>/<key> <value>`: value is everything behind the first space.  A client name is UTF-8 without control
  * characters, space and slash: its `ack-put` would kill every client of the reference that hears it.  It may be empty.
- * client and value are borrowed from p.  Redistribution comes in the same form, with client = the giver's id or `None`. */
+ * client and value are borrowed from p.  Redistribution comes in the same form, with client = the giver's id or
+ * `None`. */
 #define REFERENCE_CLIENT_MAX 256
 struct reference_put {
 	const uint8_t *client;
