@@ -18,34 +18,34 @@
 
 enum frame_type {
 	FRAME_NONE,
-	FRAME_HELLO,    /* a seeker asks for admission                                   ring */
-	FRAME_REFUSE,   /* the id or name is in use                                      inbox */
-	FRAME_BUSY,     /* not now; ask again after `wait`                               inbox */
-	FRAME_OFFER,    /* the owner of the position offers the sub-arc                  inbox */
-	FRAME_ASK,      /* a leaver asks its successor to take its arc                   inbox */
-	FRAME_ACCEPT,   /* the taker is ready, its subscriptions granted                 inbox */
-	FRAME_RECORDS,  /* records ahead of, or behind, the cut                          inbox */
-	FRAME_RACK,     /* all RECORDS up to `seq` are here                              inbox */
-	FRAME_CUT,      /* the cut                                                       cut/<giver> */
-	FRAME_GRANT,    /* the new views, and how many records make the copy whole       inbox */
-	FRAME_VOID,     /* the handover `attempt` is off                                 inbox */
-	FRAME_STORE,    /* maker -> members and leavers: store these views               inbox */
-	FRAME_STORED,   /* ... they are stored                                           inbox */
-	FRAME_REFUSED,  /* ... never: here is mine                                       inbox */
-	FRAME_HOLDS,    /* maker -> members and leavers: all have stored it              inbox */
-	FRAME_ACTIVE,   /* the taker serves: the giver forgets                           inbox */
-	FRAME_SYNC,     /* is this view your newest, and is this connection yours?       inbox */
-	FRAME_CONFIRM,  /* yes (or: mine is newer, see views)                            inbox */
-	FRAME_NOTIFY,   /* my arc begins at you: I am your successor                     inbox */
-	FRAME_FIND,     /* who knows anything about this arc?                            ring */
-	FRAME_FOUND,    /* the register: this ring exists                                founder, retained */
-	FRAME_TRIP,     /* to oneself: is this connection whole?                         inbox */
-	FRAME_MERGE,    /* records of an arc that moved on: put if newer                 ring */
-	FRAME_MERGED,   /* ... these ids are safe                                        inbox */
-	FRAME_WHO,      /* a tool asks for every node's status                           ring */
-	FRAME_STATUS,   /* a node's status                                               node/<id> retained, reply */
-	FRAME_LEAVE,    /* a tool asks a node to leave                                   inbox */
-	FRAME_REPLY,    /* ... what came of it                                           reply */
+	FRAME_HELLO,   /* a seeker asks for admission                                   ring */
+	FRAME_REFUSE,  /* the id or name is in use                                      inbox */
+	FRAME_BUSY,    /* not now; ask again after `wait`                               inbox */
+	FRAME_OFFER,   /* the owner of the position offers the sub-arc                  inbox */
+	FRAME_ASK,     /* a leaver asks its successor to take its arc                   inbox */
+	FRAME_ACCEPT,  /* the taker is ready, its subscriptions granted                 inbox */
+	FRAME_RECORDS, /* records ahead of, or behind, the cut                          inbox */
+	FRAME_RACK,    /* all RECORDS up to `seq` are here                              inbox */
+	FRAME_CUT,     /* the cut                                                       cut/<giver> */
+	FRAME_GRANT,   /* the new views, and how many records make the copy whole       inbox */
+	FRAME_VOID,    /* the handover `attempt` is off                                 inbox */
+	FRAME_STORE,   /* maker -> members and leavers: store these views               inbox */
+	FRAME_STORED,  /* ... they are stored                                           inbox */
+	FRAME_REFUSED, /* ... never: here is mine                                       inbox */
+	FRAME_HOLDS,   /* maker -> members and leavers: all have stored it              inbox */
+	FRAME_ACTIVE,  /* the taker serves: the giver forgets                           inbox */
+	FRAME_SYNC,    /* is this view your newest, and is this connection yours?       inbox */
+	FRAME_CONFIRM, /* yes (or: mine is newer, see views)                            inbox */
+	FRAME_NOTIFY,  /* my arc begins at you: I am your successor                     inbox */
+	FRAME_FIND,    /* who knows anything about this arc?                            ring */
+	FRAME_FOUND,   /* the register: this ring exists                                founder, retained */
+	FRAME_TRIP,    /* to oneself: is this connection whole?                         inbox */
+	FRAME_MERGE,   /* records of an arc that moved on: put if newer                 ring */
+	FRAME_MERGED,  /* ... these ids are safe                                        inbox */
+	FRAME_WHO,     /* a tool asks for every node's status                           ring */
+	FRAME_STATUS,  /* a node's status                                               node/<id> retained, reply */
+	FRAME_LEAVE,   /* a tool asks a node to leave                                   inbox */
+	FRAME_REPLY,   /* ... what came of it                                           reply */
 	FRAME_TYPES,
 };
 
@@ -53,9 +53,9 @@ enum frame_reason {
 	REASON_NONE,
 	REASON_ID_IN_USE,
 	REASON_NAME_IN_USE,
-	REASON_LEAVING,      /* REPLY: the node has begun to leave */
-	REASON_NOT_ACTIVE,   /* REPLY: it is not active, so it can't leave in order */
-	REASON_ABSENT,       /* CONFIRM: I hold no such view, and never shall */
+	REASON_LEAVING,    /* REPLY: the node has begun to leave */
+	REASON_NOT_ACTIVE, /* REPLY: it is not active, so it can't leave in order */
+	REASON_ABSENT,     /* CONFIRM: I hold no such view, and never shall */
 	FRAME_REASONS,
 };
 
@@ -88,8 +88,8 @@ struct view_name {
 /* A view of an arc (design, "Views").  backup.memory == 0: there is none. */
 struct view {
 	struct view_name name;
-	struct view_name base;      /* what it replaces; of two arcs merged: the near one's, up to split */
-	struct view_name far_base;  /* ... and the far one's, behind split; number 0: not a merge */
+	struct view_name base;     /* what it replaces; of two arcs merged: the near one's, up to split */
+	struct view_name far_base; /* ... and the far one's, behind split; number 0: not a merge */
 	uint32_t split;
 	struct arc arc; /* arc.hi is not always owner.id: a taken-over arc keeps its end until it is merged */
 	struct member owner;
@@ -99,7 +99,7 @@ struct view {
 /* A record on the wire.  value is borrowed from the frame's bytes (decode) or the caller (encode). */
 struct frame_record {
 	uint32_t id;
-	uint64_t number;  /* version: (view number, counter) */
+	uint64_t number; /* version: (view number, counter) */
 	uint64_t counter;
 	const uint8_t *value;
 	size_t value_len;
@@ -111,26 +111,26 @@ struct frame_record {
 
 struct frame {
 	enum frame_type type;
-	struct member from;    /* memory 0: a tool */
-	struct conn to;        /* the connection meant; count 0: whoever has the inbox */
-	struct ring_id ring;   /* the sender's ring; term 0: none yet */
-	uint64_t attempt;      /* names one handover of its giver */
-	uint64_t seq;          /* RECORDS, RACK, TRIP: a number; HELLO: counted attempts; GRANT: the last RECORDS;
+	struct member from;  /* memory 0: a tool */
+	struct conn to;      /* the connection meant; count 0: whoever has the inbox */
+	struct ring_id ring; /* the sender's ring; term 0: none yet */
+	uint64_t attempt;    /* names one handover of its giver */
+	uint64_t seq;        /* RECORDS, RACK, TRIP: a number; HELLO: counted attempts; GRANT: the last RECORDS;
 				* CONFIRM in answer to FIND: the greatest view number known */
-	uint64_t count;        /* GRANT: records in all; STATUS: records held */
-	uint64_t hash;         /* GRANT: sum of the record hashes */
-	uint32_t wait;         /* BUSY: milliseconds */
+	uint64_t count;      /* GRANT: records in all; STATUS: records held */
+	uint64_t hash;       /* GRANT: sum of the record hashes */
+	uint32_t wait;       /* BUSY: milliseconds */
 	enum frame_reason reason;
-	struct arc arc;        /* OFFER, ASK, FIND, STATUS; arc_set tells whether it was there */
+	struct arc arc; /* OFFER, ASK, FIND, STATUS; arc_set tells whether it was there */
 	bool arc_set;
-	bool flag;             /* SYNC: answer wanted; CONFIRM: the view asked about is my newest; STATUS: see PROTOCOL.md */
-	enum node_state state; /* STATUS */
-	uint64_t since;        /* STATUS: milliseconds in this state */
+	bool flag; /* SYNC: answer wanted; CONFIRM: the view asked about is my newest; STATUS: see PROTOCOL.md */
+	enum node_state state;           /* STATUS */
+	uint64_t since;                  /* STATUS: milliseconds in this state */
 	uint32_t predecessor, successor; /* STATUS */
-	struct conn peer;      /* SYNC, CONFIRM: the connection of the addressee as the sender knows it */
-	char name[NAME_MAX_LEN + 1];      /* HELLO, REFUSE, STATUS: the node's name */
-	char software[32];                /* STATUS: version of the software */
-	char reply[128];                  /* WHO, LEAVE: topic for the answer */
+	struct conn peer;                /* SYNC, CONFIRM: the connection of the addressee as the sender knows it */
+	char name[NAME_MAX_LEN + 1];     /* HELLO, REFUSE, STATUS: the node's name */
+	char software[32];               /* STATUS: version of the software */
+	char reply[128];                 /* WHO, LEAVE: topic for the answer */
 	struct view views[FRAME_VIEWS_MAX];
 	uint8_t view_count;
 	struct frame_record *records; /* decode: points into the caller's array */

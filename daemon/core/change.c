@@ -23,7 +23,7 @@ static void party_add(struct node *n, const struct member *m)
 		if (c->party_count == PARTY_MAX)
 			mem_die("more parties to a change than a change can have");
 		p = &c->party[c->party_count++];
-		*p = (struct party){ .m = *m };
+		*p = (struct party){.m = *m};
 	}
 	if (m->conn.count > p->m.conn.count)
 		p->m.conn = m->conn;
@@ -38,7 +38,7 @@ static bool is_out(struct change *c, const struct member *m)
 
 static struct member unless_out(struct change *c, const struct member *m)
 {
-	return m->memory && !is_out(c, m) ? *m : (struct member){ 0 };
+	return m->memory && !is_out(c, m) ? *m : (struct member){0};
 }
 
 static struct view *made(struct node *n, struct arc arc, const struct member *owner, const struct member *backup)
@@ -46,7 +46,7 @@ static struct view *made(struct node *n, struct arc arc, const struct member *ow
 	struct change *c = &n->change;
 	struct view *v = &c->made[c->made_count++];
 
-	*v = (struct view){ .name = { ++n->number, n->self.id }, .arc = arc, .owner = *owner, .backup = *backup };
+	*v = (struct view){.name = {++n->number, n->self.id}, .arc = arc, .owner = *owner, .backup = *backup};
 	v->base = c->base[0].name;
 	return v;
 }
@@ -56,8 +56,8 @@ static void make_merge(struct node *n)
 {
 	struct change *c = &n->change;
 	const struct view *near = &c->base[0], *far = &c->base[1];
-	struct arc arc = { near->arc.lo, far->arc.hi };
-	struct member backup = { 0 };
+	struct arc arc = {near->arc.lo, far->arc.hi};
+	struct member backup = {0};
 	struct view *v;
 
 	if (arc.lo != arc.hi)
@@ -77,8 +77,8 @@ static void make_give(struct node *n)
 	if (n->give.leave)
 		return;
 	if (!c->base[0].backup.memory)
-		backup = c->base[0].arc.lo == n->self.id ? *taker : (struct member){ 0 };
-	made(n, (struct arc){ n->give.arc.hi, c->base[0].arc.hi }, &n->self, &backup);
+		backup = c->base[0].arc.lo == n->self.id ? *taker : (struct member){0};
+	made(n, (struct arc){n->give.arc.hi, c->base[0].arc.hi}, &n->self, &backup);
 }
 
 static void make_views(struct node *n)
@@ -98,7 +98,7 @@ static void make_views(struct node *n)
 		break;
 	case CHANGE_SHRINK:
 		backup = unless_out(c, &c->base[0].backup);
-		made(n, (struct arc){ n->shrink_to, c->base[0].arc.hi }, &n->self, &backup);
+		made(n, (struct arc){n->shrink_to, c->base[0].arc.hi}, &n->self, &backup);
 		break;
 	case CHANGE_MERGE:
 		make_merge(n);
@@ -240,7 +240,7 @@ void change_begin(struct node *n, enum change_kind kind, const struct entry *a, 
 {
 	struct change *c = &n->change;
 
-	*c = (struct change){ .kind = kind, .base[0] = a->v };
+	*c = (struct change){.kind = kind, .base[0] = a->v};
 	if (b)
 		c->base[1] = b->v;
 	if (backup)
@@ -273,9 +273,12 @@ void change_out(struct node *n, const struct member *m, const char *why)
 	attempt(n);
 }
 
-void change_cancel(struct node *n)
+/* Storing a view ends every change of one's own that it overlaps. */
+void change_cancel(struct node *n, struct arc arc)
 {
-	n->change.kind = CHANGE_NONE;
+	for (unsigned i = 0; n->change.kind && i < n->change.made_count; i++)
+		if (arc_overlap(n->change.made[i].arc, arc))
+			n->change.kind = CHANGE_NONE;
 }
 
 /* Nothing said on the old connection counts on the new one. */
@@ -318,140 +321,7 @@ void change_tick(struct node *n, uint64_t *next)
 	soonest(next, c->sent + n->config.resend);
 }
 
-/* ---- storing what others make ---- */
-
-static bool supersedes(const struct entry *e, const struct view *v, const struct view_name *base)
-{
-	return name_equal(&e->v.name, base) || base->number >= e->v.name.number ||
-	       (e->v.name.maker == v->name.maker && name_equal(&e->v.base, base) && v->name.number > e->v.name.number);
-}
-
-/* A merge is judged half by half: the numbers of two arcs are not to be compared. */
-static bool acceptable(const struct entry *e, const struct view *v)
-{
-	if (name_equal(&e->v.name, &v->name))
-		return true;
-	if (!v->far_base.number)
-		return supersedes(e, v, &v->base);
-	if (arc_overlap(e->v.arc, (struct arc){ v->arc.lo, v->split }) && !supersedes(e, v, &v->base))
-		return false;
-	if (arc_overlap(e->v.arc, (struct arc){ v->split, v->arc.hi }) && !supersedes(e, v, &v->far_base))
-		return false;
-	return true;
-}
-
-static bool may_store(struct node *n, const struct frame *f)
-{
-	for (unsigned i = 0; i < f->view_count; i++) {
-		const struct view *v = &f->views[i];
-
-		if ((v->owner.id == n->self.id && v->owner.memory != n->self.memory) ||
-		    (v->backup.id == n->self.id && v->backup.memory && v->backup.memory != n->self.memory))
-			return false;
-		for (const struct entry *e = n->entries; e < n->entries + ENTRY_MAX; e++)
-			if (e->used && arc_overlap(e->v.arc, v->arc) && !acceptable(e, v))
-				return false;
-	}
-	return true;
-}
-
-void view_refuse(struct node *n, const struct frame *f)
-{
-	uint64_t past = entry_past_number(n, f->views[0].arc);
-	struct frame r;
-
-	frame_start(n, &r, FRAME_REFUSED);
-	r.views[r.view_count++] = f->views[0];
-	for (const struct entry *e = n->entries; e < n->entries + ENTRY_MAX; e++)
-		for (unsigned i = 0; i < f->view_count; i++)
-			if (e->used && r.view_count < FRAME_VIEWS_MAX && arc_overlap(e->v.arc, f->views[i].arc)) {
-				r.views[r.view_count++] = e->v;
-				break;
-			}
-	if (r.view_count == 1 && past >= f->views[0].name.number) {
-		/* Stored once, and moved on. */
-		r.views[r.view_count] = (struct view){ .arc = f->views[0].arc };
-		r.views[r.view_count++].name = (struct view_name){ past, n->self.id };
-	}
-	frame_to(n, &r, &f->from);
-}
-
-/* Replaces what overlaps; remembers what it was, in case the attempt dies with its maker. */
-static void replace_entries(struct node *n, const struct frame *f)
-{
-	struct view prev = { 0 };
-	struct member confirmer = { 0 };
-
-	for (struct entry *e = n->entries; e < n->entries + ENTRY_MAX; e++)
-		for (unsigned i = 0; e->used && i < f->view_count; i++)
-			if (arc_overlap(e->v.arc, f->views[i].arc)) {
-				if (e->mine) {
-					n->stash = true; /* whatever is not handed over by this very view */
-				} else {
-					prev = e->held ? e->v : e->prev;
-					if (e->confirmed)
-						confirmer = e->peer;
-				}
-				entry_drop(n, e);
-			}
-	for (unsigned i = 0; i < f->view_count; i++) {
-		struct entry *e;
-
-		if (!view_names(&f->views[i], &n->self)) {
-			entry_past(n, f->views[i].arc, f->views[i].name.number);
-			continue;
-		}
-		e = entry_add(n, &f->views[i], false);
-		if (!e)
-			continue;
-		e->prev = prev;
-		e->confirmed = !e->mine && member_same(&e->peer, &confirmer);
-		if (f->view_count == 2 && !e->mine && !member_same(&f->views[!i].owner, &n->self))
-			e->other = f->views[!i];
-	}
-}
-
-bool view_store(struct node *n, const struct frame *f)
-{
-	struct frame r;
-	bool known = true;
-
-	if (!may_store(n, f)) {
-		view_refuse(n, f);
-		return false;
-	}
-	for (unsigned i = 0; i < f->view_count; i++)
-		if (view_names(&f->views[i], &n->self) && !entry_named(n, &f->views[i].name))
-			known = false;
-		else if (!view_names(&f->views[i], &n->self))
-			for (const struct entry *e = n->entries; e < n->entries + ENTRY_MAX; e++)
-				if (e->used && arc_overlap(e->v.arc, f->views[i].arc))
-					known = false;
-	if (!known) {
-		if (n->change.kind)
-			for (unsigned i = 0; i < f->view_count; i++)
-				for (unsigned j = 0; j < n->change.made_count; j++)
-					if (arc_overlap(n->change.made[j].arc, f->views[i].arc))
-						change_cancel(n);
-		replace_entries(n, f);
-	}
-	frame_start(n, &r, FRAME_STORED);
-	r.views[r.view_count++] = f->views[0];
-	frame_to(n, &r, &f->from);
-	return true;
-}
-
-void on_store(struct node *n, const struct frame *f)
-{
-	/* An arc comes with its records, by GRANT, or not at all. */
-	for (unsigned i = 0; i < f->view_count; i++)
-		if (member_same(&f->views[i].owner, &n->self) && !entry_named(n, &f->views[i].name)) {
-			view_refuse(n, f);
-			return;
-		}
-	if (f->view_count)
-		view_store(n, f);
-}
+/* ---- what the parties answer ---- */
 
 static bool about(const struct frame *f, const struct view *v)
 {
@@ -506,21 +376,4 @@ void on_refused(struct node *n, const struct frame *f)
 		fence_want(n, &f->from, "refuses the view");
 	else if (ours)
 		change_out(n, &f->from, "it refuses the view");
-}
-
-void on_holds(struct node *n, const struct frame *f)
-{
-	for (unsigned i = 0; i < f->view_count; i++) {
-		struct entry *e = entry_named(n, &f->views[i].name);
-
-		if (!e)
-			continue;
-		e->held = true;
-		e->prev.name.number = e->other.name.number = 0;
-		if (member_same(&e->peer, &f->from))
-			e->confirmed = true;
-		n->recheck = true;
-		if (e->mine)
-			take_held(n);
-	}
 }

@@ -3,8 +3,10 @@
  * node.c     the table of what each frame means in each state; the step
  * out.c      effects: publish, send a frame, log
  * entry.c    the views this node is named in: own arcs, guarded arcs
- * change.c   making a view, storing one, holding (PROTOCOL.md section 5)
+ * change.c   making a view, and having it stored (PROTOCOL.md section 5)
+ * view.c     storing what others make; HOLDS
  * watch.c    who is silent, who is gone; SYNC, CONFIRM, FIND, NOTIFY
+ * hole.c     arcs that nobody owns
  * fence.c    fences and the round trip behind them
  * tend.c     what to change next: takeover, merge, new backup, giving, leaving
  * seek.c     HELLO, attempts, admission's first steps
@@ -14,7 +16,7 @@
  * request.c  put and get: answer, hold or leave alone
  * merge.c    records that outlive their arc
  * status.c   STATUS, WHO, LEAVE, REPLY
- * reference_peer.[ch], reference_words.c  all that exists only for neighbours that are the reference's */
+ * reference_peer.[ch], reference_leave.c, reference_words.c  all that exists only for neighbours that are the reference's */
 #ifndef DHT_CORE_H
 #define DHT_CORE_H
 
@@ -44,15 +46,15 @@ struct entry {
 	bool sealed;    /* guarded, and its records are still here: the taker has not said ACTIVE */
 	bool absent;    /* the other member has said that it holds no such view */
 	struct view v;
-	struct view prev;     /* the view it replaced here; number 0: none */
-	struct view other;    /* amid a split: the joiner's view, whose storing decides with mine; number 0: none */
-	struct member peer;   /* the other member, with the newest connection known; memory 0: none */
-	uint64_t heard;       /* when it last spoke */
-	uint64_t asked;       /* when it was last asked; 0: never */
-	uint64_t silent;      /* since when questions are unanswered; 0: none are */
-	uint64_t gone;        /* when its end was seen (will); 0: not */
-	uint64_t doubt;       /* since when everybody is asked (FIND); 0: not */
-	uint64_t found;       /* when FIND was last sent */
+	struct view prev;   /* the view it replaced here; number 0: none */
+	struct view other;  /* amid a split: the joiner's view, whose storing decides with mine; number 0: none */
+	struct member peer; /* the other member, with the newest connection known; memory 0: none */
+	uint64_t heard;     /* when it last spoke */
+	uint64_t asked;     /* when it was last asked; 0: never */
+	uint64_t silent;    /* since when questions are unanswered; 0: none are */
+	uint64_t gone;      /* when its end was seen (will); 0: not */
+	uint64_t doubt;     /* since when everybody is asked (FIND); 0: not */
+	uint64_t found;     /* when FIND was last sent */
 };
 
 enum change_kind {
@@ -147,7 +149,7 @@ struct seek {
 	uint64_t last;     /* when the last was made */
 	unsigned interval; /* until the next */
 	uint64_t next;     /* not before this */
-	uint64_t since; /* the last sign of a ring */
+	uint64_t since;    /* the last sign of a ring */
 	enum { SEEK_ASK, SEEK_STATUSES, SEEK_FENCES, SEEK_PROPOSED } stage;
 	struct member *listed; /* who the retained statuses name, to be fenced before a new founding */
 	size_t listed_count, listed_next;
@@ -226,23 +228,26 @@ struct node {
 	unsigned recent_next;
 	struct member candidate; /* who NOTIFYed as my successor */
 	uint64_t candidate_at, candidate_number;
-	uint32_t heir_lo;   /* where its own arc begins */
-	struct member heir; /* the owner behind an arc of mine that is not in its place */
-	uint64_t notify_at;      /* when to NOTIFY my predecessor next */
-	uint64_t notify_since;   /* since when it does not answer; 0 */
-	uint64_t hole_since;     /* since when everybody is asked about the hole behind me; 0 */
+	uint32_t heir_lo;      /* where its own arc begins */
+	struct member heir;    /* the owner behind an arc of mine that is not in its place */
+	uint64_t notify_at;    /* when to NOTIFY my predecessor next */
+	uint64_t notify_since; /* since when it does not answer; 0 */
+	uint64_t hole_since;   /* since when everybody is asked about the hole behind me; 0 */
 	uint64_t hole_sent;
-	uint32_t hole_near;      /* nearest member known behind the hole */
+	uint32_t hole_near;   /* nearest member known behind the hole */
+	uint64_t alone_since; /* no arc of mine ends here, and nobody owns one that does end at itself; 0: not so */
+	uint64_t alone_sent;
+	uint32_t alone_near; /* the end of the nearest arc behind me */
 	bool hole_answered;
 	struct member hole_member; /* who its status says is there; memory 0: nobody */
 	uint32_t watched[WATCH_MAX];
 	unsigned watched_count;
-	uint64_t attempts; /* numbers used */
-	uint64_t number;   /* greatest view number known */
-	uint64_t counter;  /* of versions */
+	uint64_t attempts;  /* numbers used */
+	uint64_t number;    /* greatest view number known */
+	uint64_t counter;   /* of versions */
 	uint32_t shrink_to; /* where a shrunk arc begins */
 	uint64_t busy_at;   /* when one of ours last answered our HELLO */
-	uint64_t retry_at; /* a refused or failed change is not begun again before */
+	uint64_t retry_at;  /* a refused or failed change is not begun again before */
 
 	/* records and operations */
 	struct store *store;
@@ -295,8 +300,8 @@ bool node_ready(const struct node *n);
 void node_tripped(struct node *n);
 
 /* ---- entry.c ---- */
-struct entry *entry_own(struct node *n, uint32_t id);          /* the own arc that holds id */
-struct entry *entry_main(struct node *n);                      /* the own arc that ends at self */
+struct entry *entry_own(struct node *n, uint32_t id); /* the own arc that holds id */
+struct entry *entry_main(struct node *n);             /* the own arc that ends at self */
 struct entry *entry_named(struct node *n, const struct view_name *name);
 struct entry *entry_add(struct node *n, const struct view *v, bool held);
 void entry_drop(struct node *n, struct entry *e);
@@ -317,26 +322,32 @@ void node_give_up(struct node *n, const char *why); /* all views; the records st
 void change_begin(struct node *n, enum change_kind kind, const struct entry *a, const struct entry *b,
 		  const struct member *backup);
 void change_out(struct node *n, const struct member *m, const char *why);
-void change_cancel(struct node *n);
+void change_cancel(struct node *n, struct arc arc);
 void change_holds(struct node *n);
 void change_tick(struct node *n, uint64_t *next);
 void change_resume(struct node *n); /* after a reconnection: everything is to be said again */
-bool view_store(struct node *n, const struct frame *f); /* STORE or GRANT: rule 2; answers */
-void view_refuse(struct node *n, const struct frame *f);
-void on_store(struct node *n, const struct frame *f);
 void on_stored(struct node *n, const struct frame *f);
 void on_refused(struct node *n, const struct frame *f);
+
+/* ---- view.c ---- */
+bool view_store(struct node *n, const struct frame *f); /* STORE or GRANT; answers STORED or REFUSED */
+void view_refuse(struct node *n, const struct frame *f);
+void on_store(struct node *n, const struct frame *f);
 void on_holds(struct node *n, const struct frame *f);
 
 /* ---- watch.c ---- */
 void watch_tick(struct node *n, uint64_t *next);
 void watch_back(struct node *n);
-void watch_find(struct node *n, struct arc arc);
+void watch_find(struct node *n, struct arc arc, uint64_t *sent);
 void watch_statuses(struct node *n);
 void on_sync(struct node *n, const struct frame *f);
 void on_confirm(struct node *n, const struct frame *f);
 void on_find(struct node *n, const struct frame *f);
 void on_notify(struct node *n, const struct frame *f);
+
+/* ---- hole.c ---- */
+void hole_tick(struct node *n, uint64_t *next);
+void hole_answer(struct node *n, const struct frame *f);
 
 /* ---- fence.c ---- */
 bool fence_done(struct node *n, const struct member *m);
@@ -414,7 +425,7 @@ void merge_tick(struct node *n, uint64_t *next);
 void on_merge(struct node *n, const struct frame *f);
 void on_merged(struct node *n, const struct frame *f);
 
-/* ---- reference_peer.c, reference_words.c ---- */
+/* ---- reference_peer.c, reference_leave.c, reference_words.c ---- */
 enum reference_verdict { REFERENCE_NOTHING, REFERENCE_HOLD, REFERENCE_ANSWER };
 enum reference_verdict reference_judge(struct node *n, enum topic_kind kind, uint32_t key);
 bool reference_operation(struct node *n, enum topic_kind kind, const uint8_t *p, size_t len);

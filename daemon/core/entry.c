@@ -66,7 +66,7 @@ struct entry *entry_add(struct node *n, const struct view *v, bool held)
 		out_log(n, 3, "more than %d views: one more is refused", ENTRY_MAX);
 		return NULL;
 	}
-	*e = (struct entry){ .v = *v, .mine = member_same(&v->owner, &n->self), .held = held, .heard = n->now };
+	*e = (struct entry){.v = *v, .mine = member_same(&v->owner, &n->self), .held = held, .heard = n->now};
 	e->peer = e->mine ? v->backup : v->owner;
 	if (e->peer.memory)
 		entry_newest_conn(n, &e->peer);
@@ -79,7 +79,7 @@ struct entry *entry_add(struct node *n, const struct view *v, bool held)
 
 void entry_past(struct node *n, struct arc arc, uint64_t number)
 {
-	n->past[n->past_next++ % PAST_MAX] = (struct past){ arc, number };
+	n->past[n->past_next++ % PAST_MAX] = (struct past){arc, number};
 }
 
 uint64_t entry_past_number(const struct node *n, struct arc arc)
@@ -170,7 +170,7 @@ void node_give_up(struct node *n, const char *why)
 	fence_void(n);
 	request_forget(n);
 	n->candidate.memory = 0;
-	n->ring = (struct ring_id){ 0 };
+	n->ring = (struct ring_id){0};
 	n->stash = true;
 	n->stash_at = n->now;
 	seek_begin(n);

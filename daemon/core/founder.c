@@ -34,7 +34,7 @@ bool ring_id_less(const struct ring_id *a, const struct ring_id *b)
 void founder_propose(struct node *n)
 {
 	uint32_t known = (uint32_t)(n->number >> 32);
-	struct ring_id ring = { (n->seen.term > known ? n->seen.term : known) + 1, n->self.memory };
+	struct ring_id ring = {(n->seen.term > known ? n->seen.term : known) + 1, n->self.memory};
 
 	out_log(n, 6, "no ring answers -> proposing ring %u/%016llx", ring.term, (unsigned long long)ring.nonce);
 	publish_found(n, &ring);
@@ -43,14 +43,14 @@ void founder_propose(struct node *n)
 /* The last node of a ring leaves its term in the register, and nobody in it. */
 void founder_clear(struct node *n)
 {
-	struct ring_id nobody = { n->ring.term, 0 };
+	struct ring_id nobody = {n->ring.term, 0};
 
 	publish_found(n, &nobody);
 }
 
 static void found(struct node *n, const struct ring_id *ring)
 {
-	struct view v = { .arc = { n->self.id, n->self.id }, .owner = n->self };
+	struct view v = {.arc = {n->self.id, n->self.id}, .owner = n->self};
 
 	n->ring = *ring;
 	/* Nobody owned what was held for a reference's case, or somebody did: it is not ours. */
@@ -58,7 +58,7 @@ static void found(struct node *n, const struct ring_id *ring)
 	reference_not_holding(n);
 	if (n->number < (uint64_t)ring->term << 32)
 		n->number = (uint64_t)ring->term << 32;
-	v.name = (struct view_name){ ++n->number, n->self.id };
+	v.name = (struct view_name){++n->number, n->self.id};
 	seek_end(n);
 	fence_void(n);
 	entry_add(n, &v, true);
@@ -123,7 +123,7 @@ void on_found(struct node *n, const struct frame *f, bool retained)
 
 void founder_cleared(struct node *n)
 {
-	n->seen = (struct ring_id){ 0 };
+	n->seen = (struct ring_id){0};
 	if (has_views(n) && n->tripped)
 		repair_soon(n);
 }

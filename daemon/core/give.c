@@ -13,7 +13,7 @@ void give_begin(struct node *n, const struct member *taker, struct arc arc, bool
 	struct frame f;
 	char text[24];
 
-	*g = (struct give){ .phase = GIVE_OFFERED, .leave = leave, .taker = *taker, .arc = arc };
+	*g = (struct give){.phase = GIVE_OFFERED, .leave = leave, .taker = *taker, .arc = arc};
 	g->attempt = ++n->attempts;
 	g->progress = n->now;
 	frame_start(n, &f, leave ? FRAME_ASK : FRAME_OFFER);
@@ -23,7 +23,7 @@ void give_begin(struct node *n, const struct member *taker, struct arc arc, bool
 	frame_to(n, &f, taker);
 	out_log(n, 6, "arc %s: offered to node %08x", arc_text(arc, text), taker->id);
 	if (!leave) {
-		struct reference_ack_join a = { n->self.id, taker->id, REFERENCE_SUCCESSOR };
+		struct reference_ack_join a = {n->self.id, taker->id, REFERENCE_SUCCESSOR};
 		char ack[REFERENCE_TEXT_MAX];
 		const struct entry *e = entry_main(n);
 
@@ -47,7 +47,7 @@ void give_end(struct node *n)
 		n->recheck = true;
 	window_clear(&n->give);
 	free(n->give.ids);
-	n->give = (struct give){ 0 };
+	n->give = (struct give){0};
 }
 
 static void say_void(struct node *n)
@@ -80,8 +80,8 @@ static void send_records(struct node *n)
 		struct store_item item;
 
 		if (store_get(n->store, g->ids[g->id_next], &item)) {
-			struct frame_record r = { item.id, item.version.number, item.version.counter, item.value,
-						  item.len };
+			struct frame_record r = {item.id, item.version.number, item.version.counter, item.value,
+						 item.len};
 
 			if (count && bytes + frame_record_size(&r) > FRAME_BYTES)
 				break;
@@ -292,8 +292,7 @@ void on_rack(struct node *n, const struct frame *f)
 /* Our own cut is back: what was placed before it has been answered, what comes now is held. */
 static void own_cut(struct node *n, const struct frame *f)
 {
-	if (n->give.phase != GIVE_CUT || f->attempt != n->give.attempt ||
-	    !conn_equal(&f->from.conn, &n->self.conn))
+	if (n->give.phase != GIVE_CUT || f->attempt != n->give.attempt || !conn_equal(&f->from.conn, &n->self.conn))
 		return;
 	n->give.phase = GIVE_TAIL;
 	n->give.progress = n->now;
@@ -304,8 +303,7 @@ void on_cut(struct node *n, const struct frame *f)
 {
 	if (member_same(&f->from, &n->self))
 		own_cut(n, f);
-	else if (n->take.phase == TAKE_STREAM && f->attempt == n->take.attempt &&
-		 member_same(&f->from, &n->take.giver))
+	else if (n->take.phase == TAKE_STREAM && f->attempt == n->take.attempt && member_same(&f->from, &n->take.giver))
 		n->take.cut = true;
 }
 

@@ -33,7 +33,7 @@ static size_t offer(struct node *n)
 {
 	struct frame_record records[FRAME_RECORDS_MAX];
 	size_t id_count, count = 0, bytes = 0, frames = 0, all = 0;
-	uint32_t *ids = store_ids(n->store, (struct arc){ 0, 0 }, &id_count);
+	uint32_t *ids = store_ids(n->store, (struct arc){0, 0}, &id_count);
 
 	for (size_t i = 0; i < id_count; i++) {
 		struct store_item item;
@@ -44,7 +44,7 @@ static size_t offer(struct node *n)
 		all++;
 		if (frames == MERGE_FRAMES)
 			continue;
-		r = (struct frame_record){ item.id, item.version.number, item.version.counter, item.value, item.len };
+		r = (struct frame_record){item.id, item.version.number, item.version.counter, item.value, item.len};
 		if (count && (count == FRAME_RECORDS_MAX || bytes + frame_record_size(&r) > MERGE_BYTES)) {
 			send(n, records, count);
 			count = bytes = 0;
@@ -89,7 +89,7 @@ void on_merge(struct node *n, const struct frame *f)
 	r.ids = ids;
 	for (size_t i = 0; i < f->record_count && r.id_count < FRAME_IDS_MAX; i++) {
 		const struct frame_record *w = &f->records[i];
-		struct store_item item = { w->id, { w->number, w->counter }, w->value, w->value_len };
+		struct store_item item = {w->id, {w->number, w->counter}, w->value, w->value_len};
 		struct entry *e = entry_own(n, w->id);
 
 		/* Under the cut like any operation: what is not acknowledged comes again. */

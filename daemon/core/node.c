@@ -16,39 +16,29 @@
 
 struct rule {
 	void (*handle)(struct node *n, const struct frame *f);
-	unsigned states;      /* elsewhere the frame is ignored */
+	unsigned states; /* elsewhere the frame is ignored */
 	enum topic_kind topic;
 };
 
+/* clang-format off: a table is to be read in columns */
 static const struct rule rules[FRAME_TYPES] = {
-	/*                   handled by         in        only on */
-	[FRAME_HELLO]   = { on_hello,         ANY,      TOPIC_RING },
-	[FRAME_FIND]    = { on_find,          MEMBER,   TOPIC_RING },
-	[FRAME_MERGE]   = { on_merge,         MEMBER,   TOPIC_RING },
-	[FRAME_WHO]     = { on_who,           ANY,      TOPIC_RING },
-	[FRAME_REFUSE]  = { on_refuse,        SEEKING,  TOPIC_INBOX },
-	[FRAME_BUSY]    = { on_busy,          ANY,      TOPIC_INBOX },
-	[FRAME_OFFER]   = { on_offer,         ANY,      TOPIC_INBOX },
-	[FRAME_ASK]     = { on_ask,           ANY,      TOPIC_INBOX },
-	[FRAME_ACCEPT]  = { on_accept,        MEMBER,   TOPIC_INBOX },
-	[FRAME_RECORDS] = { on_records,       ANY,      TOPIC_INBOX },
-	[FRAME_RACK]    = { on_rack,          MEMBER,   TOPIC_INBOX },
-	[FRAME_CUT]     = { on_cut,           ANY,      TOPIC_CUT },
-	[FRAME_GRANT]   = { on_grant,         ANY,      TOPIC_INBOX },
-	[FRAME_VOID]    = { on_void,          ANY,      TOPIC_INBOX },
-	[FRAME_STORE]   = { on_store,         ANY,      TOPIC_INBOX },
-	[FRAME_STORED]  = { on_stored,        ANY,      TOPIC_INBOX },
-	[FRAME_REFUSED] = { on_refused,       ANY,      TOPIC_INBOX },
-	[FRAME_HOLDS]   = { on_holds,         ANY,      TOPIC_INBOX },
-	[FRAME_ACTIVE]  = { on_active,        MEMBER,   TOPIC_INBOX },
-	[FRAME_SYNC]    = { on_sync,          ANY,      TOPIC_INBOX },
-	[FRAME_CONFIRM] = { on_confirm,       ANY,      TOPIC_INBOX },
-	[FRAME_NOTIFY]  = { on_notify,        MEMBER,   TOPIC_INBOX },
-	[FRAME_MERGED]  = { on_merged,        ANY,      TOPIC_INBOX },
-	[FRAME_LEAVE]   = { on_leave_request, ANY,      TOPIC_INBOX },
-	[FRAME_STATUS]  = { on_status,        ANY,      TOPIC_NODE },
+	/*                 handled by        in       only on */
+	[FRAME_HELLO] = {on_hello, ANY, TOPIC_RING},        [FRAME_FIND] = {on_find, MEMBER, TOPIC_RING},
+	[FRAME_MERGE] = {on_merge, MEMBER, TOPIC_RING},     [FRAME_WHO] = {on_who, ANY, TOPIC_RING},
+	[FRAME_REFUSE] = {on_refuse, SEEKING, TOPIC_INBOX}, [FRAME_BUSY] = {on_busy, ANY, TOPIC_INBOX},
+	[FRAME_OFFER] = {on_offer, ANY, TOPIC_INBOX},       [FRAME_ASK] = {on_ask, ANY, TOPIC_INBOX},
+	[FRAME_ACCEPT] = {on_accept, MEMBER, TOPIC_INBOX},  [FRAME_RECORDS] = {on_records, ANY, TOPIC_INBOX},
+	[FRAME_RACK] = {on_rack, MEMBER, TOPIC_INBOX},      [FRAME_CUT] = {on_cut, ANY, TOPIC_CUT},
+	[FRAME_GRANT] = {on_grant, ANY, TOPIC_INBOX},       [FRAME_VOID] = {on_void, ANY, TOPIC_INBOX},
+	[FRAME_STORE] = {on_store, ANY, TOPIC_INBOX},       [FRAME_STORED] = {on_stored, ANY, TOPIC_INBOX},
+	[FRAME_REFUSED] = {on_refused, ANY, TOPIC_INBOX},   [FRAME_HOLDS] = {on_holds, ANY, TOPIC_INBOX},
+	[FRAME_ACTIVE] = {on_active, MEMBER, TOPIC_INBOX},  [FRAME_SYNC] = {on_sync, ANY, TOPIC_INBOX},
+	[FRAME_CONFIRM] = {on_confirm, ANY, TOPIC_INBOX},   [FRAME_NOTIFY] = {on_notify, MEMBER, TOPIC_INBOX},
+	[FRAME_MERGED] = {on_merged, ANY, TOPIC_INBOX},     [FRAME_LEAVE] = {on_leave_request, ANY, TOPIC_INBOX},
+	[FRAME_STATUS] = {on_status, ANY, TOPIC_NODE},
 	/* FOUND and TRIP are seen to before the table; REPLY is for tools. */
 };
+/* clang-format on */
 
 /* ---- life ---- */
 
@@ -73,7 +63,7 @@ struct node *node_new(const struct node_config *config)
 	n->config = *config;
 	if (!n->config.name[0])
 		snprintf(n->config.name, sizeof(n->config.name), "%u", config->id);
-	n->self = (struct member){ .id = config->id, .memory = config->memory };
+	n->self = (struct member){.id = config->id, .memory = config->memory};
 	n->rng = config->seed;
 	n->store = store_new();
 	n->held_last = &n->held_first;
@@ -109,7 +99,7 @@ void node_identify(struct node *n, uint64_t nonce, struct node_identity *identit
 
 	if (n->next_conn.count == CONN_COUNT_MAX)
 		mem_die("as many connections as one process can name: restart it");
-	n->next_conn = (struct conn){ nonce, n->next_conn.count + 1 };
+	n->next_conn = (struct conn){nonce, n->next_conn.count + 1};
 	conn_format(&n->next_conn, n->identity_client);
 	frame_start(n, &f, FRAME_STATUS);
 	f.from.conn = n->next_conn;
@@ -129,8 +119,8 @@ void node_identify(struct node *n, uint64_t nonce, struct node_identity *identit
 
 /* What a node always hears; cut/<giver> and node/<neighbour> come and go. */
 static const enum topic_kind base_topics[] = {
-	TOPIC_JOIN,	   TOPIC_HAS_STARTED, TOPIC_ACK_JOIN, TOPIC_PUT,  TOPIC_GET,	 TOPIC_LEAVE,
-	TOPIC_ACK_LEAVE, TOPIC_RING,	      TOPIC_FOUNDER,  TOPIC_INBOX, TOPIC_CUT,
+	TOPIC_JOIN,      TOPIC_HAS_STARTED, TOPIC_ACK_JOIN, TOPIC_PUT,   TOPIC_GET, TOPIC_LEAVE,
+	TOPIC_ACK_LEAVE, TOPIC_RING,        TOPIC_FOUNDER,  TOPIC_INBOX, TOPIC_CUT,
 };
 #define BASE_TOPICS (sizeof(base_topics) / sizeof(base_topics[0]))
 
@@ -147,8 +137,8 @@ static void connected(struct node *n)
 	n->subscribed = 0;
 	n->tripped = n->proving = false;
 	n->trip = 0;
-	n->seen = (struct ring_id){ 0 };
-	n->seen_by = (struct member){ 0 };
+	n->seen = (struct ring_id){0};
+	n->seen_by = (struct member){0};
 	n->repair_at = NEVER;
 	n->watched_count = 0;
 	for (unsigned i = 0; i < BASE_TOPICS; i++)
@@ -161,7 +151,7 @@ static void disconnected(struct node *n)
 	n->connected = false;
 	n->tripped = false;
 	n->subscribed = 0;
-	n->self.conn = (struct conn){ 0 };
+	n->self.conn = (struct conn){0};
 	n->watched_count = 0;
 	fence_void(n);
 	request_forget(n);
@@ -286,9 +276,9 @@ static void on_ack_join(struct node *n, const uint8_t *p, size_t len)
 		out_complain(n, "ack-join", why, p, len);
 		return;
 	}
-	if (reference_ack_join(n, &a) || a.side != REFERENCE_SUCCESSOR || !e || !e->peer.memory || a.src != e->peer.id ||
-	    a.dst == n->self.id || a.src == n->self.id || a.dst == a.src || !hello_recent(n, a.dst) ||
-	    !ring_contains((struct arc){ n->self.id, a.src }, a.dst))
+	if (reference_ack_join(n, &a) || a.side != REFERENCE_SUCCESSOR || !e || !e->peer.memory ||
+	    a.src != e->peer.id || a.dst == n->self.id || a.src == n->self.id || a.dst == a.src ||
+	    !hello_recent(n, a.dst) || !ring_contains((struct arc){n->self.id, a.src}, a.dst))
 		return;
 	a.src = n->self.id;
 	a.side = REFERENCE_PREDECESSOR;

@@ -22,19 +22,19 @@ struct node;
 /* Times are milliseconds.  node_config_init fills the defaults named here. */
 struct node_config {
 	uint32_t id;
-	char name[NAME_MAX_LEN + 1];         /* "" = the id in decimal */
+	char name[NAME_MAX_LEN + 1]; /* "" = the id in decimal */
 	char topic_prefix[TOPIC_PREFIX_MAX + 1];
 	char software[32];
-	uint64_t memory;       /* this process's memory incarnation: random, not 0 */
-	uint64_t seed;         /* of the core's own random numbers (jitter); never used where a stranger must not guess */
-	unsigned join_interval;  /* 10: between attempts to join */
-	unsigned join_attempts;  /* 100: counted attempts before founding */
-	unsigned resend;         /* 200: an unanswered frame is sent again */
-	unsigned silence;        /* 1500: a party to a change that has not answered for so long is fenced */
-	unsigned grace;          /* 2000: how long a node whose will was seen may come back with its records */
-	unsigned ping;           /* 10000: between two looks at one's neighbours */
-	unsigned recover;        /* 10000: how long an arc nobody answers for stays in doubt before it is served as empty */
-	size_t held_max;         /* 16 MiB: operations held during a handover, in bytes */
+	uint64_t memory; /* this process's memory incarnation: random, not 0 */
+	uint64_t seed;   /* of the core's own random numbers (jitter); never used where a stranger must not guess */
+	unsigned join_interval; /* 10: between attempts to join */
+	unsigned join_attempts; /* 100: counted attempts before founding */
+	unsigned resend;        /* 200: an unanswered frame is sent again */
+	unsigned silence;       /* 1500: a party to a change that has not answered for so long is fenced */
+	unsigned grace;         /* 2000: how long a node whose will was seen may come back with its records */
+	unsigned ping;          /* 10000: between two looks at one's neighbours */
+	unsigned recover; /* 10000: how long an arc nobody answers for stays in doubt before it is served as empty */
+	size_t held_max;  /* 16 MiB: operations held during a handover, in bytes */
 };
 void node_config_init(struct node_config *config);
 
@@ -66,11 +66,11 @@ enum effect_type {
 	EFFECT_SUBSCRIBE,   /* topic */
 	EFFECT_UNSUBSCRIBE, /* topic */
 	EFFECT_PUBLISH,     /* topic, payload, len, retain */
-	EFFECT_FENCE,       /* conn: connect once with this client id; EVENT_FENCED follows unless the connection is lost */
-	EFFECT_LOG,         /* level (syslog's 3 to 7), text */
-	EFFECT_STATE,       /* state, text: a sentence for people (sd_notify STATUS); READY=1 when first ACTIVE */
-	EFFECT_PROGRESS,    /* a handover advances while stopping: extend the stop time-out */
-	EFFECT_EXIT,        /* code (sysexits), after everything published so far is written */
+	EFFECT_FENCE, /* conn: connect once with this client id; EVENT_FENCED follows unless the connection is lost */
+	EFFECT_LOG,   /* level (syslog's 3 to 7), text */
+	EFFECT_STATE, /* state, text: a sentence for people (sd_notify STATUS); READY=1 when first ACTIVE */
+	EFFECT_PROGRESS, /* a handover advances while stopping: extend the stop time-out */
+	EFFECT_EXIT,     /* code (sysexits), after everything published so far is written */
 };
 
 struct effect {

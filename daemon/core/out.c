@@ -30,7 +30,7 @@ struct effect *out_effect(struct node *n, enum effect_type type)
 		n->effects = xrealloc(n->effects, n->effect_room * sizeof(*n->effects));
 	}
 	e = &n->effects[n->effect_count++];
-	*e = (struct effect){ .type = type };
+	*e = (struct effect){.type = type};
 	return e;
 }
 
@@ -115,7 +115,7 @@ void out_complain(struct node *n, const char *what, const char *why, const uint8
 
 void frame_start(struct node *n, struct frame *f, enum frame_type type)
 {
-	*f = (struct frame){ .type = type, .from = n->self, .ring = n->ring };
+	*f = (struct frame){.type = type, .from = n->self, .ring = n->ring};
 }
 
 static void frame_publish(struct node *n, const struct frame *f, const char *topic, bool retain)

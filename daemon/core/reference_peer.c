@@ -27,9 +27,9 @@ static void listen(struct node *n, bool on)
 	out_subscribe(n, TOPIC_RES_GET, 0, on);
 }
 
-static void publish_ack_join(struct node *n, uint32_t src, uint32_t dst, enum reference_side side)
+void reference_publish_ack_join(struct node *n, uint32_t src, uint32_t dst, enum reference_side side)
 {
-	struct reference_ack_join a = { src, dst, side };
+	struct reference_ack_join a = {src, dst, side};
 	char text[REFERENCE_TEXT_MAX];
 
 	out_publish(n, TOPIC_ACK_JOIN, 0, text, reference_format_ack_join(text, sizeof(text), &a), false);
@@ -45,7 +45,7 @@ void reference_publish_record(struct node *n, const char *client, const struct s
 }
 
 /* Publishes every record of the arc as the reference does; returns how many. */
-static size_t publish_records(struct node *n, const char *client, struct arc arc)
+size_t reference_publish_records(struct node *n, const char *client, struct arc arc)
 {
 	size_t count, sent = 0;
 	uint32_t *ids = store_ids(n->store, arc, &count);
@@ -63,9 +63,9 @@ static size_t publish_records(struct node *n, const char *client, struct arc arc
 }
 
 /* An arc of nobody among ours: ours from here. */
-static void own_arc(struct node *n, struct arc arc)
+void reference_own_arc(struct node *n, struct arc arc)
 {
-	struct view v = { .name = { ++n->number, n->self.id }, .arc = arc, .owner = n->self };
+	struct view v = {.name = {++n->number, n->self.id}, .arc = arc, .owner = n->self};
 
 	entry_add(n, &v, true);
 }
@@ -80,7 +80,7 @@ static bool note_stranger(struct node *n, uint32_t id)
 		s++;
 	if (s == r->strangers + STRANGERS) {
 		s = &r->strangers[r->stranger_next++ % STRANGERS];
-		*s = (struct stranger){ .id = id };
+		*s = (struct stranger){.id = id};
 	}
 	s->joins = n->now - s->when < STRANGER_FOR || !s->joins ? s->joins + 1 : 1;
 	s->when = n->now;
@@ -115,7 +115,7 @@ bool reference_successor(const struct node *n, uint32_t *id)
 	return true;
 }
 
-static void set_pred(struct node *n, uint32_t id)
+void reference_set_pred(struct node *n, uint32_t id)
 {
 	struct reference_peer *r = reference_peer(n);
 
@@ -129,7 +129,7 @@ static void set_pred(struct node *n, uint32_t id)
 		listen(n, true);
 }
 
-static void set_succ(struct node *n, uint32_t id)
+void reference_set_succ(struct node *n, uint32_t id)
 {
 	struct reference_peer *r = reference_peer(n);
 
@@ -141,7 +141,7 @@ static void set_succ(struct node *n, uint32_t id)
 
 void reference_behind(struct node *n, uint32_t id)
 {
-	set_pred(n, id);
+	reference_set_pred(n, id);
 }
 
 /* A neighbour that turns out to be ours, or is not the nearest any more. */
@@ -155,8 +155,7 @@ static void forget_neighbours(struct node *n)
 			r->has_pred = false;
 	if (!own || (r->has_pred && own->v.arc.lo != r->pred && r->admit == ADMIT_NONE))
 		r->has_pred = false;
-	if (!own || (own->peer.memory &&
-		     ring_distance(n->self.id, own->peer.id) <= ring_distance(n->self.id, r->succ)))
+	if (!own || (own->peer.memory && ring_distance(n->self.id, own->peer.id) <= ring_distance(n->self.id, r->succ)))
 		r->has_succ = false;
 }
 
@@ -180,14 +179,14 @@ static void admit_overheard(struct node *n, uint32_t owner)
 	for (unsigned i = 0; i < r->overheard_count; i++) {
 		const struct reference_ack_join *a = &r->overheard[i];
 
-		if (a->src != owner || a->dst == succ || !ring_contains((struct arc){ n->self.id, succ }, a->dst))
+		if (a->src != owner || a->dst == succ || !ring_contains((struct arc){n->self.id, succ}, a->dst))
 			continue;
 		succ = a->dst;
-		publish_ack_join(n, n->self.id, succ, REFERENCE_PREDECESSOR);
+		reference_publish_ack_join(n, n->self.id, succ, REFERENCE_PREDECESSOR);
 	}
 	r->overheard_count = 0;
 	if (succ != owner)
-		set_succ(n, succ);
+		reference_set_succ(n, succ);
 }
 
 static void overhear(struct node *n, const struct reference_ack_join *a)
@@ -204,7 +203,7 @@ static void admitted(struct node *n)
 	uint32_t succ = r->ack[REFERENCE_SUCCESSOR], pred = r->ack[REFERENCE_PREDECESSOR];
 
 	if (!n->seen.nonce) {
-		n->seen = (struct ring_id){ n->seen.term + 1, n->self.memory };
+		n->seen = (struct ring_id){n->seen.term + 1, n->self.memory};
 		n->ring = n->seen;
 		n->repair_at = n->now;
 	}
@@ -212,15 +211,15 @@ static void admitted(struct node *n)
 	if (n->number < (uint64_t)n->ring.term << 32)
 		n->number = (uint64_t)n->ring.term << 32;
 	seek_end(n);
-	own_arc(n, (struct arc){ pred, n->self.id });
-	set_succ(n, succ);
-	set_pred(n, pred);
+	reference_own_arc(n, (struct arc){pred, n->self.id});
+	reference_set_succ(n, succ);
+	reference_set_pred(n, pred);
 	r->holding = false;
 	r->asked_since = 0;
 	r->acked[0] = r->acked[1] = false;
 	r->filling = n->now + QUIET;
 	out_log(n, 6, "admitted by node %08x of the reference, behind %08x", succ, pred);
-	publish_ack_join(n, n->self.id, succ, REFERENCE_PREDECESSOR);
+	reference_publish_ack_join(n, n->self.id, succ, REFERENCE_PREDECESSOR);
 	admit_overheard(n, succ);
 }
 
@@ -252,8 +251,7 @@ bool reference_ack_join(struct node *n, const struct reference_ack_join *a)
 		r->ack[a->side] = a->src;
 		if (r->acked[0] && r->acked[1] && !r->asked_since) {
 			/* Before believing it, ask whether one of ours owns the position. */
-			watch_find(n, (struct arc){ n->self.id - 1, n->self.id });
-			r->asked_since = n->now;
+			watch_find(n, (struct arc){n->self.id - 1, n->self.id}, &r->asked_since);
 		}
 		return true;
 	}
@@ -274,7 +272,7 @@ bool reference_ack_join(struct node *n, const struct reference_ack_join *a)
 			h->early = ring_contains(r->arc, h->key);
 		r->since = n->now;
 		r->acks = 0;
-		r->sent = publish_records(n, "None", r->arc);
+		r->sent = reference_publish_records(n, "None", r->arc);
 		return true;
 	}
 	/* Our successor has admitted a reference between us. */
@@ -285,15 +283,15 @@ bool reference_ack_join(struct node *n, const struct reference_ack_join *a)
 
 		if (!reference_successor(n, &succ))
 			succ = e->peer.memory ? e->peer.id : n->self.id;
-		if (a->src == succ && ring_contains((struct arc){ n->self.id, succ }, a->dst)) {
-			publish_ack_join(n, n->self.id, a->dst, REFERENCE_PREDECESSOR);
-			set_succ(n, a->dst);
+		if (a->src == succ && ring_contains((struct arc){n->self.id, succ}, a->dst)) {
+			reference_publish_ack_join(n, n->self.id, a->dst, REFERENCE_PREDECESSOR);
+			reference_set_succ(n, a->dst);
 			return true;
 		}
 	}
 	/* A reference heals: it names itself, or another, as our neighbour. */
 	if (r && a->dst == n->self.id && a->side == REFERENCE_SUCCESSOR && r->has_succ)
-		set_succ(n, a->src);
+		reference_set_succ(n, a->src);
 	return false;
 }
 
@@ -306,7 +304,7 @@ static void shrink_for(struct node *n, uint32_t id)
 
 	r->admit = ADMIT_SHRINK;
 	r->joiner = id;
-	r->arc = (struct arc){ e->v.arc.lo, id };
+	r->arc = (struct arc){e->v.arc.lo, id};
 	r->since = n->now;
 	listen(n, true);
 	out_log(n, 6, "node %08x of the reference asks to join -> admitting it", id);
@@ -334,8 +332,7 @@ void reference_join(struct node *n, const uint8_t *p, size_t len)
 		return;
 	out_publish(n, TOPIC_HAS_STARTED, 0, "yes", 3, false);
 	if ((r && ((r->has_pred && r->pred == id) || (r->has_succ && r->succ == id) || r->admit)) || n->stopping ||
-	    n->change.kind || n->give.phase || n->take.phase || !entry_serves(n, e) ||
-	    !ring_contains(e->v.arc, id))
+	    n->change.kind || n->give.phase || n->take.phase || !entry_serves(n, e) || !ring_contains(e->v.arc, id))
 		return;
 	shrink_for(n, id);
 }
@@ -346,7 +343,7 @@ static void take_back(struct node *n)
 
 	out_log(n, 4, "node %08x of the reference was admitted and does not speak -> taking its arc back", r->joiner);
 	r->admit = ADMIT_NONE;
-	own_arc(n, r->arc);
+	reference_own_arc(n, r->arc);
 	if (r->has_succ && r->succ == r->joiner)
 		r->has_succ = false;
 }
@@ -378,7 +375,7 @@ static void admit_done(struct node *n)
 
 	r->admit = ADMIT_NONE;
 	forward_held(n, r->arc);
-	set_pred(n, r->joiner);
+	reference_set_pred(n, r->joiner);
 	r->pred_arc = r->arc;
 	r->pred_arc_known = true;
 	out_log(n, 6, "node %08x of the reference has joined with %zu records", r->joiner,
@@ -402,12 +399,12 @@ static void admit_tick(struct node *n, uint64_t *next)
 			return;
 		}
 		alone = r->arc.lo == n->self.id;
-		publish_ack_join(n, n->self.id, r->joiner, REFERENCE_SUCCESSOR);
+		reference_publish_ack_join(n, n->self.id, r->joiner, REFERENCE_SUCCESSOR);
 		if (alone) {
-			publish_ack_join(n, n->self.id, r->joiner, REFERENCE_PREDECESSOR);
-			set_succ(n, r->joiner);
+			reference_publish_ack_join(n, n->self.id, r->joiner, REFERENCE_PREDECESSOR);
+			reference_set_succ(n, r->joiner);
 		}
-		set_pred(n, r->joiner);
+		reference_set_pred(n, r->joiner);
 		r->admit = ADMIT_ACK;
 		r->since = n->now;
 		break;
@@ -429,174 +426,6 @@ static void admit_tick(struct node *n, uint64_t *next)
 		soonest(next, r->since + PATIENCE);
 }
 
-/* ---- a reference leaves to us ---- */
-
-void reference_leave(struct node *n, const struct reference_leave *l)
-{
-	struct reference_peer *r = n->reference;
-	uint32_t lo;
-
-	if (!r || !entry_main(n))
-		return;
-	if (r->has_succ && r->succ == l->id) {
-		r->has_succ = false;
-		if (l->has_successor && l->successor != n->self.id)
-			set_succ(n, l->successor);
-	}
-	if (!r->has_pred || r->pred != l->id)
-		return;
-	lo = l->has_predecessor ? l->predecessor : n->self.id;
-	r->left = (struct arc){ lo, l->id };
-	r->leaver = l->id;
-	r->left_until = n->now + LINGER;
-	out_log(n, 6, "node %08x of the reference leaves -> its arc is ours", l->id);
-	own_arc(n, r->left);
-	set_pred(n, lo);
-}
-
-/* ---- we leave to a reference ---- */
-
-/* True while leaving is this file's business: the nearest behind us is the reference's. */
-bool reference_quit(struct node *n)
-{
-	struct reference_peer *r = n->reference;
-	struct entry *e = entry_main(n);
-	struct reference_leave l = { .id = n->self.id, .has_successor = true, .has_predecessor = true };
-	char self[16], text[REFERENCE_TEXT_MAX];
-
-	if (!r || (!r->has_succ && !r->quit) || r->admit)
-		return false;
-	if (r->quit)
-		return true;
-	if (n->change.kind || n->give.phase || n->take.phase || !e || !entry_serves(n, e))
-		return true;
-	if (e->peer.memory) {
-		change_begin(n, CHANGE_BACKUP, e, NULL, NULL); /* nobody is to guard what goes to strangers */
-		return true;
-	}
-	/* One burst: a get between the word and its record kills the reference that takes over. */
-	l.successor = r->succ;
-	l.predecessor = e->v.arc.lo;
-	out_publish(n, TOPIC_LEAVE, 0, text, reference_format_leave(text, sizeof(text), &l), false);
-	snprintf(self, sizeof(self), "%u", n->self.id);
-	r->quit_sent = publish_records(n, self, e->v.arc);
-	r->quit_acks = 0;
-	r->quit = QUIT_SAID;
-	r->quit_progress = n->now;
-	n->leave_said = true;
-	n->leave_since = n->now;
-	n->left_successor = l.successor;
-	n->left_predecessor = l.predecessor;
-	out_log(n, 6, "leaving to node %08x of the reference with %zu records", r->succ, r->quit_sent);
-	return true;
-}
-
-/* Our own `leave` has come back: from this place on the arc is the other's. */
-void reference_own_leave(struct node *n)
-{
-	struct reference_peer *r = n->reference;
-
-	if (!r || r->quit != QUIT_SAID)
-		return;
-	r->quit = QUIT_SENT;
-	r->quit_echoed = store_new();
-	for (struct entry *e = n->entries; e < n->entries + ENTRY_MAX; e++)
-		if (e->used)
-			entry_drop(n, e);
-}
-
-static void quit_tick(struct node *n, uint64_t *next)
-{
-	struct reference_peer *r = n->reference;
-
-	if (!r->quit)
-		return;
-	if (r->quit == QUIT_SENT && r->quit_acks >= r->quit_sent && n->leave_acks >= 1) {
-		r->quit = QUIT_NONE;
-		r->has_succ = false;
-		store_purge(n->store, (struct arc){ 0, 0 });
-		store_free(r->quit_echoed);
-		r->quit_echoed = NULL;
-		return; /* tend.c goes on */
-	}
-	if (n->now - r->quit_progress < PATIENCE) {
-		soonest(next, r->quit_progress + PATIENCE);
-		return;
-	}
-	out_log(n, 4, "node %08x of the reference does not take the records -> keeping the arc", r->succ);
-	if (r->quit_echoed) {
-		store_merge(n->store, r->quit_echoed);
-		store_free(r->quit_echoed);
-		r->quit_echoed = NULL;
-	}
-	r->quit = QUIT_NONE;
-	r->has_succ = false;
-	n->leave_said = false;
-	if (!entry_main(n))
-		own_arc(n, (struct arc){ n->left_predecessor, n->self.id });
-}
-
-/* ---- a reference that does not answer any more ---- */
-
-/* Harmless to a living one: both words together change nothing, and it says `ack-leave`. */
-static void ping(struct node *n)
-{
-	struct reference_peer *r = n->reference;
-	const struct entry *e = entry_main(n);
-	struct reference_leave l = { n->self.id, e->peer.memory ? e->peer.id : n->self.id, n->self.id, true, true };
-	char text[REFERENCE_TEXT_MAX];
-
-	if (r->has_succ)
-		l.successor = r->succ;
-	/* A third node that hears two equal ids takes itself for alone. */
-	if (l.successor == l.predecessor)
-		return;
-	out_publish(n, TOPIC_LEAVE, 0, text, reference_format_leave(text, sizeof(text), &l), false);
-	publish_ack_join(n, n->self.id, r->pred, REFERENCE_SUCCESSOR);
-	r->pinged = n->now;
-	out_log(n, 4, "node %08x of the reference does not answer for its arc -> asking it", r->pred);
-}
-
-void reference_pong(struct node *n, uint32_t acker)
-{
-	struct reference_peer *r = n->reference;
-
-	if (r && r->pinged && r->has_pred && acker == r->pred)
-		r->pinged = r->unanswered = 0;
-	if (r && r->has_pred && acker == r->pred)
-		r->pred_heard = n->now;
-}
-
-static void watch_pred(struct node *n, uint64_t *next)
-{
-	struct reference_peer *r = n->reference;
-
-	if (!r->has_pred || !r->pred_arc_known || !entry_main(n) || n->stopping || r->admit)
-		return;
-	if (!r->pinged) {
-		uint64_t suspect = r->pred_heard + SILENT;
-
-		if (r->unanswered && r->unanswered + PATIENCE < suspect)
-			suspect = r->unanswered + PATIENCE;
-		if (n->now >= suspect)
-			ping(n);
-		else
-			soonest(next, suspect);
-		if (!r->pinged)
-			return;
-	}
-	if (n->now - r->pinged < PATIENCE / 2) {
-		soonest(next, r->pinged + PATIENCE / 2);
-		return;
-	}
-	out_log(n, 4, "node %08x of the reference is dead -> taking its arc over empty, its records are lost", r->pred);
-	own_arc(n, r->pred_arc);
-	publish_ack_join(n, n->self.id, r->pred_arc.lo, REFERENCE_SUCCESSOR);
-	if (r->has_succ && r->succ == r->pred)
-		r->has_succ = false;
-	set_pred(n, r->pred_arc.lo);
-}
-
 /* ---- life ---- */
 
 void reference_tick(struct node *n, uint64_t *next)
@@ -614,8 +443,7 @@ void reference_tick(struct node *n, uint64_t *next)
 	forget_neighbours(n);
 	listen(n, r->has_pred || r->has_succ || r->admit || r->quit || r->left_until);
 	admit_tick(n, next);
-	quit_tick(n, next);
-	watch_pred(n, next);
+	reference_leave_tick(n, next);
 	if (r->filling && n->now >= r->filling) {
 		r->filling = 0;
 		n->recheck = true;
@@ -638,7 +466,7 @@ void reference_disconnected(struct node *n)
 	if (!r)
 		return;
 	if (r->admit > ADMIT_SHRINK)
-		own_arc(n, r->arc);
+		reference_own_arc(n, r->arc);
 	r->admit = ADMIT_NONE;
 	r->listening = r->holding = false;
 	r->acked[0] = r->acked[1] = false;

@@ -1,12 +1,13 @@
-/* Shared by reference_peer.c (who joins and leaves) and reference_words.c (what is put and got meanwhile). */
+/* Shared by reference_peer.c (who joins), reference_leave.c (who leaves or dies) and reference_words.c (what is put and
+ * got meanwhile). */
 #ifndef DHT_REFERENCE_PEER_H
 #define DHT_REFERENCE_PEER_H
 
 #include "core.h"
 
-#define QUIET 300   /* no redistribution for so long: it is over (there is no end marker) */
+#define QUIET 300     /* no redistribution for so long: it is over (there is no end marker) */
 #define ASK_FOR 100   /* how long ours may take to say that they own a position */
-#define LINGER 500  /* how long a leaver of the reference may still answer */
+#define LINGER 500    /* how long a leaver of the reference may still answer */
 #define PATIENCE 2000 /* for a confirmation, for acks */
 #define SILENT 30000  /* a predecessor of which nothing was heard for so long is asked */
 
@@ -25,10 +26,10 @@ enum admit { ADMIT_NONE, ADMIT_SHRINK, ADMIT_ACK, ADMIT_CONFIRM, ADMIT_SEND };
 enum quit { QUIT_NONE, QUIT_SAID, QUIT_SENT };
 
 struct reference_peer {
-	bool listening;            /* to ack-put and res-get */
+	bool listening; /* to ack-put and res-get */
 	uint32_t pred, succ;
 	bool has_pred, has_succ;
-	struct arc pred_arc;       /* what pred owns, where we know it: admitted here */
+	struct arc pred_arc; /* what pred owns, where we know it: admitted here */
 	bool pred_arc_known;
 
 	struct stranger strangers[STRANGERS];
@@ -37,11 +38,11 @@ struct reference_peer {
 	/* joining at a reference: everything is held from the echo of the first join on */
 	bool holding;
 	bool acked[2];
-	uint32_t ack[2];           /* by enum reference_side */
+	uint32_t ack[2];                                /* by enum reference_side */
 	struct reference_ack_join overheard[OVERHEARD]; /* who was admitted while we were asking */
 	unsigned overheard_count;
-	uint64_t asked_since;      /* both are here, and ours are asked whether they know better; 0: not */
-	uint64_t filling;          /* gets of absent keys wait until then for the redistribution; 0: none under way */
+	uint64_t asked_since; /* both are here, and ours are asked whether they know better; 0: not */
+	uint64_t filling;     /* gets of absent keys wait until then for the redistribution; 0: none under way */
 
 	/* a reference joins here */
 	enum admit admit;
@@ -49,12 +50,12 @@ struct reference_peer {
 	struct arc arc;
 	uint64_t since;
 	size_t sent, acks;
-	bool answering;            /* the held ones of before its place are ours */
+	bool answering; /* the held ones of before its place are ours */
 
 	/* a reference leaves to us */
 	struct arc left;
 	uint32_t leaver;
-	uint64_t left_until;       /* it may still answer; 0: nobody is leaving */
+	uint64_t left_until; /* it may still answer; 0: nobody is leaving */
 
 	/* we leave to a reference */
 	enum quit quit;
@@ -68,8 +69,13 @@ struct reference_peer {
 	uint32_t unanswered_key;
 };
 
-
 struct reference_peer *reference_peer(struct node *n);
+void reference_publish_ack_join(struct node *n, uint32_t src, uint32_t dst, enum reference_side side);
+size_t reference_publish_records(struct node *n, const char *client, struct arc arc);
+void reference_own_arc(struct node *n, struct arc arc);
+void reference_set_pred(struct node *n, uint32_t id);
+void reference_set_succ(struct node *n, uint32_t id);
+void reference_leave_tick(struct node *n, uint64_t *next);
 void reference_publish_record(struct node *n, const char *client, const struct store_item *item);
 
 #endif

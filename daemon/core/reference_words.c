@@ -38,8 +38,7 @@ static struct held *unhold(struct node *n, enum topic_kind kind, uint32_t key, c
 		if (h->kind != kind)
 			continue;
 		if (kind == TOPIC_GET ? h->key != key
-				      : reference_parse_put(h->payload, h->len, &put) ||
-						put.client_len != client_len ||
+				      : reference_parse_put(h->payload, h->len, &put) || put.client_len != client_len ||
 						memcmp(put.client, client, client_len) != 0)
 			continue;
 		*at = h->next;
@@ -86,8 +85,9 @@ static void on_ack_put(struct node *n, const uint8_t *client, size_t client_len,
 
 		/* Acknowledged by the leaver, behind the place where its arc became ours: its value is the newest. */
 		if (e && !reference_parse_put(h->payload, h->len, &put))
-			store_put(n->store, &(struct store_item){ put.key, { e->v.name.number, ++n->counter }, put.value,
-								  put.value_len });
+			store_put(n->store,
+				  &(struct store_item){
+					  put.key, {e->v.name.number, ++n->counter}, put.value, put.value_len});
 	}
 	free(h);
 }
@@ -128,7 +128,7 @@ static bool redistribution(struct node *n, const struct reference_put *put)
 	leaving = r->left_until && is_text(put->client, put->client_len, from);
 	if (!e || !(leaving || (r->filling && is_text(put->client, put->client_len, "None"))))
 		return false;
-	store_put_newer(n->store, &(struct store_item){ put->key, { e->v.name.number, 0 }, put->value, put->value_len });
+	store_put_newer(n->store, &(struct store_item){put->key, {e->v.name.number, 0}, put->value, put->value_len});
 	if (r->filling)
 		r->filling = n->now + QUIET;
 	n->recheck = true;

@@ -27,7 +27,7 @@ static const char *parse(struct operation *op, enum topic_kind kind, const uint8
 
 static void answer_get(struct node *n, uint32_t key)
 {
-	struct store_item item = { 0 };
+	struct store_item item = {0};
 	uint8_t *text;
 	size_t len;
 
@@ -38,7 +38,7 @@ static void answer_get(struct node *n, uint32_t key)
 
 static void answer_put(struct node *n, const struct entry *e, const struct reference_put *put)
 {
-	struct store_item item = { put->key, { e->v.name.number, ++n->counter }, put->value, put->value_len };
+	struct store_item item = {put->key, {e->v.name.number, ++n->counter}, put->value, put->value_len};
 	char text[REFERENCE_TEXT_MAX];
 
 	store_put(n->store, &item);

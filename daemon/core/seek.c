@@ -12,14 +12,14 @@
 void seek_begin(struct node *n)
 {
 	free(n->seek.listed);
-	n->seek = (struct seek){ .active = true, .echoed = true, .interval = n->config.join_interval, .next = n->now,
-				 .since = n->now };
+	n->seek = (struct seek){
+		.active = true, .echoed = true, .interval = n->config.join_interval, .next = n->now, .since = n->now};
 }
 
 void seek_end(struct node *n)
 {
 	free(n->seek.listed);
-	n->seek = (struct seek){ 0 };
+	n->seek = (struct seek){0};
 }
 
 static void statuses(struct node *n, bool on)
@@ -196,8 +196,7 @@ static void remember_hello(struct node *n, const struct member *m)
 			n->recent[i].when = n->now;
 			return;
 		}
-	n->recent[n->recent_next++ % RECENT_MAX] =
-		(struct recent){ .id = m->id, .memory = m->memory, .when = n->now };
+	n->recent[n->recent_next++ % RECENT_MAX] = (struct recent){.id = m->id, .memory = m->memory, .when = n->now};
 }
 
 static void answer(struct node *n, const struct member *to, enum frame_type type, enum frame_reason reason,
@@ -216,11 +215,11 @@ static void waiting_add(struct node *n, const struct member *m)
 {
 	for (unsigned i = 0; i < n->waiting_count; i++)
 		if (n->waiting[i].m.id == m->id) {
-			n->waiting[i] = (struct waiting){ *m, n->now };
+			n->waiting[i] = (struct waiting){*m, n->now};
 			return;
 		}
 	if (n->waiting_count < WAITING_MAX)
-		n->waiting[n->waiting_count++] = (struct waiting){ *m, n->now };
+		n->waiting[n->waiting_count++] = (struct waiting){*m, n->now};
 }
 
 static bool free_to_give(struct node *n, uint32_t id)
@@ -235,7 +234,7 @@ static void offer(struct node *n, const struct member *m)
 {
 	struct entry *e = entry_main(n);
 
-	give_begin(n, m, (struct arc){ e->v.arc.lo, m->id }, false);
+	give_begin(n, m, (struct arc){e->v.arc.lo, m->id}, false);
 }
 
 /* Comes back to those who asked while we were busy; those whose position has moved on ask again at once. */
@@ -317,8 +316,8 @@ void on_refuse(struct node *n, const struct frame *f)
 	if (!n->seek.active || n->exiting || n->refused)
 		return;
 	if (f->reason == REASON_NAME_IN_USE)
-		out_log(n, 3, "refused: the name \"%s\" is in use by node %08x -> choose another --name", n->config.name,
-			f->from.id);
+		out_log(n, 3, "refused: the name \"%s\" is in use by node %08x -> choose another --name",
+			n->config.name, f->from.id);
 	else
 		out_log(n, 3, "refused: the id %u is in use by node \"%s\" -> choose another --id or --name",
 			n->self.id, f->name);

@@ -8,7 +8,8 @@
 
 #include "../../common/mem.h"
 
-/* uthash ends the process where memory is exhausted, as everything here does. */
+/* Exhausted memory ends the process, here as everywhere. */
+#define uthash_fatal(what) mem_die(what)
 #include <uthash.h>
 
 struct record {
@@ -34,8 +35,7 @@ void store_free(struct store *s)
 
 	if (!s)
 		return;
-	HASH_ITER(hh, s->records, r, next)
-	{
+	HASH_ITER (hh, s->records, r, next) {
 		HASH_DEL(s->records, r);
 		free(r);
 	}
@@ -57,7 +57,7 @@ static struct record *find(const struct store *s, uint32_t id)
 
 static struct store_item item_of(const struct record *r)
 {
-	return (struct store_item){ .id = r->id, .version = r->version, .value = r->value, .len = r->len };
+	return (struct store_item){.id = r->id, .version = r->version, .value = r->value, .len = r->len};
 }
 
 bool store_get(const struct store *s, uint32_t id, struct store_item *item)
@@ -116,8 +116,7 @@ size_t store_purge(struct store *s, struct arc arc)
 	struct record *r, *next;
 	size_t purged = 0;
 
-	HASH_ITER(hh, s->records, r, next)
-	{
+	HASH_ITER (hh, s->records, r, next) {
 		if (ring_contains(arc, r->id)) {
 			HASH_DEL(s->records, r);
 			free(r);
@@ -155,8 +154,7 @@ void store_merge(struct store *to, struct store *from)
 		from->records = NULL;
 		return;
 	}
-	HASH_ITER(hh, from->records, r, next)
-	{
+	HASH_ITER (hh, from->records, r, next) {
 		struct record *old = find(to, r->id);
 
 		HASH_DEL(from->records, r);
@@ -174,7 +172,7 @@ void store_merge(struct store *to, struct store *from)
 
 uint64_t store_item_hash(const struct store_item *item)
 {
-	const uint64_t head[3] = { item->id, item->version.number, item->version.counter };
+	const uint64_t head[3] = {item->id, item->version.number, item->version.counter};
 
 	return XXH3_64bits_withSeed(item->value, item->len, XXH3_64bits(head, sizeof(head)));
 }

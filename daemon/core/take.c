@@ -7,7 +7,7 @@ static void take_begin(struct node *n, const struct frame *f, bool leave)
 {
 	struct take *t = &n->take;
 
-	*t = (struct take){ .phase = TAKE_SUBSCRIBE, .leave = leave, .giver = f->from, .arc = f->arc };
+	*t = (struct take){.phase = TAKE_SUBSCRIBE, .leave = leave, .giver = f->from, .arc = f->arc};
 	t->attempt = f->attempt;
 	t->conn = n->self.conn;
 	t->staging = store_new();
@@ -24,7 +24,7 @@ void take_end(struct node *n)
 		n->recheck = true;
 	}
 	store_free(t->staging);
-	*t = (struct take){ 0 };
+	*t = (struct take){0};
 }
 
 static void say(struct node *n, const struct frame *about, enum frame_type type)
@@ -38,7 +38,7 @@ static void say(struct node *n, const struct frame *about, enum frame_type type)
 
 static void say_void(struct node *n)
 {
-	struct frame about = { .attempt = n->take.attempt, .from = n->take.giver };
+	struct frame about = {.attempt = n->take.attempt, .from = n->take.giver};
 
 	say(n, &about, FRAME_VOID);
 }
@@ -86,7 +86,9 @@ void take_subscribed(struct node *n, uint32_t id, bool granted)
 	if (t->phase != TAKE_SUBSCRIBE || t->giver.id != id)
 		return;
 	if (!granted) {
-		out_log(n, 3, "the broker refuses the subscription that a handover needs -> grant this node all of its topics");
+		out_log(n, 3,
+			"the broker refuses the subscription that a handover needs -> grant this node all of its "
+			"topics");
 		say_void(n);
 		take_end(n);
 		return;
@@ -97,7 +99,7 @@ void take_subscribed(struct node *n, uint32_t id, bool granted)
 	f.attempt = t->attempt;
 	frame_to(n, &f, &t->giver);
 	if (!t->leave) {
-		struct reference_ack_join a = { n->self.id, t->giver.id, REFERENCE_PREDECESSOR };
+		struct reference_ack_join a = {n->self.id, t->giver.id, REFERENCE_PREDECESSOR};
 		char text[REFERENCE_TEXT_MAX];
 
 		out_publish(n, TOPIC_ACK_JOIN, 0, text, reference_format_ack_join(text, sizeof(text), &a), false);
@@ -149,7 +151,7 @@ void on_records(struct node *n, const struct frame *f)
 	if (f->seq == t->seq + 1) {
 		for (size_t i = 0; i < f->record_count; i++) {
 			const struct frame_record *w = &f->records[i];
-			struct store_item item = { w->id, { w->number, w->counter }, w->value, w->value_len };
+			struct store_item item = {w->id, {w->number, w->counter}, w->value, w->value_len};
 
 			if (ring_contains(t->arc, w->id))
 				store_put(t->staging, &item);
@@ -231,7 +233,8 @@ void take_held(struct node *n)
 	frame_start(n, &f, FRAME_ACTIVE);
 	f.attempt = t->attempt;
 	frame_to(n, &f, &t->giver);
-	out_log(n, 6, "arc %s: taken over from node %08x with %zu records", arc_text(e->v.arc, text), t->giver.id, count);
+	out_log(n, 6, "arc %s: taken over from node %08x with %zu records", arc_text(e->v.arc, text), t->giver.id,
+		count);
 	take_end(n);
 	if (n->seek.active)
 		seek_end(n);

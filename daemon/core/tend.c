@@ -12,7 +12,7 @@ static bool out(struct node *n, const struct entry *e)
 /* The backup, the owner being fenced, goes on alone; with the records if a copy is sealed here. */
 static void take_over(struct node *n, struct entry *e)
 {
-	struct view v = { .name = { ++n->number, n->self.id }, .base = e->v.name, .arc = e->v.arc, .owner = n->self };
+	struct view v = {.name = {++n->number, n->self.id}, .base = e->v.name, .arc = e->v.arc, .owner = n->self};
 	uint64_t count, hash;
 	char text[24];
 
@@ -39,8 +39,8 @@ static bool tend_backup(struct node *n)
 {
 	for (struct entry *e = n->entries; e < n->entries + ENTRY_MAX; e++) {
 		bool alone = e->v.arc.lo == e->v.arc.hi;
-		bool better = e->v.arc.hi == n->self.id && !alone && candidate_fits(n, e) &&
-			      !fence_blocks(n, &n->candidate);
+		bool better =
+			e->v.arc.hi == n->self.id && !alone && candidate_fits(n, e) && !fence_blocks(n, &n->candidate);
 
 		if (!e->used || !e->mine || !e->held)
 			continue;
@@ -101,7 +101,7 @@ static bool tend_takeover(struct node *n)
 
 static void say_leave(struct node *n)
 {
-	struct reference_leave l = { n->self.id, n->left_successor, n->left_predecessor, true, true };
+	struct reference_leave l = {n->self.id, n->left_successor, n->left_predecessor, true, true};
 	char text[REFERENCE_TEXT_MAX];
 
 	out_publish(n, TOPIC_LEAVE, 0, text, reference_format_leave(text, sizeof(text), &l), false);

@@ -18,7 +18,8 @@ static void send_sync(struct node *n, struct entry *e)
 		e->silent = n->now;
 }
 
-static void send_find(struct node *n, struct arc arc, uint64_t *sent)
+/* Asks everybody about an arc, and tells what is owned here. */
+void watch_find(struct node *n, struct arc arc, uint64_t *sent)
 {
 	struct frame f;
 
@@ -30,13 +31,6 @@ static void send_find(struct node *n, struct arc arc, uint64_t *sent)
 			f.views[f.view_count++] = e->v;
 	frame_send(n, &f, TOPIC_RING, 0);
 	*sent = n->now;
-}
-
-void watch_find(struct node *n, struct arc arc)
-{
-	uint64_t sent;
-
-	send_find(n, arc, &sent);
 }
 
 /* The parties to a change are asked by the change itself. */
@@ -63,7 +57,7 @@ static void doubt(struct node *n, struct entry *e, uint64_t *next)
 		return;
 	}
 	if (n->now - e->found >= 1000)
-		send_find(n, e->v.arc, &e->found);
+		watch_find(n, e->v.arc, &e->found);
 	soonest(next, e->found + 1000);
 	soonest(next, e->doubt + n->config.recover);
 }
@@ -181,48 +175,6 @@ static void watch_predecessor(struct node *n, uint64_t *next)
 	soonest(next, n->notify_at);
 }
 
-/* Behind me nobody answers and nobody guards: a hole. It is asked about, and after the set time taken. */
-static void watch_hole(struct node *n, uint64_t *next)
-{
-	struct entry *e = entry_main(n);
-	char text[24];
-	struct arc hole;
-
-	if (!e || !n->notify_since || n->now - n->notify_since < n->config.silence + n->config.grace)
-		return;
-	if (!n->hole_since || n->hole_answered) {
-		n->hole_since = n->now;
-		n->hole_answered = false;
-		n->hole_near = n->self.id;
-		n->hole_member.memory = 0;
-	}
-	hole = (struct arc){ n->hole_near, e->v.arc.lo };
-	if (n->now - n->hole_since < n->config.recover) {
-		if (!n->hole_sent || n->now - n->hole_sent >= 1000)
-			send_find(n, (struct arc){ e->v.arc.lo - 1, e->v.arc.lo }, &n->hole_sent);
-		soonest(next, n->hole_sent + 1000);
-		return;
-	}
-	if (n->change.kind || n->give.phase || n->take.phase || !entry_serves(n, e))
-		return;
-	if (n->hole_member.memory && !fence_done(n, &n->hole_member)) {
-		fence_want(n, &n->hole_member, "nobody guards its arc, and it does not answer");
-		return;
-	}
-	fence_drop(n, &n->hole_member);
-	n->hole_member.memory = 0;
-	n->hole_since = n->notify_since = 0;
-	/* Of the views that were there nothing is known: leap over any number they can have had. */
-	n->number = ((n->number >> 16) + 1) << 16;
-	entry_add(n,
-		  &(struct view){ .name = { ++n->number, n->self.id },
-				  .base = e->v.name,
-				  .arc = hole,
-				  .owner = n->self },
-		  true);
-	out_log(n, 4, "arc %s: nobody answers for it -> taken over empty, its records are lost", arc_text(hole, text));
-}
-
 /* Back on a new connection: whoever knows better about an arc of ours hears of it at once. */
 void watch_back(struct node *n)
 {
@@ -230,7 +182,7 @@ void watch_back(struct node *n)
 
 	for (const struct entry *e = n->entries; e < n->entries + ENTRY_MAX; e++)
 		if (e->used && e->mine && e->held)
-			send_find(n, e->v.arc, &sent);
+			watch_find(n, e->v.arc, &sent);
 }
 
 void watch_tick(struct node *n, uint64_t *next)
@@ -247,7 +199,7 @@ void watch_tick(struct node *n, uint64_t *next)
 		if (e->used && e->peer.memory)
 			watch_entry(n, e, next);
 	watch_predecessor(n, next);
-	watch_hole(n, next);
+	hole_tick(n, next);
 }
 
 /* Keeps the subscriptions to statuses equal to who matters. */
@@ -342,8 +294,8 @@ void on_sync(struct node *n, const struct frame *f)
 	if (!overlap && entry_past_number(n, v->arc) > v->name.number) {
 		/* It has moved on through here; whoever has it now tells where it stands. */
 		r.views[r.view_count] = *v;
-		r.views[r.view_count].owner = r.views[r.view_count].backup = (struct member){ 0 };
-		r.views[r.view_count++].name = (struct view_name){ entry_past_number(n, v->arc), n->self.id };
+		r.views[r.view_count].owner = r.views[r.view_count].backup = (struct member){0};
+		r.views[r.view_count++].name = (struct view_name){entry_past_number(n, v->arc), n->self.id};
 	} else if (!overlap) {
 		/* Never stored, and now never to be stored. */
 		if (n->take.phase == TAKE_STREAM && member_same(&n->take.giver, &v->backup))
@@ -367,26 +319,6 @@ static void superseded(struct node *n, struct entry *e, const struct view *by)
 	out_log(n, 6, "arc %s: view %llx stands -> no longer guarded here", arc_text(e->v.arc, text),
 		(unsigned long long)by->name.number);
 	entry_drop(n, e);
-}
-
-/* An answer to FIND about the hole behind me: is anybody responsible, and who is the nearest behind it? */
-static void hole_answer(struct node *n, const struct frame *f)
-{
-	const struct entry *e = entry_main(n);
-
-	if (!e || !n->hole_since)
-		return;
-	for (unsigned i = 0; i < f->view_count; i++) {
-		const struct view *v = &f->views[i];
-
-		if (ring_contains(v->arc, e->v.arc.lo))
-			n->hole_answered = true;
-		if (v->name.number > n->number)
-			n->number = v->name.number;
-		if (v->owner.id == f->from.id && v->owner.id != n->self.id &&
-		    ring_distance(v->arc.hi, e->v.arc.lo) < ring_distance(n->hole_near, e->v.arc.lo))
-			n->hole_near = v->arc.hi;
-	}
 }
 
 /* The joiner of an unheld split has spoken: has it stored its view, or will it never? */
@@ -464,8 +396,7 @@ void on_find(struct node *n, const struct frame *f)
 			return;
 		for (const struct entry *e = n->entries; e < n->entries + ENTRY_MAX; e++)
 			if (e->used && e->mine && e->held && e->v.arc.hi != n->self.id &&
-			    e->v.arc.hi == f->views[i].arc.lo && member_same(&f->views[i].owner, &f->from))
-			{
+			    e->v.arc.hi == f->views[i].arc.lo && member_same(&f->views[i].owner, &f->from)) {
 				n->heir = f->from;
 				n->heir_lo = e->v.arc.hi;
 			}
@@ -493,7 +424,7 @@ void on_notify(struct node *n, const struct frame *f)
 	if (give_way(n, &f->views[0]) || !entry_main(n))
 		return;
 	if ((f->views[0].name.number >= n->candidate_number || n->now - n->candidate_at > 5000 ||
-			      member_same(&n->candidate, &f->from))) {
+	     member_same(&n->candidate, &f->from))) {
 		n->candidate = f->from;
 		n->candidate_at = n->now;
 		n->candidate_number = f->views[0].name.number;

@@ -1,0 +1,180 @@
+/* The reference leaves to us, we leave to it, and it dies (PROTOCOL.md section 10). */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "reference_peer.h"
+
+/* ---- a reference leaves to us ---- */
+
+void reference_leave(struct node *n, const struct reference_leave *l)
+{
+	struct reference_peer *r = n->reference;
+	uint32_t lo;
+
+	if (!r || !entry_main(n))
+		return;
+	if (r->has_succ && r->succ == l->id) {
+		r->has_succ = false;
+		if (l->has_successor && l->successor != n->self.id)
+			reference_set_succ(n, l->successor);
+	}
+	if (!r->has_pred || r->pred != l->id)
+		return;
+	lo = l->has_predecessor ? l->predecessor : n->self.id;
+	r->left = (struct arc){lo, l->id};
+	r->leaver = l->id;
+	r->left_until = n->now + LINGER;
+	out_log(n, 6, "node %08x of the reference leaves -> its arc is ours", l->id);
+	reference_own_arc(n, r->left);
+	reference_set_pred(n, lo);
+}
+
+/* ---- we leave to a reference ---- */
+
+/* True while leaving is this file's business: the nearest behind us is the reference's. */
+bool reference_quit(struct node *n)
+{
+	struct reference_peer *r = n->reference;
+	struct entry *e = entry_main(n);
+	struct reference_leave l = {.id = n->self.id, .has_successor = true, .has_predecessor = true};
+	char self[16], text[REFERENCE_TEXT_MAX];
+
+	if (!r || (!r->has_succ && !r->quit) || r->admit)
+		return false;
+	if (r->quit)
+		return true;
+	if (n->change.kind || n->give.phase || n->take.phase || !e || !entry_serves(n, e))
+		return true;
+	if (e->peer.memory) {
+		change_begin(n, CHANGE_BACKUP, e, NULL, NULL); /* nobody is to guard what goes to strangers */
+		return true;
+	}
+	/* One burst: a get between the word and its record kills the reference that takes over. */
+	l.successor = r->succ;
+	l.predecessor = e->v.arc.lo;
+	out_publish(n, TOPIC_LEAVE, 0, text, reference_format_leave(text, sizeof(text), &l), false);
+	snprintf(self, sizeof(self), "%u", n->self.id);
+	r->quit_sent = reference_publish_records(n, self, e->v.arc);
+	r->quit_acks = 0;
+	r->quit = QUIT_SAID;
+	r->quit_progress = n->now;
+	n->leave_said = true;
+	n->leave_since = n->now;
+	n->left_successor = l.successor;
+	n->left_predecessor = l.predecessor;
+	out_log(n, 6, "leaving to node %08x of the reference with %zu records", r->succ, r->quit_sent);
+	return true;
+}
+
+/* Our own `leave` has come back: from this place on the arc is the other's. */
+void reference_own_leave(struct node *n)
+{
+	struct reference_peer *r = n->reference;
+
+	if (!r || r->quit != QUIT_SAID)
+		return;
+	r->quit = QUIT_SENT;
+	r->quit_echoed = store_new();
+	for (struct entry *e = n->entries; e < n->entries + ENTRY_MAX; e++)
+		if (e->used)
+			entry_drop(n, e);
+}
+
+static void quit_tick(struct node *n, uint64_t *next)
+{
+	struct reference_peer *r = n->reference;
+
+	if (!r->quit)
+		return;
+	if (r->quit == QUIT_SENT && r->quit_acks >= r->quit_sent && n->leave_acks >= 1) {
+		r->quit = QUIT_NONE;
+		r->has_succ = false;
+		store_purge(n->store, (struct arc){0, 0});
+		store_free(r->quit_echoed);
+		r->quit_echoed = NULL;
+		return; /* tend.c goes on */
+	}
+	if (n->now - r->quit_progress < PATIENCE) {
+		soonest(next, r->quit_progress + PATIENCE);
+		return;
+	}
+	out_log(n, 4, "node %08x of the reference does not take the records -> keeping the arc", r->succ);
+	if (r->quit_echoed) {
+		store_merge(n->store, r->quit_echoed);
+		store_free(r->quit_echoed);
+		r->quit_echoed = NULL;
+	}
+	r->quit = QUIT_NONE;
+	r->has_succ = false;
+	n->leave_said = false;
+	if (!entry_main(n))
+		reference_own_arc(n, (struct arc){n->left_predecessor, n->self.id});
+}
+
+/* ---- a reference that does not answer any more ---- */
+
+/* Harmless to a living one: both words together change nothing, and it says `ack-leave`. */
+static void ping(struct node *n)
+{
+	struct reference_peer *r = n->reference;
+	const struct entry *e = entry_main(n);
+	struct reference_leave l = {n->self.id, e->peer.memory ? e->peer.id : n->self.id, n->self.id, true, true};
+	char text[REFERENCE_TEXT_MAX];
+
+	if (r->has_succ)
+		l.successor = r->succ;
+	/* A third node that hears two equal ids takes itself for alone. */
+	if (l.successor == l.predecessor)
+		return;
+	out_publish(n, TOPIC_LEAVE, 0, text, reference_format_leave(text, sizeof(text), &l), false);
+	reference_publish_ack_join(n, n->self.id, r->pred, REFERENCE_SUCCESSOR);
+	r->pinged = n->now;
+	out_log(n, 4, "node %08x of the reference does not answer for its arc -> asking it", r->pred);
+}
+
+void reference_pong(struct node *n, uint32_t acker)
+{
+	struct reference_peer *r = n->reference;
+
+	if (r && r->pinged && r->has_pred && acker == r->pred)
+		r->pinged = r->unanswered = 0;
+	if (r && r->has_pred && acker == r->pred)
+		r->pred_heard = n->now;
+}
+
+static void watch_pred(struct node *n, uint64_t *next)
+{
+	struct reference_peer *r = n->reference;
+
+	if (!r->has_pred || !r->pred_arc_known || !entry_main(n) || n->stopping || r->admit)
+		return;
+	if (!r->pinged) {
+		uint64_t suspect = r->pred_heard + SILENT;
+
+		if (r->unanswered && r->unanswered + PATIENCE < suspect)
+			suspect = r->unanswered + PATIENCE;
+		if (n->now >= suspect)
+			ping(n);
+		else
+			soonest(next, suspect);
+		if (!r->pinged)
+			return;
+	}
+	if (n->now - r->pinged < PATIENCE / 2) {
+		soonest(next, r->pinged + PATIENCE / 2);
+		return;
+	}
+	out_log(n, 4, "node %08x of the reference is dead -> taking its arc over empty, its records are lost", r->pred);
+	reference_own_arc(n, r->pred_arc);
+	reference_publish_ack_join(n, n->self.id, r->pred_arc.lo, REFERENCE_SUCCESSOR);
+	if (r->has_succ && r->succ == r->pred)
+		r->has_succ = false;
+	reference_set_pred(n, r->pred_arc.lo);
+}
+
+void reference_leave_tick(struct node *n, uint64_t *next)
+{
+	quit_tick(n, next);
+	watch_pred(n, next);
+}
