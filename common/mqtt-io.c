@@ -265,6 +265,21 @@ static void link_rise(struct mqtt_link *l)
 
 /* One call reads one packet, whatever number it is given (lib/loop.c:mosquitto_loop_read), so it is called until the
  * socket is dry, within a bound; the event is level-triggered and brings us back for the rest. */
+/* A broker without set_tcp_nodelay (Mosquitto's default) keeps its next packet back until the last one is acknowledged,
+ * and the kernel delays that by 40 ms where it expects an answer to carry it.  The option does not stick: it is set
+ * again for each turn. */
+static void link_acknowledge(struct mqtt_link *l)
+{
+#ifdef TCP_QUICKACK
+	int on = 1, fd = mosquitto_socket(l->mosq);
+
+	if (fd >= 0 && !l->config->url.unix_socket)
+		(void)setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof(on));
+#else
+	(void)l;
+#endif
+}
+
 void link_read_cb(evutil_socket_t fd, short what, void *arg)
 {
 	struct mqtt_link *l = arg;
@@ -286,6 +301,7 @@ void link_read_cb(evutil_socket_t fd, short what, void *arg)
 		if (dry)
 			break;
 	}
+	link_acknowledge(l);
 	l->last_in = link_now(); /* not earlier than the library's own note of it, see link_keepalive */
 	if (l->phase == PHASE_UP)
 		l->callbacks->turn(l->arg);

@@ -41,7 +41,7 @@ void mqtt_config_init(struct mqtt_config *config)
 		.keepalive_s = 10,
 		.connect_timeout_ms = 5000,
 		.backoff_min_ms = 50,
-		.backoff_max_ms = 5000,
+		.backoff_max_ms = 2000,
 		.outbox_high = (size_t)8 << 20,
 		.outbox_hard = (size_t)64 << 20,
 	};

@@ -71,7 +71,7 @@ struct mqtt_config {
 	unsigned keepalive_s;        /* 5 or more; default 10 */
 	unsigned connect_timeout_ms; /* name look-up, connect and CONNACK, each; default 5000 */
 	unsigned backoff_min_ms;     /* default 50 */
-	unsigned backoff_max_ms;     /* default 5000 */
+	unsigned backoff_max_ms;     /* default 2000 */
 	size_t outbox_high;          /* bytes; reading stops above it, so that answers cannot pile up; default 8 MiB */
 	size_t outbox_hard;          /* bytes; a publish beyond it ends the connection; default 64 MiB */
 };
