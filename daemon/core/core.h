@@ -46,15 +46,16 @@ struct entry {
 	bool sealed;    /* guarded, and its records are still here: the taker has not said ACTIVE */
 	bool absent;    /* the other member has said that it holds no such view */
 	struct view v;
-	struct view prev;   /* the view it replaced here; number 0: none */
-	struct view other;  /* amid a split: the joiner's view, whose storing decides with mine; number 0: none */
-	struct member peer; /* the other member, with the newest connection known; memory 0: none */
-	uint64_t heard;     /* when it last spoke */
-	uint64_t asked;     /* when it was last asked; 0: never */
-	uint64_t silent;    /* since when questions are unanswered; 0: none are */
-	uint64_t gone;      /* when its end was seen (will); 0: not */
-	uint64_t doubt;     /* since when everybody is asked (FIND); 0: not */
-	uint64_t found;     /* when FIND was last sent */
+	struct view prev;     /* the view it replaced here; number 0: none */
+	struct view other;    /* amid a split: the joiner's view, whose storing decides with mine; number 0: none */
+	struct member peer;   /* the other member, with the newest connection known; memory 0: none */
+	uint64_t heard;       /* when it last spoke */
+	uint64_t asked;       /* when it was last asked; 0: never */
+	uint64_t silent;      /* since when questions are unanswered; 0: none are */
+	uint64_t gone;        /* when its end was seen (will); 0: not */
+	uint64_t doubt;       /* since when everybody is asked (FIND); 0: not */
+	uint64_t found;       /* when FIND was last sent */
+	uint64_t other_asked; /* since when the joiner of `other` is asked; 0: not */
 };
 
 enum change_kind {
@@ -378,6 +379,7 @@ bool waiting_offer(struct node *n);
 void seek_status(struct node *n, const struct frame *f, bool retained);
 void seek_trip(struct node *n, uint64_t seq);
 bool hello_recent(const struct node *n, uint32_t id);
+void remember_hello(struct node *n, const struct member *m); /* it speaks frames: it is ours */
 
 /* ---- founder.c ---- */
 void on_found(struct node *n, const struct frame *f, bool retained);

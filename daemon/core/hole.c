@@ -50,6 +50,8 @@ static void answer_hole(struct node *n, const struct frame *f)
 
 	if (!e || !n->hole_since)
 		return;
+	if (f->arc_set && ring_contains(f->arc, e->v.arc.lo))
+		n->hole_answered = true;
 	for (unsigned i = 0; i < f->view_count; i++) {
 		const struct view *v = &f->views[i];
 

@@ -238,6 +238,9 @@ static void frame(struct node *n, enum topic_kind kind, const struct event *ev)
 		out_complain(n, "frame", why, ev->payload, ev->len);
 		return;
 	}
+	/* Also when it is meant for an earlier connection: the public words behind it are not the reference's. */
+	if (n->seek.active && f.from.memory && kind != TOPIC_NODE && !member_same(&f.from, &n->self))
+		remember_hello(n, &f.from);
 	if (f.to.count && !conn_equal(&f.to, &n->self.conn))
 		return;
 	if (f.type == FRAME_FOUND && kind == TOPIC_FOUNDER) {

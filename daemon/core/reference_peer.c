@@ -245,7 +245,8 @@ bool reference_ack_join(struct node *n, const struct reference_ack_join *a)
 		overhear(n, a);
 	if (n->seek.active && a->dst == n->self.id && a->src != n->self.id) {
 		/* Where a node of ours owns the position, it alone admits. */
-		if (!r || !r->holding || n->take.phase || (n->busy_at && n->now - n->busy_at < 1000))
+		if (!r || !r->holding || n->take.phase || (a->side == REFERENCE_SUCCESSOR && hello_recent(n, a->src)) ||
+		    (n->busy_at && n->now - n->busy_at < 1000))
 			return true;
 		r->acked[a->side] = true;
 		r->ack[a->side] = a->src;

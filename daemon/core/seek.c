@@ -189,7 +189,7 @@ bool hello_recent(const struct node *n, uint32_t id)
 	return false;
 }
 
-static void remember_hello(struct node *n, const struct member *m)
+void remember_hello(struct node *n, const struct member *m)
 {
 	for (unsigned i = 0; i < RECENT_MAX; i++)
 		if (n->recent[i].memory == m->memory) {

@@ -68,18 +68,20 @@ static void resolve(struct node *n, struct entry *e, uint64_t *next)
 	struct frame f;
 
 	if (!e->other.name.number || fence_done(n, &e->other.owner)) {
-		if (e->prev.name.number) {
+		/* A fence hits the connection that the view names; behind a newer one it may serve.  Then its part is left
+		 * to whoever finds a hole there. */
+		if (e->prev.name.number && !e->other.name.number) {
 			e->v = e->prev;
 			e->peer = e->prev.owner;
 			e->prev.name.number = 0;
 		}
 		e->held = true;
-		e->other.name.number = 0;
+		e->prev.name.number = e->other.name.number = 0;
 		return;
 	}
-	if (!e->doubt)
-		e->doubt = n->now;
-	if (n->now - e->doubt >= n->config.silence)
+	if (!e->other_asked)
+		e->other_asked = n->now;
+	if (n->now - e->other_asked >= n->config.silence)
 		fence_want(n, &e->other.owner, "does not say whether it has stored its view");
 	if (n->now - e->found >= n->config.resend) {
 		frame_start(n, &f, FRAME_SYNC);
@@ -410,7 +412,13 @@ void on_find(struct node *n, const struct frame *f)
 	for (const struct entry *e = n->entries; e < n->entries + ENTRY_MAX; e++)
 		if (e->used && e->mine && e->held && r.view_count < FRAME_VIEWS_MAX && !arc_overlap(e->v.arc, f->arc))
 			r.views[r.view_count++] = e->v;
-	if (r.view_count)
+	/* Not known to hold, and yet seen to: no hole. */
+	for (const struct entry *e = n->entries; e < n->entries + ENTRY_MAX; e++)
+		if (e->used && !e->held && arc_overlap(e->v.arc, f->arc)) {
+			r.arc = e->v.arc;
+			r.arc_set = true;
+		}
+	if (r.view_count || r.arc_set)
 		frame_to(n, &r, &f->from);
 }
 
