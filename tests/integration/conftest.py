@@ -59,11 +59,12 @@ def broker(make_broker):
 
 @pytest.fixture
 def make_ring(tmp_path):
-    """make_ring(broker, n=0, prefix=None, ids=None): a Ring; with n, waits until it is whole."""
-    def make(broker, n=0, prefix=None, ids=None):
+    """make_ring(broker, n=0, prefix=None, ids=None, env=None): a Ring; with n, waits until it is whole."""
+    def make(broker, n=0, prefix=None, ids=None, env=None):
         folder = tmp_path / f"ring{len(make.made)}"
         folder.mkdir()
         ring = harness.Ring(broker, folder, prefix)
+        ring.env.update(env or {})
         make.made.append(ring)
         return ring.start(n, ids) if n else ring
     make.made = []

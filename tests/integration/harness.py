@@ -426,6 +426,7 @@ class Ring:
         self.prefix = prefix
         self.nodes = []
         self.count = 0
+        self.env = {}  # of every node: DHT_RECOVER_AFTER, ... for what would take long with the defaults
         self.look_timeout = f"{PATIENCE:g}s"  # dhtctl waits for whoever is silent
 
     def add(self, name=None, id=None, url=None, args=(), env=None, anonymous=False):
@@ -434,7 +435,7 @@ class Ring:
         if name is None and not anonymous:
             name = f"n{self.count}"
         args = list(args) + (["--topic-prefix", self.prefix] if self.prefix else [])
-        node = Node(url or self.broker.url, self.folder, name, id, args, env)
+        node = Node(url or self.broker.url, self.folder, name, id, args, {**self.env, **(env or {})})
         self.nodes.append(node)
         return node.start()
 

@@ -7,6 +7,7 @@ import pytest
 
 from harness import Node, free_port, in_arc, wait_for
 from test_core import spread
+from test_death import SOON
 
 
 @pytest.mark.parametrize("persistence", [False, True], ids=["nothing-kept", "retained-kept"])
@@ -129,7 +130,7 @@ def test_all_connections_are_cut(ring, make_proxy, client):
 def test_one_line_swallows_everything(ring, make_proxy, client, make_hammer):
     """No error, no end: it is found silent and fenced, the ring closes; when the line is whole it is in again."""
     ids = spread(3)
-    r = ring()
+    r = ring(env=SOON)
     line = make_proxy()
     r.add(id=ids[0])
     r.add(id=ids[1], url=line.url)

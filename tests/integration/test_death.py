@@ -38,6 +38,9 @@ class Trap:
         assert self.sprung.wait(20), f"no {self.name}; it said {self.said[-20:]}"
 
 
+# Sooner than by default, where a test would only wait.
+SOON = {"DHT_RECOVER_AFTER": "3s", "DHT_PING": "2s", "DHT_KEEPALIVE": "5s"}
+
 # direction (True: the joiner's own word), what
 STEPS = [(False, "OFFER"), (True, "ACCEPT"), (True, "RACK"), (False, "CUT"), (False, "GRANT"), (True, "STORED"),
          (False, "HOLDS")]
@@ -83,7 +86,7 @@ def test_joiner_killed_right_after_its_confirm(ring, make_hammer, make_proxy, cl
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("upward,name", [(True, "ACCEPT"), (False, "GRANT"), (True, "STORED")])
+@pytest.mark.parametrize("upward,name", [(False, "GRANT"), (True, "STORED")])
 def test_joiner_hangs(ring, make_hammer, make_proxy, client, upward, name):
     """SIGSTOP for 5 s: the ring goes on without it.  Afterwards it must not serve, but joins again."""
     r = ring(2, ids=spread(2))
@@ -105,11 +108,11 @@ def test_joiner_hangs(ring, make_hammer, make_proxy, client, upward, name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["ACCEPT", "RACK", "STORED"])
+@pytest.mark.parametrize("name", ["RACK", "STORED"])
 def test_giver_dies_amid_a_join(ring, make_hammer, make_proxy, client, name):
     """kill -9 of the owner when it has heard the joiner's word: its own records may go, all others stay, one ring."""
     ids = spread(3)
-    r = ring(3, ids=ids)
+    r = ring(3, ids=ids, env=SOON)
     records = client.fill(100)
     others = {k: v for k, v in records.items() if not in_arc(ids[0], ids[1], k)}
     hammer = make_hammer(keys=40, key_range=(ids[1] + 1, ids[2]))
@@ -146,10 +149,7 @@ def test_kill_9_of_a_member(ring, make_hammer, client):
 def test_two_neighbours_are_killed_at_once(ring, client):
     """Owner and backup together: the next one closes the hole of both after the set time."""
     ids = spread(5)
-    r = ring()
-    for id in ids:
-        r.add(id=id)
-    r.wait_whole(5)
+    r = ring(5, ids=ids, env=SOON)
     records = client.fill(100)
     victims = [r.by_id(ids[1]), r.by_id(ids[2])]
     for node in victims:
@@ -160,7 +160,7 @@ def test_two_neighbours_are_killed_at_once(ring, client):
 
 
 def test_all_but_one_are_killed(ring, client):
-    r = ring(4)
+    r = ring(4, env=SOON)
     for node in r.nodes[1:]:
         node.kill()
     closed(r, 1, timeout=60)
@@ -188,7 +188,7 @@ def test_a_member_hangs_and_comes_back(ring, client, make_hammer):
     """SIGSTOP long enough to be fenced: the ring closes without it; when it goes on it serves nothing until it is in
     again, and what it still holds is merged back where nothing newer stands."""
     ids = spread(3)
-    r = ring(3, ids=ids)
+    r = ring(3, ids=ids, env=SOON)
     records = client.fill(100)
     hammer = make_hammer(keys=40, key_range=(0, ids[0]))
     victim = r.by_id(ids[1])
