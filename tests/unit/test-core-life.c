@@ -1,0 +1,344 @@
+/* A node's life: founding, one ring of many, refusals, the end; and every frame in every state. */
+#include "core-fixture.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "frames.h"
+#include "random.h"
+
+/* A lone node founds after exactly 100 counted attempts, 10 ms apart. */
+static void a_lone_node_founds(void **state)
+{
+	struct core *c = *state;
+	uint64_t first = 0, last = 0;
+	unsigned joins = 0;
+
+	core_add(c, 4711);
+	core_whole(c, 1, 3000);
+	for (size_t i = 0; i < c->line_count; i++) {
+		if (strcmp(c->lines[i].topic, "join") != 0)
+			continue;
+		assert_string_equal(c->lines[i].payload, "4711");
+		assert_int_equal(c->lines[i - 1].frame, FRAME_HELLO);
+		if (joins)
+			assert_int_equal(c->lines[i].when - last, 10);
+		last = c->lines[i].when;
+		first = joins++ ? first : last;
+	}
+	assert_int_equal(joins, 100);
+	assert_int_equal(last - first, 990);
+	assert_int_equal(core_count(c, 0, "founder", NULL), 1);
+	core_put(c, "c", 1, "v");
+	core_expect(c, 1, "v");
+	core_all_answered(c);
+}
+
+/* Eight nodes that start at the same moment make one ring. */
+static void eight_at_once_make_one_ring(void **state)
+{
+	struct core *c = *state;
+	struct random r = {1};
+
+	for (int i = 0; i < 8; i++)
+		core_add(c, (uint32_t)random_next(&r));
+	core_whole(c, 8, 15000);
+	assert_int_equal(core_count_logs(c, CORE_ANY, "founded ring"), 1);
+	for (int i = 0; i < 50; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "c%d", i);
+		core_put(c, name, (uint32_t)random_next(&r), name);
+		core_get(c, (uint32_t)random_next(&r));
+	}
+	core_run(c, 1000);
+	core_all_answered(c);
+}
+
+/* A lower id that starts 990 ms after a higher one, which has almost counted out, joins its ring or founds the one. */
+static void a_lower_id_starts_late(void **state)
+{
+	for (unsigned late = 970; late <= 1010; late += 5) {
+		struct core *c = core_new();
+
+		core_add(c, 2000000000);
+		core_run(c, late);
+		core_add(c, 5);
+		core_whole(c, 2, 5000);
+		assert_int_equal(core_count_logs(c, CORE_ANY, "founded ring"), 1);
+		core_free(c);
+	}
+	(void)state;
+}
+
+/* An attempt whose echo is lost does not count: with no echo at all nobody founds. */
+static void attempts_count_only_with_their_echo(void **state)
+{
+	struct core *c = *state;
+	unsigned lost = 0;
+	int n = core_add(c, 7);
+
+	while (lost < 20) {
+		if (!core_until(c, FRAME_HELLO, n))
+			fail_msg("it asks no more");
+		core_drop(c);
+		lost++;
+		assert_int_equal(core_count(c, 0, "founder", NULL), 0);
+	}
+	core_whole(c, 1, 5000);
+	/* Each lost one is made again after a second, and none of them was counted. */
+	assert_int_equal(core_count_frames(c, 0, FRAME_HELLO, n), 100 + lost);
+}
+
+/* The second node with an id in use is refused with exit code 77, and the first is not disturbed. */
+static void a_second_id_is_refused(void **state)
+{
+	struct core *c = *state;
+	int first = core_add(c, 100), second;
+	size_t since;
+
+	core_whole(c, 1, 3000);
+	core_put(c, "c", 1, "v");
+	since = c->line_count;
+	second = core_add_named(c, 100, "other");
+	core_run(c, 3000);
+	assert_int_equal(c->nodes[second].exit_code, 77);
+	assert_int_equal(core_count_logs(c, second, "the id 100 is in use"), 1);
+	assert_true(core_is_whole(c, 1));
+	assert_int_equal(core_count_frames(c, since, FRAME_STATUS, first), 0);
+	assert_int_equal(core_count_logs(c, first, "lost"), 0);
+	core_expect(c, 1, "v");
+}
+
+/* The second node with a name in use is refused with exit code 77, wherever in the ring the first is. */
+static void a_second_name_is_refused(void **state)
+{
+	struct core *c = *state;
+	int second;
+
+	core_add_named(c, 100, "anna");
+	core_add_named(c, 3000000000, "berta");
+	core_whole(c, 2, 5000);
+	second = core_add_named(c, 50, "berta");
+	core_run(c, 3000);
+	assert_int_equal(c->nodes[second].exit_code, 77);
+	assert_int_equal(core_count_logs(c, second, "the name \"berta\" is in use"), 1);
+	assert_true(core_is_whole(c, 2));
+}
+
+/* Of two seekers with one id the one with the lower memory stays. */
+static void of_two_seekers_one_stays(void **state)
+{
+	struct core *c = *state;
+	int low = core_add(c, 100), high = core_add_named(c, 100, "other");
+
+	core_whole(c, 1, 5000);
+	assert_int_equal(c->nodes[high].exit_code, 77);
+	assert_int_equal(core_state(c, low), NODE_ACTIVE);
+}
+
+/* The last node of a ring leaves in good order, and leaves its term, but nobody, in the register. */
+static void the_last_node_leaves(void **state)
+{
+	struct core *c = *state;
+	const struct core_line *l;
+	struct frame f;
+	int n = core_add(c, 100), next;
+
+	core_whole(c, 1, 3000);
+	core_stop(c, n);
+	core_run(c, 2000);
+	assert_int_equal(c->nodes[n].exit_code, 0);
+	l = &c->retained[0];
+	assert_string_equal(l->topic, "founder");
+	assert_null(frame_decode(&f, c->room, (const uint8_t *)l->payload, l->len));
+	assert_int_equal(f.ring.term, 1);
+	assert_int_equal(f.ring.nonce, 0);
+	/* The next ring takes the next term, at once. */
+	next = core_add(c, 200);
+	core_whole(c, 1, 3000);
+	assert_int_equal(core_count_logs(c, next, "founded ring 2/"), 1);
+}
+
+/* All of a ring stopped at the same moment: every one exits with 0. */
+static void all_leave_at_once(void **state)
+{
+	struct core *c = *state;
+
+	for (uint32_t i = 0; i < 8; i++)
+		core_add(c, i * 500000000 + 7);
+	core_whole(c, 8, 15000);
+	for (int n = 0; n < 8; n++)
+		core_stop(c, n);
+	core_run(c, 30000);
+	for (int n = 0; n < 8; n++)
+		assert_int_equal(c->nodes[n].exit_code, 0);
+}
+
+/* ---- every state, every frame ---- */
+
+static const enum topic_kind topics[] = {TOPIC_RING, TOPIC_FOUNDER, TOPIC_INBOX, TOPIC_CUT, TOPIC_NODE};
+
+#define KEY 1500 /* asked for ahead of everything that is fed */
+
+/* To this node alone, on every topic, as if a stranger had published it. */
+static void feed(struct core *c, int n, const struct frame *f)
+{
+	size_t len;
+	uint8_t *bytes = frame_encode(f, &len);
+
+	for (size_t i = 0; i < sizeof(topics) / sizeof(topics[0]) && c->nodes[n].node; i++) {
+		bool served = core_serves(c, n, KEY);
+		size_t since = c->line_count;
+		char topic[TOPIC_MAX];
+
+		topic_format(topic, "", topics[i], c->nodes[n].id, NULL);
+		core_step(c, n, (struct event){.type = EVENT_MESSAGE, .topic = topic, .payload = bytes, .len = len});
+		if (!served && core_count(c, since, "ack-put", NULL) + core_count(c, since, "res-get", NULL))
+			fail_msg("%s on %s makes a node answer clients that serves nobody", frame_type_name(f->type),
+				 topic);
+	}
+	free(bytes);
+}
+
+/* Random ones, and ones that say what a neighbour could: its id, its arc, our id. */
+static void feed_type(struct core *c, int n, enum frame_type type)
+{
+	struct frame_room *room = malloc(sizeof(*room));
+	uint8_t values[FRAMES_VALUE_MAX] = {0};
+	struct random r = {(uint64_t)type};
+	uint32_t id = c->nodes[n].id, other = c->nodes[!n].id;
+
+	assert_non_null(room);
+	for (int round = 0; round < 16; round++) {
+		struct frame f = frames_random(&r, room, values);
+
+		f.type = type;
+		if (round & 1)
+			f.to = (struct conn){0};
+		if (!f.from.memory)
+			f.from.memory = 1;
+		if (type == FRAME_FOUND)
+			f.ring = (struct ring_id){0, 1}; /* a greater one would rightly end the ring */
+		feed(c, n, &f);
+		f.arc = (struct arc){other, id};
+		f.arc_set = true;
+		f.attempt = 1;
+		if (f.view_count) {
+			f.views[0].arc = f.arc;
+			f.views[0].owner.id = id;
+		}
+		if (round & 2)
+			f.from.id = other;
+		feed(c, n, &f);
+	}
+	free(room);
+}
+
+static void ask(struct core *c)
+{
+	core_put(c, "early", KEY, "x");
+	core_get(c, KEY);
+}
+
+/* Makes a node that is in that state and has been asked; returns its index. */
+static int make_state(struct core *c, enum node_state state)
+{
+	int n = core_add(c, 1000);
+
+	if (state == NODE_CONNECTING) {
+		ask(c);
+		assert_true(core_deliver(c));
+		return n;
+	}
+	if (state == NODE_JOINING) {
+		core_run(c, 100);
+		ask(c);
+		core_run(c, 50);
+		return n;
+	}
+	n = core_add(c, 2000);
+	core_whole(c, 2, 5000);
+	if (state == NODE_ACTIVE)
+		return n;
+	core_pause(c, 0); /* its neighbour does not answer now */
+	if (state == NODE_SUSPECT)
+		core_cut(c, n);
+	else
+		core_stop(c, n);
+	core_run(c, 200);
+	ask(c);
+	core_deliver_all(c);
+	return n;
+}
+
+/* In whatever state a node is, no frame of a stranger makes it crash, or answer clients where it does not serve. */
+static void every_frame_in_every_state(void **unused)
+{
+	static const enum node_state states[] = {NODE_CONNECTING, NODE_JOINING, NODE_ACTIVE, NODE_SUSPECT,
+						 NODE_LEAVING};
+
+	for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++)
+		for (int type = 1; type < FRAME_TYPES; type++) {
+			struct core *c = core_new();
+			int n = make_state(c, states[i]);
+
+			assert_int_equal(core_state(c, n), states[i]);
+			feed_type(c, n, (enum frame_type)type);
+			core_deliver_all(c);
+			core_resume(c, 0);
+			core_run(c, 20000);
+			core_free(c);
+		}
+	(void)unused;
+}
+
+/* No message of the reference's topics makes a node answer clients where it does not serve. */
+static void every_word_in_every_state(void **unused)
+{
+	static const enum node_state states[] = {NODE_CONNECTING, NODE_JOINING, NODE_SUSPECT};
+	static const char *const words[][2] = {
+		{"join", "1700"},
+		{"join", "2000"},
+		{"has_started", "yes"},
+		{"ack-join", "1700/2000/antecessor"},
+		{"ack-join", "1700/2000/sucessor"},
+		{"ack-join", "2000/1700/sucessor"},
+		{"put", "1000/1500 z"},
+		{"put", "None/1500 z"},
+		{"leave", "1000/2000/2000"},
+		{"ack-leave", "2000/1000"},
+		{"ack-leave", "2000/1700"},
+	};
+
+	for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++)
+		for (size_t j = 0; j < sizeof(words) / sizeof(words[0]); j++) {
+			struct core *c = core_new();
+			int n = make_state(c, states[i]);
+
+			for (int round = 0; round < 3; round++)
+				core_step(c, n,
+					  (struct event){.type = EVENT_MESSAGE,
+							 .topic = words[j][0],
+							 .payload = (const uint8_t *)words[j][1],
+							 .len = strlen(words[j][1])});
+			assert_int_equal(core_count(c, 0, "ack-put", NULL) + core_count(c, 0, "res-get", NULL), 0);
+			core_free(c);
+		}
+	(void)unused;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		core_test(a_lone_node_founds),        core_test(eight_at_once_make_one_ring),
+		core_test(a_lower_id_starts_late),    core_test(attempts_count_only_with_their_echo),
+		core_test(a_second_id_is_refused),    core_test(a_second_name_is_refused),
+		core_test(of_two_seekers_one_stays),  core_test(the_last_node_leaves),
+		core_test(all_leave_at_once),         core_test(every_frame_in_every_state),
+		core_test(every_word_in_every_state),
+	};
+
+	return cmocka_run_group_tests_name("core-life", tests, NULL, NULL);
+}
