@@ -160,7 +160,7 @@ void give_stored(struct node *n)
 
 	window_clear(&n->give);
 	n->give.phase = GIVE_SEALED;
-	n->give.sent = n->now;
+	n->give.sent = n->give.progress = n->now;
 	out_log(n, 6, "arc %s: node %08x owns it", arc_text(n->give.arc, text), n->give.taker.id);
 }
 
@@ -213,6 +213,9 @@ void give_tick(struct node *n, uint64_t *next)
 			give_end(n);
 			return;
 		}
+		/* Clients are waiting for its ACTIVE: until then silence is judged at once, not by the pace of the pings. */
+		if (!e->silent && n->now - g->progress >= n->config.resend)
+			e->silent = g->progress;
 		if (n->now - g->sent >= n->config.resend) {
 			struct frame f;
 

@@ -345,6 +345,9 @@ static void take_back(struct node *n)
 	out_log(n, 4, "node %08x of the reference was admitted and does not speak -> taking its arc back", r->joiner);
 	r->admit = ADMIT_NONE;
 	reference_own_arc(n, r->arc);
+	/* Whoever stands before it took it for its successor. */
+	if (r->arc.lo != n->self.id)
+		reference_publish_ack_join(n, n->self.id, r->arc.lo, REFERENCE_SUCCESSOR);
 	if (r->has_succ && r->succ == r->joiner)
 		r->has_succ = false;
 }
