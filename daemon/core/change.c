@@ -364,7 +364,10 @@ void on_refused(struct node *n, const struct frame *f)
 	for (unsigned i = 1; i < f->view_count; i++) {
 		if (f->views[i].name.number > n->number)
 			n->number = f->views[i].name.number;
-		/* A taker that has later views has made ours hold, with the backup, while we were away. */
+		/* A taker that has later views has made ours hold, with the backup, while we were away.  One that only
+		 * remembers ours has given them up before they held. */
+		if (!taking && f->views[i].name.number <= c->made[0].name.number)
+			continue;
 		if (taking || (c->kind == CHANGE_GIVE && member_same(&f->from, &n->give.taker)) ||
 		    (f->views[i].name.maker != n->self.id && !view_names(&f->views[i], &n->self))) {
 			node_give_up(n, "a later view stands");

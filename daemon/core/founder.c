@@ -73,6 +73,8 @@ static void repair_soon(struct node *n)
 
 static void yield(struct node *n)
 {
+	/* Two rings of one term have counted their views apart: what was written there never replaces what is written here. */
+	store_demote(n->store);
 	node_give_up(n, "a greater ring stands in the register");
 }
 

@@ -282,7 +282,9 @@ void on_rack(struct node *n, const struct frame *f)
 	if (acked) {
 		g->window_count -= acked;
 		memmove(g->window, g->window + acked, g->window_count * sizeof(*g->window));
-		g->progress = n->now;
+		/* What changes meanwhile is no progress for a cut that does not come back. */
+		if (g->phase != GIVE_CUT)
+			g->progress = n->now;
 		for (unsigned i = 0; i < n->change.party_count; i++)
 			if (member_same(&n->change.party[i].m, &f->from))
 				n->change.party[i].waited = n->now;

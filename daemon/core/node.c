@@ -164,7 +164,7 @@ static void disconnected(struct node *n)
 		e->confirmed = false;
 		e->asked = e->silent = e->gone = e->doubt = e->found = 0;
 	}
-	n->notify_since = n->hole_since = 0;
+	n->notify_since = n->hole_since = n->alone_since = 0;
 	n->waiting_count = 0;
 	if (n->seek.active)
 		seek_begin(n);
@@ -254,6 +254,11 @@ static void frame(struct node *n, enum topic_kind kind, const struct event *ev)
 	if (f.type == FRAME_STATUS && kind == TOPIC_NODE)
 		seek_status(n, &f, ev->retained);
 	r = &rules[f.type];
+	/* Between nodes everybody says who he is, and on which connection. */
+	if ((!f.from.memory || !f.from.conn.count) && f.type != FRAME_WHO && f.type != FRAME_LEAVE) {
+		out_complain(n, "frame", "no sender", ev->payload, ev->len);
+		return;
+	}
 	if (!r->handle || r->topic != kind || !(r->states & IN(n->state)))
 		return;
 	/* Who is being fenced is answered nothing; only its end is still news. */

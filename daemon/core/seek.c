@@ -295,6 +295,10 @@ void on_hello(struct node *n, const struct frame *f)
 		return;
 	}
 	note_restart(n, &f->from);
+	/* A member that seeks has given its views up: it is asked about ours at once. */
+	for (struct entry *e = n->entries; e < n->entries + ENTRY_MAX; e++)
+		if (e->used && !e->silent && member_same(&e->peer, &f->from))
+			e->heard = 0;
 	if (free_to_give(n, f->from.id)) {
 		offer(n, &f->from);
 		return;

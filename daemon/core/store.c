@@ -126,6 +126,12 @@ size_t store_purge(struct store *s, struct arc arc)
 	return purged;
 }
 
+void store_demote(struct store *s)
+{
+	for (struct record *r = s->records; r; r = r->hh.next)
+		r->version.number &= UINT32_MAX;
+}
+
 uint32_t *store_ids(const struct store *s, struct arc arc, size_t *count)
 {
 	const struct record *r;

@@ -52,6 +52,9 @@ uint32_t *store_ids(const struct store *s, struct arc arc, size_t *count);
 /* Moves every record of from into to where it is newer; from is empty afterwards. */
 void store_merge(struct store *to, struct store *from);
 
+/* Makes every version older than any of a living ring: terms are taken off, the order among them stays. */
+void store_demote(struct store *s);
+
 /* How many records the arc holds and the sum of their hashes: equal for equal copies. */
 void store_digest(const struct store *s, struct arc arc, uint64_t *count, uint64_t *hash);
 

@@ -138,7 +138,9 @@ static void complete(struct node *n)
 	if (!view_store(n, &f)) {
 		take_end(n);
 		seek_sign(n, 50);
+		return;
 	}
+	n->ring = t->ring; /* which the register is compared with after a reconnection */
 }
 
 void on_records(struct node *n, const struct frame *f)

@@ -74,6 +74,12 @@ static void resolve(struct node *n, struct entry *e, uint64_t *next)
 			e->v = e->prev;
 			e->peer = e->prev.owner;
 			e->prev.name.number = 0;
+		} else if (!e->other.name.number) {
+			/* New here, and not known to hold: the old backup may have taken the arc over. */
+			out_log(n, 4, "node %08x is out amid a change -> its arc is not known to be guarded here",
+				e->peer.id);
+			entry_drop(n, e);
+			return;
 		}
 		e->held = true;
 		e->prev.name.number = e->other.name.number = 0;
@@ -398,7 +404,8 @@ void on_find(struct node *n, const struct frame *f)
 			return;
 		for (const struct entry *e = n->entries; e < n->entries + ENTRY_MAX; e++)
 			if (e->used && e->mine && e->held && e->v.arc.hi != n->self.id &&
-			    e->v.arc.hi == f->views[i].arc.lo && member_same(&f->views[i].owner, &f->from)) {
+			    e->v.arc.hi == f->views[i].arc.lo && f->views[i].arc.hi == f->from.id &&
+			    member_same(&f->views[i].owner, &f->from)) {
 				n->heir = f->from;
 				n->heir_lo = e->v.arc.hi;
 			}
