@@ -181,7 +181,8 @@ void give_changed(struct node *n, uint32_t id)
 		return;
 	if (g->id_count == g->id_room) {
 		/* What is sent already makes room first, so that a hot arc does not grow us. */
-		memmove(g->ids, g->ids + g->id_next, (g->id_count - g->id_next) * sizeof(*g->ids));
+		if (g->id_next)
+			memmove(g->ids, g->ids + g->id_next, (g->id_count - g->id_next) * sizeof(*g->ids));
 		g->id_count -= g->id_next;
 		g->id_next = 0;
 		if (g->id_count * 2 >= g->id_room) {

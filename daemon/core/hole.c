@@ -114,7 +114,9 @@ static void answer_alone(struct node *n, const struct frame *f)
 			n->number = v->name.number;
 		if (v->owner.id != f->from.id)
 			continue;
-		if (v->arc.hi == v->owner.id || v->owner.id < n->self.id)
+		/* Whose own place is in an arc of the other's cannot begin. */
+		if (v->arc.hi == v->owner.id || ring_contains(v->arc, n->self.id) ||
+		    (v->owner.id < n->self.id && !entry_own(n, v->owner.id)))
 			n->alone_since = n->now;
 		if (ring_distance(v->arc.hi, n->self.id) < ring_distance(n->alone_near, n->self.id))
 			n->alone_near = v->arc.hi;
