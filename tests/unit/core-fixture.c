@@ -284,7 +284,7 @@ static void turn(struct core *c)
 }
 
 /* One delivery, or else one moment; false when the time is up. */
-static bool advance(struct core *c, uint64_t end)
+bool core_advance(struct core *c, uint64_t end)
 {
 	uint64_t next;
 
@@ -306,7 +306,7 @@ void core_run(struct core *c, uint64_t ms)
 	uint64_t end = c->now + ms;
 	unsigned count = 0;
 
-	while (advance(c, end))
+	while (core_advance(c, end))
 		if (++count > DELIVERIES_MAX)
 			fail_msg("%u messages within %" PRIu64 " ms", count, ms);
 }
@@ -320,7 +320,7 @@ bool core_until(struct core *c, enum frame_type type, int to)
 
 		if (d && d->frame == type && (to == CORE_ANY || d->to == to))
 			return true;
-		if (!advance(c, end))
+		if (!core_advance(c, end))
 			return false;
 	}
 }
@@ -330,7 +330,7 @@ void core_whole(struct core *c, int count, uint64_t limit_ms)
 	uint64_t end = c->now + limit_ms;
 
 	while (core_next(c) || !core_is_whole(c, count))
-		if (!advance(c, end)) {
+		if (!core_advance(c, end)) {
 			for (int n = 0; n < c->count; n++)
 				fprintf(stderr, "# node %d id %08x: %s\n", n, c->nodes[n].id,
 					c->nodes[n].node ? node_state_name(core_state(c, n)) : "gone");

@@ -122,6 +122,8 @@ void core_drop(struct core *c); /* loses the next one */
 /* Runs until the next delivery is such a frame, to that node or CORE_ANY; false if that took more than 20 s. */
 bool core_until(struct core *c, enum frame_type type, int to);
 void core_run(struct core *c, uint64_t ms);
+/* One delivery, or else the next moment at which somebody acts; false: nothing more happens before `end`. */
+bool core_advance(struct core *c, uint64_t end);
 /* Runs until exactly these many live and unpaused nodes are active and their arcs are the ring; fails after limit. */
 void core_whole(struct core *c, int count, uint64_t limit_ms);
 bool core_is_whole(const struct core *c, int count);
@@ -141,6 +143,9 @@ void core_expect(struct core *c, uint32_t key, const char *value);
 unsigned core_count(const struct core *c, size_t since, const char *topic, const char *payload);
 unsigned core_count_frames(const struct core *c, size_t since, enum frame_type type, int from);
 unsigned core_count_logs(const struct core *c, int n, const char *part);
+/* How often puts of that client, or gets of that key, have been answered. */
+unsigned core_acked(struct core *c, const char *client);
+unsigned core_told(struct core *c, uint32_t key);
 enum node_state core_state(const struct core *c, int n);
 bool core_serves(const struct core *c, int n, uint32_t id);
 

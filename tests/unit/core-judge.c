@@ -151,3 +151,19 @@ unsigned core_count_logs(const struct core *c, int n, const char *part)
 		count += (n == CORE_ANY || c->logs[i].from == n) && strstr(c->logs[i].text, part);
 	return count;
 }
+
+unsigned core_acked(struct core *c, const char *client)
+{
+	for (const struct core_tally *t = c->tallies; t < c->tallies + c->tally_count; t++)
+		if (t->put && !strcmp(t->name, client))
+			return t->answered;
+	return 0;
+}
+
+unsigned core_told(struct core *c, uint32_t key)
+{
+	for (const struct core_tally *t = c->tallies; t < c->tallies + c->tally_count; t++)
+		if (!t->put && t->key == key)
+			return t->answered;
+	return 0;
+}
