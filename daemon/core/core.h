@@ -236,6 +236,7 @@ struct node {
 	uint64_t hole_since;   /* since when everybody is asked about the hole behind me; 0 */
 	uint64_t hole_sent;
 	uint32_t hole_near;   /* nearest member known behind the hole */
+	uint64_t find_echo;   /* when a FIND of this node last came back: only then is silence an answer */
 	uint64_t alone_since; /* no arc of mine ends here, and nobody owns one that does end at itself; 0: not so */
 	uint64_t alone_sent;
 	uint32_t alone_near; /* the end of the nearest arc behind me */

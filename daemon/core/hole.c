@@ -1,6 +1,9 @@
 /* Arcs that nobody owns: behind me, or all around me (PROTOCOL.md section 5, rule 6). */
 #include "core.h"
 
+/* That nobody answers means something only while our own questions come back. */
+#define ECHO 2500
+
 /* Behind me nobody answers and nobody guards: a hole. It is asked about, and after the set time taken. */
 static void tend_hole(struct node *n, uint64_t *next)
 {
@@ -21,6 +24,10 @@ static void tend_hole(struct node *n, uint64_t *next)
 		if (!n->hole_sent || n->now - n->hole_sent >= 1000)
 			watch_find(n, (struct arc){e->v.arc.lo - 1, e->v.arc.lo}, &n->hole_sent);
 		soonest(next, n->hole_sent + 1000);
+		return;
+	}
+	if (n->now - n->find_echo > ECHO) {
+		n->hole_since = n->now;
 		return;
 	}
 	if (n->change.kind || n->give.phase || n->take.phase || !entry_serves(n, e))
@@ -92,6 +99,10 @@ static void tend_alone(struct node *n, uint64_t *next)
 		if (!n->alone_sent || n->now - n->alone_sent >= 1000)
 			watch_find(n, (struct arc){n->self.id, n->self.id}, &n->alone_sent);
 		soonest(next, n->alone_sent + 1000);
+		return;
+	}
+	if (n->now - n->find_echo > ECHO) {
+		n->alone_since = n->now;
 		return;
 	}
 	arc = (struct arc){n->alone_near, n->self.id};

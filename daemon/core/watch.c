@@ -397,6 +397,8 @@ void on_find(struct node *n, const struct frame *f)
 {
 	struct frame r;
 
+	if (member_same(&f->from, &n->self) && conn_equal(&f->from.conn, &n->self.conn))
+		n->find_echo = n->now;
 	if (!f->arc_set || member_same(&f->from, &n->self))
 		return;
 	for (unsigned i = 0; i < f->view_count; i++) {
