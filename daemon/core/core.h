@@ -108,8 +108,9 @@ struct give {
 	size_t id_count, id_next, id_room;
 	struct sent_frame window[WINDOW];
 	unsigned window_count;
-	uint64_t seq;      /* of the last RECORDS */
-	uint64_t progress; /* when the taker last moved */
+	uint64_t seq;         /* of the last RECORDS */
+	uint64_t count, hash; /* of the whole copy */
+	uint64_t progress;    /* when the taker last moved */
 	uint64_t sent;
 };
 

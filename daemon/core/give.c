@@ -133,6 +133,7 @@ static void pump(struct node *n)
 			call_off(n, "the arc has changed");
 			return;
 		}
+		store_digest(n->store, g->arc, &g->count, &g->hash); /* frozen: once is enough */
 		g->phase = GIVE_GRANTED;
 		change_begin(n, CHANGE_GIVE, e, NULL, NULL);
 	}
@@ -146,7 +147,8 @@ void give_grant(struct node *n)
 	frame_start(n, &f, FRAME_GRANT);
 	f.attempt = g->attempt;
 	f.seq = g->seq;
-	store_digest(n->store, g->arc, &f.count, &f.hash);
+	f.count = g->count;
+	f.hash = g->hash;
 	f.flag = reference_predecessor(n);
 	f.view_count = (uint8_t)n->change.made_count;
 	memcpy(f.views, n->change.made, n->change.made_count * sizeof(*f.views));
