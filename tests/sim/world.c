@@ -122,12 +122,24 @@ static bool clients_ready(const struct world *w)
 	return true;
 }
 
+/* A client is content with the answer to another's get of the same key: its own may still be under way. */
+static bool answers_under_way(const struct world *w)
+{
+	for (size_t i = w->op_count; i > 0 && w->ops[i - 1].quiet; i--) {
+		if (!w->ops[i - 1].answered && w->now < w->ops[i - 1].sent_at + w->swarm.client_timeout)
+			return true;
+	}
+	return false;
+}
+
 static void finish(struct world *w)
 {
 	for (unsigned i = 0; i < w->options.clients; i++) {
 		if (w->clients[i].left)
 			return;
 	}
+	if (answers_under_way(w))
+		return;
 	judge_end(w);
 	w->done = true;
 }
