@@ -218,6 +218,8 @@ static void append(struct world *w, uint32_t link, struct packet *p)
 		char text[256];
 
 		w->stats[STAT_DROP]++;
+		if (p->op && !l->client)
+			w->ops[p->op - 1].excused = true; /* nobody can answer what nobody got */
 		trace(w, "broker  DROPS %s for %s", trace_packet(w, p, text, sizeof(text)), l->client_id);
 		return;
 	}

@@ -7,7 +7,7 @@
  *   connection closed by a fault, or it left as the last of its ring, its only copy may be gone: older values are
  *   excused until the next acked put (history.c).  A handover hands this on with the record, served or not.
  * - Live (I7): every operation is answered, but for those in flight when, or sent before the ring was whole again after,
- *   a fault other than a join or a leave, or sent when no node was active.  With joins and leaves alone nothing is excused.
+ *   a fault other than a join or a leave, or sent when no node was active, or dropped by the broker.  With joins and leaves alone nothing is excused.
  * - No hole (I2): at the end, within a bound.
  * - A node gives up by itself only if another has its id or name, and never one in office. */
 #include <stdarg.h>
