@@ -273,6 +273,14 @@ void change_out(struct node *n, const struct member *m, const char *why)
 	attempt(n);
 }
 
+/* The taker has not taken the arc: as it was, with whoever guards it (a leaver's taker is that one). */
+void change_undo(struct node *n)
+{
+	n->change.kind = CHANGE_UNDO;
+	give_failed(n);
+	attempt(n);
+}
+
 /* Storing a view ends every change of one's own that it overlaps. */
 void change_cancel(struct node *n, struct arc arc)
 {

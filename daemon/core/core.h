@@ -325,6 +325,7 @@ void node_give_up(struct node *n, const char *why); /* all views; the records st
 void change_begin(struct node *n, enum change_kind kind, const struct entry *a, const struct entry *b,
 		  const struct member *backup);
 void change_out(struct node *n, const struct member *m, const char *why);
+void change_undo(struct node *n);
 void change_cancel(struct node *n, struct arc arc);
 void change_holds(struct node *n);
 void change_tick(struct node *n, uint64_t *next);

@@ -200,6 +200,18 @@ bool give_holds(const struct node *n, uint32_t id)
 	return n->give.phase >= GIVE_TAIL && ring_contains(n->give.arc, id);
 }
 
+static void window_resend(struct node *n, uint64_t *next)
+{
+	struct give *g = &n->give;
+
+	if (n->now - g->sent >= n->config.resend) {
+		for (unsigned i = 0; i < g->window_count; i++)
+			out_publish(n, TOPIC_INBOX, g->taker.id, g->window[i].bytes, g->window[i].len, false);
+		g->sent = n->now;
+	}
+	soonest(next, g->sent + n->config.resend);
+}
+
 void give_tick(struct node *n, uint64_t *next)
 {
 	struct give *g = &n->give;
@@ -230,8 +242,12 @@ void give_tick(struct node *n, uint64_t *next)
 		soonest(next, g->sent + n->config.resend);
 		return;
 	}
-	if (g->phase == GIVE_GRANTED)
-		return; /* change.c has it */
+	if (g->phase == GIVE_GRANTED) {
+		/* change.c has it, but for the records without which the taker cannot store */
+		if (g->window_count)
+			window_resend(n, next);
+		return;
+	}
 	if (n->now - g->progress >= (g->phase == GIVE_OFFERED ? 1 : 2) * (uint64_t)n->config.silence) {
 		call_off(n, "no answer");
 		return;
@@ -239,11 +255,7 @@ void give_tick(struct node *n, uint64_t *next)
 	soonest(next, g->progress + n->config.silence);
 	if (g->phase == GIVE_OFFERED)
 		return;
-	if (n->now - g->sent >= n->config.resend) {
-		for (unsigned i = 0; i < g->window_count; i++)
-			out_publish(n, TOPIC_INBOX, g->taker.id, g->window[i].bytes, g->window[i].len, false);
-		g->sent = n->now;
-	}
+	window_resend(n, next);
 	pump(n);
 	soonest(next, g->sent + n->config.resend);
 }
@@ -319,7 +331,9 @@ void on_cut(struct node *n, const struct frame *f)
 void on_void(struct node *n, const struct frame *f)
 {
 	if (about(n, f)) {
-		if (n->give.phase == GIVE_GRANTED) {
+		if (n->give.phase == GIVE_GRANTED && n->give.leave && n->change.kind == CHANGE_GIVE) {
+			change_undo(n);
+		} else if (n->give.phase == GIVE_GRANTED) {
 			change_out(n, &f->from, "it has not taken the arc");
 		} else if (n->give.phase < GIVE_GRANTED) {
 			n->retry_at = n->now + 50 + node_random(n, 200);

@@ -57,6 +57,7 @@ bool reference_quit(struct node *n)
 	snprintf(self, sizeof(self), "%u", n->self.id);
 	r->quit_sent = reference_publish_records(n, self, e->v.arc);
 	r->quit_acks = 0;
+	r->quit_counter = n->counter;
 	r->quit = QUIT_SAID;
 	r->quit_progress = n->now;
 	n->leave_said = true;
@@ -65,6 +66,26 @@ bool reference_quit(struct node *n)
 	n->left_predecessor = l.predecessor;
 	out_log(n, 6, "leaving to node %08x of the reference with %zu records", r->succ, r->quit_sent);
 	return true;
+}
+
+/* What was put and acknowledged since the burst, ahead of our `leave` in the order, goes the same way. */
+static void publish_changed(struct node *n)
+{
+	struct reference_peer *r = n->reference;
+	size_t count;
+	uint32_t *ids = store_ids(n->store, (struct arc){0, 0}, &count);
+	char self[16];
+
+	snprintf(self, sizeof(self), "%u", n->self.id);
+	for (size_t i = 0; i < count; i++) {
+		struct store_item item;
+
+		if (store_get(n->store, ids[i], &item) && item.version.counter > r->quit_counter) {
+			reference_publish_record(n, self, &item);
+			r->quit_sent++;
+		}
+	}
+	free(ids);
 }
 
 /* Our own `leave` has come back: from this place on the arc is the other's. */
@@ -76,6 +97,7 @@ void reference_own_leave(struct node *n)
 		return;
 	r->quit = QUIT_SENT;
 	r->quit_echoed = store_new();
+	publish_changed(n);
 	for (struct entry *e = n->entries; e < n->entries + ENTRY_MAX; e++)
 		if (e->used)
 			entry_drop(n, e);

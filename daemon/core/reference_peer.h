@@ -62,6 +62,7 @@ struct reference_peer {
 	uint64_t quit_since;
 	uint64_t quit_progress;
 	size_t quit_sent, quit_acks;
+	uint64_t quit_counter;     /* of versions, when the records went out: what is newer goes out behind them */
 	struct store *quit_echoed; /* records whose last word has come back */
 
 	/* an operation of the arc behind us that finds no answer, and the ping that follows */

@@ -162,6 +162,8 @@ bool reference_operation(struct node *n, enum topic_kind kind, const uint8_t *p,
 			bool waiting = store_get(n->store, key, &item);
 
 			if (waiting && is_text(put.client, put.client_len, self)) {
+				if (put.value_len != item.len || memcmp(put.value, item.value, item.len) != 0)
+					return true; /* an older one of ours: the newer is on its way */
 				store_put(r->quit_echoed, &item);
 				store_remove(n->store, key);
 			} else if (waiting) {
