@@ -285,8 +285,13 @@ void change_undo(struct node *n)
 void change_cancel(struct node *n, struct arc arc)
 {
 	for (unsigned i = 0; n->change.kind && i < n->change.made_count; i++)
-		if (arc_overlap(n->change.made[i].arc, arc))
+		if (arc_overlap(n->change.made[i].arc, arc)) {
+			if (n->change.kind == CHANGE_GIVE || n->change.kind == CHANGE_UNDO) {
+				n->stash = true;
+				give_end(n);
+			}
 			n->change.kind = CHANGE_NONE;
+		}
 }
 
 /* Nothing said on the old connection counts on the new one. */

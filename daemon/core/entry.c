@@ -95,6 +95,8 @@ uint64_t entry_past_number(const struct node *n, struct arc arc)
 void entry_drop(struct node *n, struct entry *e)
 {
 	entry_past(n, e->v.arc, e->v.name.number);
+	if (e->sealed)
+		n->stash = true; /* a copy whose taker never said ACTIVE: merged, or found to be older */
 	e->used = false;
 	n->recheck = true;
 }

@@ -5,6 +5,7 @@
 #include "core.h"
 
 #define FRAME_BYTES (32u << 10) /* of records in one frame, unless one alone is larger */
+#define WINDOW_BYTES (2u << 20) /* unacknowledged, unless one frame alone is larger */
 #define TAIL_MAX 256            /* changes left when the cut may be made */
 
 void give_begin(struct node *n, const struct member *taker, struct arc arc, bool leave)
@@ -101,6 +102,7 @@ static void send_records(struct node *n)
 	s->seq = f.seq;
 	s->bytes = frame_encode(&f, &s->len);
 	g->window_count++;
+	g->sent = n->now;
 	out_publish(n, TOPIC_INBOX, g->taker.id, s->bytes, s->len, false);
 }
 
@@ -115,6 +117,16 @@ static void send_cut(struct node *n)
 	frame_send(n, &f, TOPIC_CUT, n->self.id);
 }
 
+/* Large records fill the window by their bytes: one frame is always allowed. */
+static size_t window_bytes(const struct give *g)
+{
+	size_t bytes = 0;
+
+	for (unsigned i = 0; i < g->window_count; i++)
+		bytes += g->window[i].len;
+	return bytes;
+}
+
 static void pump(struct node *n)
 {
 	struct give *g = &n->give;
@@ -122,14 +134,13 @@ static void pump(struct node *n)
 
 	if (g->phase != GIVE_STREAM && g->phase != GIVE_CUT && g->phase != GIVE_TAIL)
 		return;
-	while (g->window_count < WINDOW && g->id_next < g->id_count)
+	while (g->window_count < WINDOW && g->id_next < g->id_count && window_bytes(g) < WINDOW_BYTES)
 		send_records(n);
-	g->sent = n->now;
 	if (g->phase == GIVE_STREAM && !n->change.kind && g->id_count - g->id_next <= TAIL_MAX &&
 	    g->window_count < WINDOW)
 		send_cut(n);
 	if (g->phase == GIVE_TAIL && !n->change.kind && g->id_next == g->id_count && e) {
-		if (!e->held || !ring_contains(e->v.arc, g->arc.hi)) {
+		if (!e->held || e->v.arc.lo != g->arc.lo || (g->leave && e->v.arc.hi != g->arc.hi)) {
 			call_off(n, "the arc has changed");
 			return;
 		}
@@ -252,7 +263,7 @@ void give_tick(struct node *n, uint64_t *next)
 		call_off(n, "no answer");
 		return;
 	}
-	soonest(next, g->progress + n->config.silence);
+	soonest(next, g->progress + (g->phase == GIVE_OFFERED ? 1 : 2) * (uint64_t)n->config.silence);
 	if (g->phase == GIVE_OFFERED)
 		return;
 	window_resend(n, next);
@@ -353,7 +364,7 @@ void on_active(struct node *n, const struct frame *f)
 	char text[24];
 	size_t purged;
 
-	if (!about(n, f))
+	if (!about(n, f) || n->give.phase < GIVE_GRANTED)
 		return;
 	/* Everybody has stored, as the taker knows who asked our backup itself while we were away. */
 	if (n->give.phase == GIVE_GRANTED && n->change.kind == CHANGE_GIVE)

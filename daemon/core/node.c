@@ -298,6 +298,9 @@ static void message(struct node *n, const struct event *ev)
 	uint32_t id = 0;
 	enum topic_kind kind = topic_parse(ev->topic, n->config.topic_prefix, &id);
 
+	/* Nobody else's words are to be said again to whoever comes later: a retained put would be done at each return. */
+	if (ev->retained && kind != TOPIC_FOUNDER && kind != TOPIC_NODE)
+		return;
 	switch (kind) {
 	case TOPIC_PUT:
 	case TOPIC_GET:

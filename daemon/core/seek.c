@@ -317,7 +317,8 @@ void on_hello(struct node *n, const struct frame *f)
 
 void on_refuse(struct node *n, const struct frame *f)
 {
-	if (!n->seek.active || n->exiting || n->refused)
+	if (!n->seek.active || n->exiting || n->refused ||
+	    (f->from.id != n->self.id && strcmp(f->name, n->config.name) != 0))
 		return;
 	if (f->reason == REASON_NAME_IN_USE)
 		out_log(n, 3, "refused: the name \"%s\" is in use by node %08x -> choose another --name",
