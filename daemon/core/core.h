@@ -256,10 +256,11 @@ struct node {
 	struct store *store;
 	struct held *held_first, **held_last;
 	size_t held_bytes;
-	bool recheck; /* ownership may have changed: look at what is held */
-	bool refused; /* the id is somebody else's now: nothing is left but to merge the records
+	bool recheck;   /* ownership may have changed: look at what is held */
+	bool refused;   /* the id is somebody else's now: nothing is left but to merge the records
 		       * (section 8) and go */
-	bool stash;   /* records may lie here that belong to others */
+	bool stash;     /* records may lie here that belong to others */
+	size_t merging; /* records of the last burst that are not answered */
 	uint64_t stash_at;
 
 	/* life */
@@ -441,6 +442,7 @@ void reference_own_leave(struct node *n);
 void reference_answer(struct node *n, enum topic_kind kind, const uint8_t *p, size_t len);
 void reference_pong(struct node *n, uint32_t acker);
 bool reference_quit(struct node *n);
+bool reference_busy(const struct node *n); /* records of a reference's are still on their way here */
 bool reference_predecessor(const struct node *n);
 bool reference_successor(const struct node *n, uint32_t *id);
 void reference_behind(struct node *n, uint32_t id);

@@ -140,8 +140,8 @@ void entry_heard(struct node *n, const struct member *from)
 			e->gone = 0;
 			n->recheck = true;
 		}
-		if (e->gone)
-			continue;
+		n->recheck |= e->gone != 0;
+		e->gone = 0; /* heard behind its will, in the one order: the will was not its own */
 		e->heard = n->now;
 		e->silent = 0;
 	}

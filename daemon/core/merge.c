@@ -5,6 +5,7 @@
 
 #define MERGE_BYTES (32u << 10)
 #define MERGE_FRAMES 16 /* at once; the next ones when these are answered */
+#define MERGE_BURST (512u << 10)
 #define MERGE_AGAIN 1000
 
 /* Not ours to merge: an arc of ours, a sealed copy, what is being handed over. */
@@ -26,13 +27,14 @@ static void send(struct node *n, struct frame_record *records, size_t count)
 	f.records = records;
 	f.record_count = count;
 	frame_send(n, &f, TOPIC_RING, 0);
+	n->merging += count;
 }
 
 /* Sends the first of what lies here for others; returns how many records lie here in all. */
 static size_t offer(struct node *n)
 {
 	struct frame_record records[FRAME_RECORDS_MAX];
-	size_t id_count, count = 0, bytes = 0, frames = 0, all = 0;
+	size_t id_count, count = 0, bytes = 0, frames = 0, all = 0, sent = 0;
 	uint32_t *ids = store_ids(n->store, (struct arc){0, 0}, &id_count);
 
 	for (size_t i = 0; i < id_count; i++) {
@@ -42,7 +44,7 @@ static size_t offer(struct node *n)
 		if (at_home(n, ids[i]) || !store_get(n->store, ids[i], &item))
 			continue;
 		all++;
-		if (frames == MERGE_FRAMES)
+		if (frames == MERGE_FRAMES || sent >= MERGE_BURST)
 			continue;
 		r = (struct frame_record){item.id, item.version.number, item.version.counter, item.value, item.len};
 		if (count && (count == FRAME_RECORDS_MAX || bytes + frame_record_size(&r) > MERGE_BYTES)) {
@@ -53,6 +55,7 @@ static size_t offer(struct node *n)
 		}
 		records[count++] = r;
 		bytes += frame_record_size(&r);
+		sent += frame_record_size(&r);
 	}
 	if (count)
 		send(n, records, count);
@@ -69,6 +72,7 @@ void merge_tick(struct node *n, uint64_t *next)
 		return;
 	}
 	n->stash_at = n->now + MERGE_AGAIN;
+	n->merging = 0;
 	if (offer(n) == 0) {
 		n->stash = false;
 		out_log(n, 6, "no record lies here any more that belongs to others");
@@ -113,6 +117,8 @@ void on_merged(struct node *n, const struct frame *f)
 	for (size_t i = 0; i < f->id_count; i++)
 		if (n->stash && !at_home(n, f->ids[i]))
 			store_remove(n->store, f->ids[i]);
-	if (n->stash)
+	/* The next ones when all of these are answered; else when the time has come. */
+	n->merging = n->merging > f->id_count ? n->merging - f->id_count : 0;
+	if (n->stash && !n->merging)
 		n->stash_at = n->now;
 }

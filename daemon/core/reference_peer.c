@@ -100,6 +100,11 @@ static bool is_stranger(const struct node *n, uint32_t id)
 
 /* ---- who is beside us ---- */
 
+bool reference_busy(const struct node *n)
+{
+	return n->reference && (n->reference->filling || n->reference->left_until || n->reference->admit);
+}
+
 bool reference_predecessor(const struct node *n)
 {
 	return n->reference && n->reference->has_pred;

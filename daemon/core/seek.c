@@ -227,7 +227,8 @@ static bool free_to_give(struct node *n, uint32_t id)
 	struct entry *e = entry_main(n);
 
 	return e && entry_serves(n, e) && id != n->self.id && ring_contains(e->v.arc, id) && !n->stopping &&
-	       !n->change.kind && !n->give.phase && !n->take.phase && n->now >= n->retry_at && n->been_active;
+	       !n->change.kind && !n->give.phase && !n->take.phase && n->now >= n->retry_at && n->been_active &&
+	       !reference_busy(n);
 }
 
 static void offer(struct node *n, const struct member *m)

@@ -352,7 +352,7 @@ void on_confirm(struct node *n, const struct frame *f)
 	/* The answer to NOTIFY, not to SYNC: the node behind us may be there and own nothing. */
 	if (own && f->arc_set && f->arc.hi == own->v.arc.lo)
 		n->notify_since = n->hole_since = 0;
-	if (f->seq > n->number)
+	if (f->seq > n->number && f->seq >> 32 <= n->seen.term)
 		n->number = f->seq;
 	hole_answer(n, f);
 	reference_found(n, f);
