@@ -109,8 +109,8 @@ static enum exit_code demo_step(struct demo *demo, enum topic_kind kind, const v
 		code = client_wait(demo->client, &demo->answered, client_now() + demo->settings->timeout);
 	if (code != RC_TIMEOUT)
 		return code;
-	output_error("no answer to the %s of key %u within %s (is a ring there? see 'dhtctl ring')",
-		     kind == TOPIC_PUT ? "put" : "get", demo->current->key,
+	output_error("no answer to the %s of key %u at broker %s within %s (is a ring there? see 'dhtctl ring')",
+		     kind == TOPIC_PUT ? "put" : "get", demo->current->key, demo->settings->broker_shown,
 		     client_timeout_text(demo->settings, timeout));
 	return code;
 }

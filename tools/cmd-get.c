@@ -87,8 +87,8 @@ static enum exit_code get_exec(const struct settings *settings, char **args, siz
 		return code;
 	code = get_fetch(client, &get);
 	if (code == RC_TIMEOUT)
-		output_error("no answer for key %u within %s (is a ring there? see 'dhtctl ring')", get.key,
-			     client_timeout_text(settings, timeout));
+		output_error("no answer for key %u at broker %s within %s (is a ring there? see 'dhtctl ring')",
+			     get.key, settings->broker_shown, client_timeout_text(settings, timeout));
 	client_close(client);
 	if (code == RC_OK)
 		code = get_tell(settings, &get);

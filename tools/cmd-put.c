@@ -124,10 +124,9 @@ static enum exit_code put_run(const struct settings *settings, uint32_t key, con
 	payload = reference_format_put((const uint8_t *)put.name, NAME_LEN, key, value, value_len, &len);
 	code = put_store(client, settings, &put, payload, len);
 	if (code == RC_TIMEOUT)
-		output_error("no acknowledgement for key %u within %s: unknown, it may have been stored (is a ring "
-			     "there? see "
-			     "'dhtctl ring')",
-			     key, client_timeout_text(settings, timeout));
+		output_error("no acknowledgement for key %u at broker %s within %s: unknown, it may have been stored "
+			     "(is a ring there? see 'dhtctl ring')",
+			     key, settings->broker_shown, client_timeout_text(settings, timeout));
 	free(payload);
 	client_close(client);
 	return code;

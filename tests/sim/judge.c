@@ -296,7 +296,8 @@ void judge_send(struct world *w, const struct proc *by, const struct packet *p)
 
 	if (w->topics[p->topic].kind == TOPIC_RES_GET && !reference_parse_res_get(p->bytes, p->len, &id, &text, &len))
 		key = key_index(w, id);
-	if (w->topics[p->topic].kind == TOPIC_ACK_PUT && !reference_parse_ack_put(p->bytes, p->len, &text, &len, &node)) {
+	if (w->topics[p->topic].kind == TOPIC_ACK_PUT &&
+	    !reference_parse_ack_put(p->bytes, p->len, &text, &len, &node)) {
 		op = op_named(w, 'c', text, len);
 		key = op == NONE ? NONE : w->ops[op].key;
 	}

@@ -237,7 +237,7 @@ struct swarm {
 	size_t value_len;
 	size_t outbox_high;
 	unsigned join_attempts; /* the default, or fewer: what a seed takes of real time is mostly these */
-	unsigned aim_type; /* enum frame_type, FRAME_NONE: no aim */
+	unsigned aim_type;      /* enum frame_type, FRAME_NONE: no aim */
 	uint32_t aim_chance;
 	unsigned aim_left;
 	unsigned max_nodes;
@@ -277,7 +277,7 @@ struct world {
 	size_t topic_count, topic_room;
 	uint32_t *topic_index; /* open addressing by the name's hash, index + 1 */
 	size_t topic_slots;    /* a power of two, at least twice the topics */
-	uint32_t *wild;             /* topics that are filters with wildcards */
+	uint32_t *wild;        /* topics that are filters with wildcards */
 	size_t wild_count, wild_room;
 	bool broker_up;
 
