@@ -138,6 +138,22 @@ static void back_behind_the_grace(void **state)
 	core_expect(c, key, "new");
 }
 
+/* Nothing that was heard on one connection is answered on the next: others may have answered it meanwhile. */
+static void nothing_is_answered_on_the_next_connection(void **state)
+{
+	struct core *c = *state;
+
+	ring(c, 3);
+	core_kill(c, 1);
+	core_put(c, "held", 1500000000, "x"); /* its guard holds it for the grace */
+	core_run(c, 100);
+	core_cut(c, 2);
+	core_whole(c, 2, 20000);
+	core_run(c, 1000);
+	assert_true(core_serves(c, 2, 1500000000));
+	assert_int_equal(core_acked(c, "held"), 0);
+}
+
 /* Silence without a will: a node that is paused is asked, fenced and taken over; when it goes on it answers nobody. */
 static void silence_without_a_will(void **state)
 {
@@ -361,6 +377,7 @@ int main(void)
 		core_test(back_within_the_grace),
 		core_test(back_behind_the_grace),
 		core_test(silence_without_a_will),
+		core_test(nothing_is_answered_on_the_next_connection),
 		core_test(a_restart_under_the_same_id),
 		core_test(the_broker_restarts),
 		core_test(a_lone_node_and_its_broker),

@@ -32,6 +32,7 @@ static struct recording read_recording(void)
 	char path[500], line[200];
 	FILE *file;
 
+	assert_non_null(getenv("TEST_DATA"));
 	snprintf(path, sizeof(path), "%s/reference-session.txt", getenv("TEST_DATA"));
 	file = fopen(path, "r");
 	assert_non_null(file);

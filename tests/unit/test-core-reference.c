@@ -121,6 +121,7 @@ static void what_is_held_is_forwarded(void **state)
 	core_run(c, 50);
 	assert_int_equal(said(c, since, n, "ack-put", "early/3000000000"), 0);
 	assert_int_equal(said(c, since, n, "res-get", NULL), 0);
+	say(c, "put", "slow/500000005 v");    /* it hears that one too, and will answer */
 	say(c, "ack-put", "late/1000000000"); /* it hears since its confirmation */
 	for (int i = 0; i < 3; i++)
 		say(c, "ack-put", "None/1000000000");
@@ -129,6 +130,7 @@ static void what_is_held_is_forwarded(void **state)
 	assert_int_equal(said(c, since, n, "get", "500000000"), 1);
 	assert_int_equal(said(c, since, n, "put", "late/500000004 w"), 0);
 	assert_int_equal(said(c, since, n, "ack-put", "late/3000000000"), 0);
+	assert_int_equal(said(c, since, n, "put", "slow/500000005 v"), 0);
 }
 
 /* A joiner that confirms and then acknowledges nothing for 2 s is dead: the arc comes back, what was held is answered. */
