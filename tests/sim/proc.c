@@ -151,6 +151,7 @@ uint32_t proc_start(struct world *w, uint32_t identity)
 	struct proc *p = xcalloc(1, sizeof(*p));
 	struct node_config config;
 
+	/* NOLINTNEXTLINE(bugprone-sizeof-expression): a table of pointers it is */
 	w->procs = sim_grow(w->procs, w->proc_count, &w->proc_room, sizeof(*w->procs));
 	p->index = (uint32_t)w->proc_count;
 	w->procs[w->proc_count++] = p;
