@@ -131,7 +131,6 @@ bool core_is_whole(const struct core *c, int count);
 /* ---- the world ---- */
 void core_publish(struct core *c, const char *topic, const char *payload);
 void core_publish_bytes(struct core *c, const char *topic, const void *payload, size_t len);
-void core_publish_frame(struct core *c, const char *topic, const struct frame *f);
 void core_put(struct core *c, const char *client, uint32_t key, const char *value);
 void core_get(struct core *c, uint32_t key);
 void core_no_two_owners(struct core *c);

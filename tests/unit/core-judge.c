@@ -17,15 +17,6 @@ void core_publish(struct core *c, const char *topic, const char *payload)
 	core_publish_bytes(c, topic, payload, strlen(payload));
 }
 
-void core_publish_frame(struct core *c, const char *topic, const struct frame *f)
-{
-	size_t len;
-	uint8_t *bytes = frame_encode(f, &len);
-
-	core_publish_bytes(c, topic, bytes, len);
-	free(bytes);
-}
-
 void core_put(struct core *c, const char *client, uint32_t key, const char *value)
 {
 	char text[400];
