@@ -1,7 +1,6 @@
 /* What the fixture is asked, and what it watches by itself. */
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "../../daemon/core/core.h"
