@@ -240,7 +240,7 @@ void change_begin(struct node *n, enum change_kind kind, const struct entry *a, 
 {
 	struct change *c = &n->change;
 
-	*c = (struct change){.kind = kind, .base[0] = a->v};
+	*c = (struct change){.kind = kind, .base[0] = a->v, .conn = n->self.conn.count};
 	if (b)
 		c->base[1] = b->v;
 	if (backup)
@@ -281,17 +281,23 @@ void change_undo(struct node *n)
 	attempt(n);
 }
 
-/* Storing a view ends every change of one's own that it overlaps. */
-void change_cancel(struct node *n, struct arc arc)
+/* Storing a view ends every change of one's own that it overlaps.  A view made from one of the change's own proves that
+ * all of them hold: the taker has seen to it with the others while we were away. */
+void change_ends(struct node *n, const struct view *by)
 {
-	for (unsigned i = 0; n->change.kind && i < n->change.made_count; i++)
-		if (arc_overlap(n->change.made[i].arc, arc)) {
-			if (n->change.kind == CHANGE_GIVE || n->change.kind == CHANGE_UNDO) {
+	struct change *c = &n->change;
+
+	for (unsigned i = 0; c->kind && i < c->made_count; i++) {
+		if (name_equal(&c->made[i].name, &by->base) || name_equal(&c->made[i].name, &by->far_base)) {
+			change_holds(n);
+		} else if (arc_overlap(c->made[i].arc, by->arc)) {
+			if (c->kind == CHANGE_GIVE || c->kind == CHANGE_UNDO) {
 				n->stash = true;
 				give_end(n);
 			}
-			n->change.kind = CHANGE_NONE;
+			c->kind = CHANGE_NONE;
 		}
+	}
 }
 
 /* Nothing said on the old connection counts on the new one. */
@@ -301,11 +307,39 @@ void change_resume(struct node *n)
 
 	if (!c->kind)
 		return;
+	c->doubt = 0;
 	for (unsigned i = 0; i < c->party_count; i++) {
 		c->party[i].stored = false;
 		c->party[i].waited = n->now;
 	}
 	send_all(n);
+}
+
+/* A maker that was away may be the one that has been fenced: on its new connection nobody has confirmed it.  Before it
+ * fences who is silent it asks everybody, for the set time (PROTOCOL.md section 5, rules 4 and 5). */
+static bool doubted(struct node *n, uint64_t *next)
+{
+	struct change *c = &n->change;
+
+	if (c->conn == n->self.conn.count)
+		return false;
+	if (!c->doubt) {
+		c->doubt = n->now;
+		out_log(n, 4,
+			"a party to a change begun before the connection was lost is silent -> asking everybody for "
+			"%u s",
+			n->config.recover / 1000);
+	}
+	if (n->now - c->doubt >= n->config.recover && n->now - n->find_echo <= FIND_ECHO) {
+		c->conn = n->self.conn.count;
+		return false;
+	}
+	if (n->now - c->found >= 1000)
+		for (unsigned i = 0; i < 2; i++)
+			if (c->base[i].name.number)
+				watch_find(n, c->base[i].arc, &c->found);
+	soonest(next, c->found + 1000);
+	return true;
 }
 
 void change_tick(struct node *n, uint64_t *next)
@@ -324,10 +358,10 @@ void change_tick(struct node *n, uint64_t *next)
 			soonest(next, n->now);
 			return;
 		}
-		if (n->now - p->waited >= n->config.silence)
-			fence_want(n, &p->m, "has not stored the view");
-		else
+		if (n->now - p->waited < n->config.silence)
 			soonest(next, p->waited + n->config.silence);
+		else if (!doubted(n, next))
+			fence_want(n, &p->m, "has not stored the view");
 	}
 	if (n->now - c->sent >= n->config.resend)
 		send_all(n);
@@ -377,6 +411,13 @@ void on_refused(struct node *n, const struct frame *f)
 	for (unsigned i = 1; i < f->view_count; i++) {
 		if (f->views[i].name.number > n->number)
 			n->number = f->views[i].name.number;
+		/* Whoever took the base over while we were away has counted on from there. */
+		if (ours && c->conn != n->self.conn.count && in_base(c, &f->from) &&
+		    f->views[i].name.number > c->base[0].name.number && f->views[i].name.maker != n->self.id &&
+		    !view_names(&f->views[i], &n->self)) {
+			node_give_up(n, "the arc has been taken over meanwhile");
+			return;
+		}
 		/* A taker that has later views has made ours hold, with the backup, while we were away.  One that only
 		 * remembers ours has given them up before they held. */
 		if (!taking && f->views[i].name.number <= c->made[0].name.number)
@@ -387,9 +428,10 @@ void on_refused(struct node *n, const struct frame *f)
 			return;
 		}
 	}
-	/* A newcomer's refusal is for ever; a member of the base must be kept from acting in it. */
-	if (ours && in_base(c, &f->from))
+	/* A newcomer's refusal is for ever; a member of the base must be kept from acting in it (after a doubt, where there
+	 * is one: change_tick has it). */
+	if (ours && in_base(c, &f->from) && c->conn == n->self.conn.count)
 		fence_want(n, &f->from, "refuses the view");
-	else if (ours)
+	else if (ours && !in_base(c, &f->from))
 		change_out(n, &f->from, "it refuses the view");
 }

@@ -36,6 +36,7 @@
 #define RECENT_MAX 128 /* HELLOs remembered, to tell the reference's joins from ours */
 
 #define NEVER UINT64_MAX
+#define FIND_ECHO 2500 /* ms: that nobody answers means something only while our own FIND comes back */
 
 /* A view this node is named in, and what it knows of the other member. */
 struct entry {
@@ -54,6 +55,7 @@ struct entry {
 	uint64_t silent;      /* since when questions are unanswered; 0: none are */
 	uint64_t gone;        /* when its end was seen (will); 0: not */
 	uint64_t doubt;       /* since when everybody is asked (FIND); 0: not */
+	uint64_t orphan;      /* since when nobody sees to it that it holds; 0: somebody does */
 	uint64_t found;       /* when FIND was last sent */
 	uint64_t other_asked; /* since when the joiner of `other` is asked; 0: not */
 };
@@ -83,6 +85,9 @@ struct change {
 	struct member backup; /* CHANGE_BACKUP: the wanted one; memory 0: none */
 	struct party party[PARTY_MAX];
 	unsigned party_count;
+	uint32_t conn;  /* of ours (its count), on which whoever is silent may be fenced */
+	uint64_t doubt; /* since when everybody is asked, on a later one; 0: not */
+	uint64_t found; /* when FIND was last sent */
 	uint64_t sent;
 };
 
@@ -327,7 +332,7 @@ void change_begin(struct node *n, enum change_kind kind, const struct entry *a, 
 		  const struct member *backup);
 void change_out(struct node *n, const struct member *m, const char *why);
 void change_undo(struct node *n);
-void change_cancel(struct node *n, struct arc arc);
+void change_ends(struct node *n, const struct view *by);
 void change_holds(struct node *n);
 void change_tick(struct node *n, uint64_t *next);
 void change_resume(struct node *n); /* after a reconnection: everything is to be said again */
@@ -412,7 +417,8 @@ void on_active(struct node *n, const struct frame *f);
 
 /* ---- take.c ---- */
 void take_end(struct node *n);
-void take_held(struct node *n); /* the views hold: the copy is ours */
+void take_refuse(struct node *n); /* says so: this handover is off, for ever */
+void take_held(struct node *n);   /* the views hold: the copy is ours */
 bool take_holds(const struct node *n, uint32_t id);
 void take_tick(struct node *n, uint64_t *next);
 void take_subscribed(struct node *n, uint32_t id, bool granted);

@@ -1,9 +1,6 @@
 /* Arcs that nobody owns: behind me, or all around me (PROTOCOL.md section 5, rule 6). */
 #include "core.h"
 
-/* That nobody answers means something only while our own questions come back. */
-#define ECHO 2500
-
 /* Behind me nobody answers and nobody guards: a hole. It is asked about, and after the set time taken. */
 static void tend_hole(struct node *n, uint64_t *next)
 {
@@ -22,11 +19,11 @@ static void tend_hole(struct node *n, uint64_t *next)
 	hole = (struct arc){n->hole_near, e->v.arc.lo};
 	if (n->now - n->hole_since < n->config.recover) {
 		if (!n->hole_sent || n->now - n->hole_sent >= 1000)
-			watch_find(n, (struct arc){e->v.arc.lo - 1, e->v.arc.lo}, &n->hole_sent);
+			watch_find(n, hole, &n->hole_sent);
 		soonest(next, n->hole_sent + 1000);
 		return;
 	}
-	if (n->now - n->find_echo > ECHO) {
+	if (n->now - n->find_echo > FIND_ECHO) {
 		n->hole_since = n->now;
 		return;
 	}
@@ -50,25 +47,31 @@ static void tend_hole(struct node *n, uint64_t *next)
 	out_log(n, 4, "arc %s: nobody answers for it -> taken over empty, its records are lost", arc_text(hole, text));
 }
 
-/* An answer to FIND about the hole behind me: is anybody responsible, and who is the nearest behind it? */
+/* Somebody sees to an arc behind me: is it the hole, or does the hole end where it ends? */
+static void seen_to(struct node *n, struct arc arc, uint32_t lo)
+{
+	if (ring_contains(arc, lo))
+		n->hole_answered = true;
+	else if (ring_distance(arc.hi, lo) < ring_distance(n->hole_near, lo))
+		n->hole_near = arc.hi;
+}
+
+/* An answer to FIND about the hole behind me: from owners and guards, of views that hold and (arc) of one that may. */
 static void answer_hole(struct node *n, const struct frame *f)
 {
 	const struct entry *e = entry_main(n);
 
 	if (!e || !n->hole_since)
 		return;
-	if (f->arc_set && ring_contains(f->arc, e->v.arc.lo))
-		n->hole_answered = true;
+	if (f->arc_set)
+		seen_to(n, f->arc, e->v.arc.lo);
 	for (unsigned i = 0; i < f->view_count; i++) {
 		const struct view *v = &f->views[i];
 
-		if (ring_contains(v->arc, e->v.arc.lo))
-			n->hole_answered = true;
 		if (v->name.number > n->number)
 			n->number = v->name.number;
-		if (v->owner.id == f->from.id && v->owner.id != n->self.id &&
-		    ring_distance(v->arc.hi, e->v.arc.lo) < ring_distance(n->hole_near, e->v.arc.lo))
-			n->hole_near = v->arc.hi;
+		if (v->owner.id != n->self.id || ring_contains(v->arc, e->v.arc.lo))
+			seen_to(n, v->arc, e->v.arc.lo);
 	}
 }
 
@@ -101,7 +104,7 @@ static void tend_alone(struct node *n, uint64_t *next)
 		soonest(next, n->alone_sent + 1000);
 		return;
 	}
-	if (n->now - n->find_echo > ECHO) {
+	if (n->now - n->find_echo > FIND_ECHO) {
 		n->alone_since = n->now;
 		return;
 	}
@@ -123,7 +126,7 @@ static void answer_alone(struct node *n, const struct frame *f)
 
 		if (v->name.number > n->number)
 			n->number = v->name.number;
-		if (v->owner.id != f->from.id)
+		if (v->owner.id == n->self.id)
 			continue;
 		/* Whose own place is in an arc of the other's cannot begin. */
 		if (v->arc.hi == v->owner.id || ring_contains(v->arc, n->self.id) ||

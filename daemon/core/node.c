@@ -162,7 +162,7 @@ static void disconnected(struct node *n)
 		take_end(n);
 	for (struct entry *e = n->entries; e < n->entries + ENTRY_MAX; e++) {
 		e->confirmed = false;
-		e->asked = e->silent = e->gone = e->doubt = e->found = 0;
+		e->asked = e->silent = e->gone = e->doubt = e->orphan = e->found = 0;
 	}
 	n->notify_since = n->hole_since = n->alone_since = 0;
 	n->waiting_count = 0;
@@ -455,6 +455,11 @@ const uint8_t *node_record(const struct node *n, uint32_t id, size_t *len)
 		return NULL;
 	*len = item.len;
 	return item.value;
+}
+
+struct ring_id node_get_ring(const struct node *n)
+{
+	return n->ring;
 }
 
 bool node_get_arc(const struct node *n, struct arc *arc)

@@ -116,6 +116,8 @@ bool node_serves(const struct node *node, uint32_t id);
 size_t node_record_count(const struct node *node);
 /* The value of a record it holds (served or not), NULL if none. */
 const uint8_t *node_record(const struct node *node, uint32_t id, size_t *len);
+/* The ring it belongs to; term 0: none yet. */
+struct ring_id node_get_ring(const struct node *node);
 /* Its arc (the union of what it owns), if it owns any. */
 bool node_get_arc(const struct node *node, struct arc *arc);
 

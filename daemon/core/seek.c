@@ -318,7 +318,7 @@ void on_hello(struct node *n, const struct frame *f)
 
 void on_refuse(struct node *n, const struct frame *f)
 {
-	if (!n->seek.active || n->exiting || n->refused ||
+	if (!n->seek.active || n->exiting || n->refused || n->take.phase == TAKE_STORED ||
 	    (f->from.id != n->self.id && strcmp(f->name, n->config.name) != 0))
 		return;
 	if (f->reason == REASON_NAME_IN_USE)
@@ -327,6 +327,8 @@ void on_refuse(struct node *n, const struct frame *f)
 	else
 		out_log(n, 3, "refused: the id %u is in use by node \"%s\" -> choose another --id or --name",
 			n->self.id, f->name);
+	if (n->take.phase)
+		take_refuse(n);
 	/* Records that lie here go to their owners first. */
 	n->refused = true;
 }

@@ -36,11 +36,12 @@ static void say(struct node *n, const struct frame *about, enum frame_type type)
 	frame_to(n, &f, &about->from);
 }
 
-static void say_void(struct node *n)
+void take_refuse(struct node *n)
 {
 	struct frame about = {.attempt = n->take.attempt, .from = n->take.giver};
 
 	say(n, &about, FRAME_VOID);
+	take_end(n);
 }
 
 static bool free_to_take(const struct node *n)
@@ -56,8 +57,8 @@ void on_offer(struct node *n, const struct frame *f)
 		return;
 	n->busy_at = n->now;
 	reference_not_holding(n);
-	if (!n->seek.active || n->seek.stage != SEEK_ASK || !free_to_take(n) || n->stopping || !f->arc_set ||
-	    f->arc.hi != n->self.id || ring_id_less(&f->ring, &n->seen)) {
+	if (!n->seek.active || n->refused || n->seek.stage != SEEK_ASK || !free_to_take(n) || n->stopping ||
+	    !f->arc_set || f->arc.hi != n->self.id || ring_id_less(&f->ring, &n->seen)) {
 		say(n, f, FRAME_BUSY);
 		return;
 	}
@@ -89,8 +90,7 @@ void take_subscribed(struct node *n, uint32_t id, bool granted)
 		out_log(n, 3,
 			"the broker refuses the subscription that a handover needs -> grant this node all of its "
 			"topics");
-		say_void(n);
-		take_end(n);
+		take_refuse(n);
 		return;
 	}
 	t->phase = TAKE_STREAM;
@@ -124,8 +124,7 @@ static void complete(struct node *n)
 	if (!t->cut || count != t->grant_count || hash != t->grant_hash) {
 		out_log(n, 4, "handover from node %08x refused: %s", t->giver.id,
 			t->cut ? "the copy is not whole" : "the cut was not seen");
-		say_void(n);
-		take_end(n);
+		take_refuse(n);
 		seek_sign(n, 50);
 		return;
 	}
@@ -274,8 +273,7 @@ void take_tick(struct node *n, uint64_t *next)
 	if (t->phase != TAKE_STORED) {
 		if (n->now - t->progress >= patience) {
 			out_log(n, 4, "handover from node %08x: no progress -> given up", t->giver.id);
-			say_void(n);
-			take_end(n);
+			take_refuse(n);
 			seek_sign(n, 50);
 			return;
 		}

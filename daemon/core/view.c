@@ -112,7 +112,7 @@ bool view_store(struct node *n, const struct frame *f)
 					known = false;
 	if (!known) {
 		for (unsigned i = 0; i < f->view_count; i++)
-			change_cancel(n, f->views[i].arc);
+			change_ends(n, &f->views[i]);
 		replace_entries(n, f);
 	}
 	frame_start(n, &r, FRAME_STORED);

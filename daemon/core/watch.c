@@ -18,6 +18,15 @@ static void send_sync(struct node *n, struct entry *e)
 		e->silent = n->now;
 }
 
+static void send_holds(struct node *n, const struct entry *e, const struct member *to)
+{
+	struct frame f;
+
+	frame_start(n, &f, FRAME_HOLDS);
+	f.views[f.view_count++] = e->v;
+	frame_to(n, &f, to);
+}
+
 /* Asks everybody about an arc, and tells what is owned here. */
 void watch_find(struct node *n, struct arc arc, uint64_t *sent)
 {
@@ -38,6 +47,23 @@ static bool changing(const struct node *n, const struct entry *e)
 {
 	for (unsigned i = 0; n->change.kind && i < n->change.made_count; i++)
 		if (name_equal(&n->change.made[i].name, &e->v.name))
+			return true;
+	return false;
+}
+
+/* Does v come after e, as far as names can tell?  A view of a change that does not hold yet is worth what it is made
+ * from: whoever took the base over meanwhile has counted on from there. */
+static bool later(const struct node *n, const struct view *v, const struct entry *e)
+{
+	const struct change *c = &n->change;
+
+	if (!arc_overlap(e->v.arc, v->arc))
+		return false;
+	if (!changing(n, e))
+		return v->name.number > e->v.name.number;
+	for (unsigned i = 0; i < 2; i++)
+		if (c->base[i].name.number && arc_overlap(c->base[i].arc, v->arc) &&
+		    v->name.number > c->base[i].name.number && v->name.maker != n->self.id)
 			return true;
 	return false;
 }
@@ -98,6 +124,29 @@ static void resolve(struct node *n, struct entry *e, uint64_t *next)
 	soonest(next, e->found + n->config.resend);
 }
 
+/* Mine, not known to hold, and its maker has given up or forgotten it: whoever knows better is asked; after the set time
+ * it holds if my backup has it as well, or is out. */
+static void tend_orphan(struct node *n, struct entry *e, bool alone, uint64_t *next)
+{
+	char text[24];
+
+	if (!e->orphan) {
+		e->orphan = n->now;
+		out_log(n, 4, "arc %s: nobody says whether its view holds -> asking everybody for %u s",
+			arc_text(e->v.arc, text), n->config.recover / 1000);
+	}
+	if (n->now - e->orphan >= n->config.recover && n->now - n->find_echo <= FIND_ECHO && (alone || e->confirmed)) {
+		e->held = true;
+		e->orphan = 0;
+		n->recheck = true;
+		send_holds(n, e, &e->peer);
+		return;
+	}
+	if (n->now - e->found >= 1000)
+		watch_find(n, e->v.arc, &e->found);
+	soonest(next, e->found + 1000);
+}
+
 static bool suspicious(const struct node *n, const struct entry *e, uint64_t *next)
 {
 	/* The backup waits a little longer than the owner: of two that suspect each other one should win. */
@@ -123,14 +172,19 @@ static void watch_entry(struct node *n, struct entry *e, uint64_t *next)
 	bool asking = !e->held || !e->confirmed || e->gone || e->silent || n->now - e->heard >= ping;
 	/* Who has been silent for long is asked less often. */
 	uint64_t pause = e->silent && n->now - e->silent > 2000 ? 1000 : n->config.resend;
+	bool orphan = e->mine && !e->held && !changing(n, e) && n->take.phase != TAKE_STORED;
 
 	if (e->absent || fence_done(n, &e->peer)) {
 		if (!e->held && !e->mine)
 			resolve(n, e, next);
+		else if (orphan)
+			tend_orphan(n, e, true, next);
 		return;
 	}
 	if (changing(n, e))
 		return;
+	if (orphan)
+		tend_orphan(n, e, false, next);
 	if (!asking) {
 		soonest(next, e->heard + ping);
 		return;
@@ -140,7 +194,7 @@ static void watch_entry(struct node *n, struct entry *e, uint64_t *next)
 	soonest(next, e->asked + pause);
 	if (!suspicious(n, e, next))
 		return;
-	if (e->mine && !e->held)
+	if (e->mine && !e->held && !orphan)
 		return; /* the taker's own business: take.c */
 	if (e->confirmed)
 		fence_want(n, &e->peer, e->gone ? "did not come back" : "does not answer");
@@ -250,15 +304,6 @@ void watch_statuses(struct node *n)
 	}
 }
 
-static void send_holds(struct node *n, const struct entry *e, const struct member *to)
-{
-	struct frame f;
-
-	frame_start(n, &f, FRAME_HOLDS);
-	f.views[f.view_count++] = e->v;
-	frame_to(n, &f, to);
-}
-
 void on_sync(struct node *n, const struct frame *f)
 {
 	const struct view *v = &f->views[0];
@@ -276,7 +321,8 @@ void on_sync(struct node *n, const struct frame *f)
 			return;
 		if (member_same(&e->peer, &f->from) && !e->held && f->flag) {
 			e->held = true;
-			e->confirmed = true;
+			/* Sent to whoever has the inbox: it confirms the connection that it names, no other. */
+			e->confirmed |= conn_equal(&f->peer, &n->self.conn);
 			n->recheck = true;
 			if (e->mine)
 				take_held(n);
@@ -375,8 +421,7 @@ void on_confirm(struct node *n, const struct frame *f)
 	} else {
 		for (e = n->entries; e < n->entries + ENTRY_MAX; e++)
 			for (unsigned i = 0; e->used && i < f->view_count; i++)
-				if (arc_overlap(e->v.arc, f->views[i].arc) &&
-				    f->views[i].name.number > e->v.name.number && !view_names(&f->views[i], &n->self))
+				if (later(n, &f->views[i], e) && !view_names(&f->views[i], &n->self))
 					superseded(n, e, &f->views[i]);
 	}
 }

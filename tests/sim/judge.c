@@ -119,25 +119,33 @@ static bool copy_died(const struct world *w, const struct served *last, uint64_t
 	return p->killed || p->lonely_exit || (l->state == LINK_DEAD && !l->clean);
 }
 
+static bool same_ring(const struct ring_id *a, const struct ring_id *b)
+{
+	return a->term == b->term && a->nonce == b->nonce;
+}
+
 static void served_by(struct world *w, unsigned key, const struct proc *p)
 {
 	struct served *last = &w->served[key];
-	uint64_t died;
+	struct ring_id ring = node_get_ring(p->node);
+	bool apart = last->proc != NONE && !same_ring(&last->ring, &ring);
+	uint64_t died = w->place;
 
-	if (last->proc == p->index) {
+	if (last->proc == p->index && !apart) {
 		w->stats[STAT_BACK] += last->link != p->link;
 		last->link = p->link;
 		return;
 	}
-	if (last->proc != NONE && copy_died(w, last, &died)) {
+	if (last->proc != NONE && (copy_died(w, last, &died) || apart)) {
 		w->losses[key] = sim_grow(w->losses[key], w->loss_count[key], &w->loss_room[key], sizeof(**w->losses));
 		w->losses[key][w->loss_count[key]++] = (struct loss){.died = died, .served = w->place};
 		w->stats[STAT_TAKEOVERS]++;
-		trace(w, "judge   key %08x is served by %s, its last server's copy has died", w->keys[key], p->label);
+		trace(w, "judge   key %08x is served by %s, its last server's copy has died%s", w->keys[key], p->label,
+		      apart ? ", or is another ring's" : "");
 	} else if (last->proc != NONE) {
 		w->stats[STAT_HANDOVERS]++;
 	}
-	*last = (struct served){.proc = p->index, .link = p->link};
+	*last = (struct served){.proc = p->index, .link = p->link, .ring = ring};
 }
 
 void judge_step(struct world *w, struct proc *p)
@@ -283,7 +291,8 @@ void judge_received(struct world *w, const struct proc *giver, const struct pack
 		struct served *last = &w->served[k];
 
 		if (last->proc == giver->index && !(giver->node && node_record(giver->node, w->keys[k], &len)))
-			*last = (struct served){.proc = (uint32_t)to, .link = w->procs[to]->last_link};
+			*last = (struct served){
+				.proc = (uint32_t)to, .link = w->procs[to]->last_link, .ring = last->ring};
 	}
 }
 

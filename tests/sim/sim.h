@@ -253,9 +253,10 @@ struct sim_options {
 #define KEYS_MAX 16
 #define PROBES_MAX 48
 
-/* Who served a key last, or was handed its record since, and by which connection. */
+/* Who served a key last, or was handed its record since, by which connection and in which ring. */
 struct served {
 	uint32_t proc, link;
+	struct ring_id ring;
 };
 
 /* A key's only copy died: the place of its server's end, and where the next one began to serve. */
