@@ -372,8 +372,8 @@ void on_active(struct node *n, const struct frame *f)
 	for (struct entry *e = n->entries; e < n->entries + ENTRY_MAX; e++)
 		if (e->used && e->sealed && member_same(&e->peer, &f->from)) {
 			e->sealed = false;
+			/* It held once; ACTIVE said again does not mean that it is still the newest: SYNC asks for that. */
 			e->held = true;
-			e->confirmed = true;
 		}
 	purged = store_purge(n->store, n->give.arc);
 	out_log(n, 6, "arc %s: handed over to node %08x with %zu records", arc_text(n->give.arc, text), f->from.id,
