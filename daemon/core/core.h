@@ -109,6 +109,7 @@ struct give {
 	uint64_t attempt;
 	struct member taker;
 	struct arc arc;
+	uint32_t conn; /* of ours (its count), in whose order the cut stands: only there are operations held */
 	uint32_t *ids; /* still to be sent */
 	size_t id_count, id_next, id_room;
 	struct sent_frame window[WINDOW];
@@ -418,7 +419,8 @@ void on_active(struct node *n, const struct frame *f);
 /* ---- take.c ---- */
 void take_end(struct node *n);
 void take_refuse(struct node *n); /* says so: this handover is off, for ever */
-void take_held(struct node *n);   /* the views hold: the copy is ours */
+void take_say_active(struct node *n, const struct entry *e);
+void take_held(struct node *n); /* the views hold: the copy is ours */
 bool take_holds(const struct node *n, uint32_t id);
 void take_tick(struct node *n, uint64_t *next);
 void take_subscribed(struct node *n, uint32_t id, bool granted);

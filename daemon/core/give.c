@@ -111,6 +111,7 @@ static void send_cut(struct node *n)
 	struct frame f;
 
 	n->give.phase = GIVE_CUT;
+	n->give.conn = n->self.conn.count;
 	n->give.sent = n->give.progress = n->now;
 	frame_start(n, &f, FRAME_CUT);
 	f.attempt = n->give.attempt;
@@ -206,9 +207,10 @@ void give_changed(struct node *n, uint32_t id)
 	g->ids[g->id_count++] = id;
 }
 
+/* On a later connection the taker may have served already, its ACTIVE lost with the one before. */
 bool give_holds(const struct node *n, uint32_t id)
 {
-	return n->give.phase >= GIVE_TAIL && ring_contains(n->give.arc, id);
+	return n->give.phase >= GIVE_TAIL && n->give.conn == n->self.conn.count && ring_contains(n->give.arc, id);
 }
 
 static void window_resend(struct node *n, uint64_t *next)

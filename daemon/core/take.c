@@ -199,6 +199,19 @@ void on_grant(struct node *n, const struct frame *f)
 	complete(n);
 }
 
+/* An arc that came from the one who guards it: whoever serves it has said ACTIVE first, on each connection anew, as the
+ * last one may have died with the word. */
+void take_say_active(struct node *n, const struct entry *e)
+{
+	struct frame f;
+
+	if (!n->last_taken.attempt || !member_same(&e->peer, &n->last_taken.from))
+		return;
+	frame_start(n, &f, FRAME_ACTIVE);
+	f.attempt = n->last_taken.attempt;
+	frame_to(n, &f, &e->peer);
+}
+
 /* The views hold: the copy is ours. ACTIVE goes out ahead of any answer, on the same connection. */
 void take_held(struct node *n)
 {
@@ -211,13 +224,8 @@ void take_held(struct node *n)
 	if (!e) {
 		/* HOLDS again: the giver has missed our ACTIVE. */
 		for (e = n->entries; e < n->entries + ENTRY_MAX; e++)
-			if (e->used && e->mine && e->held && n->last_taken.attempt &&
-			    member_same(&e->peer, &n->last_taken.from)) {
-				frame_start(n, &f, FRAME_ACTIVE);
-				f.attempt = n->last_taken.attempt;
-				frame_to(n, &f, &e->peer);
-				return;
-			}
+			if (e->used && e->mine && e->held)
+				take_say_active(n, e);
 		return;
 	}
 	e->held = true;

@@ -408,6 +408,8 @@ void on_confirm(struct node *n, const struct frame *f)
 	if (e && !member_same(&e->peer, &f->from))
 		e = NULL;
 	if (f->flag && e) {
+		if (e->mine && !e->confirmed)
+			take_say_active(n, e);
 		e->confirmed = true;
 		e->doubt = 0;
 		n->recheck = true;
