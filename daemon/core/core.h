@@ -262,11 +262,12 @@ struct node {
 	struct store *store;
 	struct held *held_first, **held_last;
 	size_t held_bytes;
-	bool recheck;   /* ownership may have changed: look at what is held */
-	bool refused;   /* the id is somebody else's now: nothing is left but to merge the records
+	bool recheck;        /* ownership may have changed: look at what is held */
+	bool refused;        /* the id is somebody else's now: nothing is left but to merge the records
 		       * (section 8) and go */
-	bool stash;     /* records may lie here that belong to others */
-	size_t merging; /* records of the last burst that are not answered */
+	uint64_t refused_at; /* when it was, or when somebody last took records of ours */
+	bool stash;          /* records may lie here that belong to others */
+	size_t merging;      /* records of the last burst that are not answered */
 	uint64_t stash_at;
 
 	/* life */

@@ -331,6 +331,7 @@ void on_refuse(struct node *n, const struct frame *f)
 		take_refuse(n);
 	/* Records that lie here go to their owners first. */
 	n->refused = true;
+	n->refused_at = n->now;
 }
 
 void seek_refused(struct node *n, uint64_t *next)
@@ -338,6 +339,13 @@ void seek_refused(struct node *n, uint64_t *next)
 	if (!n->refused || n->exiting)
 		return;
 	if (n->stash && n->been_active) {
+		/* Nobody takes them: the ring may be gone, and with it whoever had the id. */
+		if (node_ready(n) && n->now - n->refused_at >= n->config.recover) {
+			out_log(n, 4, "nobody takes the %zu records that lie here -> asking to be admitted again",
+				store_count(n->store));
+			n->refused = false;
+			seek_begin(n);
+		}
 		soonest(next, n->now + 1000);
 		return;
 	}
