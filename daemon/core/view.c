@@ -23,8 +23,31 @@ static bool acceptable(const struct entry *e, const struct view *v)
 	return true;
 }
 
+#define SPARE 4 /* of the entries: kept for views of this node's own making */
+
+/* Is there room for what this node is named in, once what it replaces is gone? */
+static bool room(const struct node *n, const struct frame *f)
+{
+	unsigned used = 0;
+
+	for (const struct entry *e = n->entries; e < n->entries + ENTRY_MAX; e++) {
+		bool replaced = false;
+
+		for (unsigned i = 0; i < f->view_count; i++)
+			replaced |= arc_overlap(e->v.arc, f->views[i].arc);
+		used += e->used && !replaced;
+	}
+	for (unsigned i = 0; i < f->view_count; i++)
+		used += view_names(&f->views[i], &n->self);
+	return used <= ENTRY_MAX - SPARE;
+}
+
 static bool may_store(struct node *n, const struct frame *f)
 {
+	if (!room(n, f)) {
+		out_log(n, 3, "named in more than %d views: one more is refused", ENTRY_MAX - SPARE);
+		return false;
+	}
 	for (unsigned i = 0; i < f->view_count; i++) {
 		const struct view *v = &f->views[i];
 
@@ -85,8 +108,6 @@ static void replace_entries(struct node *n, const struct frame *f)
 			continue;
 		}
 		e = entry_add(n, &f->views[i], false);
-		if (!e)
-			continue;
 		e->prev = prev;
 		e->confirmed = !e->mine && member_same(&e->peer, &confirmer);
 		if (f->view_count == 2 && !e->mine && !member_same(&f->views[!i].owner, &n->self))
