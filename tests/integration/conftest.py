@@ -1,5 +1,6 @@
 """Fixtures: a broker, rings at it, a spy that hears everything.  Run with DHT_BUILD=<meson build folder>."""
 import os
+import signal
 import sys
 
 import pytest
@@ -32,6 +33,9 @@ def pytest_collection_modifyitems(items):
 
 
 def pytest_configure(config):
+    # Whoever runs us in the background has SIGINT ignored, and every child with it: Ctrl-C is what some tests are about.
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     config.addinivalue_line("markers", "slow: takes more than about 8 seconds; is started first")
     config.addinivalue_line("filterwarnings", "error::pytest.PytestUnhandledThreadExceptionWarning")
     # The stand-ins' threads die as the reference's do.

@@ -237,17 +237,37 @@ class Pump:
         self.added.append(source)
         os.write(self.wake_write, b"x")
 
+    def settle(self):
+        """Everything that was said before now has been read."""
+        settled = threading.Event()
+        self.add(settled)
+        settled.wait(10 * PATIENCE)
+
+    def _read(self, timeout):
+        """Reads whatever is ready; returns the sources added meanwhile."""
+        added = []
+        for key, _ in self.selector.select(timeout):
+            if key.data is None:
+                os.read(self.wake_read, 1)
+                added.append(self.added.pop(0))
+            elif not key.data.read():
+                self.selector.unregister(key.fileobj)
+                key.data.end()
+        return added
+
     def _run(self):
         while True:
-            for key, _ in self.selector.select():
-                if key.data is None:
-                    os.read(self.wake_read, 1)
-                    source = self.added.pop(0)
+            for source in self._read(None):
+                if isinstance(source, threading.Event):
+                    # What was there before the request is read, one piece of each source at a time.
+                    for _ in range(1000):
+                        if not self.selector.select(0):
+                            break
+                        for late in self._read(0):
+                            self.add(late)
+                    source.set()
+                else:
                     self.selector.register(source.fd, selectors.EVENT_READ, source)
-                    continue
-                if not key.data.read():
-                    self.selector.unregister(key.fileobj)
-                    key.data.end()
 
 
 _pump = None
@@ -344,9 +364,11 @@ class Node:
     def wait(self, timeout=20):
         """The exit code."""
         try:
-            return self.process.wait(timeout * PATIENCE)
+            code = self.process.wait(timeout * PATIENCE)
         except subprocess.TimeoutExpired:
             raise Timeout(f"{self.label} still runs after {timeout * PATIENCE:g} s\n{self.tail()}") from None
+        pump().settle()
+        return code
 
     def leave(self, timeout=20):
         self.term()
