@@ -182,7 +182,7 @@ static void send_holds(struct node *n)
 	struct frame f;
 
 	for (unsigned i = 0; i < c->party_count; i++) {
-		if (c->party[i].out)
+		if (c->party[i].out || fence_blocks(n, &c->party[i].m))
 			continue;
 		frame_start(n, &f, FRAME_HOLDS);
 		f.view_count = (uint8_t)c->made_count;

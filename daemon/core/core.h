@@ -198,6 +198,7 @@ struct node {
 	struct member self; /* conn: of the present connection, count 0 when there is none */
 	uint64_t rng;
 	uint64_t now;
+	uint64_t due; /* the last deadline asked for */
 
 	/* the connection */
 	struct conn next_conn;
@@ -433,6 +434,7 @@ void on_grant(struct node *n, const struct frame *f);
 /* ---- request.c ---- */
 void request(struct node *n, enum topic_kind kind, const uint8_t *payload, size_t len);
 void request_recheck(struct node *n);
+void request_drop(struct node *n, struct arc arc);
 void request_forget(struct node *n);
 
 /* ---- merge.c ---- */

@@ -334,10 +334,13 @@ static void own_cut(struct node *n, const struct frame *f)
 
 void on_cut(struct node *n, const struct frame *f)
 {
-	if (member_same(&f->from, &n->self))
+	if (member_same(&f->from, &n->self)) {
 		own_cut(n, f);
-	else if (n->take.phase == TAKE_STREAM && f->attempt == n->take.attempt && member_same(&f->from, &n->take.giver))
+	} else if (n->take.phase == TAKE_STREAM && !n->take.cut && f->attempt == n->take.attempt &&
+		   member_same(&f->from, &n->take.giver)) {
 		n->take.cut = true;
+		request_drop(n, n->take.arc);
+	}
 }
 
 /* Either side calls it off before the grant; after it only the taker may, who then never stores the views. */

@@ -261,11 +261,13 @@ static void frame(struct node *n, enum topic_kind kind, const struct event *ev)
 	}
 	if (!r->handle || r->topic != kind || !(r->states & IN(n->state)))
 		return;
-	/* Who is being fenced is answered nothing; only its end is still news. */
+	/* Who is being fenced is answered nothing; only its end is still news, and that it has served. */
 	if (f.from.memory && f.type != FRAME_STATUS) {
-		if (fence_blocks(n, &f.from))
+		bool blocked = fence_blocks(n, &f.from);
+
+		if (blocked && f.type != FRAME_ACTIVE)
 			return;
-		if (!member_same(&f.from, &n->self))
+		if (!blocked && !member_same(&f.from, &n->self))
 			entry_heard(n, &f.from);
 		founder_heard(n, &f);
 	}
@@ -376,12 +378,43 @@ static uint64_t ticks(struct node *n)
 	return next;
 }
 
+#define LATE 500 /* ms behind a deadline: the process has been stopped, or the machine was */
+
+static void later(uint64_t *since, uint64_t by)
+{
+	if (*since)
+		*since += by;
+}
+
+/* Whoever sleeps hears nothing, and what was said meanwhile is still to be read: the silence of others counts from now. */
+static void overslept(struct node *n, uint64_t by)
+{
+	for (struct entry *e = n->entries; e < n->entries + ENTRY_MAX; e++) {
+		later(&e->silent, by);
+		later(&e->gone, by);
+		later(&e->doubt, by);
+		later(&e->orphan, by);
+		later(&e->other_asked, by);
+	}
+	for (unsigned i = 0; i < n->change.party_count; i++)
+		later(&n->change.party[i].waited, by);
+	later(&n->change.doubt, by);
+	later(&n->give.progress, by);
+	later(&n->take.progress, by);
+	later(&n->notify_since, by);
+	later(&n->hole_since, by);
+	later(&n->alone_since, by);
+	later(&n->seek.since, by);
+}
+
 void node_step(struct node *n, const struct event *ev, struct update *update)
 {
 	uint64_t next;
 	int rounds = 0;
 
 	out_reset(n);
+	if (n->due && n->due != NEVER && ev->now > n->due + LATE)
+		overslept(n, ev->now - n->due);
 	if (ev->now > n->now)
 		n->now = ev->now;
 	switch (ev->type) {
@@ -426,6 +459,7 @@ void node_step(struct node *n, const struct event *ev, struct update *update)
 	update->effects = n->effects;
 	update->count = n->effect_count;
 	update->deadline = next <= n->now ? n->now + 1 : next;
+	n->due = update->deadline;
 }
 
 /* ---- what the world may see ---- */

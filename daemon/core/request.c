@@ -150,6 +150,25 @@ void request_recheck(struct node *n)
 	}
 }
 
+/* What stands before a cut is the giver's: whatever it was held for, it has been seen to. */
+void request_drop(struct node *n, struct arc arc)
+{
+	struct held **at = &n->held_first;
+
+	n->held_last = &n->held_first;
+	while (*at) {
+		struct held *h = *at;
+
+		if (!ring_contains(arc, h->key)) {
+			at = n->held_last = &h->next;
+			continue;
+		}
+		*at = h->next;
+		n->held_bytes -= sizeof(*h) + h->len;
+		free(h);
+	}
+}
+
 /* Nothing heard on one connection is answered on the next. */
 void request_forget(struct node *n)
 {
