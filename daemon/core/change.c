@@ -103,6 +103,12 @@ static void make_views(struct node *n)
 	case CHANGE_MERGE:
 		make_merge(n);
 		break;
+	case CHANGE_SPLIT:
+		/* What lies in front is guarded by nobody but ourselves, and soon somebody else's. */
+		made(n, (struct arc){c->base[0].arc.lo, n->self.id}, &n->self, &(struct member){0});
+		backup = unless_out(c, &c->base[0].backup);
+		made(n, (struct arc){n->self.id, c->base[0].arc.hi}, &n->self, &backup);
+		break;
 	case CHANGE_GIVE:
 		make_give(n);
 		break;

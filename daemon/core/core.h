@@ -64,6 +64,7 @@ enum change_kind {
 	CHANGE_NONE,
 	CHANGE_BACKUP, /* another backup, or none */
 	CHANGE_MERGE,  /* two own arcs become one */
+	CHANGE_SPLIT,  /* an own arc around one's own id becomes two */
 	CHANGE_GIVE,   /* the views of a handover */
 	CHANGE_UNDO,   /* the taker is out: the arc as it was */
 	CHANGE_SHRINK, /* the near part goes to a node of the reference */

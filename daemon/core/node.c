@@ -189,10 +189,11 @@ static void subscribed(struct node *n, const struct event *ev)
 	uint32_t id = 0;
 	enum topic_kind kind = topic_parse(ev->topic, n->config.topic_prefix, &id);
 
-	if (kind == TOPIC_CUT && id != n->self.id) {
+	/* A giver may have our own id: one that has left it and still owns what it took over from the dead. */
+	if (kind == TOPIC_CUT)
 		take_subscribed(n, id, ev->granted);
+	if (kind == TOPIC_CUT && id != n->self.id)
 		return;
-	}
 	for (unsigned i = 0; i < BASE_TOPICS; i++) {
 		if (base_topics[i] != kind)
 			continue;

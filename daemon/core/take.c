@@ -19,10 +19,10 @@ void take_end(struct node *n)
 {
 	struct take *t = &n->take;
 
-	if (t->phase) {
+	if (t->phase && t->giver.id != n->self.id)
 		out_subscribe(n, TOPIC_CUT, t->giver.id, false);
+	if (t->phase)
 		n->recheck = true;
-	}
 	store_free(t->staging);
 	*t = (struct take){0};
 }
@@ -66,13 +66,13 @@ void on_offer(struct node *n, const struct frame *f)
 	take_begin(n, f, false);
 }
 
-/* A leaver gives its arc to the owner behind it: only where it touches ours. */
+/* A leaver gives its arc to the owner behind it: only where it touches one of ours. */
 void on_ask(struct node *n, const struct frame *f)
 {
-	struct entry *e = entry_main(n);
+	struct entry *e = f->arc_set ? entry_own(n, f->arc.hi + 1) : NULL;
 
-	if (!free_to_take(n) || !e || !entry_serves(n, e) || !f->arc_set || f->arc.hi != e->v.arc.lo ||
-	    member_same(&f->from, &n->self) || ring_contains(f->arc, n->self.id)) {
+	if (!free_to_take(n) || !e || !entry_serves(n, e) || f->arc.hi != e->v.arc.lo ||
+	    member_same(&f->from, &n->self) || (entry_main(n) && ring_contains(f->arc, n->self.id))) {
 		say(n, f, FRAME_BUSY);
 		return;
 	}

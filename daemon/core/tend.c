@@ -67,6 +67,17 @@ static bool tend_merge(struct node *n)
 	return false;
 }
 
+/* Who left its place and took over from the dead may own it again, amid an arc that ends elsewhere. */
+static bool tend_split(struct node *n)
+{
+	struct entry *e = entry_own(n, n->self.id);
+
+	if (!e || e->v.arc.hi == n->self.id || !entry_serves(n, e))
+		return false;
+	change_begin(n, CHANGE_SPLIT, e, NULL, NULL);
+	return true;
+}
+
 /* An owned arc that neither ends here nor touches what does goes to the owner behind it. */
 static bool tend_misplaced(struct node *n)
 {
@@ -236,7 +247,7 @@ void tend(struct node *n, uint64_t *next)
 	if (!node_ready(n))
 		goto leaving;
 	if (!n->change.kind && !frozen) {
-		if (tend_takeover(n) || tend_backup(n) || tend_merge(n)) {
+		if (tend_takeover(n) || tend_backup(n) || tend_split(n) || tend_merge(n)) {
 			soonest(next, n->now);
 			return;
 		}

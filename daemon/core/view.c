@@ -42,6 +42,13 @@ static bool room(const struct node *n, const struct frame *f)
 	return used <= ENTRY_MAX - SPARE;
 }
 
+/* Named under our id with a memory that is not ours: what it stored is lost.  But whoever speaks for itself is there: a
+ * leaver that still owns what it took over from the dead, after its id has been given to us. */
+static bool forgotten(const struct node *n, const struct member *m, const struct member *from)
+{
+	return m->memory && m->id == n->self.id && m->memory != n->self.memory && !member_same(m, from);
+}
+
 static bool may_store(struct node *n, const struct frame *f)
 {
 	if (!room(n, f)) {
@@ -51,8 +58,7 @@ static bool may_store(struct node *n, const struct frame *f)
 	for (unsigned i = 0; i < f->view_count; i++) {
 		const struct view *v = &f->views[i];
 
-		if ((v->owner.id == n->self.id && v->owner.memory != n->self.memory) ||
-		    (v->backup.id == n->self.id && v->backup.memory && v->backup.memory != n->self.memory))
+		if (forgotten(n, &v->owner, &f->from) || forgotten(n, &v->backup, &f->from))
 			return false;
 		for (const struct entry *e = n->entries; e < n->entries + ENTRY_MAX; e++)
 			if (e->used && arc_overlap(e->v.arc, v->arc) && !acceptable(e, v))
@@ -110,7 +116,8 @@ static void replace_entries(struct node *n, const struct frame *f)
 		e = entry_add(n, &f->views[i], false);
 		e->prev = prev;
 		e->confirmed = !e->mine && member_same(&e->peer, &confirmer);
-		if (f->view_count == 2 && !e->mine && !member_same(&f->views[!i].owner, &n->self))
+		if (f->view_count == 2 && !e->mine && !member_same(&f->views[!i].owner, &n->self) &&
+		    !member_same(&f->views[!i].owner, &f->views[i].owner))
 			e->other = f->views[!i];
 	}
 }

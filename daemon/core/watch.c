@@ -440,6 +440,20 @@ static bool give_way(struct node *n, const struct view *v)
 	return false;
 }
 
+/* The owner behind an arc of ours that is not in its place may have it.  Where nobody is in his place, who leaves gives
+ * to who stays, and else the higher to the lower, until somebody has all. */
+static void note_heir(struct node *n, const struct view *v, const struct member *from)
+{
+	bool may = v->arc.hi == from->id || (!entry_main(n) && (n->stopping || from->id < n->self.id));
+
+	for (const struct entry *e = n->entries; may && e < n->entries + ENTRY_MAX; e++)
+		if (e->used && e->mine && e->held && e->v.arc.hi != n->self.id && e->v.arc.hi == v->arc.lo &&
+		    member_same(&v->owner, from)) {
+			n->heir = *from;
+			n->heir_lo = e->v.arc.hi;
+		}
+}
+
 void on_find(struct node *n, const struct frame *f)
 {
 	struct frame r;
@@ -451,13 +465,7 @@ void on_find(struct node *n, const struct frame *f)
 	for (unsigned i = 0; i < f->view_count; i++) {
 		if (give_way(n, &f->views[i]))
 			return;
-		for (const struct entry *e = n->entries; e < n->entries + ENTRY_MAX; e++)
-			if (e->used && e->mine && e->held && e->v.arc.hi != n->self.id &&
-			    e->v.arc.hi == f->views[i].arc.lo && f->views[i].arc.hi == f->from.id &&
-			    member_same(&f->views[i].owner, &f->from)) {
-				n->heir = f->from;
-				n->heir_lo = e->v.arc.hi;
-			}
+		note_heir(n, &f->views[i], &f->from);
 	}
 	frame_start(n, &r, FRAME_CONFIRM);
 	r.seq = n->number; /* a new line of views is to begin above all that went before */

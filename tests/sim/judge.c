@@ -115,8 +115,10 @@ static bool copy_died(const struct world *w, const struct served *last, uint64_t
 	const struct proc *p = w->procs[last->proc];
 	const struct link *l = &w->links[last->link];
 
+	bool gave_up = !w->swarm.gentle && p->alive && (p->state == NODE_JOINING || p->state == NODE_CONNECTING);
+
 	*died = l->state == LINK_DEAD ? l->closed : w->place;
-	return p->killed || p->lonely_exit || (l->state == LINK_DEAD && !l->clean);
+	return p->killed || p->lonely_exit || gave_up || (l->state == LINK_DEAD && !l->clean);
 }
 
 static bool same_ring(const struct ring_id *a, const struct ring_id *b)
