@@ -338,6 +338,9 @@ static bool doubted(struct node *n, uint64_t *next)
 	}
 	if (n->now - c->doubt >= n->config.recover && n->now - n->find_echo <= FIND_ECHO) {
 		c->conn = n->self.conn.count;
+		/* Whoever had the arc meanwhile may have answered what is held here. */
+		for (unsigned i = 0; i < c->made_count; i++)
+			request_drop(n, c->made[i].arc);
 		return false;
 	}
 	if (n->now - c->found >= 1000)

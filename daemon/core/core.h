@@ -36,6 +36,7 @@
 #define RECENT_MAX 128 /* HELLOs remembered, to tell the reference's joins from ours */
 
 #define NEVER UINT64_MAX
+#define SETTLE 500     /* ms in which those may speak who know better */
 #define FIND_ECHO 2500 /* ms: that nobody answers means something only while our own FIND comes back */
 
 /* A view this node is named in, and what it knows of the other member. */
@@ -55,6 +56,7 @@ struct entry {
 	uint64_t silent;      /* since when questions are unanswered; 0: none are */
 	uint64_t gone;        /* when its end was seen (will); 0: not */
 	uint64_t doubt;       /* since when everybody is asked (FIND); 0: not */
+	uint64_t contested;   /* when somebody last claimed it under a lower name; 0: nobody does */
 	uint64_t orphan;      /* since when nobody sees to it that it holds; 0: somebody does */
 	uint64_t found;       /* when FIND was last sent */
 	uint64_t other_asked; /* since when the joiner of `other` is asked; 0: not */
@@ -321,8 +323,10 @@ void entry_drop(struct node *n, struct entry *e);
 void entry_newest_conn(const struct node *n, struct member *m);
 void entry_past(struct node *n, struct arc arc, uint64_t number);
 uint64_t entry_past_number(const struct node *n, struct arc arc);
+bool entry_settled(const struct node *n, const struct entry *e);
 bool entry_serves(const struct node *n, const struct entry *e);
 bool arc_overlap(struct arc a, struct arc b);
+bool name_less(const struct view_name *a, const struct view_name *b);
 bool name_equal(const struct view_name *a, const struct view_name *b);
 bool view_names(const struct view *v, const struct member *m);
 const char *arc_text(struct arc arc, char out[24]);
@@ -361,6 +365,7 @@ void on_notify(struct node *n, const struct frame *f);
 
 /* ---- hole.c ---- */
 void hole_tick(struct node *n, uint64_t *next);
+void hole_views(struct node *n, const struct frame *f);
 void hole_answer(struct node *n, const struct frame *f);
 
 /* ---- fence.c ---- */

@@ -8,6 +8,12 @@ bool name_equal(const struct view_name *a, const struct view_name *b)
 	return a->number == b->number && a->maker == b->maker;
 }
 
+/* The order in which of two views of one arc, neither in the other's history, the lower gives way. */
+bool name_less(const struct view_name *a, const struct view_name *b)
+{
+	return a->number != b->number ? a->number < b->number : a->maker < b->maker;
+}
+
 bool arc_overlap(struct arc a, struct arc b)
 {
 	return ring_contains(a, b.hi) || ring_contains(b, a.hi);
@@ -101,12 +107,18 @@ void entry_drop(struct node *n, struct entry *e)
 	n->recheck = true;
 }
 
-/* Who needs nobody's confirmation still lets those speak first who may know better (PROTOCOL.md section 5, rule 5). */
-#define SETTLE 500
+/* Who needs nobody's confirmation still lets those speak first who may know better, and while somebody claims the arc
+ * under a lower name he is given the time to hear of it (PROTOCOL.md section 5, rule 5). */
+bool entry_settled(const struct node *n, const struct entry *e)
+{
+	if (!e->peer.memory && n->self.conn.count > 1 && n->now - n->connected_at < SETTLE)
+		return false;
+	return !e->contested || n->now - e->contested >= SETTLE;
+}
 
 bool entry_serves(const struct node *n, const struct entry *e)
 {
-	if (!e->peer.memory && n->self.conn.count > 1 && n->now - n->connected_at < SETTLE)
+	if (!entry_settled(n, e))
 		return false;
 	return e->used && e->mine && e->held && (!e->peer.memory || e->confirmed) && node_ready(n);
 }

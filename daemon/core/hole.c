@@ -56,15 +56,13 @@ static void seen_to(struct node *n, struct arc arc, uint32_t lo)
 		n->hole_near = arc.hi;
 }
 
-/* An answer to FIND about the hole behind me: from owners and guards, of views that hold and (arc) of one that may. */
-static void answer_hole(struct node *n, const struct frame *f)
+/* Views of owners and guards, told in answer to FIND or in a FIND of their own. */
+void hole_views(struct node *n, const struct frame *f)
 {
 	const struct entry *e = entry_main(n);
 
 	if (!e || !n->hole_since)
 		return;
-	if (f->arc_set)
-		seen_to(n, f->arc, e->v.arc.lo);
 	for (unsigned i = 0; i < f->view_count; i++) {
 		const struct view *v = &f->views[i];
 
@@ -139,7 +137,12 @@ static void answer_alone(struct node *n, const struct frame *f)
 
 void hole_answer(struct node *n, const struct frame *f)
 {
-	answer_hole(n, f);
+	const struct entry *e = entry_main(n);
+
+	/* Of views that hold, and (arc) of one that may. */
+	if (e && n->hole_since && f->arc_set)
+		seen_to(n, f->arc, e->v.arc.lo);
+	hole_views(n, f);
 	answer_alone(n, f);
 }
 

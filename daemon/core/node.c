@@ -162,7 +162,7 @@ static void disconnected(struct node *n)
 		take_end(n);
 	for (struct entry *e = n->entries; e < n->entries + ENTRY_MAX; e++) {
 		e->confirmed = false;
-		e->asked = e->silent = e->gone = e->doubt = e->orphan = e->found = 0;
+		e->asked = e->silent = e->gone = e->doubt = e->orphan = e->contested = e->found = 0;
 	}
 	n->notify_since = n->hole_since = n->alone_since = 0;
 	n->waiting_count = 0;

@@ -60,7 +60,7 @@ static bool later(const struct node *n, const struct view *v, const struct entry
 	if (!arc_overlap(e->v.arc, v->arc))
 		return false;
 	if (!changing(n, e))
-		return v->name.number > e->v.name.number;
+		return name_less(&e->v.name, &v->name);
 	for (unsigned i = 0; i < 2; i++)
 		if (c->base[i].name.number && arc_overlap(c->base[i].arc, v->arc) &&
 		    v->name.number > c->base[i].name.number && v->name.maker != n->self.id)
@@ -79,6 +79,8 @@ static void doubt(struct node *n, struct entry *e, uint64_t *next)
 			arc_text(e->v.arc, text), e->peer.id, n->config.recover / 1000);
 	}
 	if (n->now - e->doubt >= n->config.recover) {
+		/* Whoever had the arc meanwhile may have answered what is held here. */
+		request_drop(n, e->v.arc);
 		fence_want(n, &e->peer, "nobody has confirmed its arc in the set time");
 		return;
 	}
@@ -136,6 +138,7 @@ static void tend_orphan(struct node *n, struct entry *e, bool alone, uint64_t *n
 			arc_text(e->v.arc, text), n->config.recover / 1000);
 	}
 	if (n->now - e->orphan >= n->config.recover && n->now - n->find_echo <= FIND_ECHO && (alone || e->confirmed)) {
+		request_drop(n, e->v.arc);
 		e->held = true;
 		e->orphan = 0;
 		n->recheck = true;
@@ -247,19 +250,36 @@ void watch_back(struct node *n)
 			watch_find(n, e->v.arc, &sent);
 }
 
+/* Somebody claims it too, under a lower name: he is told until he is silent. */
+static void watch_contested(struct node *n, struct entry *e, uint64_t *next)
+{
+	if (entry_settled(n, e)) {
+		e->contested = 0;
+		n->recheck = true;
+		return;
+	}
+	if (n->now - e->found >= n->config.resend)
+		watch_find(n, e->v.arc, &e->found);
+	soonest(next, e->found + n->config.resend);
+	soonest(next, e->contested + SETTLE);
+}
+
 void watch_tick(struct node *n, uint64_t *next)
 {
 	const struct entry *own = entry_main(n);
 
 	if (!node_ready(n))
 		return;
-	if (own && !own->peer.memory && n->now - n->connected_at < 500)
-		soonest(next, n->connected_at + 500);
-	if (own && !own->peer.memory && n->now - n->connected_at < 1000 && entry_serves(n, own) && n->held_first)
+	if (own && !own->peer.memory && n->now - n->connected_at < SETTLE)
+		soonest(next, n->connected_at + SETTLE);
+	if (own && !own->peer.memory && n->now - n->connected_at < 2 * SETTLE && entry_serves(n, own) && n->held_first)
 		n->recheck = true;
-	for (struct entry *e = n->entries; e < n->entries + ENTRY_MAX; e++)
+	for (struct entry *e = n->entries; e < n->entries + ENTRY_MAX; e++) {
+		if (e->used && e->contested)
+			watch_contested(n, e, next);
 		if (e->used && e->peer.memory)
 			watch_entry(n, e, next);
+	}
 	watch_predecessor(n, next);
 	hole_tick(n, next);
 }
@@ -338,7 +358,7 @@ void on_sync(struct node *n, const struct frame *f)
 		if (!o->used || !arc_overlap(o->v.arc, v->arc))
 			continue;
 		overlap = true;
-		if (o->held && o->v.name.number > v->name.number && r.view_count < FRAME_VIEWS_MAX) {
+		if (o->held && name_less(&v->name, &o->v.name) && r.view_count < FRAME_VIEWS_MAX) {
 			later = true;
 			r.views[r.view_count++] = o->v;
 		}
@@ -425,6 +445,9 @@ void on_confirm(struct node *n, const struct frame *f)
 			for (unsigned i = 0; e->used && i < f->view_count; i++)
 				if (later(n, &f->views[i], e) && !view_names(&f->views[i], &n->self))
 					superseded(n, e, &f->views[i]);
+				else if (e->mine && arc_overlap(e->v.arc, f->views[i].arc) &&
+					 member_same(&f->views[i].owner, &f->from))
+					e->contested = n->now;
 	}
 }
 
@@ -432,7 +455,7 @@ void on_confirm(struct node *n, const struct frame *f)
 static bool give_way(struct node *n, const struct view *v)
 {
 	for (struct entry *e = n->entries; e < n->entries + ENTRY_MAX; e++)
-		if (e->used && e->mine && arc_overlap(e->v.arc, v->arc) && v->name.number > e->v.name.number &&
+		if (e->used && e->mine && arc_overlap(e->v.arc, v->arc) && name_less(&e->v.name, &v->name) &&
 		    !view_names(v, &n->self) && !changing(n, e)) {
 			superseded(n, e, v);
 			return true;
@@ -462,6 +485,7 @@ void on_find(struct node *n, const struct frame *f)
 		n->find_echo = n->now;
 	if (!f->arc_set || member_same(&f->from, &n->self))
 		return;
+	hole_views(n, f); /* what it owns, it sees to */
 	for (unsigned i = 0; i < f->view_count; i++) {
 		if (give_way(n, &f->views[i]))
 			return;
