@@ -119,6 +119,12 @@ static void tend_alone(struct node *n, uint64_t *next)
 /* An answer: somebody owns an arc in its place, or is as badly off as I am. */
 static void answer_alone(struct node *n, const struct frame *f)
 {
+	/* A view that may hold: whoever is in it will be in its place. */
+	if (n->alone_since && f->arc_set && ring_contains(f->arc, n->self.id))
+		n->alone_since = n->now;
+	else if (n->alone_since && f->arc_set &&
+		 ring_distance(f->arc.hi, n->self.id) < ring_distance(n->alone_near, n->self.id))
+		n->alone_near = f->arc.hi;
 	for (unsigned i = 0; n->alone_since && i < f->view_count; i++) {
 		const struct view *v = &f->views[i];
 
