@@ -201,7 +201,8 @@ struct node {
 	struct member self; /* conn: of the present connection, count 0 when there is none */
 	uint64_t rng;
 	uint64_t now;
-	uint64_t due; /* the last deadline asked for */
+	uint64_t fenced_at; /* when a fence of ours was last proven */
+	uint64_t due;       /* the last deadline asked for */
 
 	/* the connection */
 	struct conn next_conn;
@@ -266,12 +267,12 @@ struct node {
 	struct store *store;
 	struct held *held_first, **held_last;
 	size_t held_bytes;
-	bool recheck;        /* ownership may have changed: look at what is held */
-	bool refused;        /* the id is somebody else's now: nothing is left but to merge the records
+	bool recheck;       /* ownership may have changed: look at what is held */
+	bool refused;       /* the id is somebody else's now: nothing is left but to merge the records
 		       * (section 8) and go */
-	uint64_t refused_at; /* when it was, or when somebody last took records of ours */
-	bool stash;          /* records may lie here that belong to others */
-	size_t merging;      /* records of the last burst that are not answered */
+	uint64_t merged_at; /* when somebody last took records of ours, or we began to wait for it */
+	bool stash;         /* records may lie here that belong to others */
+	size_t merging;     /* records of the last burst that are not answered */
 	uint64_t stash_at;
 
 	/* life */

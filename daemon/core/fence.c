@@ -91,7 +91,7 @@ void fence_trip(struct node *n, uint64_t seq)
 	for (struct fence *f = n->fences; f < n->fences + FENCE_MAX; f++)
 		if (f->state == FENCE_TRIP && f->seq <= seq) {
 			f->state = FENCE_DONE;
-			f->when = n->now;
+			f->when = n->fenced_at = n->now;
 		}
 }
 

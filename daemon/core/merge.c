@@ -65,7 +65,7 @@ static size_t offer(struct node *n)
 
 void merge_tick(struct node *n, uint64_t *next)
 {
-	if (!n->stash || !node_ready(n) || (!entry_main(n) && !n->refused))
+	if (!n->stash || !node_ready(n) || (!entry_main(n) && !n->refused && !n->stopping))
 		return;
 	if (n->now < n->stash_at) {
 		soonest(next, n->stash_at);
@@ -117,7 +117,7 @@ void on_merged(struct node *n, const struct frame *f)
 	for (size_t i = 0; i < f->id_count; i++)
 		if (n->stash && !at_home(n, f->ids[i]))
 			store_remove(n->store, f->ids[i]);
-	n->refused_at = n->now;
+	n->merged_at = n->now;
 	/* The next ones when all of these are answered; else when the time has come. */
 	n->merging = n->merging > f->id_count ? n->merging - f->id_count : 0;
 	if (n->stash && !n->merging)

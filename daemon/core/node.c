@@ -350,6 +350,7 @@ static void stop(struct node *n)
 	if (n->stopping)
 		return;
 	n->stopping = true;
+	n->merged_at = n->now;
 	n->retry_at = 0;
 	out_log(n, 6, "asked to stop -> leaving");
 }

@@ -225,8 +225,10 @@ static void waiting_add(struct node *n, const struct member *m)
 static bool free_to_give(struct node *n, uint32_t id)
 {
 	struct entry *e = entry_main(n);
+	/* Who leaves admits nobody, unless it is the last: then the newcomer is who takes its records. */
+	bool staying = !n->stopping || (e && e->v.arc.lo == n->self.id && store_count(n->store));
 
-	return e && entry_serves(n, e) && id != n->self.id && ring_contains(e->v.arc, id) && !n->stopping &&
+	return e && entry_serves(n, e) && id != n->self.id && ring_contains(e->v.arc, id) && staying &&
 	       !n->change.kind && !n->give.phase && !n->take.phase && n->now >= n->retry_at && n->been_active &&
 	       !reference_busy(n);
 }
@@ -331,7 +333,7 @@ void on_refuse(struct node *n, const struct frame *f)
 		take_refuse(n);
 	/* Records that lie here go to their owners first. */
 	n->refused = true;
-	n->refused_at = n->now;
+	n->merged_at = n->now;
 }
 
 void seek_refused(struct node *n, uint64_t *next)
@@ -340,7 +342,7 @@ void seek_refused(struct node *n, uint64_t *next)
 		return;
 	if (n->stash && n->been_active) {
 		/* Nobody takes them: the ring may be gone, and with it whoever had the id. */
-		if (node_ready(n) && n->now - n->refused_at >= n->config.recover) {
+		if (node_ready(n) && n->now - n->merged_at >= n->config.recover) {
 			out_log(n, 4, "nobody takes the %zu records that lie here -> asking to be admitted again",
 				store_count(n->store));
 			n->refused = false;

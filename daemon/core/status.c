@@ -135,5 +135,6 @@ void on_leave_request(struct node *n, const struct frame *f)
 	if (r.reason == REASON_LEAVING && !n->stopping) {
 		out_log(n, 6, "asked to leave");
 		n->stopping = true;
+		n->merged_at = n->now;
 	}
 }

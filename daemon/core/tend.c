@@ -148,6 +148,21 @@ static bool named_anywhere(const struct node *n)
 	return false;
 }
 
+/* Records that lie here for others go to them first, if anybody takes them. */
+static bool merges_first(struct node *n, uint64_t *next)
+{
+	if (!n->stash || !n->been_active || !store_count(n->store))
+		return false;
+	if (n->now - n->merged_at >= n->config.recover) {
+		out_log(n, 4, "nobody takes the %zu records that lie here for others: they are gone with this node",
+			store_count(n->store));
+		n->stash = false;
+		return false;
+	}
+	soonest(next, n->merged_at + n->config.recover);
+	return true;
+}
+
 static void tend_leaving(struct node *n, uint64_t *next)
 {
 	struct entry *e = entry_main(n);
@@ -155,7 +170,7 @@ static void tend_leaving(struct node *n, uint64_t *next)
 	if (n->exiting)
 		return;
 	if (!named_anywhere(n)) {
-		if (reference_quit(n))
+		if (reference_quit(n) || merges_first(n, next))
 			return;
 		if (n->take.phase || n->give.phase)
 			take_end(n);
@@ -182,6 +197,11 @@ static void tend_leaving(struct node *n, uint64_t *next)
 		n->left_successor = e->peer.id;
 		give_begin(n, &e->peer, e->v.arc, true);
 	} else if (e->v.arc.lo == n->self.id) {
+		/* Whom we have fenced may be there, and is back in a moment. */
+		if (store_count(n->store) && n->fenced_at && n->now - n->fenced_at < 2 * (uint64_t)n->config.grace) {
+			soonest(next, n->fenced_at + 2 * (uint64_t)n->config.grace);
+			return;
+		}
 		if (store_count(n->store))
 			out_log(n, 4, "the last node leaves: %zu records are gone with it", store_count(n->store));
 		founder_clear(n);
