@@ -223,7 +223,7 @@ void take_held(struct node *n)
 
 	if (!e) {
 		/* HOLDS again: the giver has missed our ACTIVE. */
-		for (e = n->entries; e < n->entries + ENTRY_MAX; e++)
+		for (e = n->entries; e < n->entry_end; e++)
 			if (e->used && e->mine && e->held)
 				take_say_active(n, e);
 		return;
