@@ -50,6 +50,8 @@ static enum node_state state_now(struct node *n)
 		return NODE_LEAVING;
 	if (!own)
 		return node_ready(n) ? NODE_JOINING : NODE_CONNECTING;
+	/* Amid a change begun on an earlier connection nobody has confirmed it on this one. */
+	suspect |= n->change.kind && n->change.conn != n->self.conn.count;
 	return suspect || !node_ready(n) ? NODE_SUSPECT : NODE_ACTIVE;
 }
 
