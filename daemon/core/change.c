@@ -262,6 +262,15 @@ void change_begin(struct node *n, enum change_kind kind, const struct entry *a, 
 	attempt(n);
 }
 
+/* The parties to a change are asked by the change itself. */
+bool change_makes(const struct node *n, const struct entry *e)
+{
+	for (unsigned i = 0; n->change.kind && i < n->change.made_count; i++)
+		if (name_equal(&n->change.made[i].name, &e->v.name))
+			return true;
+	return false;
+}
+
 /* A party is fenced, or has said that it never stored: the next attempt does without it. */
 void change_out(struct node *n, const struct member *m, const char *why)
 {
@@ -346,7 +355,7 @@ static bool doubted(struct node *n, uint64_t *next)
 	if (n->now - c->found >= 1000)
 		for (unsigned i = 0; i < 2; i++)
 			if (c->base[i].name.number)
-				watch_find(n, c->base[i].arc, &c->found);
+				find_ask(n, c->base[i].arc, &c->found);
 	soonest(next, c->found + 1000);
 	return true;
 }

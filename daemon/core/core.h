@@ -5,7 +5,8 @@
  * entry.c    the views this node is named in: own arcs, guarded arcs
  * change.c   making a view, and having it stored (PROTOCOL.md section 5)
  * view.c     storing what others make; HOLDS
- * watch.c    who is silent, who is gone; SYNC, CONFIRM, FIND, NOTIFY
+ * watch.c    who is silent, who is gone; SYNC, CONFIRM, NOTIFY
+ * find.c     asking everybody, and what follows from who knows better
  * hole.c     arcs that nobody owns
  * fence.c    fences and the round trip behind them
  * tend.c     what to change next: takeover, merge, new backup, giving, leaving
@@ -342,6 +343,7 @@ void change_begin(struct node *n, enum change_kind kind, const struct entry *a, 
 void change_out(struct node *n, const struct member *m, const char *why);
 void change_undo(struct node *n);
 void change_ends(struct node *n, const struct view *by);
+bool change_makes(const struct node *n, const struct entry *e); /* is it of the change under way? */
 void change_holds(struct node *n);
 void change_tick(struct node *n, uint64_t *next);
 void change_resume(struct node *n); /* after a reconnection: everything is to be said again */
@@ -356,11 +358,19 @@ void on_holds(struct node *n, const struct frame *f);
 
 /* ---- watch.c ---- */
 void watch_tick(struct node *n, uint64_t *next);
-void watch_back(struct node *n);
-void watch_find(struct node *n, struct arc arc, uint64_t *sent);
 void watch_statuses(struct node *n);
+void watch_say_holds(struct node *n, const struct entry *e, const struct member *to);
 void on_sync(struct node *n, const struct frame *f);
 void on_confirm(struct node *n, const struct frame *f);
+
+/* ---- find.c ---- */
+void find_ask(struct node *n, struct arc arc, uint64_t *sent);
+void find_back(struct node *n); /* on a new connection */
+bool find_later(const struct node *n, const struct view *v, const struct entry *e);
+void find_superseded(struct node *n, struct entry *e, const struct view *by);
+void find_doubt(struct node *n, struct entry *e, uint64_t *next);
+void find_orphan(struct node *n, struct entry *e, bool alone, uint64_t *next);
+void find_contested(struct node *n, struct entry *e, uint64_t *next);
 void on_find(struct node *n, const struct frame *f);
 void on_notify(struct node *n, const struct frame *f);
 

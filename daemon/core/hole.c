@@ -19,7 +19,7 @@ static void tend_hole(struct node *n, uint64_t *next)
 	hole = (struct arc){n->hole_near, e->v.arc.lo};
 	if (n->now - n->hole_since < n->config.recover) {
 		if (!n->hole_sent || n->now - n->hole_sent >= 1000)
-			watch_find(n, hole, &n->hole_sent);
+			find_ask(n, hole, &n->hole_sent);
 		soonest(next, n->hole_sent + 1000);
 		return;
 	}
@@ -98,7 +98,7 @@ static void tend_alone(struct node *n, uint64_t *next)
 	}
 	if (n->now - n->alone_since < n->config.recover) {
 		if (!n->alone_sent || n->now - n->alone_sent >= 1000)
-			watch_find(n, (struct arc){n->self.id, n->self.id}, &n->alone_sent);
+			find_ask(n, (struct arc){n->self.id, n->self.id}, &n->alone_sent);
 		soonest(next, n->alone_sent + 1000);
 		return;
 	}

@@ -178,7 +178,7 @@ void node_tripped(struct node *n)
 	n->tripped = true;
 	n->proving = false;
 	if (n->self.conn.count > 1)
-		watch_back(n);
+		find_back(n);
 	if (n->seek.active)
 		n->seek.next = n->now;
 	if (entry_main(n))
@@ -463,47 +463,4 @@ void node_step(struct node *n, const struct event *ev, struct update *update)
 	update->count = n->effect_count;
 	update->deadline = next <= n->now ? n->now + 1 : next;
 	n->due = update->deadline;
-}
-
-/* ---- what the world may see ---- */
-
-enum node_state node_get_state(const struct node *n)
-{
-	return n->state;
-}
-
-bool node_serves(const struct node *n, uint32_t id)
-{
-	const struct entry *e = entry_own((struct node *)n, id);
-
-	return e && entry_serves(n, e) && !give_holds(n, id) && !take_holds(n, id);
-}
-
-size_t node_record_count(const struct node *n)
-{
-	return store_count(n->store);
-}
-
-const uint8_t *node_record(const struct node *n, uint32_t id, size_t *len)
-{
-	struct store_item item;
-
-	if (!store_get(n->store, id, &item))
-		return NULL;
-	*len = item.len;
-	return item.value;
-}
-
-struct ring_id node_get_ring(const struct node *n)
-{
-	return n->ring;
-}
-
-bool node_get_arc(const struct node *n, struct arc *arc)
-{
-	const struct entry *e = entry_main((struct node *)n);
-
-	if (e)
-		*arc = e->v.arc;
-	return e != NULL;
 }

@@ -257,7 +257,7 @@ bool reference_ack_join(struct node *n, const struct reference_ack_join *a)
 		r->ack[a->side] = a->src;
 		if (r->acked[0] && r->acked[1] && !r->asked_since) {
 			/* Before believing it, ask whether one of ours owns the position. */
-			watch_find(n, (struct arc){n->self.id - 1, n->self.id}, &r->asked_since);
+			find_ask(n, (struct arc){n->self.id - 1, n->self.id}, &r->asked_since);
 		}
 		return true;
 	}

@@ -140,3 +140,46 @@ void on_leave_request(struct node *n, const struct frame *f)
 		n->merged_at = n->now;
 	}
 }
+
+/* ---- what judges and tests may see ---- */
+
+enum node_state node_get_state(const struct node *n)
+{
+	return n->state;
+}
+
+bool node_serves(const struct node *n, uint32_t id)
+{
+	const struct entry *e = entry_own((struct node *)n, id);
+
+	return e && entry_serves(n, e) && !give_holds(n, id) && !take_holds(n, id);
+}
+
+size_t node_record_count(const struct node *n)
+{
+	return store_count(n->store);
+}
+
+const uint8_t *node_record(const struct node *n, uint32_t id, size_t *len)
+{
+	struct store_item item;
+
+	if (!store_get(n->store, id, &item))
+		return NULL;
+	*len = item.len;
+	return item.value;
+}
+
+struct ring_id node_get_ring(const struct node *n)
+{
+	return n->ring;
+}
+
+bool node_get_arc(const struct node *n, struct arc *arc)
+{
+	const struct entry *e = entry_main((struct node *)n);
+
+	if (e)
+		*arc = e->v.arc;
+	return e != NULL;
+}

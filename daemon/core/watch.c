@@ -18,76 +18,13 @@ static void send_sync(struct node *n, struct entry *e)
 		e->silent = n->now;
 }
 
-static void send_holds(struct node *n, const struct entry *e, const struct member *to)
+void watch_say_holds(struct node *n, const struct entry *e, const struct member *to)
 {
 	struct frame f;
 
 	frame_start(n, &f, FRAME_HOLDS);
 	f.views[f.view_count++] = e->v;
 	frame_to(n, &f, to);
-}
-
-/* Asks everybody about an arc, and tells what is owned here. */
-void watch_find(struct node *n, struct arc arc, uint64_t *sent)
-{
-	struct frame f;
-
-	frame_start(n, &f, FRAME_FIND);
-	f.arc = arc;
-	f.arc_set = true;
-	for (const struct entry *e = n->entries; e < n->entry_end && f.view_count < FRAME_VIEWS_MAX; e++)
-		if (e->used && e->mine && e->held)
-			f.views[f.view_count++] = e->v;
-	frame_send(n, &f, TOPIC_RING, 0);
-	*sent = n->now;
-}
-
-/* The parties to a change are asked by the change itself. */
-static bool changing(const struct node *n, const struct entry *e)
-{
-	for (unsigned i = 0; n->change.kind && i < n->change.made_count; i++)
-		if (name_equal(&n->change.made[i].name, &e->v.name))
-			return true;
-	return false;
-}
-
-/* Does v come after e, as far as names can tell?  A view of a change that does not hold yet is worth what it is made
- * from: whoever took the base over meanwhile has counted on from there. */
-static bool later(const struct node *n, const struct view *v, const struct entry *e)
-{
-	const struct change *c = &n->change;
-
-	if (!arc_overlap(e->v.arc, v->arc))
-		return false;
-	if (!changing(n, e))
-		return name_less(&e->v.name, &v->name);
-	for (unsigned i = 0; i < 2; i++)
-		if (c->base[i].name.number && arc_overlap(c->base[i].arc, v->arc) &&
-		    v->name.number > c->base[i].name.number && v->name.maker != n->self.id)
-			return true;
-	return false;
-}
-
-/* Not confirmed and no answer: ask everybody, and after the set time go on as if confirmed. */
-static void doubt(struct node *n, struct entry *e, uint64_t *next)
-{
-	char text[24];
-
-	if (!e->doubt) {
-		e->doubt = n->now;
-		out_log(n, 4, "arc %s: node %08x does not confirm it -> asking everybody for %u s",
-			arc_text(e->v.arc, text), e->peer.id, n->config.recover / 1000);
-	}
-	if (n->now - e->doubt >= n->config.recover) {
-		/* Whoever had the arc meanwhile may have answered what is held here. */
-		request_drop(n, e->v.arc);
-		fence_want(n, &e->peer, "nobody has confirmed its arc in the set time");
-		return;
-	}
-	if (n->now - e->found >= 1000)
-		watch_find(n, e->v.arc, &e->found);
-	soonest(next, e->found + 1000);
-	soonest(next, e->doubt + n->config.recover);
 }
 
 /* Amid a split whose maker is fenced: the joiner's word decides, or its fence. */
@@ -126,30 +63,6 @@ static void resolve(struct node *n, struct entry *e, uint64_t *next)
 	soonest(next, e->found + n->config.resend);
 }
 
-/* Mine, not known to hold, and its maker has given up or forgotten it: whoever knows better is asked; after the set time
- * it holds if my backup has it as well, or is out. */
-static void tend_orphan(struct node *n, struct entry *e, bool alone, uint64_t *next)
-{
-	char text[24];
-
-	if (!e->orphan) {
-		e->orphan = n->now;
-		out_log(n, 4, "arc %s: nobody says whether its view holds -> asking everybody for %u s",
-			arc_text(e->v.arc, text), n->config.recover / 1000);
-	}
-	if (n->now - e->orphan >= n->config.recover && n->now - n->find_echo <= FIND_ECHO && (alone || e->confirmed)) {
-		request_drop(n, e->v.arc);
-		e->held = true;
-		e->orphan = 0;
-		n->recheck = true;
-		send_holds(n, e, &e->peer);
-		return;
-	}
-	if (n->now - e->found >= 1000)
-		watch_find(n, e->v.arc, &e->found);
-	soonest(next, e->found + 1000);
-}
-
 static bool suspicious(const struct node *n, const struct entry *e, uint64_t *next)
 {
 	/* The backup waits a little longer than the owner: of two that suspect each other one should win. */
@@ -175,19 +88,19 @@ static void watch_entry(struct node *n, struct entry *e, uint64_t *next)
 	bool asking = !e->held || !e->confirmed || e->gone || e->silent || n->now - e->heard >= ping;
 	/* Who has been silent for long is asked less often. */
 	uint64_t pause = e->silent && n->now - e->silent > 2000 ? 1000 : n->config.resend;
-	bool orphan = e->mine && !e->held && !changing(n, e) && n->take.phase != TAKE_STORED;
+	bool orphan = e->mine && !e->held && !change_makes(n, e) && n->take.phase != TAKE_STORED;
 
 	if (e->absent || fence_done(n, &e->peer)) {
 		if (!e->held && !e->mine)
 			resolve(n, e, next);
 		else if (orphan)
-			tend_orphan(n, e, true, next);
+			find_orphan(n, e, true, next);
 		return;
 	}
-	if (changing(n, e))
+	if (change_makes(n, e))
 		return;
 	if (orphan)
-		tend_orphan(n, e, false, next);
+		find_orphan(n, e, false, next);
 	if (!asking) {
 		soonest(next, e->heard + ping);
 		return;
@@ -202,7 +115,7 @@ static void watch_entry(struct node *n, struct entry *e, uint64_t *next)
 	if (e->confirmed)
 		fence_want(n, &e->peer, e->gone ? "did not come back" : "does not answer");
 	else
-		doubt(n, e, next);
+		find_doubt(n, e, next);
 }
 
 /* The node my arc begins at should name me as its backup. */
@@ -240,30 +153,6 @@ static void watch_predecessor(struct node *n, uint64_t *next)
 	soonest(next, n->notify_at);
 }
 
-/* Back on a new connection: whoever knows better about an arc of ours hears of it at once. */
-void watch_back(struct node *n)
-{
-	uint64_t sent;
-
-	for (const struct entry *e = n->entries; e < n->entry_end; e++)
-		if (e->used && e->mine && e->held)
-			watch_find(n, e->v.arc, &sent);
-}
-
-/* Somebody claims it too, under a lower name: he is told until he is silent. */
-static void watch_contested(struct node *n, struct entry *e, uint64_t *next)
-{
-	if (entry_settled(n, e)) {
-		e->contested = 0;
-		n->recheck = true;
-		return;
-	}
-	if (n->now - e->found >= n->config.resend)
-		watch_find(n, e->v.arc, &e->found);
-	soonest(next, e->found + n->config.resend);
-	soonest(next, e->contested + SETTLE);
-}
-
 void watch_tick(struct node *n, uint64_t *next)
 {
 	const struct entry *own = entry_main(n);
@@ -276,7 +165,7 @@ void watch_tick(struct node *n, uint64_t *next)
 		n->recheck = true;
 	for (struct entry *e = n->entries; e < n->entry_end; e++) {
 		if (e->used && e->contested)
-			watch_contested(n, e, next);
+			find_contested(n, e, next);
 		if (e->used && e->peer.memory)
 			watch_entry(n, e, next);
 	}
@@ -351,7 +240,7 @@ void on_sync(struct node *n, const struct frame *f)
 		r.views[r.view_count++] = e->v;
 		frame_to(n, &r, &f->from);
 		if (e->held && !f->flag)
-			send_holds(n, e, &f->from);
+			watch_say_holds(n, e, &f->from);
 		return;
 	}
 	for (const struct entry *o = n->entries; o < n->entry_end; o++) {
@@ -378,21 +267,6 @@ void on_sync(struct node *n, const struct frame *f)
 		r.reason = REASON_ABSENT;
 	}
 	frame_to(n, &r, &f->from);
-}
-
-static void superseded(struct node *n, struct entry *e, const struct view *by)
-{
-	char text[24];
-
-	if (by->name.number > n->number)
-		n->number = by->name.number;
-	if (e->mine) {
-		node_give_up(n, "a later view of the arc stands without this node");
-		return;
-	}
-	out_log(n, 6, "arc %s: view %llx stands -> no longer guarded here", arc_text(e->v.arc, text),
-		(unsigned long long)by->name.number);
-	entry_drop(n, e);
 }
 
 /* The joiner of an unheld split has spoken: has it stored its view, or will it never? */
@@ -434,7 +308,7 @@ void on_confirm(struct node *n, const struct frame *f)
 		e->doubt = 0;
 		n->recheck = true;
 	} else if (f->reason == REASON_ABSENT && e) {
-		if ((e->held || !e->mine) && !changing(n, e) && !e->absent) {
+		if ((e->held || !e->mine) && !change_makes(n, e) && !e->absent) {
 			e->absent = true;
 			out_log(n, 4, "node %08x: holds no view of the arc any more -> left out", f->from.id);
 		}
@@ -443,91 +317,10 @@ void on_confirm(struct node *n, const struct frame *f)
 	} else {
 		for (e = n->entries; e < n->entry_end; e++)
 			for (unsigned i = 0; e->used && i < f->view_count; i++)
-				if (later(n, &f->views[i], e) && !view_names(&f->views[i], &n->self))
-					superseded(n, e, &f->views[i]);
+				if (find_later(n, &f->views[i], e) && !view_names(&f->views[i], &n->self))
+					find_superseded(n, e, &f->views[i]);
 				else if (e->mine && arc_overlap(e->v.arc, f->views[i].arc) &&
 					 member_same(&f->views[i].owner, &f->from))
 					e->contested = n->now;
 	}
-}
-
-/* Two views of one arc, neither in the other's history: the lower gives way, wherever it hears of the higher. */
-static bool give_way(struct node *n, const struct view *v)
-{
-	for (struct entry *e = n->entries; e < n->entry_end; e++)
-		if (e->used && e->mine && arc_overlap(e->v.arc, v->arc) && name_less(&e->v.name, &v->name) &&
-		    !view_names(v, &n->self) && !changing(n, e)) {
-			superseded(n, e, v);
-			return true;
-		}
-	return false;
-}
-
-/* The owner behind an arc of ours that is not in its place may have it.  Where nobody is in his place, who leaves gives
- * to who stays, and else the higher to the lower, until somebody has all. */
-static void note_heir(struct node *n, const struct view *v, const struct member *from)
-{
-	bool may = v->arc.hi == from->id || (!entry_main(n) && (n->stopping || from->id < n->self.id));
-
-	for (const struct entry *e = n->entries; may && e < n->entry_end; e++)
-		if (e->used && e->mine && e->held && e->v.arc.hi != n->self.id && e->v.arc.hi == v->arc.lo &&
-		    member_same(&v->owner, from)) {
-			n->heir = *from;
-			n->heir_lo = e->v.arc.hi;
-		}
-}
-
-void on_find(struct node *n, const struct frame *f)
-{
-	struct frame r;
-
-	if (member_same(&f->from, &n->self) && conn_equal(&f->from.conn, &n->self.conn))
-		n->find_echo = n->now;
-	if (!f->arc_set || member_same(&f->from, &n->self))
-		return;
-	hole_views(n, f); /* what it owns, it sees to */
-	for (unsigned i = 0; i < f->view_count; i++) {
-		if (give_way(n, &f->views[i]))
-			return;
-		note_heir(n, &f->views[i], &f->from);
-	}
-	frame_start(n, &r, FRAME_CONFIRM);
-	r.seq = n->number; /* a new line of views is to begin above all that went before */
-	for (const struct entry *e = n->entries; e < n->entry_end; e++)
-		if (e->used && e->held && r.view_count < FRAME_VIEWS_MAX - 1 && arc_overlap(e->v.arc, f->arc))
-			r.views[r.view_count++] = e->v;
-	/* What is ours elsewhere shows how far a hole reaches: arcs that are not in their place too. */
-	for (const struct entry *e = n->entries; e < n->entry_end; e++)
-		if (e->used && e->mine && e->held && r.view_count < FRAME_VIEWS_MAX && !arc_overlap(e->v.arc, f->arc))
-			r.views[r.view_count++] = e->v;
-	/* Not known to hold, and yet seen to: no hole. */
-	for (const struct entry *e = n->entries; e < n->entry_end; e++)
-		if (e->used && !e->held && arc_overlap(e->v.arc, f->arc)) {
-			r.arc = e->v.arc;
-			r.arc_set = true;
-		}
-	if (r.view_count || r.arc_set)
-		frame_to(n, &r, &f->from);
-}
-
-void on_notify(struct node *n, const struct frame *f)
-{
-	struct frame r;
-
-	if (!f->view_count || f->views[0].arc.lo != n->self.id || !member_same(&f->views[0].owner, &f->from) ||
-	    member_same(&f->from, &n->self))
-		return;
-	if (give_way(n, &f->views[0]) || !entry_main(n))
-		return;
-	if ((f->views[0].name.number >= n->candidate_number || n->now - n->candidate_at > 5000 ||
-	     member_same(&n->candidate, &f->from))) {
-		n->candidate = f->from;
-		n->candidate_at = n->now;
-		n->candidate_number = f->views[0].name.number;
-	}
-	frame_start(n, &r, FRAME_CONFIRM);
-	/* It is heard, no more: only who guards a view confirms it. */
-	r.arc = entry_main(n)->v.arc;
-	r.arc_set = true;
-	frame_to(n, &r, &f->from);
 }
