@@ -114,11 +114,12 @@ static bool copy_died(const struct world *w, const struct served *last, uint64_t
 {
 	const struct proc *p = w->procs[last->proc];
 	const struct link *l = &w->links[last->link];
-
+	bool cut =
+		(l->state == LINK_DEAD && !l->clean) || w->now >= l->out_drop; /* also if the broker has not noticed */
 	bool gave_up = !w->swarm.gentle && p->alive && (p->state == NODE_JOINING || p->state == NODE_CONNECTING);
 
 	*died = l->state == LINK_DEAD ? l->closed : w->place;
-	return p->killed || p->lonely_exit || gave_up || (l->state == LINK_DEAD && !l->clean);
+	return p->killed || p->lonely_exit || gave_up || cut;
 }
 
 static bool same_ring(const struct ring_id *a, const struct ring_id *b)
@@ -146,6 +147,7 @@ static void served_by(struct world *w, unsigned key, const struct proc *p)
 		      apart ? ", or is another ring's" : "");
 	} else if (last->proc != NONE) {
 		w->stats[STAT_HANDOVERS]++;
+		trace(w, "judge   key %08x is served by %s", w->keys[key], p->label);
 	}
 	*last = (struct served){.proc = p->index, .link = p->link, .ring = ring};
 }
