@@ -138,7 +138,7 @@ static void store_own(struct node *n)
 	struct change *c = &n->change;
 
 	for (unsigned i = 0; i < c->made_count; i++)
-		for (struct entry *e = n->entries; e < n->entries + ENTRY_MAX; e++)
+		for (struct entry *e = n->entries; e < n->entry_end; e++)
 			if (e->used && arc_overlap(e->v.arc, c->made[i].arc))
 				entry_drop(n, e);
 	for (unsigned i = 0; i < c->made_count; i++) {
@@ -246,7 +246,7 @@ void change_begin(struct node *n, enum change_kind kind, const struct entry *a, 
 	if (backup)
 		c->backup = *backup;
 	/* The newest connections known, and whoever is out already. */
-	for (const struct entry *e = n->entries; e < n->entries + ENTRY_MAX; e++) {
+	for (const struct entry *e = n->entries; e < n->entry_end; e++) {
 		if (!e->used || !e->peer.memory || (e != a && e != b))
 			continue;
 		party_add(n, &e->peer);
@@ -354,7 +354,7 @@ void on_stored(struct node *n, const struct frame *f)
 		return;
 	p->m.conn = f->from.conn;
 	p->stored = true;
-	for (struct entry *e = n->entries; e < n->entries + ENTRY_MAX; e++)
+	for (struct entry *e = n->entries; e < n->entry_end; e++)
 		for (unsigned i = 0; e->used && i < c->made_count; i++)
 			if (member_same(&e->peer, &f->from) && name_equal(&e->v.name, &c->made[i].name))
 				e->confirmed = true;

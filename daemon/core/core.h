@@ -213,7 +213,7 @@ struct node {
 	struct member seen_by;
 	uint64_t repair_at; /* the register is to be set right then; NEVER */
 	struct seek seek;
-	struct entry entries[ENTRY_MAX];
+	struct entry entries[ENTRY_MAX], *entry_end; /* no used one from there on: mostly there are two */
 	struct change change;
 	struct give give;
 	struct take take;

@@ -26,7 +26,7 @@ const char *arc_text(struct arc arc, char out[24])
 
 struct entry *entry_own(struct node *n, uint32_t id)
 {
-	for (struct entry *e = n->entries; e < n->entries + ENTRY_MAX; e++)
+	for (struct entry *e = n->entries; e < n->entry_end; e++)
 		if (e->used && e->mine && ring_contains(e->v.arc, id))
 			return e;
 	return NULL;
@@ -34,7 +34,7 @@ struct entry *entry_own(struct node *n, uint32_t id)
 
 struct entry *entry_main(struct node *n)
 {
-	for (struct entry *e = n->entries; e < n->entries + ENTRY_MAX; e++)
+	for (struct entry *e = n->entries; e < n->entry_end; e++)
 		if (e->used && e->mine && e->v.arc.hi == n->self.id)
 			return e;
 	return NULL;
@@ -42,7 +42,7 @@ struct entry *entry_main(struct node *n)
 
 struct entry *entry_named(struct node *n, const struct view_name *name)
 {
-	for (struct entry *e = n->entries; e < n->entries + ENTRY_MAX; e++)
+	for (struct entry *e = n->entries; e < n->entry_end; e++)
 		if (e->used && name_equal(&e->v.name, name))
 			return e;
 	return NULL;
@@ -51,7 +51,7 @@ struct entry *entry_named(struct node *n, const struct view_name *name)
 /* The newest connection we know of a member, whichever view told us. */
 void entry_newest_conn(const struct node *n, struct member *m)
 {
-	for (const struct entry *e = n->entries; e < n->entries + ENTRY_MAX; e++)
+	for (const struct entry *e = n->entries; e < n->entry_end; e++)
 		if (e->used && member_same(&e->peer, m) && e->peer.conn.count > m->conn.count)
 			m->conn = e->peer.conn;
 }
@@ -60,7 +60,7 @@ struct entry *entry_add(struct node *n, const struct view *v, bool held)
 {
 	struct entry *e = n->entries;
 
-	while (e < n->entries + ENTRY_MAX && e->used)
+	while (e < n->entry_end && e->used)
 		e++;
 	if (e == n->entries + ENTRY_MAX) {
 		out_log(n, 3, "more than %d views: one more is refused", ENTRY_MAX);
@@ -71,6 +71,8 @@ struct entry *entry_add(struct node *n, const struct view *v, bool held)
 	if (e->peer.memory)
 		entry_newest_conn(n, &e->peer);
 	e->used = true;
+	if (e == n->entry_end)
+		n->entry_end++;
 	if (v->name.number > n->number)
 		n->number = v->name.number;
 	n->recheck = true;
@@ -98,6 +100,8 @@ void entry_drop(struct node *n, struct entry *e)
 	if (e->sealed)
 		n->stash = true; /* a copy whose taker never said ACTIVE: merged, or found to be older */
 	e->used = false;
+	while (n->entry_end > n->entries && !n->entry_end[-1].used)
+		n->entry_end--;
 	n->recheck = true;
 }
 
@@ -132,7 +136,7 @@ static void heard_elsewhere(struct node *n, const struct member *from)
 void entry_heard(struct node *n, const struct member *from)
 {
 	heard_elsewhere(n, from);
-	for (struct entry *e = n->entries; e < n->entries + ENTRY_MAX; e++) {
+	for (struct entry *e = n->entries; e < n->entry_end; e++) {
 		if (!e->used || !member_same(&e->peer, from) || from->conn.count < e->peer.conn.count)
 			continue;
 		if (from->conn.count > e->peer.conn.count) {
@@ -149,7 +153,7 @@ void entry_heard(struct node *n, const struct member *from)
 
 void entry_gone(struct node *n, const struct member *who)
 {
-	for (struct entry *e = n->entries; e < n->entries + ENTRY_MAX; e++) {
+	for (struct entry *e = n->entries; e < n->entry_end; e++) {
 		if (!e->used || e->gone || !member_same(&e->peer, who) || !conn_equal(&e->peer.conn, &who->conn))
 			continue;
 		e->gone = n->now;
@@ -163,7 +167,7 @@ void node_give_up(struct node *n, const char *why)
 {
 	out_log(n, 4, "giving up every view: %s -> joining again with %zu records, to be merged", why,
 		store_count(n->store));
-	for (struct entry *e = n->entries; e < n->entries + ENTRY_MAX; e++)
+	for (struct entry *e = n->entries; e < n->entry_end; e++)
 		if (e->used)
 			entry_drop(n, e);
 	n->change.kind = CHANGE_NONE;

@@ -19,7 +19,7 @@ static void publish_found(struct node *n, const struct ring_id *ring)
 
 static bool has_views(const struct node *n)
 {
-	for (const struct entry *e = n->entries; e < n->entries + ENTRY_MAX; e++)
+	for (const struct entry *e = n->entries; e < n->entry_end; e++)
 		if (e->used)
 			return true;
 	return false;

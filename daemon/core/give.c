@@ -232,7 +232,7 @@ void give_tick(struct node *n, uint64_t *next)
 	if (g->phase == GIVE_SEALED) {
 		struct entry *e = NULL;
 
-		for (struct entry *i = n->entries; i < n->entries + ENTRY_MAX; i++)
+		for (struct entry *i = n->entries; i < n->entry_end; i++)
 			if (i->used && i->sealed)
 				e = i;
 		if (!e) {
@@ -369,7 +369,7 @@ void on_active(struct node *n, const struct frame *f)
 	/* Everybody has stored, as the taker knows who asked our backup itself while we were away. */
 	if (n->give.phase == GIVE_GRANTED && n->change.kind == CHANGE_GIVE)
 		change_holds(n);
-	for (struct entry *e = n->entries; e < n->entries + ENTRY_MAX; e++)
+	for (struct entry *e = n->entries; e < n->entry_end; e++)
 		if (e->used && e->sealed && member_same(&e->peer, &f->from)) {
 			e->sealed = false;
 			e->held = true;

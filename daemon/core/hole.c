@@ -39,7 +39,7 @@ static void tend_hole(struct node *n, uint64_t *next)
 	fence_drop(n, &n->hole_member);
 	n->hole_member.memory = 0;
 	n->hole_since = n->notify_since = 0;
-	for (const struct entry *o = n->entries; o < n->entries + ENTRY_MAX; o++)
+	for (const struct entry *o = n->entries; o < n->entry_end; o++)
 		if (o->used && o->mine && ring_distance(o->v.arc.hi, e->v.arc.lo) < ring_distance(hole.lo, e->v.arc.lo))
 			hole.lo = o->v.arc.hi;
 	/* Of the views that were there nothing is known: leap over any number they can have had. */
@@ -81,7 +81,7 @@ static void tend_alone(struct node *n, uint64_t *next)
 	char text[24];
 	struct arc arc;
 
-	for (const struct entry *e = n->entries; e < n->entries + ENTRY_MAX; e++)
+	for (const struct entry *e = n->entries; e < n->entry_end; e++)
 		if (e->used && e->mine &&
 		    (!near || ring_distance(e->v.arc.hi, n->self.id) < ring_distance(near->v.arc.hi, n->self.id)))
 			near = e;

@@ -13,7 +13,7 @@ static bool at_home(struct node *n, uint32_t id)
 {
 	if (entry_own(n, id))
 		return true;
-	for (const struct entry *e = n->entries; e < n->entries + ENTRY_MAX; e++)
+	for (const struct entry *e = n->entries; e < n->entry_end; e++)
 		if (e->used && e->sealed && ring_contains(e->v.arc, id))
 			return true;
 	return false;

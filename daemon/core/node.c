@@ -66,6 +66,7 @@ struct node *node_new(const struct node_config *config)
 	n->self = (struct member){.id = config->id, .memory = config->memory};
 	n->rng = config->seed;
 	n->store = store_new();
+	n->entry_end = n->entries;
 	n->held_last = &n->held_first;
 	n->room = xmalloc(sizeof(*n->room));
 	n->repair_at = NEVER;
@@ -160,7 +161,7 @@ static void disconnected(struct node *n)
 		give_end(n);
 	if (n->take.phase == TAKE_SUBSCRIBE || n->take.phase == TAKE_STREAM)
 		take_end(n);
-	for (struct entry *e = n->entries; e < n->entries + ENTRY_MAX; e++) {
+	for (struct entry *e = n->entries; e < n->entry_end; e++) {
 		e->confirmed = false;
 		e->asked = e->silent = e->gone = e->doubt = e->found = 0;
 	}

@@ -22,7 +22,7 @@ void reference_leave(struct node *n, const struct reference_leave *l)
 	if (!r->has_pred || r->pred != l->id)
 		return;
 	lo = l->has_predecessor ? l->predecessor : n->self.id;
-	for (const struct entry *e = n->entries; e < n->entries + ENTRY_MAX; e++)
+	for (const struct entry *e = n->entries; e < n->entry_end; e++)
 		if (lo == l->id || (e->used && arc_overlap(e->v.arc, (struct arc){lo, l->id})))
 			return;
 	r->left = (struct arc){lo, l->id};
@@ -101,7 +101,7 @@ void reference_own_leave(struct node *n)
 	r->quit = QUIT_SENT;
 	r->quit_echoed = store_new();
 	publish_changed(n);
-	for (struct entry *e = n->entries; e < n->entries + ENTRY_MAX; e++)
+	for (struct entry *e = n->entries; e < n->entry_end; e++)
 		if (e->used)
 			entry_drop(n, e);
 }

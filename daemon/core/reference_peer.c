@@ -155,7 +155,7 @@ static void forget_neighbours(struct node *n)
 	struct reference_peer *r = n->reference;
 	const struct entry *own = entry_main(n);
 
-	for (const struct entry *e = n->entries; e < n->entries + ENTRY_MAX; e++)
+	for (const struct entry *e = n->entries; e < n->entry_end; e++)
 		if (e->used && !e->mine && e->v.arc.hi == r->pred)
 			r->has_pred = false;
 	if (!own || (r->has_pred && own->v.arc.lo != r->pred && r->admit == ADMIT_NONE))

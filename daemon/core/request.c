@@ -68,7 +68,7 @@ static enum verdict judge(struct node *n, enum topic_kind kind, uint32_t key, st
 	if (e)
 		return entry_serves(n, e) ? ANSWER : HOLD;
 	/* Behind the end of the owner's connection in the one order: it has heard none of this. */
-	for (const struct entry *g = n->entries; g < n->entries + ENTRY_MAX; g++)
+	for (const struct entry *g = n->entries; g < n->entry_end; g++)
 		if (g->used && !g->mine && g->gone && ring_contains(g->v.arc, key))
 			return HOLD;
 	return IGNORE;

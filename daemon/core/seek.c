@@ -260,7 +260,7 @@ bool waiting_offer(struct node *n)
 /* An older incarnation under that id is named in a view: its process is not there any more, or will refuse by itself. */
 static void note_restart(struct node *n, const struct member *m)
 {
-	for (struct entry *e = n->entries; e < n->entries + ENTRY_MAX; e++) {
+	for (struct entry *e = n->entries; e < n->entry_end; e++) {
 		if (!e->used || !e->peer.memory || e->peer.id != m->id || e->peer.memory == m->memory)
 			continue;
 		if (e->gone && n->now - e->gone < n->config.grace)
@@ -297,14 +297,14 @@ void on_hello(struct node *n, const struct frame *f)
 	}
 	note_restart(n, &f->from);
 	/* A member that seeks has given its views up: it is asked about ours at once. */
-	for (struct entry *e = n->entries; e < n->entries + ENTRY_MAX; e++)
+	for (struct entry *e = n->entries; e < n->entry_end; e++)
 		if (e->used && !e->silent && member_same(&e->peer, &f->from))
 			e->heard = 0;
 	if (free_to_give(n, f->from.id)) {
 		offer(n, &f->from);
 		return;
 	}
-	for (const struct entry *e = n->entries; e < n->entries + ENTRY_MAX; e++) {
+	for (const struct entry *e = n->entries; e < n->entry_end; e++) {
 		/* The owner answers; near the end of its count, so does everybody: there is a ring. */
 		if (!e->used || (!(ring_contains(e->v.arc, f->from.id) && (e->mine || e->gone || e->silent)) &&
 				 f->seq < n->config.join_attempts / 2))

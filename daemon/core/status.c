@@ -38,7 +38,7 @@ static enum node_state state_now(struct node *n)
 
 	if (n->exiting)
 		return NODE_LEFT;
-	for (const struct entry *e = n->entries; e < n->entries + ENTRY_MAX; e++) {
+	for (const struct entry *e = n->entries; e < n->entry_end; e++) {
 		if (!e->used || !e->mine)
 			continue;
 		own |= e->held || n->been_active;

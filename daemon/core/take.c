@@ -211,7 +211,7 @@ void take_held(struct node *n)
 
 	if (!e) {
 		/* HOLDS again: the giver has missed our ACTIVE. */
-		for (e = n->entries; e < n->entries + ENTRY_MAX; e++)
+		for (e = n->entries; e < n->entry_end; e++)
 			if (e->used && e->mine && e->held && n->last_taken.attempt &&
 			    member_same(&e->peer, &n->last_taken.from)) {
 				frame_start(n, &f, FRAME_ACTIVE);

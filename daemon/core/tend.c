@@ -37,7 +37,7 @@ static bool candidate_fits(const struct node *n, const struct entry *e)
 /* Another backup: mine is out, my arc has another neighbour, or there is no neighbour any more. */
 static bool tend_backup(struct node *n)
 {
-	for (struct entry *e = n->entries; e < n->entries + ENTRY_MAX; e++) {
+	for (struct entry *e = n->entries; e < n->entry_end; e++) {
 		bool alone = e->v.arc.lo == e->v.arc.hi;
 		bool better =
 			e->v.arc.hi == n->self.id && !alone && candidate_fits(n, e) && !fence_blocks(n, &n->candidate);
@@ -59,7 +59,7 @@ static bool tend_merge(struct node *n)
 
 	if (!own || !own->held || own->v.arc.lo == own->v.arc.hi || !(entry_serves(n, own) || out(n, own)))
 		return false;
-	for (struct entry *e = n->entries; e < n->entries + ENTRY_MAX; e++)
+	for (struct entry *e = n->entries; e < n->entry_end; e++)
 		if (e != own && e->used && e->mine && e->held && e->v.arc.hi == own->v.arc.lo) {
 			change_begin(n, CHANGE_MERGE, e, own, NULL);
 			return true;
@@ -70,10 +70,10 @@ static bool tend_merge(struct node *n)
 /* An owned arc that neither ends here nor touches what does goes to the owner behind it. */
 static bool tend_misplaced(struct node *n)
 {
-	for (struct entry *e = n->entries; e < n->entries + ENTRY_MAX; e++) {
+	for (struct entry *e = n->entries; e < n->entry_end; e++) {
 		if (!e->used || !e->mine || !entry_serves(n, e) || e->v.arc.hi == n->self.id)
 			continue;
-		for (struct entry *g = n->entries; g < n->entries + ENTRY_MAX; g++)
+		for (struct entry *g = n->entries; g < n->entry_end; g++)
 			if (g->used && !g->mine && g->held && g->v.arc.lo == e->v.arc.hi) {
 				give_begin(n, &g->peer, e->v.arc, true);
 				return true;
@@ -89,7 +89,7 @@ static bool tend_misplaced(struct node *n)
 
 static bool tend_takeover(struct node *n)
 {
-	for (struct entry *e = n->entries; e < n->entries + ENTRY_MAX; e++)
+	for (struct entry *e = n->entries; e < n->entry_end; e++)
 		if (e->used && !e->mine && e->held && out(n, e)) {
 			take_over(n, e);
 			return true;
@@ -131,7 +131,7 @@ static void exit_now(struct node *n, int code)
 
 static bool named_anywhere(const struct node *n)
 {
-	for (const struct entry *e = n->entries; e < n->entries + ENTRY_MAX; e++)
+	for (const struct entry *e = n->entries; e < n->entry_end; e++)
 		if (e->used)
 			return true;
 	return false;
@@ -216,14 +216,14 @@ void on_leave_public(struct node *n, const uint8_t *p, size_t len)
 				    reference_format_ack_leave(text, sizeof(text), l.id, n->self.id), false);
 	reference_leave(n, &l);
 	/* A guard of ours that goes away is asked, whoever says so. */
-	for (struct entry *e = n->entries; e < n->entries + ENTRY_MAX; e++)
+	for (struct entry *e = n->entries; e < n->entry_end; e++)
 		if (e->used && e->mine && e->peer.memory && e->peer.id == l.id && !e->silent)
 			e->heard = n->now > 2 * n->config.ping ? n->now - 2 * n->config.ping : 0;
 }
 
 static bool owns(const struct node *n)
 {
-	for (const struct entry *e = n->entries; e < n->entries + ENTRY_MAX; e++)
+	for (const struct entry *e = n->entries; e < n->entry_end; e++)
 		if (e->used && e->mine)
 			return true;
 	return false;

@@ -31,7 +31,7 @@ static bool may_store(struct node *n, const struct frame *f)
 		if ((v->owner.id == n->self.id && v->owner.memory != n->self.memory) ||
 		    (v->backup.id == n->self.id && v->backup.memory && v->backup.memory != n->self.memory))
 			return false;
-		for (const struct entry *e = n->entries; e < n->entries + ENTRY_MAX; e++)
+		for (const struct entry *e = n->entries; e < n->entry_end; e++)
 			if (e->used && arc_overlap(e->v.arc, v->arc) && !acceptable(e, v))
 				return false;
 	}
@@ -45,7 +45,7 @@ void view_refuse(struct node *n, const struct frame *f)
 
 	frame_start(n, &r, FRAME_REFUSED);
 	r.views[r.view_count++] = f->views[0];
-	for (const struct entry *e = n->entries; e < n->entries + ENTRY_MAX; e++)
+	for (const struct entry *e = n->entries; e < n->entry_end; e++)
 		for (unsigned i = 0; i < f->view_count; i++)
 			if (e->used && r.view_count < FRAME_VIEWS_MAX && arc_overlap(e->v.arc, f->views[i].arc)) {
 				r.views[r.view_count++] = e->v;
@@ -65,7 +65,7 @@ static void replace_entries(struct node *n, const struct frame *f)
 	struct view prev = {0};
 	struct member confirmer = {0};
 
-	for (struct entry *e = n->entries; e < n->entries + ENTRY_MAX; e++)
+	for (struct entry *e = n->entries; e < n->entry_end; e++)
 		for (unsigned i = 0; e->used && i < f->view_count; i++)
 			if (arc_overlap(e->v.arc, f->views[i].arc)) {
 				if (e->mine) {
@@ -107,7 +107,7 @@ bool view_store(struct node *n, const struct frame *f)
 		if (view_names(&f->views[i], &n->self) && !entry_named(n, &f->views[i].name))
 			known = false;
 		else if (!view_names(&f->views[i], &n->self))
-			for (const struct entry *e = n->entries; e < n->entries + ENTRY_MAX; e++)
+			for (const struct entry *e = n->entries; e < n->entry_end; e++)
 				if (e->used && arc_overlap(e->v.arc, f->views[i].arc))
 					known = false;
 	if (!known) {

@@ -26,7 +26,7 @@ void watch_find(struct node *n, struct arc arc, uint64_t *sent)
 	frame_start(n, &f, FRAME_FIND);
 	f.arc = arc;
 	f.arc_set = true;
-	for (const struct entry *e = n->entries; e < n->entries + ENTRY_MAX && f.view_count < FRAME_VIEWS_MAX; e++)
+	for (const struct entry *e = n->entries; e < n->entry_end && f.view_count < FRAME_VIEWS_MAX; e++)
 		if (e->used && e->mine && e->held)
 			f.views[f.view_count++] = e->v;
 	frame_send(n, &f, TOPIC_RING, 0);
@@ -158,7 +158,7 @@ static void watch_predecessor(struct node *n, uint64_t *next)
 		n->notify_since = n->hole_since = 0;
 		return;
 	}
-	for (const struct entry *g = n->entries; g < n->entries + ENTRY_MAX; g++)
+	for (const struct entry *g = n->entries; g < n->entry_end; g++)
 		if (g->used && g->v.arc.hi == e->v.arc.lo) {
 			n->notify_since = n->hole_since = 0;
 			n->notify_at = n->now;
@@ -188,7 +188,7 @@ void watch_back(struct node *n)
 {
 	uint64_t sent;
 
-	for (const struct entry *e = n->entries; e < n->entries + ENTRY_MAX; e++)
+	for (const struct entry *e = n->entries; e < n->entry_end; e++)
 		if (e->used && e->mine && e->held)
 			watch_find(n, e->v.arc, &sent);
 }
@@ -203,7 +203,7 @@ void watch_tick(struct node *n, uint64_t *next)
 		soonest(next, n->connected_at + 500);
 	if (own && !own->peer.memory && n->now - n->connected_at < 1000 && entry_serves(n, own) && n->held_first)
 		n->recheck = true;
-	for (struct entry *e = n->entries; e < n->entries + ENTRY_MAX; e++)
+	for (struct entry *e = n->entries; e < n->entry_end; e++)
 		if (e->used && e->peer.memory)
 			watch_entry(n, e, next);
 	watch_predecessor(n, next);
@@ -216,7 +216,7 @@ void watch_statuses(struct node *n)
 	uint32_t want[WATCH_MAX];
 	unsigned count = 0;
 
-	for (const struct entry *e = n->entries; e < n->entries + ENTRY_MAX && count < WATCH_MAX - 4; e++)
+	for (const struct entry *e = n->entries; e < n->entry_end && count < WATCH_MAX - 4; e++)
 		if (e->used && e->peer.memory)
 			want[count++] = e->peer.id;
 	if (n->give.phase)
@@ -288,7 +288,7 @@ void on_sync(struct node *n, const struct frame *f)
 			send_holds(n, e, &f->from);
 		return;
 	}
-	for (const struct entry *o = n->entries; o < n->entries + ENTRY_MAX; o++) {
+	for (const struct entry *o = n->entries; o < n->entry_end; o++) {
 		if (!o->used || !arc_overlap(o->v.arc, v->arc))
 			continue;
 		overlap = true;
@@ -332,7 +332,7 @@ static void superseded(struct node *n, struct entry *e, const struct view *by)
 /* The joiner of an unheld split has spoken: has it stored its view, or will it never? */
 static void on_other(struct node *n, const struct frame *f, bool stored)
 {
-	for (struct entry *e = n->entries; e < n->entries + ENTRY_MAX; e++) {
+	for (struct entry *e = n->entries; e < n->entry_end; e++) {
 		if (!e->used || e->held || !name_equal(&e->other.name, &f->views[0].name) ||
 		    !member_same(&e->other.owner, &f->from))
 			continue;
@@ -373,7 +373,7 @@ void on_confirm(struct node *n, const struct frame *f)
 	} else if (f->flag || f->reason == REASON_ABSENT) {
 		on_other(n, f, f->flag);
 	} else {
-		for (e = n->entries; e < n->entries + ENTRY_MAX; e++)
+		for (e = n->entries; e < n->entry_end; e++)
 			for (unsigned i = 0; e->used && i < f->view_count; i++)
 				if (arc_overlap(e->v.arc, f->views[i].arc) &&
 				    f->views[i].name.number > e->v.name.number && !view_names(&f->views[i], &n->self))
@@ -384,7 +384,7 @@ void on_confirm(struct node *n, const struct frame *f)
 /* Two views of one arc, neither in the other's history: the lower gives way, wherever it hears of the higher. */
 static bool give_way(struct node *n, const struct view *v)
 {
-	for (struct entry *e = n->entries; e < n->entries + ENTRY_MAX; e++)
+	for (struct entry *e = n->entries; e < n->entry_end; e++)
 		if (e->used && e->mine && arc_overlap(e->v.arc, v->arc) && v->name.number > e->v.name.number &&
 		    !view_names(v, &n->self) && !changing(n, e)) {
 			superseded(n, e, v);
@@ -404,7 +404,7 @@ void on_find(struct node *n, const struct frame *f)
 	for (unsigned i = 0; i < f->view_count; i++) {
 		if (give_way(n, &f->views[i]))
 			return;
-		for (const struct entry *e = n->entries; e < n->entries + ENTRY_MAX; e++)
+		for (const struct entry *e = n->entries; e < n->entry_end; e++)
 			if (e->used && e->mine && e->held && e->v.arc.hi != n->self.id &&
 			    e->v.arc.hi == f->views[i].arc.lo && f->views[i].arc.hi == f->from.id &&
 			    member_same(&f->views[i].owner, &f->from)) {
@@ -414,15 +414,15 @@ void on_find(struct node *n, const struct frame *f)
 	}
 	frame_start(n, &r, FRAME_CONFIRM);
 	r.seq = n->number; /* a new line of views is to begin above all that went before */
-	for (const struct entry *e = n->entries; e < n->entries + ENTRY_MAX; e++)
+	for (const struct entry *e = n->entries; e < n->entry_end; e++)
 		if (e->used && e->held && r.view_count < FRAME_VIEWS_MAX - 1 && arc_overlap(e->v.arc, f->arc))
 			r.views[r.view_count++] = e->v;
 	/* What is ours elsewhere shows how far a hole reaches: arcs that are not in their place too. */
-	for (const struct entry *e = n->entries; e < n->entries + ENTRY_MAX; e++)
+	for (const struct entry *e = n->entries; e < n->entry_end; e++)
 		if (e->used && e->mine && e->held && r.view_count < FRAME_VIEWS_MAX && !arc_overlap(e->v.arc, f->arc))
 			r.views[r.view_count++] = e->v;
 	/* Not known to hold, and yet seen to: no hole. */
-	for (const struct entry *e = n->entries; e < n->entries + ENTRY_MAX; e++)
+	for (const struct entry *e = n->entries; e < n->entry_end; e++)
 		if (e->used && !e->held && arc_overlap(e->v.arc, f->arc)) {
 			r.arc = e->v.arc;
 			r.arc_set = true;
