@@ -79,20 +79,31 @@ enum entry_type {
 	ENTRY_BROKER_UP,
 	ENTRY_CLIENT, /* client, generation: next operation or time-out */
 	ENTRY_FAULT,  /* fault kind */
-	ENTRY_CHECK,  /* the quiet phase looks round */
+	ENTRY_CHECK,  /* the quiet phase begins, or looks round */
 };
 
 struct entry {
-	uint64_t at, seq;
-	enum entry_type type;
-	uint32_t a, b;
+	uint64_t at;
 	struct packet *packet;
+	uint32_t a, b;
+	uint32_t next; /* in its slot's list, NONE; or in the list of the free ones */
+	enum entry_type type;
 };
 
+#define WHEEL_BITS 8
+#define WHEEL_SLOTS (1u << WHEEL_BITS)
+#define WHEEL_LEVELS 5 /* 2^40 us: twelve days */
+
+/* What is not in the past, in the order of time and, within one time, of arrival. */
 struct queue {
 	struct entry *entries;
-	size_t count, room;
-	uint64_t seq;
+	size_t count, used, room; /* in the queue, ever, and allocated */
+	uint32_t free;
+	uint64_t now; /* of the last one popped */
+	struct {
+		uint32_t first, last;
+	} slots[WHEEL_LEVELS][WHEEL_SLOTS]; /* only those taken hold anything */
+	uint64_t taken[WHEEL_LEVELS][WHEEL_SLOTS / 64];
 };
 
 void queue_push(struct queue *q, uint64_t at, enum entry_type type, uint32_t a, uint32_t b, struct packet *packet);
