@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "../../common/frame.h"
 #include "../../common/mem.h"
 #include "sim.h"
 
