@@ -158,44 +158,16 @@ bool cursor_fail(struct cursor *c, const char *error)
 	return false;
 }
 
-/* A big-endian number of 1, 2, 4 or 8 bytes. */
-static uint64_t big_endian(const uint8_t *p, size_t size)
-{
-	uint64_t n = p[0];
-
-	for (size_t i = 1; i < size; i++)
-		n = n << 8 | p[i];
-	return n;
-}
-
-/* What frames are mostly made of, numbers and the heads of arrays and maps of a definite length, without the way through
- * the library and its callbacks.  False: the library is to judge it. */
-static bool plain(struct cursor *c, struct item *item)
-{
-	static const uint8_t kinds[8] = {[0] = ITEM_UINT, [4] = ITEM_ARRAY, [5] = ITEM_MAP};
-	size_t left = (size_t)(c->end - c->p), size;
-	unsigned major, info;
-
-	if (left == 0)
-		return false;
-	major = c->p[0] >> 5;
-	info = c->p[0] & 31;
-	size = info < 24 ? 0 : (size_t)1 << (info - 24);
-	if ((major != 0 && major != 4 && major != 5) || info > 27 || left <= size)
-		return false;
-	*item = (struct item){(enum item_kind)kinds[major], size ? big_endian(c->p + 1, size) : info, NULL};
-	c->p += 1 + size;
-	return true;
-}
-
 bool cursor_next(struct cursor *c, struct item *item)
 {
 	struct cbor_decoder_result result;
 
 	if (c->error)
 		return false;
-	if (plain(c, item))
+	if (cursor_head(c, 0, &item->number)) {
+		*item = (struct item){ITEM_UINT, item->number, NULL};
 		return true;
+	}
 	result = cbor_stream_decode(c->p, (size_t)(c->end - c->p), &callbacks, item);
 	if (result.status != CBOR_DECODER_FINISHED)
 		return cursor_fail(c, result.status == CBOR_DECODER_NEDATA ? "truncated" : "malformed");

@@ -41,6 +41,49 @@ struct cursor {
 /* Notes what is wrong, unless something was before.  Always false, to be returned. */
 bool cursor_fail(struct cursor *c, const char *error);
 
+/* The number in the head of the next item if that is of this major type, well-formed and all there; else false, and
+ * nothing has happened: cursor_next is to say what it is.  Frames consist of these; the way through the library and its
+ * callbacks takes several times as long. */
+static inline bool cursor_head(struct cursor *c, unsigned major, uint64_t *number)
+{
+	const uint8_t *p = c->p;
+	size_t left = (size_t)(c->end - p);
+
+	if (left == 0 || p[0] >> 5 != major)
+		return false;
+	switch (p[0] & 31) {
+	case 24:
+		if (left < 2)
+			return false;
+		*number = p[1];
+		c->p += 2;
+		return true;
+	case 25:
+		if (left < 3)
+			return false;
+		*number = (uint64_t)p[1] << 8 | p[2];
+		c->p += 3;
+		return true;
+	case 26:
+		if (left < 5)
+			return false;
+		*number = (uint64_t)p[1] << 24 | (uint64_t)p[2] << 16 | (uint64_t)p[3] << 8 | p[4];
+		c->p += 5;
+		return true;
+	case 27:
+		if (left < 9)
+			return false;
+		*number = (uint64_t)p[1] << 56 | (uint64_t)p[2] << 48 | (uint64_t)p[3] << 40 | (uint64_t)p[4] << 32 |
+			  (uint64_t)p[5] << 24 | (uint64_t)p[6] << 16 | (uint64_t)p[7] << 8 | p[8];
+		c->p += 9;
+		return true;
+	default:
+		*number = p[0] & 31;
+		c->p += *number < 24;
+		return *number < 24;
+	}
+}
+
 /* The next item's head (and its content, for bytes and text). */
 bool cursor_next(struct cursor *c, struct item *item);
 

@@ -122,10 +122,12 @@ bool wire_take_uint(struct cursor *c, uint64_t bound, uint64_t *n)
 {
 	struct item item;
 
-	if (!cursor_expect(c, ITEM_UINT, &item))
-		return false;
-	*n = item.number;
-	return item.number <= bound || cursor_fail(c, "a number above its bound");
+	if (c->error || !cursor_head(c, 0, n)) {
+		if (!cursor_expect(c, ITEM_UINT, &item))
+			return false;
+		*n = item.number;
+	}
+	return *n <= bound || cursor_fail(c, "a number above its bound");
 }
 
 bool wire_take_u32(struct cursor *c, uint32_t *n)
@@ -167,8 +169,10 @@ bool wire_take_array(struct cursor *c, size_t most, size_t *count)
 {
 	struct item item;
 
-	if (!cursor_expect(c, ITEM_ARRAY, &item))
-		return false;
+	if (c->error || !cursor_head(c, 4, &item.number)) {
+		if (!cursor_expect(c, ITEM_ARRAY, &item))
+			return false;
+	}
 	*count = (size_t)item.number;
 	return item.number <= most || cursor_fail(c, "an array too long");
 }
