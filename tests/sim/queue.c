@@ -42,8 +42,9 @@ void packet_unref(struct packet *p)
 /* ---- a timing wheel (Varghese and Lauck 1987) ----
  *
  * An entry stands in the level of the highest byte in which its time differs from now, and there in the slot that this
- * byte names.  So level 0 holds what comes first, one microsecond a slot; when it is empty, the first slot of the level
- * above it is dealt out.  Lists keep the order of arrival, and what has one time is always in one list. */
+ * byte names.  So the lowest level that holds anything holds what comes first; a slot of level 0 is one microsecond, one
+ * of a higher level is dealt out unless there is but one entry in it.  Lists keep the order of arrival, and what has one
+ * time is always in one list. */
 
 static uint32_t slot_of(uint64_t at, unsigned level)
 {
@@ -104,29 +105,38 @@ void queue_push(struct queue *q, uint64_t at, enum entry_type type, uint32_t a, 
 	append(q, index);
 }
 
+/* Deals a slot out to the levels below. */
+static void deal(struct queue *q, unsigned level, uint32_t slot)
+{
+	uint32_t index = take_slot(q, level, slot);
+
+	while (index != NONE) {
+		uint32_t next = q->entries[index].next;
+
+		append(q, index);
+		index = next;
+	}
+}
+
 bool queue_pop(struct queue *q, struct entry *out)
 {
 	uint32_t slot, index;
+	unsigned level = 0;
 
 	if (q->count == 0)
 		return false;
-	while ((slot = first_taken(q, 0)) == NONE) {
-		unsigned level = 1;
-
-		while ((slot = first_taken(q, level)) == NONE)
+	while ((slot = first_taken(q, level)) == NONE)
+		level++;
+	while (level > 0 && q->slots[level][slot].first != q->slots[level][slot].last) {
+		deal(q, level, slot);
+		for (level = 0; (slot = first_taken(q, level)) == NONE;)
 			level++;
-		for (index = take_slot(q, level, slot); index != NONE;) {
-			uint32_t next = q->entries[index].next;
-
-			append(q, index);
-			index = next;
-		}
 	}
-	index = q->slots[0][slot].first;
+	index = q->slots[level][slot].first;
 	*out = q->entries[index];
-	q->slots[0][slot].first = out->next;
+	q->slots[level][slot].first = out->next;
 	if (out->next == NONE)
-		(void)take_slot(q, 0, slot);
+		(void)take_slot(q, level, slot);
 	q->now = out->at;
 	q->entries[index].next = q->free;
 	q->free = index;
