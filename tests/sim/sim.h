@@ -248,6 +248,7 @@ struct swarm {
 	size_t value_len;
 	size_t outbox_high;
 	unsigned join_attempts; /* the default, or fewer: what a seed takes of real time is mostly these */
+	unsigned join_interval; /* ms; the default, or more */
 	unsigned aim_type;      /* enum frame_type, FRAME_NONE: no aim */
 	uint32_t aim_chance;
 	unsigned aim_left;
