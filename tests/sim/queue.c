@@ -1,6 +1,5 @@
 #include <string.h>
 
-#include "../../common/frame.h"
 #include "../../common/mem.h"
 #include "sim.h"
 
@@ -37,6 +36,16 @@ void packet_unref(struct packet *p)
 {
 	if (p && --p->refs == 0)
 		free(p);
+}
+
+enum frame_type packet_frame(struct packet *p)
+{
+	struct frame_room room;
+	struct frame f;
+
+	if (p->frame == FRAME_NONE)
+		p->frame = frame_decode(&f, &room, p->bytes, p->len) ? FRAME_TYPES : (uint8_t)f.type;
+	return p->frame == FRAME_TYPES ? FRAME_NONE : (enum frame_type)p->frame;
 }
 
 /* ---- a timing wheel (Varghese and Lauck 1987) ----
