@@ -1,6 +1,5 @@
 /* Trouble where it hurts: when a frame of the seed's chosen type reaches the broker, its sender or its receiver is
  * killed, stopped, cut off or asked to leave, right there. */
-#include "../../common/frame.h"
 #include "sim.h"
 
 static struct proc *receiver(struct world *w, const struct sim_topic *t)
@@ -32,15 +31,13 @@ static void hit(struct world *w, struct proc *p)
 		fault_leave(w, p->index);
 }
 
-void aim_look(struct world *w, uint32_t link, const struct packet *p)
+void aim_look(struct world *w, uint32_t link, struct packet *p)
 {
 	const struct sim_topic *t = &w->topics[p->topic];
-	struct frame_room room;
-	struct frame f;
 
 	if (w->quiet || !w->swarm.aim_left || w->links[link].client || t->kind < TOPIC_RING || t->kind > TOPIC_NODE)
 		return;
-	if (frame_decode(&f, &room, p->bytes, p->len) || (unsigned)f.type != w->swarm.aim_type)
+	if ((unsigned)packet_frame(p) != w->swarm.aim_type)
 		return;
 	if (!rng_chance(&w->rng_fault, w->swarm.aim_chance))
 		return;

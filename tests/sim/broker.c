@@ -255,18 +255,28 @@ static void publish(struct world *w, uint32_t from, struct packet *p)
 		aim_look(w, from, p);
 }
 
-static void send_retained(struct world *w, uint32_t link, const struct sim_topic *filter)
+static void send_one_retained(struct world *w, uint32_t link, uint32_t topic)
 {
-	for (size_t i = 0; i < w->topic_count; i++) {
-		const struct sim_topic *t = &w->topics[i];
-		struct packet *copy;
+	const struct packet *retained = w->topics[topic].retained;
+	struct packet *copy;
 
-		if (!t->retained || !(filter->wildcard ? filter_matches(filter->name, t->name) : t == filter))
-			continue;
-		copy = packet_new(PACKET_PUBLISH, (uint32_t)i, t->retained->bytes, t->retained->len);
-		copy->retain = true;
-		append(w, link, copy);
-		packet_unref(copy);
+	if (!retained)
+		return;
+	copy = packet_new(PACKET_PUBLISH, topic, retained->bytes, retained->len);
+	copy->retain = true;
+	append(w, link, copy);
+	packet_unref(copy);
+}
+
+static void send_retained(struct world *w, uint32_t link, uint32_t filter)
+{
+	if (!w->topics[filter].wildcard) {
+		send_one_retained(w, link, filter);
+		return;
+	}
+	for (uint32_t i = 0; i < w->topic_count; i++) {
+		if (w->topics[i].retained && filter_matches(w->topics[filter].name, w->topics[i].name))
+			send_one_retained(w, link, i);
 	}
 }
 
@@ -279,7 +289,7 @@ static void answer_subscribe(struct world *w, uint32_t link, uint32_t topic)
 	subscribe(w, link, topic);
 	if (first)
 		link_deliver(w, link, suback);
-	send_retained(w, link, &w->topics[topic]);
+	send_retained(w, link, topic);
 	if (!first)
 		link_deliver(w, link, suback);
 }

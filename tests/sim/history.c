@@ -107,21 +107,30 @@ static bool conflict(const struct cluster *a, const struct cluster *b)
 
 void history_check(struct world *w, uint32_t key)
 {
-	size_t count;
+	size_t count, n = 0;
 	struct cluster *all = clusters_make(w, key, &count);
+	uint32_t *used = xmalloc(count * sizeof(*used));
 	char one[200], other[200];
 
 	for (uint32_t i = 0; i < w->op_count; i++) {
 		if (w->ops[i].key == key && w->ops[i].kind == OP_GET && w->ops[i].answered)
 			add_get(w, key, all, &w->ops[i]);
 	}
-	for (size_t i = 0; i < count && !w->failed; i++) {
-		for (size_t j = 0; j < count && !w->failed; j++) {
-			if (i != j && all[i].used && all[j].used && conflict(&all[i], &all[j]))
+	for (uint32_t i = 0; i < count; i++) {
+		if (all[i].used)
+			used[n++] = i;
+	}
+	for (size_t i = 0; i < n && !w->failed; i++) {
+		const struct cluster *a = &all[used[i]];
+
+		for (size_t j = 0; j < n && !w->failed; j++) {
+			const struct cluster *b = &all[used[j]];
+
+			if (i != j && conflict(a, b))
 				fail(w, "linearizable: key %08x: %s does not go with %s", w->keys[key],
-				     name_of(w, all, &all[i], one, sizeof(one)),
-				     name_of(w, all, &all[j], other, sizeof(other)));
+				     name_of(w, all, a, one, sizeof(one)), name_of(w, all, b, other, sizeof(other)));
 		}
 	}
+	free(used);
 	free(all);
 }

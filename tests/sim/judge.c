@@ -1,6 +1,7 @@
 /* The judges.  Which fault suspends which of them stands here and nowhere else:
  *
- * - One owner (I1): after every step, always.  A key is served by at most one node that reaches the broker; so is every
+ * - One owner (I1): after every step, always; where a node did nothing about what was said to everybody, after one step
+ *   in four.  A key is served by at most one node that reaches the broker; so is every
  *   other probe point, looked at every fourth step.
  * - Once (I5): every put acked at most once, every get answered at most once, always; nothing answered that was not asked.
  * - A register (I3, I4): always, but when a key is served by another node than before, and the old one was killed or its
@@ -280,14 +281,14 @@ static void get_answered(struct world *w, const char *by, const struct packet *p
 }
 
 /* The giver has read ACTIVE and forgotten the records: they are the taker's, even if it never comes to serve them. */
-void judge_received(struct world *w, const struct proc *giver, const struct packet *p)
+void judge_received(struct world *w, const struct proc *giver, struct packet *p)
 {
 	struct frame_room room;
 	struct frame f;
 	size_t len, to = 0;
 
-	if (w->topics[p->topic].kind != TOPIC_INBOX || frame_decode(&f, &room, p->bytes, p->len) ||
-	    f.type != FRAME_ACTIVE)
+	if (w->topics[p->topic].kind != TOPIC_INBOX || packet_frame(p) != FRAME_ACTIVE ||
+	    frame_decode(&f, &room, p->bytes, p->len))
 		return;
 	while (to < w->proc_count && w->procs[to]->memory != f.from.memory)
 		to++;

@@ -38,56 +38,126 @@ void packet_unref(struct packet *p)
 		free(p);
 }
 
-static bool before(const struct entry *a, const struct entry *b)
+enum frame_type packet_frame(struct packet *p)
 {
-	return a->at != b->at ? a->at < b->at : a->seq < b->seq;
+	struct frame_room room;
+	struct frame f;
+
+	if (p->frame == FRAME_NONE)
+		p->frame = frame_decode(&f, &room, p->bytes, p->len) ? FRAME_TYPES : (uint8_t)f.type;
+	return p->frame == FRAME_TYPES ? FRAME_NONE : (enum frame_type)p->frame;
+}
+
+/* ---- a timing wheel (Varghese and Lauck 1987) ----
+ *
+ * An entry stands in the level of the highest byte in which its time differs from now, and there in the slot that this
+ * byte names.  So the lowest level that holds anything holds what comes first; a slot of level 0 is one microsecond, one
+ * of a higher level is dealt out unless there is but one entry in it.  Lists keep the order of arrival, and what has one
+ * time is always in one list. */
+
+static uint32_t slot_of(uint64_t at, unsigned level)
+{
+	return at >> level * WHEEL_BITS & (WHEEL_SLOTS - 1);
+}
+
+static void append(struct queue *q, uint32_t index)
+{
+	uint64_t differ = q->entries[index].at ^ q->now;
+	unsigned level = differ ? (63 - (unsigned)__builtin_clzll(differ)) / WHEEL_BITS : 0;
+	uint32_t slot;
+
+	if (q->entries[index].at < q->now || level >= WHEEL_LEVELS)
+		mem_die("an event in the past, or in another age");
+	slot = slot_of(q->entries[index].at, level);
+	q->entries[index].next = NONE;
+	if (q->taken[level][slot / 64] >> slot % 64 & 1)
+		q->entries[q->slots[level][slot].last].next = index;
+	else
+		q->slots[level][slot].first = index;
+	q->slots[level][slot].last = index;
+	q->taken[level][slot / 64] |= (uint64_t)1 << slot % 64;
+}
+
+/* The first slot of a level that is taken; NONE: none is. */
+static uint32_t first_taken(const struct queue *q, unsigned level)
+{
+	for (uint32_t i = 0; i < WHEEL_SLOTS / 64; i++) {
+		if (q->taken[level][i])
+			return i * 64 + (uint32_t)__builtin_ctzll(q->taken[level][i]);
+	}
+	return NONE;
+}
+
+/* Empties a slot and moves now to where it begins. */
+static uint32_t take_slot(struct queue *q, unsigned level, uint32_t slot)
+{
+	uint64_t below = ((uint64_t)1 << level * WHEEL_BITS) - 1, here = (uint64_t)(WHEEL_SLOTS - 1)
+									 << level * WHEEL_BITS;
+
+	q->taken[level][slot / 64] &= ~((uint64_t)1 << slot % 64);
+	q->now = (q->now & ~here & ~below) | (uint64_t)slot << level * WHEEL_BITS;
+	return q->slots[level][slot].first;
 }
 
 void queue_push(struct queue *q, uint64_t at, enum entry_type type, uint32_t a, uint32_t b, struct packet *packet)
 {
-	struct entry e = {.at = at, .seq = q->seq++, .type = type, .a = a, .b = b, .packet = packet};
-	size_t i;
+	uint32_t index = q->free;
 
-	q->entries = sim_grow(q->entries, q->count, &q->room, sizeof(*q->entries));
-	for (i = q->count++; i > 0; i = (i - 1) / 4) {
-		if (!before(&e, &q->entries[(i - 1) / 4]))
-			break;
-		q->entries[i] = q->entries[(i - 1) / 4];
+	if (q->count == q->used) {
+		q->entries = sim_grow(q->entries, q->used, &q->room, sizeof(*q->entries));
+		index = (uint32_t)q->used++;
+	} else {
+		q->free = q->entries[index].next;
 	}
-	q->entries[i] = e;
+	q->count++;
+	q->entries[index] = (struct entry){.at = at, .packet = packet, .a = a, .b = b, .type = type};
+	append(q, index);
+}
+
+/* Deals a slot out to the levels below. */
+static void deal(struct queue *q, unsigned level, uint32_t slot)
+{
+	uint32_t index = take_slot(q, level, slot);
+
+	while (index != NONE) {
+		uint32_t next = q->entries[index].next;
+
+		append(q, index);
+		index = next;
+	}
 }
 
 bool queue_pop(struct queue *q, struct entry *out)
 {
-	struct entry *e = q->entries, last;
-	size_t i = 0;
+	uint32_t slot, index;
+	unsigned level = 0;
 
 	if (q->count == 0)
 		return false;
-	*out = e[0];
-	last = e[--q->count];
-	for (;;) {
-		size_t child = i * 4 + 1, best = child, end = child + 4 < q->count ? child + 4 : q->count;
-
-		if (child >= q->count)
-			break;
-		for (size_t c = child + 1; c < end; c++) {
-			if (before(&e[c], &e[best]))
-				best = c;
-		}
-		if (!before(&e[best], &last))
-			break;
-		e[i] = e[best];
-		i = best;
+	while ((slot = first_taken(q, level)) == NONE)
+		level++;
+	while (level > 0 && q->slots[level][slot].first != q->slots[level][slot].last) {
+		deal(q, level, slot);
+		for (level = 0; (slot = first_taken(q, level)) == NONE;)
+			level++;
 	}
-	e[i] = last;
+	index = q->slots[level][slot].first;
+	*out = q->entries[index];
+	q->slots[level][slot].first = out->next;
+	if (out->next == NONE)
+		(void)take_slot(q, level, slot);
+	q->now = out->at;
+	q->entries[index].next = q->free;
+	q->free = index;
+	q->count--;
 	return true;
 }
 
 void queue_free(struct queue *q)
 {
-	for (size_t i = 0; i < q->count; i++)
-		packet_unref(q->entries[i].packet);
+	struct entry e;
+
+	while (queue_pop(q, &e))
+		packet_unref(e.packet);
 	free(q->entries);
-	*q = (struct queue){0};
 }

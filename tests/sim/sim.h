@@ -53,6 +53,7 @@ struct packet {
 	uint32_t topic; /* index, NONE */
 	bool retain;
 	bool granted;
+	uint8_t frame; /* enum frame_type, once somebody has asked; FRAME_TYPES: no frame */
 	struct conn conn;
 	uint32_t op; /* of a client's operation: its index + 1 */
 	uint64_t hash;
@@ -63,6 +64,8 @@ struct packet {
 struct packet *packet_new(enum packet_type type, uint32_t topic, const void *bytes, size_t len);
 struct packet *packet_ref(struct packet *p);
 void packet_unref(struct packet *p);
+/* The type of the frame in it; FRAME_NONE: there is none. */
+enum frame_type packet_frame(struct packet *p);
 
 /* ---- the queue ---- */
 
@@ -79,20 +82,31 @@ enum entry_type {
 	ENTRY_BROKER_UP,
 	ENTRY_CLIENT, /* client, generation: next operation or time-out */
 	ENTRY_FAULT,  /* fault kind */
-	ENTRY_CHECK,  /* the quiet phase looks round */
+	ENTRY_CHECK,  /* the quiet phase begins, or looks round */
 };
 
 struct entry {
-	uint64_t at, seq;
-	enum entry_type type;
-	uint32_t a, b;
+	uint64_t at;
 	struct packet *packet;
+	uint32_t a, b;
+	uint32_t next; /* in its slot's list, NONE; or in the list of the free ones */
+	enum entry_type type;
 };
 
+#define WHEEL_BITS 8
+#define WHEEL_SLOTS (1u << WHEEL_BITS)
+#define WHEEL_LEVELS 5 /* 2^40 us: twelve days */
+
+/* What is not in the past, in the order of time and, within one time, of arrival. */
 struct queue {
 	struct entry *entries;
-	size_t count, room;
-	uint64_t seq;
+	size_t count, used, room; /* in the queue, ever, and allocated */
+	uint32_t free;
+	uint64_t now; /* of the last one popped */
+	struct {
+		uint32_t first, last;
+	} slots[WHEEL_LEVELS][WHEEL_SLOTS]; /* only those taken hold anything */
+	uint64_t taken[WHEEL_LEVELS][WHEEL_SLOTS / 64];
 };
 
 void queue_push(struct queue *q, uint64_t at, enum entry_type type, uint32_t a, uint32_t b, struct packet *packet);
@@ -237,6 +251,7 @@ struct swarm {
 	size_t value_len;
 	size_t outbox_high;
 	unsigned join_attempts; /* the default, or fewer: what a seed takes of real time is mostly these */
+	unsigned join_interval; /* ms; the default, or more */
 	unsigned aim_type;      /* enum frame_type, FRAME_NONE: no aim */
 	uint32_t aim_chance;
 	unsigned aim_left;
@@ -357,12 +372,12 @@ void fault_pause(struct world *w, uint32_t proc);
 void fault_cut(struct world *w, uint32_t link);
 void fault_leave(struct world *w, uint32_t proc);
 uint32_t identity_new(struct world *w, uint32_t id);
-void aim_look(struct world *w, uint32_t link, const struct packet *p);
+void aim_look(struct world *w, uint32_t link, struct packet *p);
 
 /* judge.c */
 void judge_init(struct world *w);
 void judge_step(struct world *w, struct proc *p);
-void judge_received(struct world *w, const struct proc *giver, const struct packet *p);
+void judge_received(struct world *w, const struct proc *giver, struct packet *p);
 void judge_send(struct world *w, const struct proc *by, const struct packet *p);
 void judge_publish(struct world *w, uint32_t link, const struct packet *p);
 void judge_disturbed(struct world *w);

@@ -73,6 +73,7 @@ static void begin(struct world *w)
 		queue_push(&w->queue, rng_below(&w->rng_world, 2 * SECOND), ENTRY_CLIENT, i, 0, NULL);
 	}
 	fault_start(w);
+	queue_push(&w->queue, w->swarm.work + 2 * SECOND, ENTRY_CHECK, 0, 0, NULL);
 }
 
 /* ---- the quiet phase ---- */
@@ -236,7 +237,10 @@ static void happen(struct world *w, const struct entry *e)
 			fault_happens(w, (enum fault)e->a);
 		break;
 	case ENTRY_CHECK:
-		look_round(w);
+		if (w->quiet)
+			look_round(w);
+		else
+			be_quiet(w);
 		break;
 	}
 }
@@ -256,12 +260,7 @@ void world_run(struct world *w, const struct sim_options *options)
 	swarm_draw(w);
 	begin(w);
 	while (!w->failed && !w->done && queue_pop(&w->queue, &e)) {
-		if (!w->quiet && e.at > w->swarm.work + 2 * SECOND) {
-			w->now = w->swarm.work + 2 * SECOND;
-			be_quiet(w);
-		}
-		if (e.at > w->now)
-			w->now = e.at;
+		w->now = e.at;
 		happen(w, &e);
 		packet_unref(e.packet);
 		if (++w->stats[STAT_EVENTS] > EVENTS_MAX)
