@@ -23,7 +23,7 @@ struct rule {
 /* clang-format off: a table is to be read in columns */
 static const struct rule rules[FRAME_TYPES] = {
 	/*                 handled by        in       only on */
-	[FRAME_HELLO] = {on_hello, ANY, TOPIC_RING},        [FRAME_FIND] = {on_find, MEMBER, TOPIC_RING},
+	[FRAME_HELLO] = {on_hello, ANY, TOPIC_RING},        [FRAME_FIND] = {on_find, ANY, TOPIC_RING},
 	[FRAME_MERGE] = {on_merge, MEMBER, TOPIC_RING},     [FRAME_WHO] = {on_who, ANY, TOPIC_RING},
 	[FRAME_REFUSE] = {on_refuse, SEEKING, TOPIC_INBOX}, [FRAME_BUSY] = {on_busy, ANY, TOPIC_INBOX},
 	[FRAME_OFFER] = {on_offer, ANY, TOPIC_INBOX},       [FRAME_ASK] = {on_ask, ANY, TOPIC_INBOX},

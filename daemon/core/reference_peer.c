@@ -258,6 +258,7 @@ bool reference_ack_join(struct node *n, const struct reference_ack_join *a)
 		if (r->acked[0] && r->acked[1] && !r->asked_since) {
 			/* Before believing it, ask whether one of ours owns the position. */
 			find_ask(n, (struct arc){n->self.id - 1, n->self.id}, &r->asked_since);
+			r->asked_again = r->asked_since;
 		}
 		return true;
 	}
@@ -445,10 +446,13 @@ void reference_tick(struct node *n, uint64_t *next)
 		return;
 	if (r->asked_since && !n->seek.active)
 		r->asked_since = 0;
-	if (r->asked_since && n->now - r->asked_since >= ASK_FOR)
+	if (r->asked_since && n->now - r->asked_since >= ASK_FOR && n->find_echo >= r->asked_since) {
 		admitted(n);
-	else if (r->asked_since)
-		soonest(next, r->asked_since + ASK_FOR);
+	} else if (r->asked_since) { /* a question may get lost, for one of us or for all */
+		if (n->now - r->asked_again >= ASK_FOR / 4)
+			find_ask(n, (struct arc){n->self.id - 1, n->self.id}, &r->asked_again);
+		soonest(next, r->asked_again + ASK_FOR / 4);
+	}
 	forget_neighbours(n);
 	listen(n, r->has_pred || r->has_succ || r->admit || r->quit || r->left_until);
 	admit_tick(n, next);

@@ -42,6 +42,7 @@ struct reference_peer {
 	struct reference_ack_join overheard[OVERHEARD]; /* who was admitted while we were asking */
 	unsigned overheard_count;
 	uint64_t asked_since; /* both are here, and ours are asked whether they know better; 0: not */
+	uint64_t asked_again; /* when last */
 	uint64_t filling;     /* gets of absent keys wait until then for the redistribution; 0: none under way */
 
 	/* a reference joins here */

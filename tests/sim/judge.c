@@ -153,6 +153,14 @@ static void served_by(struct world *w, unsigned key, const struct proc *p)
 	*last = (struct served){.proc = p->index, .link = p->link, .ring = ring};
 }
 
+/* In two rings, as can only be after the broker has lost the register. */
+static bool apart(const struct world *w, const struct proc *p, const struct proc *q)
+{
+	struct ring_id a = node_get_ring(p->node), b = node_get_ring(q->node);
+
+	return !same_ring(&a, &b) && (w->stats[STAT_RETAINED_LOST] || w->stats[STAT_RETAINED_STALE]);
+}
+
 void judge_step(struct world *w, struct proc *p)
 {
 	struct arc arc;
@@ -166,7 +174,7 @@ void judge_step(struct world *w, struct proc *p)
 	for (size_t i = 0; i < w->proc_count; i++) {
 		const struct proc *q = w->procs[i];
 
-		if (q == p || !(q->serves & p->serves) || !proc_reaches(w, q))
+		if (q == p || !(q->serves & p->serves) || !proc_reaches(w, q) || apart(w, p, q))
 			continue;
 		both = probe_all(w, p) & probe_all(w, q);
 		if (both)
