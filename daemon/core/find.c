@@ -50,7 +50,8 @@ void find_superseded(struct node *n, struct entry *e, const struct view *by)
 
 	if (by->name.number > n->number)
 		n->number = by->name.number;
-	if (e->mine) {
+	/* What we are giving is ours still, and falls with what it is made from. */
+	if (e->mine || change_makes(n, e)) {
 		node_give_up(n, "a later view of the arc stands without this node");
 		return;
 	}
@@ -108,12 +109,17 @@ void on_find(struct node *n, const struct frame *f)
 	for (const struct entry *e = n->entries; e < n->entry_end; e++)
 		if (e->used && e->mine && e->held && r.view_count < FRAME_VIEWS_MAX && !arc_overlap(e->v.arc, f->arc))
 			r.views[r.view_count++] = e->v;
-	/* Not known to hold, and yet seen to: no hole. */
-	for (const struct entry *e = n->entries; e < n->entry_end; e++)
-		if (e->used && !e->held && arc_overlap(e->v.arc, f->arc)) {
-			r.arc = e->v.arc;
-			r.arc_set = true;
+	/* Not known to hold, and yet seen to: no hole.  A frame for each but the first. */
+	for (const struct entry *e = n->entries; e < n->entry_end; e++) {
+		if (!e->used || e->held || !arc_overlap(e->v.arc, f->arc))
+			continue;
+		if (r.arc_set) {
+			frame_to(n, &r, &f->from);
+			r.view_count = 0;
 		}
+		r.arc = e->v.arc;
+		r.arc_set = true;
+	}
 	if (r.view_count || r.arc_set)
 		frame_to(n, &r, &f->from);
 }
