@@ -222,6 +222,24 @@ void change_holds(struct node *n)
 		give_end(n);
 }
 
+/* The taker has seen to it that these views hold: the ones of this attempt, or of one before it from the same base, which
+ * are then ours as well.  False: none that we know. */
+bool change_adopt(struct node *n, const struct view *views, unsigned count)
+{
+	struct change *c = &n->change;
+
+	if (!count || name_equal(&views[0].name, &c->made[0].name))
+		return true;
+	if (count != c->made_count)
+		return false;
+	for (unsigned i = 0; i < count; i++)
+		if (views[i].name.maker != n->self.id || !name_equal(&views[i].base, &c->base[0].name))
+			return false;
+	memcpy(c->made, views, count * sizeof(*views));
+	store_own(n);
+	return true;
+}
+
 static void try_holds(struct node *n)
 {
 	struct change *c = &n->change;

@@ -232,6 +232,8 @@ struct node {
 	struct {
 		uint64_t attempt;
 		struct member from;
+		struct view views[2];
+		uint8_t view_count;
 	} last_taken; /* ACTIVE is said again when the giver has missed it */
 	struct past past[PAST_MAX];
 	unsigned past_next;
@@ -345,6 +347,7 @@ void change_undo(struct node *n);
 void change_ends(struct node *n, const struct view *by);
 bool change_makes(const struct node *n, const struct entry *e); /* is it of the change under way? */
 void change_holds(struct node *n);
+bool change_adopt(struct node *n, const struct view *views, unsigned count);
 void change_tick(struct node *n, uint64_t *next);
 void change_resume(struct node *n); /* after a reconnection: everything is to be said again */
 void on_stored(struct node *n, const struct frame *f);

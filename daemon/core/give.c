@@ -372,8 +372,11 @@ void on_active(struct node *n, const struct frame *f)
 	if (!about(n, f) || n->give.phase < GIVE_GRANTED)
 		return;
 	/* Everybody has stored, as the taker knows who asked our backup itself while we were away. */
-	if (n->give.phase == GIVE_GRANTED && n->change.kind == CHANGE_GIVE)
+	if (n->give.phase == GIVE_GRANTED && n->change.kind == CHANGE_GIVE) {
+		if (!change_adopt(n, f->views, f->view_count))
+			return;
 		change_holds(n);
+	}
 	for (struct entry *e = n->entries; e < n->entry_end; e++)
 		if (e->used && e->sealed && member_same(&e->peer, &f->from)) {
 			e->sealed = false;

@@ -36,6 +36,18 @@ static void say(struct node *n, const struct frame *about, enum frame_type type)
 	frame_to(n, &f, &about->from);
 }
 
+/* Names the views by which it was taken: of several attempts the giver may not know which one holds. */
+static void say_active(struct node *n, const struct member *to)
+{
+	struct frame f;
+
+	frame_start(n, &f, FRAME_ACTIVE);
+	f.attempt = n->last_taken.attempt;
+	f.view_count = n->last_taken.view_count;
+	memcpy(f.views, n->last_taken.views, sizeof(n->last_taken.views));
+	frame_to(n, &f, to);
+}
+
 void take_refuse(struct node *n)
 {
 	struct frame about = {.attempt = n->take.attempt, .from = n->take.giver};
@@ -178,7 +190,7 @@ void on_grant(struct node *n, const struct frame *f)
 		if (entry_named(n, &f->views[0].name))
 			view_store(n, f);
 		else if (n->last_taken.attempt == f->attempt && member_same(&n->last_taken.from, &f->from))
-			say(n, f, FRAME_ACTIVE);
+			say_active(n, &f->from);
 		else if (entry_past_number(n, f->views[0].arc) >= f->views[0].name.number)
 			view_refuse(n, f);
 		else
@@ -203,13 +215,8 @@ void on_grant(struct node *n, const struct frame *f)
  * last one may have died with the word. */
 void take_say_active(struct node *n, const struct entry *e)
 {
-	struct frame f;
-
-	if (!n->last_taken.attempt || !member_same(&e->peer, &n->last_taken.from))
-		return;
-	frame_start(n, &f, FRAME_ACTIVE);
-	f.attempt = n->last_taken.attempt;
-	frame_to(n, &f, &e->peer);
+	if (n->last_taken.attempt && member_same(&e->peer, &n->last_taken.from))
+		say_active(n, &e->peer);
 }
 
 /* The views hold: the copy is ours. ACTIVE goes out ahead of any answer, on the same connection. */
@@ -217,7 +224,6 @@ void take_held(struct node *n)
 {
 	struct take *t = &n->take;
 	struct entry *e = t->phase == TAKE_STORED ? entry_named(n, &t->views[0].name) : NULL;
-	struct frame f;
 	char text[24];
 	size_t count;
 
@@ -239,9 +245,9 @@ void take_held(struct node *n)
 		reference_behind(n, t->arc.lo);
 	n->last_taken.attempt = t->attempt;
 	n->last_taken.from = t->giver;
-	frame_start(n, &f, FRAME_ACTIVE);
-	f.attempt = t->attempt;
-	frame_to(n, &f, &t->giver);
+	n->last_taken.view_count = t->view_count;
+	memcpy(n->last_taken.views, t->views, sizeof(t->views));
+	say_active(n, &t->giver);
 	out_log(n, 6, "arc %s: taken over from node %08x with %zu records", arc_text(e->v.arc, text), t->giver.id,
 		count);
 	take_end(n);
