@@ -101,12 +101,13 @@ static void frame_label(const struct world *w, struct story_message *m, const st
 		[FRAME_REPLY] = KIND_OPERATION,
 	};
 	char text[40];
-	size_t n;
+	size_t n = 0;
 
 	m->kind = kinds[f->type];
+	for (const char *c = frame_type_name(f->type); *c && n + 1 < sizeof(m->label); c++)
+		m->label[n++] = (char)(*c >= 'a' && *c <= 'z' ? *c - 'a' + 'A' : *c); /* as PROTOCOL.md writes it */
+	m->label[n] = '\0';
 	m->routine = f->type == FRAME_TRIP || f->type == FRAME_STATUS;
-	snprintf(m->label, sizeof(m->label), "%s", frame_type_name(f->type));
-	n = strlen(m->label);
 	if (f->type == FRAME_STATUS && f->state == NODE_GONE) {
 		m->kind = KIND_DEATH;
 		m->routine = false;
@@ -156,7 +157,7 @@ static void text_label(const struct world *w, struct story_message *m, const str
 	m->kind = kind == TOPIC_JOIN || kind == TOPIC_HAS_STARTED || kind == TOPIC_ACK_JOIN ? KIND_JOIN
 		  : kind == TOPIC_LEAVE || kind == TOPIC_ACK_LEAVE                          ? KIND_HANDOVER
 											    : KIND_OPERATION;
-	m->routine = kind == TOPIC_JOIN || kind == TOPIC_HAS_STARTED;
+	m->routine = kind == TOPIC_JOIN || kind == TOPIC_HAS_STARTED || kind == TOPIC_NODE; /* emptied, as it leaves */
 	snprintf(m->label, sizeof(m->label), "%s", w->topics[p->topic].name);
 	value_label(w, m, p, kind);
 }
@@ -200,19 +201,28 @@ void story_sent(struct world *w, uint32_t link, struct packet *p)
 		message_new(w, story_lane(w, link), p);
 }
 
-/* The broker takes it.  Nobody has sent a will: it is the broker's word in its owner's name. */
+/* Nobody has sent a will: it is the broker's word in its owner's name. */
+static uint32_t lane_of_will(const struct world *w, const struct packet *p)
+{
+	struct frame_room room;
+	struct frame f;
+
+	if (frame_decode(&f, &room, p->bytes, p->len))
+		return NONE;
+	for (uint32_t i = 0; i < w->proc_count; i++) {
+		if (w->procs[i]->memory == f.from.memory)
+			return i;
+	}
+	return NONE;
+}
+
+/* The broker takes it. */
 void story_placed(struct world *w, uint32_t link, struct packet *p)
 {
-	uint32_t lane = NONE;
-
 	if (!w->options.story)
 		return;
-	for (uint32_t i = 0; link == NONE && i < w->proc_count; i++) {
-		if (w->procs[i]->id == w->topics[p->topic].id)
-			lane = i;
-	}
 	if (link == NONE)
-		message_new(w, lane, p);
+		message_new(w, lane_of_will(w, p), p);
 	w->story.messages[p->story - 1].place = w->place;
 }
 
