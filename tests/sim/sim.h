@@ -322,13 +322,14 @@ enum story_type {
 	STORY_GOES_ON,
 	STORY_CUT,
 	STORY_CLOSED, /* by the broker */
-	STORY_FENCE,  /* value: the lane that is meant, or NONE */
+	STORY_FENCE,  /* value: the lane that is meant, or NONE; STORY_LIVE: that connection is not gone */
 	STORY_FENCED, /* value: granted */
 	STORY_EXIT,   /* value: code */
 	STORY_BROKER, /* value: is it up */
 	STORY_QUIET,
 };
 
+#define STORY_LIVE ((uint64_t)1 << 32)
 #define LANE_CLIENT 0x80000000u /* | its index; else a process's index; NONE: the broker */
 
 struct story_event {

@@ -36,11 +36,11 @@ void story_of(struct world *w, enum story_type type, uint32_t link, const struct
 
 void story_fence(struct world *w, uint32_t proc, const char *client_id)
 {
-	uint32_t meant = NONE;
+	uint64_t meant = NONE;
 
 	for (uint32_t i = 0; i < w->link_count; i++) {
 		if (strcmp(w->links[i].client_id, client_id) == 0)
-			meant = story_lane(w, i);
+			meant = story_lane(w, i) | (w->links[i].state == LINK_LIVE ? STORY_LIVE : 0);
 	}
 	story_mark(w, STORY_FENCE, proc, meant);
 }

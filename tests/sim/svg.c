@@ -288,7 +288,8 @@ static void fence_draw(struct drawing *d, const struct story_event *e, int y)
 		return;
 	fprintf(d->out, "<line x1='%d' y1='%d' x2='%d' y2='%d' stroke='%s' stroke-width='2' stroke-dasharray='6 3'/>\n",
 		d->p.lanes[from].x, y, d->p.lanes[to].x, y + 6, kind_colours[KIND_DEATH]);
-	cross(d, d->p.lanes[to].x, y + 6, 5, kind_colours[KIND_DEATH]);
+	if (e->value & STORY_LIVE)
+		cross(d, d->p.lanes[to].x, y + 6, 5, kind_colours[KIND_DEATH]);
 }
 
 static void mark_text(const struct drawing *d, const struct story_event *e, char out[80])
@@ -312,8 +313,9 @@ static void mark_text(const struct drawing *d, const struct story_event *e, char
 	else if (e->type == STORY_BROKER)
 		snprintf(out, 80, "the broker is %s", e->value ? "up again" : "down");
 	else if (e->type == STORY_FENCE)
-		snprintf(out, 80, "fences %s",
-			 meant == NONE || meant & LANE_CLIENT ? "a connection" : d->w->procs[meant]->label);
+		snprintf(out, 80, "fences %s%s",
+			 meant == NONE || meant & LANE_CLIENT ? "a connection" : d->w->procs[meant]->label,
+			 e->value & STORY_LIVE ? "" : ", a connection that is gone");
 	else
 		snprintf(out, 80, "%s", words[e->type]);
 }
@@ -447,7 +449,7 @@ bool svg_write(const struct world *w, const char *path, unsigned messages)
 	if (!d.out)
 		return false;
 	picture_lay_out(&d.p, w, messages, head_height);
-	d.width = LANES_LEFT + (int)d.p.lane_count * LANE_WIDTH + 60;
+	d.width = LANES_LEFT + (int)d.p.lane_count * LANE_WIDTH + 110;
 	if (d.width < 1000)
 		d.width = 1000;
 	height = d.p.bottom + (w->failed ? 110 : 30);
