@@ -14,12 +14,17 @@ static struct proc *receiver(struct world *w, const struct sim_topic *t)
 static void hit(struct world *w, struct proc *p)
 {
 	uint64_t kind = rng_below(&w->rng_fault, 5);
+	uint32_t index = w->aimed_count;
 
 	if (!p || !p->alive || p->paused)
 		return;
 	if (w->swarm.gentle)
 		kind = 4;
 	w->swarm.aim_left--;
+	w->aimed_count++;
+	if (!mask_has(&w->options.aimed, index))
+		return;
+	trace(w, "world   aimed fault %u", index);
 	w->stats[STAT_AIMED]++;
 	if (kind <= 1)
 		fault_crash(w, p->index);
@@ -39,8 +44,9 @@ void aim_look(struct world *w, uint32_t link, struct packet *p)
 		return;
 	if ((unsigned)packet_frame(p) != w->swarm.aim_type)
 		return;
-	if (!rng_chance(&w->rng_fault, w->swarm.aim_chance))
+	if (!rng_chance(&w->rng_aim, w->swarm.aim_chance))
 		return;
+	rng_seed(&w->rng_fault, w->options.seed, STREAM_AIMED + w->aimed_count);
 	if (t->kind == TOPIC_INBOX && rng_below(&w->rng_fault, 2))
 		hit(w, receiver(w, t));
 	else

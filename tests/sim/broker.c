@@ -116,12 +116,13 @@ static void unsubscribe(struct world *w, uint32_t link, uint32_t topic)
 
 /* ---- connections ---- */
 
-uint64_t link_delay(struct world *w, uint64_t base, uint64_t spread)
+uint64_t link_delay(struct world *w, uint32_t link, uint64_t base, uint64_t spread)
 {
-	uint64_t delay = base + (spread ? rng_exponential(&w->rng_net, spread) : 0);
+	struct rng *r = &w->links[link].rng;
+	uint64_t delay = base + (spread ? rng_exponential(r, spread) : 0);
 
-	if (w->swarm.tail && rng_chance(&w->rng_net, w->swarm.tail))
-		delay += rng_scale(&w->rng_net, MS, w->swarm.tail_max);
+	if (w->swarm.tail && rng_chance(r, w->swarm.tail))
+		delay += rng_scale(r, MS, w->swarm.tail_max);
 	return delay;
 }
 
@@ -135,6 +136,7 @@ uint32_t link_open(struct world *w, bool client, uint32_t owner, const char *cli
 	*l = (struct link){
 		.client = client, .owner = owner, .will = will, .in_drop = UINT64_MAX, .out_drop = UINT64_MAX};
 	snprintf(l->client_id, sizeof(l->client_id), "%s", client_id);
+	rng_seed(&l->rng, w->options.seed, STREAM_LINK + hash_bytes(client_id, strlen(client_id)));
 	l->in_base = l->out_base = w->swarm.delay_base;
 	l->in_spread = l->out_spread = w->swarm.delay_spread;
 	if (!client)
@@ -146,10 +148,11 @@ uint32_t link_open(struct world *w, bool client, uint32_t owner, const char *cli
 void link_send(struct world *w, uint32_t link, struct packet *p)
 {
 	struct link *l = &w->links[link];
-	uint64_t at = w->now + link_delay(w, l->out_base, l->out_spread);
+	uint64_t at = w->now + link_delay(w, link, l->out_base, l->out_spread);
 
 	if (at < l->out_last)
 		at = l->out_last;
+	story_sent(w, link, p);
 	l->out_last = at;
 	l->out_bytes += p->len;
 	if (l->out_bytes > w->swarm.outbox_high)
@@ -160,7 +163,7 @@ void link_send(struct world *w, uint32_t link, struct packet *p)
 void link_deliver(struct world *w, uint32_t link, struct packet *p)
 {
 	struct link *l = &w->links[link];
-	uint64_t at = w->now + link_delay(w, l->in_base, l->in_spread);
+	uint64_t at = w->now + link_delay(w, link, l->in_base, l->in_spread);
 
 	if (at < l->in_last)
 		at = l->in_last;
@@ -194,6 +197,7 @@ void link_close(struct world *w, uint32_t link, bool publish_will, bool tell_own
 	for (size_t i = 0; i < l->topic_count; i++)
 		unsubscribe(w, link, l->topics[i]);
 	l->topic_count = 0;
+	story_mark(w, STORY_CLOSED, story_lane(w, link), 0);
 	trace(w, "broker  closes %s%s", l->client_id, publish_will && will ? ", publishes its will" : "");
 	if (publish_will && will) {
 		w->stats[STAT_WILLS]++;
@@ -203,8 +207,8 @@ void link_close(struct world *w, uint32_t link, bool publish_will, bool tell_own
 	l = &w->links[link];
 	if (!tell_owner)
 		return;
-	if (rng_below(&w->rng_net, 2) && l->in_drop > w->now)
-		l->in_drop = w->now + rng_below(&w->rng_net, l->in_last > w->now ? l->in_last - w->now + 1 : 1);
+	if (rng_below(&l->rng, 2) && l->in_drop > w->now)
+		l->in_drop = w->now + rng_below(&l->rng, l->in_last > w->now ? l->in_last - w->now + 1 : 1);
 	link_deliver(w, link, packet_new(PACKET_CLOSED, NONE, NULL, 0));
 }
 
@@ -214,10 +218,11 @@ static void append(struct world *w, uint32_t link, struct packet *p)
 {
 	struct link *l = &w->links[link];
 
-	if (w->swarm.drop && (w->swarm.drop_control || l->client) && rng_chance(&w->rng_net, w->swarm.drop)) {
+	if (w->swarm.drop && (w->swarm.drop_control || l->client) && rng_chance(&l->rng, w->swarm.drop)) {
 		char text[256];
 
 		w->stats[STAT_DROP]++;
+		story_of(w, STORY_UNHEARD, link, p);
 		if (p->op && !l->client)
 			w->ops[p->op - 1].excused = true; /* nobody can answer what nobody got */
 		trace(w, "broker  DROPS %s for %s", trace_packet(w, p, text, sizeof(text)), l->client_id);
@@ -233,6 +238,7 @@ static void publish(struct world *w, uint32_t from, struct packet *p)
 
 	w->place++;
 	w->stats[STAT_PUBLISHED]++;
+	story_placed(w, from, p);
 	if (p->retain) {
 		packet_unref(t->retained);
 		t->retained = p->len ? packet_ref(p) : NULL;
@@ -283,7 +289,7 @@ static void send_retained(struct world *w, uint32_t link, uint32_t filter)
 static void answer_subscribe(struct world *w, uint32_t link, uint32_t topic)
 {
 	struct packet *suback = packet_new(PACKET_SUBACK, topic, NULL, 0);
-	bool first = rng_below(&w->rng_net, 2) != 0; /* MQTT 3.1.1, 3.8.4: either may come first */
+	bool first = rng_below(&w->links[link].rng, 2) != 0; /* MQTT 3.1.1, 3.8.4: either may come first */
 
 	suback->granted = true;
 	subscribe(w, link, topic);
@@ -329,6 +335,7 @@ void broker_receive(struct world *w, uint32_t link, struct packet *p)
 	drained(w, link, p);
 	if (l->state == LINK_DEAD || w->now >= l->out_drop) {
 		w->stats[STAT_UNHEARD]++;
+		story_of(w, STORY_UNSENT, link, p);
 		return;
 	}
 	switch (p->type) {
@@ -357,7 +364,7 @@ void broker_receive(struct world *w, uint32_t link, struct packet *p)
 void broker_fence(struct world *w, uint32_t proc, uint32_t link, struct packet *p)
 {
 	char id[CONN_TEXT];
-	uint64_t delay = link_delay(w, w->swarm.delay_base, w->swarm.delay_spread);
+	uint64_t delay = link_delay(w, link, w->swarm.delay_base, w->swarm.delay_spread);
 
 	conn_format(&p->conn, id);
 	p->granted = w->broker_up;
@@ -373,7 +380,7 @@ void broker_fence(struct world *w, uint32_t proc, uint32_t link, struct packet *
 			link_close(w, (uint32_t)i, true, true);
 		}
 	}
-	if (p->granted && rng_chance(&w->rng_net, w->swarm.fence_lost)) {
+	if (p->granted && rng_chance(&w->links[link].rng, w->swarm.fence_lost)) {
 		w->stats[STAT_FENCE_UNKNOWN]++;
 		p->granted = false;
 		delay += 5 * SECOND;
@@ -409,6 +416,7 @@ void broker_restart(struct world *w, bool in_order, unsigned retained_fate, uint
 		t->retained_old = t->retained ? packet_ref(t->retained) : NULL;
 	}
 	w->broker_up = false;
+	story_mark(w, STORY_BROKER, NONE, false);
 	queue_push(&w->queue, w->now + down, ENTRY_BROKER_UP, 0, 0, NULL);
 }
 

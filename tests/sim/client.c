@@ -10,6 +10,7 @@
 void client_init(struct world *w, uint32_t client)
 {
 	w->clients[client] = (struct client){.index = client, .link = NONE, .op = NONE, .backoff = 50};
+	rng_seed(&w->clients[client].rng, w->options.seed, STREAM_CLIENT + client);
 	client_connect(w, client);
 }
 
@@ -22,7 +23,7 @@ void client_connect(struct world *w, uint32_t client)
 		return;
 	c->connected = false;
 	c->subscribed = 0;
-	snprintf(id, sizeof(id), "client%u-%zu", client, w->link_count);
+	snprintf(id, sizeof(id), "client%u-%u", client, c->connections++);
 	c->link = link_open(w, true, client, id, NULL);
 }
 
@@ -34,16 +35,16 @@ static void next_turn(struct world *w, struct client *c, uint64_t delay)
 static void think(struct world *w, struct client *c)
 {
 	c->op = NONE;
-	next_turn(w, c, w->quiet ? MS : rng_exponential(&w->rng_client, w->swarm.think));
+	next_turn(w, c, w->quiet ? MS : rng_exponential(&c->rng, w->swarm.think));
 }
 
-static unsigned pick_key(struct world *w, const struct client *c)
+static unsigned pick_key(struct world *w, struct client *c)
 {
 	unsigned share = w->swarm.keys / w->options.clients;
 
 	if (w->swarm.private_keys && share > 0)
-		return c->index * share + (unsigned)rng_below(&w->rng_client, share);
-	return (unsigned)rng_below(&w->rng_client, w->swarm.keys);
+		return c->index * share + (unsigned)rng_below(&c->rng, share);
+	return (unsigned)rng_below(&c->rng, w->swarm.keys);
 }
 
 static void send_op(struct world *w, struct client *c, enum op_kind kind, unsigned key)
@@ -88,8 +89,11 @@ static void final_turn(struct world *w, struct client *c)
 {
 	unsigned step = c->final++, share = (w->swarm.keys + w->options.clients - 1) / w->options.clients;
 	unsigned key = c->index * share + step;
+	bool skip = !mask_has(&w->options.turns, w->options.ops + c->index * FINALS_MAX + step);
 
-	if (step < share && key < w->swarm.keys)
+	if (skip && step <= share + 1)
+		next_turn(w, c, MS);
+	else if (step < share && key < w->swarm.keys)
 		send_op(w, c, OP_GET, key);
 	else if (step <= share)
 		c->final = share + 1, send_op(w, c, OP_PUT, c->index % w->swarm.keys);
@@ -102,7 +106,8 @@ static void final_turn(struct world *w, struct client *c)
 void client_turn(struct world *w, uint32_t client, uint32_t gen)
 {
 	struct client *c = &w->clients[client];
-	unsigned key;
+	unsigned key, turn;
+	enum op_kind kind;
 
 	if (c->gen != gen || c->left == 0)
 		return;
@@ -119,9 +124,14 @@ void client_turn(struct world *w, uint32_t client, uint32_t gen)
 		final_turn(w, c);
 		return;
 	}
+	turn = c->index * (w->options.ops / w->options.clients) + c->turns++;
 	c->left--;
 	key = pick_key(w, c);
-	send_op(w, c, rng_below(&w->rng_client, 100) < w->swarm.put_share ? OP_PUT : OP_GET, key);
+	kind = rng_below(&c->rng, 100) < w->swarm.put_share ? OP_PUT : OP_GET;
+	if (mask_has(&w->options.turns, turn))
+		send_op(w, c, kind, key);
+	else
+		think(w, c);
 }
 
 void client_finish(struct world *w, uint32_t client)
@@ -175,6 +185,7 @@ void client_input(struct world *w, uint32_t link, struct packet *p)
 			think(w, c);
 		break;
 	case PACKET_PUBLISH:
+		story_of(w, STORY_HEARD, link, p);
 		if (c->op != NONE && answers(w, &w->ops[c->op], w->topics[p->topic].kind, p))
 			think(w, c);
 		break;

@@ -202,6 +202,7 @@ void fault_cut(struct world *w, uint32_t link)
 	}
 	w->stats[half_open ? STAT_CUT_HALF : STAT_CUT]++;
 	judge_disturbed(w);
+	story_mark(w, STORY_CUT, story_lane(w, link), 0);
 	trace(w, "network cuts %s%s", l->client_id, half_open ? ", the broker does not notice" : "");
 	l->out_drop = w->now + (half_open ? 0 : rng_below(&w->rng_fault, broker + 1));
 	l->in_drop = w->now + (half_open ? 0 : rng_below(&w->rng_fault, owner + 1));
@@ -348,17 +349,32 @@ static void one_fault(struct world *w, enum fault kind)
 
 static void next_fault(struct world *w, enum fault kind)
 {
-	queue_push(&w->queue, w->now + 1 + rng_exponential(&w->rng_fault, w->swarm.mean[kind]), ENTRY_FAULT, kind, 0,
+	queue_push(&w->queue, w->now + 1 + rng_exponential(&w->rng_schedule, w->swarm.mean[kind]), ENTRY_FAULT, kind, 0,
 		   NULL);
+}
+
+/* When and how often is drawn apart from what then happens, and that from a stream of each occurrence's own: one that is
+ * left out shifts no other. */
+static bool occurs(struct world *w)
+{
+	uint32_t index = w->fault_count++;
+
+	rng_seed(&w->rng_fault, w->options.seed, STREAM_FAULT + index);
+	if (!mask_has(&w->options.faults, index))
+		return false;
+	trace(w, "world   fault %u", index);
+	return true;
 }
 
 void fault_happens(struct world *w, enum fault kind)
 {
-	uint64_t times = rng_below(&w->rng_fault, 4) == 0 ? rng_range(&w->rng_fault, 1, w->swarm.burst) : 1;
+	uint64_t times = rng_below(&w->rng_schedule, 4) == 0 ? rng_range(&w->rng_schedule, 1, w->swarm.burst) : 1;
 
-	for (; times > 0; times--)
-		one_fault(w, kind);
 	next_fault(w, kind);
+	for (; times > 0; times--) {
+		if (occurs(w))
+			one_fault(w, kind);
+	}
 }
 
 void fault_start(struct world *w)

@@ -169,6 +169,7 @@ void judge_step(struct world *w, struct proc *p)
 	p->state = node_get_state(p->node);
 	p->owned = p->owned || node_get_arc(p->node, &arc);
 	probe_step(w, p);
+	story_mark(w, STORY_SERVES, p->index, p->serves);
 	if (!p->serves || !proc_reaches(w, p))
 		return;
 	for (size_t i = 0; i < w->proc_count; i++) {
@@ -360,7 +361,7 @@ void judge_exit(struct world *w, struct proc *p, int code)
 	if (!p->stop_asked) {
 		w->stats[STAT_EXIT_OTHER]++;
 		if (p->state == NODE_ACTIVE || !w->identities[p->identity].twin)
-			fail(w, "%s, which was %s, gives up by itself with code %d", p->label,
+			fail(w, "gives up: %s, which was %s, exits by itself with code %d", p->label,
 			     node_state_name(p->state), code);
 		return;
 	}

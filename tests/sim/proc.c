@@ -32,7 +32,7 @@ static void timer_arm(struct world *w, struct proc *p)
 	if (p->timer_at <= at)
 		return;
 	if (w->swarm.timer_late)
-		at += rng_below(&w->rng_net, w->swarm.timer_late);
+		at += rng_below(&p->rng, w->swarm.timer_late);
 	p->timer_at = at;
 	queue_push(&w->queue, at, ENTRY_TIMER, p->index, ++p->timer_gen, NULL);
 }
@@ -64,12 +64,14 @@ static void send_publish(struct world *w, struct proc *p, const struct effect *e
 static void send_fence(struct world *w, struct proc *p, const struct effect *e)
 {
 	struct packet *packet;
-	uint64_t delay = link_delay(w, w->swarm.delay_base * 2, w->swarm.delay_spread * 2);
+	uint64_t delay;
 	char text[CONN_TEXT];
 
 	if (p->link == NONE || !p->connected)
 		return;
+	delay = link_delay(w, p->link, w->swarm.delay_base * 2, w->swarm.delay_spread * 2);
 	conn_format(&e->conn, text);
+	story_fence(w, p->index, text);
 	trace(w, "%-7s -> fence %s", p->label, text);
 	w->stats[STAT_FENCES]++;
 	packet = packet_new(PACKET_FENCE, NONE, NULL, 0);
@@ -79,6 +81,7 @@ static void send_fence(struct world *w, struct proc *p, const struct effect *e)
 
 static void end(struct world *w, struct proc *p, int code)
 {
+	story_mark(w, STORY_EXIT, p->index, (uint64_t)code);
 	trace(w, "%-7s exits, code %d", p->label, code);
 	judge_exit(w, p, code);
 	p->alive = false;
@@ -110,6 +113,7 @@ static void carry_out(struct world *w, struct proc *p, const struct effect *e)
 		trace(w, "%-7s log %d: %s", p->label, e->level, e->text);
 		break;
 	case EFFECT_STATE:
+		story_mark(w, STORY_STATE, p->index, e->state);
 		trace(w, "%-7s is %s: %s", p->label, node_state_name(e->state), e->text ? e->text : "");
 		break;
 	case EFFECT_PROGRESS:
@@ -176,10 +180,11 @@ uint32_t proc_start(struct world *w, uint32_t identity)
 	p->timer_at = UINT64_MAX;
 	p->alive = true;
 	p->backoff = BACKOFF_MIN;
-	p->clock_origin = rng_below(&w->rng_node, 1u << 30);
-	p->memory = rng_next(&w->rng_node) | 1;
-	if (rng_chance(&w->rng_node, w->swarm.tail ? 200000 : 0))
-		p->latency = rng_scale(&w->rng_node, MS, 400 * MS);
+	rng_seed(&p->rng, w->options.seed, STREAM_PROC + ((uint64_t)identity << 16) + who->starts++);
+	p->clock_origin = rng_below(&p->rng, 1u << 30);
+	p->memory = rng_next(&p->rng) | 1;
+	if (rng_chance(&p->rng, w->swarm.tail ? 200000 : 0))
+		p->latency = rng_scale(&p->rng, MS, 400 * MS);
 	if (who->proc == NONE)
 		snprintf(p->label, sizeof(p->label), "n%u", identity);
 	else
@@ -190,11 +195,12 @@ uint32_t proc_start(struct world *w, uint32_t identity)
 	snprintf(config.name, sizeof(config.name), "%s", who->name);
 	snprintf(config.software, sizeof(config.software), "sim");
 	config.memory = p->memory;
-	config.seed = rng_next(&w->rng_node);
+	config.seed = rng_next(&p->rng);
 	config.join_attempts = w->swarm.join_attempts;
 	config.join_interval = w->swarm.join_interval;
 	p->node = node_new(&config);
 	w->stats[STAT_STARTS]++;
+	story_mark(w, STORY_START, p->index, 0);
 	trace(w, "%-7s starts: id %08x name %s memory %016llx", p->label, p->id, who->name,
 	      (unsigned long long)p->memory);
 	step(w, p, &(struct event){.type = EVENT_START});
@@ -214,7 +220,7 @@ void proc_connect(struct world *w, uint32_t proc)
 		queue_push(&w->queue, w->now + 100 * MS, ENTRY_CONNECT, 0, proc, NULL);
 		return;
 	}
-	node_identify(p->node, rng_next(&w->rng_node), &identity);
+	node_identify(p->node, rng_next(&p->rng), &identity);
 	if (identity.will_topic) {
 		will = packet_new(PACKET_PUBLISH, topic_intern(w, identity.will_topic), identity.will_payload,
 				  identity.will_len);
@@ -227,7 +233,7 @@ void proc_connect(struct world *w, uint32_t proc)
 
 static void lost(struct world *w, struct proc *p)
 {
-	uint64_t wait = p->backoff / 2 + rng_below(&w->rng_node, p->backoff / 2 + 1);
+	uint64_t wait = p->backoff / 2 + rng_below(&p->rng, p->backoff / 2 + 1);
 
 	p->link = NONE;
 	p->backoff = p->backoff * 2 > BACKOFF_MAX ? BACKOFF_MAX : p->backoff * 2;
@@ -270,6 +276,7 @@ static void handle(struct world *w, struct proc *p, uint32_t link, struct packet
 		e.retained = packet->retain && packet->type == PACKET_PUBLISH;
 		hash_mix(w, packet->hash);
 	}
+	story_of(w, STORY_HEARD, link, packet);
 	if (w->options.trace)
 		trace(w, "%-7s <- %s", p->label, trace_packet(w, packet, text, sizeof(text)));
 	if (is_news(w, packet, turn(w, p, &e)) && p->alive)
@@ -294,6 +301,7 @@ void proc_input(struct world *w, uint32_t link, struct packet *packet)
 
 void proc_fenced(struct world *w, uint32_t proc, uint32_t link, struct packet *packet)
 {
+	story_mark(w, STORY_FENCED, proc, packet->granted);
 	if (w->procs[proc]->alive && w->procs[proc]->link == link)
 		proc_input(w, link, packet);
 }
@@ -334,6 +342,7 @@ void proc_kill(struct world *w, uint32_t proc)
 {
 	struct proc *p = w->procs[proc];
 
+	story_mark(w, STORY_KILLED, proc, 0);
 	trace(w, "%-7s is KILLED", p->label);
 	p->alive = false;
 	p->killed = true;
@@ -347,6 +356,7 @@ void proc_pause(struct world *w, uint32_t proc, uint64_t duration)
 {
 	struct proc *p = w->procs[proc];
 
+	story_mark(w, STORY_STOPPED, proc, duration);
 	trace(w, "%-7s is STOPPED for %llu ms", p->label, (unsigned long long)(duration / MS));
 	p->paused = true;
 	p->timer_at = UINT64_MAX;
@@ -358,10 +368,11 @@ void proc_pause(struct world *w, uint32_t proc, uint64_t duration)
 void proc_resume(struct world *w, uint32_t proc)
 {
 	struct proc *p = w->procs[proc];
-	bool timer_first = rng_below(&w->rng_net, 2) != 0;
+	bool timer_first = rng_below(&p->rng, 2) != 0;
 
 	if (!p->alive || !p->paused)
 		return;
+	story_mark(w, STORY_GOES_ON, proc, 0);
 	trace(w, "%-7s goes on", p->label);
 	p->paused = false;
 	if (timer_first && p->deadline <= w->now)

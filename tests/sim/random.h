@@ -1,5 +1,6 @@
-/* Random numbers of one stream (splitmix64).  Each part of the simulated world has a stream of its own, so that one more
- * draw of one part does not shift what the others see. */
+/* Random numbers of one stream (splitmix64).  Each part of the simulated world, and each process, client,
+ * connection and fault, has a stream of its own, so that one more draw of one does not shift what the others see: a run
+ * with something left out stays as like the whole one as it can. */
 #ifndef SIM_RANDOM_H
 #define SIM_RANDOM_H
 
@@ -24,6 +25,13 @@ static inline void rng_seed(struct rng *r, uint64_t seed, uint64_t stream)
 	r->state = seed * 0xd1342543de82ef95u + stream * 0x2545f4914f6cdd1du;
 	(void)rng_next(r);
 }
+
+/* Streams of single parties and occurrences stand behind those of the world, which are small numbers. */
+#define STREAM_FAULT ((uint64_t)1 << 40)
+#define STREAM_AIMED ((uint64_t)2 << 40)
+#define STREAM_CLIENT ((uint64_t)3 << 40)
+#define STREAM_PROC ((uint64_t)4 << 40)
+#define STREAM_LINK ((uint64_t)5 << 40)
 
 /* 0 to n - 1; n > 0.  The bias of the remainder is of no interest here. */
 static inline uint64_t rng_below(struct rng *r, uint64_t n)

@@ -9,8 +9,10 @@
  *   proc.c    node processes: the second shell       client.c  clients of the reference's protocol
  *   fault.c   what goes wrong, drawn per seed        aim.c     trouble at chosen protocol steps
  *   judge.c   one owner, once, no hole               history.c linearizability of what clients saw
- *   world.c   the run and its quiet end              trace.c   the story, readable
- *   main.c    options, jobs, the closing table */
+ *   world.c   the run and its quiet end              trace.c   the run in words and as a hash
+ *   story.c   the run kept for a picture             svg.c     that picture
+ *
+ * What is around it (command line, many seeds, shrinking) stands in command.h. */
 #ifndef SIM_H
 #define SIM_H
 
@@ -55,7 +57,8 @@ struct packet {
 	bool granted;
 	uint8_t frame; /* enum frame_type, once somebody has asked; FRAME_TYPES: no frame */
 	struct conn conn;
-	uint32_t op; /* of a client's operation: its index + 1 */
+	uint32_t op;    /* of a client's operation: its index + 1 */
+	uint32_t story; /* of a published one: its message's index + 1 */
 	uint64_t hash;
 	size_t len;
 	uint8_t bytes[];
@@ -125,6 +128,7 @@ struct link {
 	uint64_t closed;       /* its end's place in the order */
 	uint32_t owner;
 	char client_id[CONN_TEXT];
+	struct rng rng;
 	struct packet *will;
 	uint64_t in_last, out_last; /* when the last packet arrives: order is kept */
 	uint64_t in_drop, out_drop; /* packets that arrive from then on are lost */
@@ -157,12 +161,14 @@ struct identity {
 	uint32_t id;
 	char name[NAME_MAX_LEN + 1];
 	uint32_t proc; /* the latest process, NONE before the first */
-	bool twin;     /* its id is somebody else's too */
+	unsigned starts;
+	bool twin; /* its id is somebody else's too */
 };
 
 struct proc {
 	uint32_t index, identity;
 	uint32_t id;
+	struct rng rng;
 	char label[16]; /* n2 = identity 2, n2.1 = its second process */
 	struct node *node;
 	bool alive; /* exists: neither killed nor gone */
@@ -208,6 +214,8 @@ struct client {
 	unsigned left;  /* operations still to do */
 	unsigned final; /* quiet phase: next key to look at */
 	unsigned backoff;
+	unsigned connections, turns; /* so far */
+	struct rng rng;
 };
 
 /* ---- one seed's choices ---- */
@@ -258,11 +266,98 @@ struct swarm {
 	unsigned max_nodes;
 };
 
+/* Which of a kind's occurrences take place.  What is left out draws its random numbers all the same where others would
+ * see different ones without. */
+#define MASK_BITS 8192
+struct mask {
+	bool on; /* else all of them */
+	uint64_t bits[MASK_BITS / 64];
+};
+
+static inline bool mask_has(const struct mask *m, uint64_t i)
+{
+	return !m->on || (i < MASK_BITS && m->bits[i / 64] >> i % 64 & 1);
+}
+
+/* What a seed's network and load can do without, for a run to look at: bits of sim_options.calm. */
+#define CALMS(X)                                                                    \
+	X(TAIL, "tail")     /* no packet is late, no process far from the broker */ \
+	X(DELAYS, "delays") /* every packet takes as long as any other */           \
+	X(TIMERS, "timers") /* no timer is late */                                  \
+	X(FENCES, "fences") /* no CONNACK of a fence is lost */                     \
+	X(DROPS, "drops")   /* no full queues */                                    \
+	X(VALUES, "values") /* short values, large outboxes */                      \
+	X(JOINS, "joins")   /* few attempts until a ring is founded */
+
+enum calm {
+#define X(name, text) CALM_##name,
+	CALMS(X)
+#undef X
+		CALM_COUNT,
+};
+
 struct sim_options {
 	uint64_t seed;
 	unsigned nodes, clients, ops;
 	enum profile profile;
-	bool trace;
+	unsigned calm;    /* 1 << enum calm */
+	uint64_t work_ms; /* the longest first phase, 0: as drawn */
+	struct mask starts, clients_on, faults, aimed, turns;
+	FILE *trace; /* NULL: none */
+	bool story;  /* keep what a picture of the run needs */
+};
+
+/* The last turns of a client, in the quiet phase, are numbered behind the ops, so many for each. */
+#define FINALS_MAX 32
+
+/* ---- what a picture of the run needs ---- */
+
+enum story_kind { KIND_OPERATION, KIND_JOIN, KIND_HANDOVER, KIND_VIEW, KIND_DEATH, KIND_COUNT };
+
+struct story_message {
+	enum story_kind kind;
+	uint32_t lane;
+	uint32_t op;  /* index + 1 */
+	bool routine; /* said again and again: counted, not drawn */
+	unsigned heard;
+	uint64_t place;
+	char label[72];
+};
+
+enum story_type {
+	STORY_SENT,    /* message */
+	STORY_HEARD,   /* message */
+	STORY_UNSENT,  /* message: lost on its way to the broker */
+	STORY_UNHEARD, /* message: lost on its way from it */
+	STORY_START,
+	STORY_STATE,  /* value: enum node_state */
+	STORY_SERVES, /* value: proc.serves */
+	STORY_KILLED,
+	STORY_STOPPED, /* value: us */
+	STORY_GOES_ON,
+	STORY_CUT,
+	STORY_CLOSED, /* by the broker */
+	STORY_FENCE,  /* value: the lane that is meant, or NONE; STORY_LIVE: that connection is not gone */
+	STORY_FENCED, /* value: granted */
+	STORY_EXIT,   /* value: code */
+	STORY_BROKER, /* value: is it up */
+	STORY_QUIET,
+};
+
+#define STORY_LIVE ((uint64_t)1 << 32)
+#define LANE_CLIENT 0x80000000u /* | its index; else a process's index; NONE: the broker */
+
+struct story_event {
+	enum story_type type;
+	uint32_t lane, message;
+	uint64_t at, value;
+};
+
+struct story {
+	struct story_message *messages;
+	size_t message_count, message_room;
+	struct story_event *events;
+	size_t event_count, event_room;
 };
 
 #define KEYS_MAX 16
@@ -282,10 +377,13 @@ struct loss {
 struct world {
 	struct sim_options options;
 	struct swarm swarm;
-	struct rng rng_world, rng_node, rng_net, rng_client, rng_fault;
+	struct rng rng_world, rng_node, rng_schedule, rng_aim, rng_fault;
 	struct queue queue;
 	uint64_t now, place, hash;
+	uint64_t lines;                    /* of the trace */
+	uint32_t fault_count, aimed_count; /* occurrences, left out or not */
 	uint64_t stats[STAT_COUNT];
+	struct story story;
 
 	struct link *links;
 	size_t link_count, link_room;
@@ -336,7 +434,7 @@ void link_send(struct world *w, uint32_t link, struct packet *p);
 void link_deliver(struct world *w, uint32_t link, struct packet *p);
 void link_close(struct world *w, uint32_t link, bool publish_will, bool tell_owner);
 void link_stall(struct world *w, uint32_t link, uint64_t duration);
-uint64_t link_delay(struct world *w, uint64_t base, uint64_t spread);
+uint64_t link_delay(struct world *w, uint32_t link, uint64_t base, uint64_t spread);
 void broker_receive(struct world *w, uint32_t link, struct packet *p);
 void broker_fence(struct world *w, uint32_t proc, uint32_t link, struct packet *p);
 void broker_restart(struct world *w, bool in_order, unsigned retained_fate, uint64_t down);
@@ -396,6 +494,15 @@ void trace(struct world *w, const char *format, ...) __attribute__((format(print
 const char *trace_packet(struct world *w, const struct packet *p, char *text, size_t size);
 void hash_mix(struct world *w, uint64_t word);
 uint64_t hash_bytes(const void *bytes, size_t len);
+
+/* story.c: all do nothing unless options.story. */
+void story_sent(struct world *w, uint32_t link, struct packet *p);
+void story_placed(struct world *w, uint32_t link, struct packet *p);
+void story_of(struct world *w, enum story_type type, uint32_t link, const struct packet *p);
+void story_mark(struct world *w, enum story_type type, uint32_t lane, uint64_t value);
+uint32_t story_lane(const struct world *w, uint32_t link);
+void story_fence(struct world *w, uint32_t proc, const char *client_id);
+void story_free(struct world *w);
 
 /* world.c */
 void world_run(struct world *w, const struct sim_options *options);

@@ -34,11 +34,12 @@ void trace(struct world *w, const char *format, ...)
 
 	if (!w->options.trace)
 		return;
-	printf("%11.6f #%-6" PRIu64 " ", (double)w->now / SECOND, w->place);
+	w->lines++;
+	fprintf(w->options.trace, "%11.6f #%-6" PRIu64 " ", (double)w->now / SECOND, w->place);
 	va_start(args, format);
-	vprintf(format, args);
+	vfprintf(w->options.trace, format, args);
 	va_end(args);
-	putchar('\n');
+	fputc('\n', w->options.trace);
 }
 
 static int add_member(char *text, size_t size, const char *what, const struct member *m)

@@ -50,6 +50,36 @@ static void draw_keys(struct world *w)
 	}
 }
 
+static bool is_calm(const struct world *w, enum calm what)
+{
+	return w->options.calm >> what & 1;
+}
+
+/* What a run that is to be looked at does without (sim_options). */
+static void calm(struct world *w)
+{
+	struct swarm *s = &w->swarm;
+
+	if (is_calm(w, CALM_TAIL))
+		s->tail = 0;
+	if (is_calm(w, CALM_DELAYS))
+		s->delay_spread = 0;
+	if (is_calm(w, CALM_TIMERS))
+		s->timer_late = 0;
+	if (is_calm(w, CALM_FENCES))
+		s->fence_lost = 0;
+	if (is_calm(w, CALM_DROPS))
+		s->drop = 0;
+	if (is_calm(w, CALM_VALUES)) {
+		s->value_len = 0;
+		s->outbox_high = 1 << 20;
+	}
+	if (is_calm(w, CALM_JOINS))
+		s->join_attempts = 4;
+	if (w->options.work_ms && s->work > w->options.work_ms * MS)
+		s->work = w->options.work_ms * MS;
+}
+
 static void begin(struct world *w)
 {
 	unsigned mode = (unsigned)rng_below(&w->rng_world, 6);
@@ -62,15 +92,21 @@ static void begin(struct world *w)
 	judge_init(w);
 	w->stats[STAT_FOUNDINGS] += together;
 	for (unsigned i = 0; i < w->options.nodes; i++) {
-		queue_push(&w->queue, at, ENTRY_START, i, 0, NULL);
+		if (mask_has(&w->options.starts, i))
+			queue_push(&w->queue, at, ENTRY_START, i, 0, NULL);
 		if (!together)
 			at += rng_scale(&w->rng_world, MS, 2 * SECOND);
 	}
 	w->clients = xcalloc(w->options.clients, sizeof(*w->clients));
 	for (unsigned i = 0; i < w->options.clients; i++) {
+		uint64_t first = rng_below(&w->rng_world, 2 * SECOND);
+
+		w->clients[i] = (struct client){.index = i, .link = NONE, .op = NONE};
+		if (!mask_has(&w->options.clients_on, i))
+			continue;
 		client_init(w, i);
 		w->clients[i].left = w->options.ops / w->options.clients;
-		queue_push(&w->queue, rng_below(&w->rng_world, 2 * SECOND), ENTRY_CLIENT, i, 0, NULL);
+		queue_push(&w->queue, first, ENTRY_CLIENT, i, 0, NULL);
 	}
 	fault_start(w);
 	queue_push(&w->queue, w->swarm.work + 2 * SECOND, ENTRY_CHECK, 0, 0, NULL);
@@ -91,6 +127,7 @@ static void start_if_none(struct world *w)
 static void be_quiet(struct world *w)
 {
 	trace(w, "world   is quiet from now on");
+	story_mark(w, STORY_QUIET, NONE, 0);
 	w->quiet = true;
 	w->quiet_since = w->now;
 	if (w->trouble_until < w->now)
@@ -110,14 +147,16 @@ static void ask_all(struct world *w)
 	w->finals_sent = true;
 	w->disturbed = false;
 	w->stats[STAT_QUIET_MS] += (w->now - w->trouble_until) / MS;
-	for (unsigned i = 0; i < w->options.clients; i++)
-		client_finish(w, i);
+	for (unsigned i = 0; i < w->options.clients; i++) {
+		if (mask_has(&w->options.clients_on, i))
+			client_finish(w, i);
+	}
 }
 
 static bool clients_ready(const struct world *w)
 {
 	for (unsigned i = 0; i < w->options.clients; i++) {
-		if (!w->clients[i].connected || w->clients[i].subscribed < 2)
+		if (mask_has(&w->options.clients_on, i) && (!w->clients[i].connected || w->clients[i].subscribed < 2))
 			return false;
 	}
 	return true;
@@ -174,8 +213,10 @@ static void deliver(struct world *w, uint32_t link, struct packet *p)
 {
 	const struct link *l = &w->links[link];
 
-	if (p->type != PACKET_CLOSED && w->now >= l->in_drop)
+	if (p->type != PACKET_CLOSED && w->now >= l->in_drop) {
+		story_of(w, STORY_UNHEARD, link, p);
 		return;
+	}
 	if (l->client)
 		client_input(w, link, p);
 	else
@@ -228,6 +269,7 @@ static void happen(struct world *w, const struct entry *e)
 	case ENTRY_BROKER_UP:
 		trace(w, "broker  is up again");
 		w->broker_up = true;
+		story_mark(w, STORY_BROKER, NONE, true);
 		break;
 	case ENTRY_CLIENT:
 		client_turn(w, e->a, e->b);
@@ -254,10 +296,11 @@ void world_run(struct world *w, const struct sim_options *options)
 	w->broker_up = true;
 	rng_seed(&w->rng_world, options->seed, 1);
 	rng_seed(&w->rng_node, options->seed, 2);
-	rng_seed(&w->rng_net, options->seed, 3);
-	rng_seed(&w->rng_client, options->seed, 4);
+	rng_seed(&w->rng_schedule, options->seed, 3);
+	rng_seed(&w->rng_aim, options->seed, 4);
 	rng_seed(&w->rng_fault, options->seed, 5);
 	swarm_draw(w);
+	calm(w);
 	begin(w);
 	while (!w->failed && !w->done && queue_pop(&w->queue, &e)) {
 		w->now = e.at;
@@ -278,5 +321,6 @@ void world_free(struct world *w)
 	free(w->identities);
 	free(w->clients);
 	judge_free(w);
+	story_free(w);
 	broker_free(w);
 }
