@@ -158,6 +158,7 @@ struct seek {
 	bool active;
 	unsigned count;    /* attempts whose own echo is back */
 	bool echoed;       /* the last one's is */
+	bool heard;        /* one's is, on this connection */
 	uint64_t last;     /* when the last was made */
 	unsigned interval; /* until the next */
 	uint64_t next;     /* not before this */

@@ -331,7 +331,8 @@ void reference_join(struct node *n, const uint8_t *p, size_t len)
 		return;
 	}
 	if (id == n->self.id) {
-		if (n->seek.active && !n->take.phase && (!n->busy_at || n->now - n->busy_at >= 1000))
+		/* Ours, and not a twin's: our HELLO has come back ahead of it. */
+		if (n->seek.active && n->seek.heard && !n->take.phase && (!n->busy_at || n->now - n->busy_at >= 1000))
 			reference_hold(n);
 		return;
 	}

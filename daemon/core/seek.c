@@ -278,7 +278,7 @@ void on_hello(struct node *n, const struct frame *f)
 
 	if (member_same(&f->from, &n->self)) {
 		if (conn_equal(&f->from.conn, &n->self.conn) && n->seek.active && !n->seek.echoed) {
-			n->seek.echoed = true;
+			n->seek.echoed = n->seek.heard = true;
 			n->seek.count++;
 		}
 		return;
