@@ -104,6 +104,11 @@ void on_found(struct node *n, const struct frame *f, bool retained)
 			n->seek.stage = SEEK_ASK;
 			seek_sign(n, 20);
 		}
+		/* Who belongs to no ring follows what stands: if anybody is left of the greater one he puts it right. */
+		if (!has_views(n) && !member_same(&f->from, &n->self)) {
+			n->seen = f->ring;
+			n->seen_by = f->from;
+		}
 		return;
 	}
 	if (same_ring(&f->ring, &n->seen))
