@@ -294,6 +294,7 @@ void out_subscribe(struct node *n, enum topic_kind kind, uint32_t id, bool on);
 void out_log(struct node *n, int level, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* At most a few a time: what strangers can make us say. */
 void out_complain(struct node *n, const char *what, const char *why, const uint8_t *payload, size_t len);
+void out_tick(struct node *n, uint64_t *next);
 void frame_start(struct node *n, struct frame *f, enum frame_type type);
 void frame_send(struct node *n, struct frame *f, enum topic_kind kind, uint32_t id);
 /* To one connection of one node; keeps the encoded bytes if bytes is given (caller frees). */

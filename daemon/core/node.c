@@ -355,6 +355,7 @@ static uint64_t ticks(struct node *n)
 {
 	uint64_t next = NEVER;
 
+	out_tick(n, &next);
 	fence_tick(n, &next);
 	change_tick(n, &next);
 	watch_tick(n, &next);

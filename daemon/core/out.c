@@ -94,15 +94,21 @@ void out_log(struct node *n, int level, const char *format, ...)
 #define COMPLAINTS 10
 #define COMPLAINT_WINDOW 10000
 
+static void count_hidden(struct node *n)
+{
+	if (n->drop_hidden)
+		out_log(n, 4, "%u more messages of strangers dropped", n->drop_hidden);
+	n->drop_hidden = 0;
+}
+
 void out_complain(struct node *n, const char *what, const char *why, const uint8_t *payload, size_t len)
 {
 	char shown[120];
 
 	if (n->now - n->drop_window >= COMPLAINT_WINDOW) {
-		if (n->drop_hidden)
-			out_log(n, 4, "%u more messages of strangers dropped", n->drop_hidden);
+		count_hidden(n);
 		n->drop_window = n->now;
-		n->drop_count = n->drop_hidden = 0;
+		n->drop_count = 0;
 	}
 	if (n->drop_count >= COMPLAINTS) {
 		n->drop_hidden++;
@@ -111,6 +117,17 @@ void out_complain(struct node *n, const char *what, const char *why, const uint8
 	n->drop_count++;
 	out_log(n, 4, "%s of %zu bytes dropped: %s: \"%s\"", what, len, why,
 		reference_escape(shown, sizeof(shown), payload, len));
+}
+
+/* The count of what was not said comes when the window ends, not with the next message that is bad. */
+void out_tick(struct node *n, uint64_t *next)
+{
+	uint64_t end = n->drop_window + COMPLAINT_WINDOW;
+
+	if (n->drop_hidden && n->now < end)
+		soonest(next, end);
+	else
+		count_hidden(n);
 }
 
 void frame_start(struct node *n, struct frame *f, enum frame_type type)
