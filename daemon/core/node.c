@@ -65,7 +65,7 @@ struct node *node_new(const struct node_config *config)
 		snprintf(n->config.name, sizeof(n->config.name), "%u", config->id);
 	n->self = (struct member){.id = config->id, .memory = config->memory};
 	n->rng = config->seed;
-	n->store = store_new();
+	n->store = store_new(n->config.secret);
 	n->held_last = &n->held_first;
 	n->room = xmalloc(sizeof(*n->room));
 	n->repair_at = NEVER;

@@ -27,6 +27,7 @@ struct node_config {
 	char software[32];
 	uint64_t memory; /* this process's memory incarnation: random, not 0 */
 	uint64_t seed;   /* of the core's own random numbers (jitter); never used where a stranger must not guess */
+	uint64_t secret; /* keys the table of records, whose ids strangers choose; never told, and decides nothing */
 	unsigned join_interval; /* 10: between attempts to join */
 	unsigned join_attempts; /* 100: counted attempts before founding */
 	unsigned resend;        /* 200: an unanswered frame is sent again */

@@ -99,7 +99,7 @@ void reference_own_leave(struct node *n)
 	if (!r || r->quit != QUIT_SAID)
 		return;
 	r->quit = QUIT_SENT;
-	r->quit_echoed = store_new();
+	r->quit_echoed = store_new(n->config.secret);
 	publish_changed(n);
 	for (struct entry *e = n->entries; e < n->entries + ENTRY_MAX; e++)
 		if (e->used)

@@ -176,6 +176,7 @@ uint32_t proc_start(struct world *w, uint32_t identity)
 	snprintf(config.software, sizeof(config.software), "sim");
 	config.memory = p->memory;
 	config.seed = rng_next(&w->rng_node);
+	config.secret = ~config.seed;
 	config.join_attempts = w->swarm.join_attempts;
 	p->node = node_new(&config);
 	w->stats[STAT_STARTS]++;

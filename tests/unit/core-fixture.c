@@ -117,6 +117,7 @@ int core_add_named(struct core *c, uint32_t id, const char *name)
 	snprintf(config.name, sizeof(config.name), "%s", name);
 	config.memory = c->memory += 16;
 	config.seed = c->memory;
+	config.secret = ~c->memory;
 	c->nodes[n].node = node_new(&config);
 	core_step(c, n, (struct event){.type = EVENT_START});
 	if (!c->broker_down)
