@@ -155,6 +155,8 @@ struct seek {
 	enum { SEEK_ASK, SEEK_STATUSES, SEEK_FENCES, SEEK_PROPOSED } stage;
 	struct member *listed; /* who the retained statuses name, to be fenced before a new founding */
 	size_t listed_count, listed_next;
+	bool too_many;          /* more than can be listed */
+	uint64_t refused_until; /* it founds none before, for that reason; it goes on asking */
 	uint64_t trip;
 	uint64_t stage_since;
 };

@@ -8,6 +8,7 @@
 #define RECENT_FOR 3000
 #define WAITING_FOR 10000
 #define STATUSES_MAX 4096
+#define REFUSE_FOR 60000
 
 void seek_begin(struct node *n)
 {
@@ -22,16 +23,19 @@ void seek_end(struct node *n)
 	n->seek = (struct seek){0};
 }
 
-static void statuses(struct node *n, bool on)
+/* node/<id> with the id for a wildcard. */
+static const char *statuses_filter(struct node *n)
 {
 	char topic[TOPIC_MAX + 4];
-	size_t len;
 
-	/* node/<id> with the id for a wildcard. */
 	topic_format(topic, n->config.topic_prefix, TOPIC_NODE, 0, NULL);
-	len = strlen(topic) - 8;
-	memcpy(topic + len, "+", 2);
-	out_effect(n, on ? EFFECT_SUBSCRIBE : EFFECT_UNSUBSCRIBE)->topic = out_own(n, xstrdup(topic));
+	memcpy(topic + strlen(topic) - 8, "+", 2);
+	return out_own(n, xstrdup(topic));
+}
+
+static void statuses(struct node *n, bool on)
+{
+	out_effect(n, on ? EFFECT_SUBSCRIBE : EFFECT_UNSUBSCRIBE)->topic = statuses_filter(n);
 }
 
 /* There is a ring: count anew, and ask no more often than it answers. */
@@ -46,7 +50,6 @@ void seek_sign(struct node *n, unsigned wait)
 	if (s->stage == SEEK_STATUSES || s->stage == SEEK_FENCES) {
 		statuses(n, false);
 		s->stage = SEEK_ASK;
-		s->listed_count = 0;
 		fence_void(n);
 	}
 	if (wait) {
@@ -111,13 +114,15 @@ void seek_tick(struct node *n, uint64_t *next)
 	switch (s->stage) {
 	case SEEK_ASK:
 		/* A ring that is registered may be busy with a death: it gets the time that takes. */
-		if (s->count >= n->config.join_attempts &&
+		if (s->count >= n->config.join_attempts && n->now >= s->refused_until &&
 		    (!n->seen.nonce || n->now - s->since >= n->config.grace + n->config.recover)) {
 			if (!n->seen.nonce) {
 				next_stage(n, SEEK_PROPOSED);
 				founder_propose(n);
 			} else {
 				out_log(n, 4, "a ring is registered but nobody answers -> fencing whoever it names");
+				s->listed_count = s->listed_next = 0;
+				s->too_many = false;
 				statuses(n, true);
 				s->trip = trip_send(n);
 				next_stage(n, SEEK_STATUSES);
@@ -150,8 +155,12 @@ static void list(struct node *n, const struct member *m)
 {
 	struct seek *s = &n->seek;
 
-	if (!m->memory || !m->conn.count || member_same(m, &n->self) || s->listed_count == STATUSES_MAX)
+	if (!m->memory || !m->conn.count || member_same(m, &n->self))
 		return;
+	if (s->listed_count == STATUSES_MAX) {
+		s->too_many = true;
+		return;
+	}
 	s->listed = xrealloc(s->listed, (s->listed_count + 1) * sizeof(*s->listed));
 	s->listed[s->listed_count++] = *m;
 }
@@ -176,6 +185,18 @@ void seek_trip(struct node *n, uint64_t seq)
 	if (!s->active || s->stage != SEEK_STATUSES || seq != s->trip)
 		return;
 	list(n, &n->seen_by);
+	/* Whoever is not fenced may still serve: no second ring beside him. */
+	if (s->too_many) {
+		out_log(n, 3,
+			"%s names more than %d nodes, too many to fence -> founding no ring; clear what is retained "
+			"there "
+			"of nodes that are gone",
+			statuses_filter(n), STATUSES_MAX);
+		statuses(n, false);
+		s->refused_until = n->now + REFUSE_FOR;
+		next_stage(n, SEEK_ASK);
+		return;
+	}
 	next_stage(n, SEEK_FENCES);
 }
 

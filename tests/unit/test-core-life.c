@@ -178,6 +178,79 @@ static void all_leave_at_once(void **state)
 
 /* ---- every state, every frame ---- */
 
+static void retained(struct core *c, const char *topic, const struct frame *f)
+{
+	size_t len;
+	uint8_t *bytes = frame_encode(f, &len);
+
+	core_publish_as(c, CORE_CLIENT, topic, bytes, len, true);
+	free(bytes);
+}
+
+/* A ring is registered that nobody answers for, and so many retained statuses name nodes of it. */
+static void dead_ring(struct core *c, uint32_t nodes)
+{
+	const struct frame found = {.type = FRAME_FOUND, .from = {1, 2, {3, 1}}, .ring = {1, 2}};
+
+	retained(c, "founder", &found);
+	for (uint32_t i = 0; i < nodes; i++) {
+		struct frame status = {.type = FRAME_STATUS, .from = {i, i + 1, {i + 100000, 1}}, .state = NODE_ACTIVE};
+		char topic[TOPIC_MAX];
+
+		topic_format(topic, "", TOPIC_NODE, i, NULL);
+		retained(c, topic, &status);
+	}
+}
+
+/* Everybody that is named is fenced before a ring is founded anew, 4,096 of them: with more none is founded, and it is
+ * said.  It goes on asking, and founds once those that are gone are cleared away. */
+static void too_many_to_fence(void **state)
+{
+	struct core *c = *state;
+	size_t since;
+	int n;
+
+	dead_ring(c, 4096); /* and the one that the register names */
+	n = core_add(c, 4000000000);
+	core_run(c, 40000);
+	assert_int_equal(core_count_logs(c, n, "node/+ names more than 4096 nodes"), 1);
+	assert_int_equal(core_count_logs(c, n, "founded ring"), 0);
+	assert_int_equal(core_count_frames(c, 0, FRAME_FOUND, n), 0);
+	since = c->line_count;
+	core_run(c, 5000);
+	assert_in_range(core_count_frames(c, since, FRAME_HELLO, n), 5, 1000);
+	core_run(c, 30000);
+	assert_int_equal(core_count_logs(c, n, "node/+ names more than 4096 nodes"), 2);
+	for (uint32_t i = 0; i < 100; i++)
+		core_publish_as(c, CORE_CLIENT, c->retained[1 + i].topic, "", 0, true);
+	core_run(c, 120000);
+	assert_int_equal(core_count_logs(c, n, "founded ring"), 1);
+	assert_int_equal(core_count_logs(c, n, "node/+ names more than 4096 nodes"), 2);
+}
+
+/* A sign of a ring ends the search amid its fences: the next one begins with the first that is named, not where that one
+ * stopped. */
+static void a_search_begins_anew(void **state)
+{
+	struct core *c = *state;
+	unsigned fences = 0;
+	int n;
+
+	dead_ring(c, 20);
+	n = core_add(c, 4000000000);
+	while (core_count_logs(c, n, "fencing whoever it names") == 0)
+		assert_true(core_advance(c, c->now + 20000));
+	while (fences < 10)
+		fences += core_advance(c, c->now + 100) && core_next(c) && core_next(c)->event.type == EVENT_FENCED;
+	core_publish(c, "has_started", "yes");
+	core_deliver_all(c);
+	fences = core_count_logs(c, n, "does not answer -> fencing it");
+	core_run(c, 40000);
+	assert_int_equal(core_count_logs(c, n, "fencing whoever it names"), 2);
+	assert_int_equal(core_count_logs(c, n, "does not answer -> fencing it") - fences, 20 + 1);
+	assert_int_equal(core_count_logs(c, n, "founded ring"), 1);
+}
+
 static const enum topic_kind topics[] = {TOPIC_RING, TOPIC_FOUNDER, TOPIC_INBOX, TOPIC_CUT, TOPIC_NODE};
 
 #define KEY 1500 /* asked for ahead of everything that is fed */
@@ -337,7 +410,8 @@ int main(void)
 		core_test(a_second_id_is_refused),    core_test(a_second_name_is_refused),
 		core_test(of_two_seekers_one_stays),  core_test(the_last_node_leaves),
 		core_test(all_leave_at_once),         core_test(every_frame_in_every_state),
-		core_test(every_word_in_every_state),
+		core_test(every_word_in_every_state), core_test(too_many_to_fence),
+		core_test(a_search_begins_anew),
 	};
 
 	return cmocka_run_group_tests_name("core-life", tests, NULL, NULL);
