@@ -15,6 +15,7 @@
  * take.c     handover, the taker's side
  * request.c  put and get: answer, hold or leave alone
  * merge.c    records that outlive their arc
+ * echo.c     own words that do not come back
  * status.c   STATUS, WHO, LEAVE, REPLY
  * reference_peer.[ch], reference_leave.c, reference_words.c  all that exists only for neighbours that are the reference's */
 #ifndef DHT_CORE_H
@@ -187,6 +188,14 @@ struct recent {
 	uint64_t when;
 };
 
+enum echo_kind { ECHO_INBOX, ECHO_RING, ECHO_FOUNDER, ECHO_KINDS };
+
+struct echo {
+	uint64_t since; /* the first word that is not back; 0: none is awaited */
+	uint64_t next;  /* it is not said again before */
+	unsigned said;
+};
+
 struct reference_peer;
 
 struct node {
@@ -277,6 +286,7 @@ struct node {
 	uint64_t drop_window; /* rate limit of complaints about strangers' input */
 	unsigned drop_count, drop_hidden;
 	struct reference_peer *reference;
+	struct echo echo[ECHO_KINDS];
 
 	/* out */
 	struct effect *effects;
@@ -290,6 +300,7 @@ struct node {
 void out_reset(struct node *n);
 void *out_own(struct node *n, void *p); /* freed at the next step */
 struct effect *out_effect(struct node *n, enum effect_type type);
+const char *out_topic(struct node *n, enum topic_kind kind, uint32_t id);
 void out_publish(struct node *n, enum topic_kind kind, uint32_t id, const void *payload, size_t len, bool retain);
 void out_publish_to(struct node *n, const char *topic, const void *payload, size_t len);
 void out_subscribe(struct node *n, enum topic_kind kind, uint32_t id, bool on);
@@ -454,6 +465,12 @@ void reference_not_holding(struct node *n);
 void reference_disconnected(struct node *n);
 void reference_tick(struct node *n, uint64_t *next);
 void reference_free(struct node *n);
+
+/* ---- echo.c ---- */
+void echo_await(struct node *n, enum echo_kind kind);
+void echo_heard(struct node *n, enum echo_kind kind);
+void echo_forget(struct node *n, enum echo_kind kind);
+void echo_tick(struct node *n, uint64_t *next);
 
 /* ---- status.c ---- */
 void status_fill(struct node *n, struct frame *f);

@@ -164,6 +164,8 @@ static void disconnected(struct node *n)
 		e->confirmed = false;
 		e->asked = e->silent = e->gone = e->doubt = e->found = 0;
 	}
+	for (enum echo_kind kind = 0; kind < ECHO_KINDS; kind++)
+		echo_forget(n, kind);
 	n->notify_since = n->hole_since = n->alone_since = 0;
 	n->waiting_count = 0;
 	if (n->seek.active)
@@ -215,6 +217,7 @@ static void on_trip(struct node *n, const struct frame *f)
 {
 	if (!conn_equal(&f->from.conn, &n->self.conn) || !member_same(&f->from, &n->self))
 		return;
+	echo_heard(n, ECHO_INBOX);
 	if (n->trip && f->seq >= n->trip && !n->tripped)
 		node_tripped(n);
 	fence_trip(n, f->seq);
@@ -367,6 +370,7 @@ static uint64_t ticks(struct node *n)
 	seek_refused(n, &next);
 	founder_tick(n, &next);
 	merge_tick(n, &next);
+	echo_tick(n, &next);
 	if (n->connected && !n->tripped && n->trip) {
 		if (n->now - n->trip_sent >= n->config.silence) {
 			(void)trip_send(n);

@@ -34,7 +34,7 @@ struct effect *out_effect(struct node *n, enum effect_type type)
 	return e;
 }
 
-static const char *own_topic(struct node *n, enum topic_kind kind, uint32_t id)
+const char *out_topic(struct node *n, enum topic_kind kind, uint32_t id)
 {
 	char topic[TOPIC_MAX];
 
@@ -58,7 +58,7 @@ static void publish(struct node *n, const char *topic, const void *payload, size
 
 void out_publish(struct node *n, enum topic_kind kind, uint32_t id, const void *payload, size_t len, bool retain)
 {
-	publish(n, own_topic(n, kind, id), payload, len, retain);
+	publish(n, out_topic(n, kind, id), payload, len, retain);
 }
 
 void out_publish_to(struct node *n, const char *topic, const void *payload, size_t len)
@@ -69,7 +69,7 @@ void out_publish_to(struct node *n, const char *topic, const void *payload, size
 void out_subscribe(struct node *n, enum topic_kind kind, uint32_t id, bool on)
 {
 	if (n->connected)
-		out_effect(n, on ? EFFECT_SUBSCRIBE : EFFECT_UNSUBSCRIBE)->topic = own_topic(n, kind, id);
+		out_effect(n, on ? EFFECT_SUBSCRIBE : EFFECT_UNSUBSCRIBE)->topic = out_topic(n, kind, id);
 }
 
 static void log_text(struct node *n, int level, const char *text)
@@ -153,7 +153,7 @@ static void frame_publish(struct node *n, const struct frame *f, const char *top
 
 void frame_send(struct node *n, struct frame *f, enum topic_kind kind, uint32_t id)
 {
-	frame_publish(n, f, own_topic(n, kind, id), kind == TOPIC_FOUNDER || kind == TOPIC_NODE);
+	frame_publish(n, f, out_topic(n, kind, id), kind == TOPIC_FOUNDER || kind == TOPIC_NODE);
 }
 
 void frame_to(struct node *n, struct frame *f, const struct member *to)

@@ -10,8 +10,16 @@
 #define STATUSES_MAX 4096
 #define REFUSE_FOR 60000
 
+/* What was on its way may be lost, and nothing will ask for it again. */
+static void forget_echoes(struct node *n)
+{
+	echo_forget(n, ECHO_RING);
+	echo_forget(n, ECHO_FOUNDER);
+}
+
 void seek_begin(struct node *n)
 {
+	forget_echoes(n);
 	free(n->seek.listed);
 	n->seek = (struct seek){
 		.active = true, .echoed = true, .interval = n->config.join_interval, .next = n->now, .since = n->now};
@@ -19,6 +27,7 @@ void seek_begin(struct node *n)
 
 void seek_end(struct node *n)
 {
+	forget_echoes(n);
 	free(n->seek.listed);
 	n->seek = (struct seek){0};
 }
@@ -71,6 +80,7 @@ static void attempt(struct node *n)
 	memcpy(f.name, n->config.name, sizeof(f.name));
 	f.seq = s->count;
 	frame_send(n, &f, TOPIC_RING, 0);
+	echo_await(n, ECHO_RING);
 	out_publish(n, TOPIC_JOIN, 0, text, reference_format_id(text, sizeof(text), n->self.id), false);
 	/* Whoever made us go slowly is not heard any more. */
 	if (n->now - s->since >= 2 * INTERVAL_MAX)
@@ -297,6 +307,7 @@ void on_hello(struct node *n, const struct frame *f)
 
 	if (member_same(&f->from, &n->self)) {
 		if (conn_equal(&f->from.conn, &n->self.conn) && n->seek.active && !n->seek.echoed) {
+			echo_heard(n, ECHO_RING);
 			n->seek.echoed = true;
 			n->seek.count++;
 		}

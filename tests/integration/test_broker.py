@@ -1,4 +1,5 @@
 """The broker goes away, or one connection does: the nodes come back by themselves, into the same ring, with records."""
+import signal
 import socket
 import threading
 import time
@@ -170,6 +171,49 @@ def test_a_line_that_delays(ring, make_proxy, make_hammer):
     r.wait_whole(3, timeout=40)
     near.finish()
     far.stop().assert_clean(minimum=10)
+
+
+# A broker that grants every subscription and delivers nothing (Mosquitto's acl_file), or throws away what is published.
+
+TOPICS = ("join has_started ack-join put ack-put get res-get leave ack-leave ring founder in/# cut/# node/# to/#").split()
+
+
+def access_list(path, **special):
+    """Everything that README.md names, with other rights (or none: "") for some; anybody's."""
+    rights = {t: special.get(t.split("/")[0], "readwrite") for t in TOPICS}
+    path.write_text("".join(f"topic {r} {t}\n" for t, r in rights.items() if r))
+    return f"acl_file {path}"
+
+
+def complaints_of_silence(node):
+    return [x for x in node.log_text().splitlines() if "the broker has granted it" in x]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("topic,right", [
+    ("in", ""), ("in", "read"), ("in", "write"), ("ring", ""), ("founder", "read"), ("founder", "write")])
+def test_an_access_list_that_denies_in_silence(make_broker, make_ring, tmp_path, topic, right):
+    """One line that names the topic, a sentence for the service manager, and a word when the list has been mended."""
+    path = tmp_path / "acl"
+    broker = make_broker(settings=access_list(path, **{topic: right}))
+    node = make_ring(broker).add(id=0x2a)
+    where = "in/0000002a" if topic == "in" else topic
+    line = wait_for("a line about it", lambda: next(iter(complaints_of_silence(node)), None), timeout=20)
+    assert "<3>" in line and f"{where}: the broker has granted it" in line
+    wait_for("a sentence", lambda: any(where in x for x in node.notes.heard if x.startswith("STATUS=")))
+    access_list(path)
+    broker.process.send_signal(signal.SIGHUP)
+    wait_for("active", lambda: "READY=1" in node.notes.heard, 30)
+    assert f"{where}: what this node publishes there comes back" in node.log_text()
+    assert len(complaints_of_silence(node)) == 1
+
+
+def test_an_access_list_as_documented(make_broker, make_ring, tmp_path):
+    """A ring forms, a node leaves it, and nobody complains."""
+    r = make_ring(make_broker(settings=access_list(tmp_path / "acl")), 2)
+    r.nodes[0].leave()
+    r.wait_whole(1)
+    assert not any(complaints_of_silence(n) for n in r.nodes)
 
 
 # A broker that is none.

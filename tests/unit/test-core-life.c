@@ -251,6 +251,64 @@ static void a_search_begins_anew(void **state)
 	assert_int_equal(core_count_logs(c, n, "founded ring"), 1);
 }
 
+/* Granted and then nothing: it is said after five seconds, which topic, and rarely again, also by a connection of every
+ * minute; and when it is over. */
+static void a_silent_denial_is_told(void **state)
+{
+	static const char *const denied[][2] = {{"in/", "in/00001267: "}, {"ring", "ring: "}, {"founder", "founder: "}};
+
+	for (size_t i = 0; i < sizeof(denied) / sizeof(denied[0]); i++) {
+		struct core *c = core_new();
+		char line[120], back[120];
+		int n;
+
+		snprintf(line, sizeof(line), "%sthe broker has granted it, but what this node publishes", denied[i][1]);
+		snprintf(back, sizeof(back), "%swhat this node publishes there comes back", denied[i][1]);
+		c->denied = denied[i][0];
+		n = core_add(c, 4711);
+		core_run(c, 4000);
+		assert_int_equal(core_count_logs(c, n, "the broker has granted it"), 0);
+		core_run(c, 4000);
+		assert_int_equal(core_count_logs(c, n, line), 1);
+		for (int minute = 0; minute < 5; minute++) {
+			core_run(c, 50000);
+			core_cut(c, n);
+		}
+		core_run(c, 10000);
+		assert_int_equal(core_count_logs(c, n, line), 2);
+		core_run(c, 150000);
+		assert_int_equal(core_count_logs(c, n, line), 3);
+		core_run(c, 3600000);
+		assert_in_range(core_count_logs(c, n, line), 6, 7);
+		assert_int_equal(core_count_logs(c, n, "the broker has granted it"), core_count_logs(c, n, line));
+		assert_int_equal(core_count_logs(c, n, back), 0);
+		c->denied = NULL;
+		core_whole(c, 1, 10000);
+		assert_int_equal(core_count_logs(c, n, back), 1);
+		core_free(c);
+	}
+	(void)state;
+}
+
+/* A member that comes back and may not say its ring again. */
+static void a_member_that_may_not_speak_any_more(void **state)
+{
+	struct core *c = *state;
+	int n = core_add(c, 4711);
+
+	core_whole(c, 1, 3000);
+	core_broker_stop(c, true, false);
+	core_run(c, 100);
+	c->denied = "founder";
+	core_broker_start(c);
+	core_connect(c, n);
+	core_run(c, 8000);
+	assert_int_equal(core_count_logs(c, n, "founder: the broker has granted it"), 1);
+	c->denied = NULL;
+	core_whole(c, 1, 5000);
+	assert_int_equal(core_count_logs(c, n, "founder: what this node publishes there comes back"), 1);
+}
+
 static const enum topic_kind topics[] = {TOPIC_RING, TOPIC_FOUNDER, TOPIC_INBOX, TOPIC_CUT, TOPIC_NODE};
 
 #define KEY 1500 /* asked for ahead of everything that is fed */
@@ -405,13 +463,21 @@ static void every_word_in_every_state(void **unused)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		core_test(a_lone_node_founds),        core_test(eight_at_once_make_one_ring),
-		core_test(a_lower_id_starts_late),    core_test(attempts_count_only_with_their_echo),
-		core_test(a_second_id_is_refused),    core_test(a_second_name_is_refused),
-		core_test(of_two_seekers_one_stays),  core_test(the_last_node_leaves),
-		core_test(all_leave_at_once),         core_test(every_frame_in_every_state),
-		core_test(every_word_in_every_state), core_test(too_many_to_fence),
+		core_test(a_lone_node_founds),
+		core_test(eight_at_once_make_one_ring),
+		core_test(a_lower_id_starts_late),
+		core_test(attempts_count_only_with_their_echo),
+		core_test(a_second_id_is_refused),
+		core_test(a_second_name_is_refused),
+		core_test(of_two_seekers_one_stays),
+		core_test(the_last_node_leaves),
+		core_test(all_leave_at_once),
+		core_test(every_frame_in_every_state),
+		core_test(every_word_in_every_state),
+		core_test(too_many_to_fence),
 		core_test(a_search_begins_anew),
+		core_test(a_silent_denial_is_told),
+		core_test(a_member_that_may_not_speak_any_more),
 	};
 
 	return cmocka_run_group_tests_name("core-life", tests, NULL, NULL);
