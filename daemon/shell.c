@@ -351,6 +351,7 @@ struct shell *shell_new(struct event_base *base, struct evdns_base *dns, const s
 	s->base = base;
 	s->dns = dns;
 	s->config = *config;
+	s->config.node.burst = config->mqtt.outbox_high; /* beyond it `drained` is sure to come */
 	s->log = log;
 	s->deadline = UINT64_MAX;
 	notify_init(&s->notify, log);

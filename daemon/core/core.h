@@ -268,6 +268,7 @@ struct node {
 	struct held *held_first, **held_last;
 	size_t held_bytes;
 	bool recheck;   /* ownership may have changed: look at what is held */
+	bool backlog;   /* of what is held some is to be answered, once the transport has drained */
 	bool refused;   /* the id is somebody else's now: nothing is left but to merge the records
 		       * (section 8) and go */
 	bool stash;     /* records may lie here that belong to others */
@@ -289,6 +290,8 @@ struct node {
 	struct echo echo[ECHO_KINDS];
 
 	/* out */
+	size_t step_bytes; /* published in this step */
+	bool full;         /* more than a burst in one step: streams wait for EVENT_DRAINED */
 	struct effect *effects;
 	size_t effect_count, effect_room;
 	void **owned;

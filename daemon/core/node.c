@@ -52,6 +52,7 @@ void node_config_init(struct node_config *c)
 		.grace = 2000,
 		.ping = 10000,
 		.recover = 10000,
+		.burst = 8u << 20,
 		.held_max = 16u << 20,
 	};
 }
@@ -132,6 +133,7 @@ bool node_ready(const struct node *n)
 static void connected(struct node *n)
 {
 	n->connected = true;
+	n->full = false;
 	n->connected_at = n->now;
 	n->self.conn = n->next_conn;
 	n->subscribed = 0;
@@ -148,7 +150,7 @@ static void connected(struct node *n)
 
 static void disconnected(struct node *n)
 {
-	n->connected = false;
+	n->connected = n->full = false;
 	n->tripped = false;
 	n->subscribed = 0;
 	n->self.conn = (struct conn){0};
@@ -413,6 +415,9 @@ void node_step(struct node *n, const struct event *ev, struct update *update)
 		seek_begin(n); /* from now: a node is made before it knows the time */
 		break;
 	case EVENT_DRAINED:
+		n->full = false;
+		n->recheck |= n->backlog;
+		break;
 	case EVENT_TIMER:
 	case EVENT_TYPES:
 		break;
@@ -421,8 +426,12 @@ void node_step(struct node *n, const struct event *ev, struct update *update)
 	do {
 		next = n->exiting ? NEVER : ticks(n);
 		if (n->recheck) {
+			bool waited = n->backlog;
+
 			n->recheck = false;
 			request_recheck(n);
+			if (waited && !n->backlog)
+				next = n->now; /* whoever has waited for it */
 		}
 		state_update(n);
 	} while (next <= n->now && ++rounds < 32);

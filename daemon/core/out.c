@@ -9,6 +9,7 @@ void out_reset(struct node *n)
 		free(n->owned[i]);
 	n->owned_count = 0;
 	n->effect_count = 0;
+	n->step_bytes = 0;
 }
 
 void *out_own(struct node *n, void *p)
@@ -42,6 +43,12 @@ const char *out_topic(struct node *n, enum topic_kind kind, uint32_t id)
 	return out_own(n, xstrdup(topic));
 }
 
+static void count_bytes(struct node *n, size_t len)
+{
+	n->step_bytes += len;
+	n->full |= n->step_bytes > n->config.burst;
+}
+
 /* What is published without a connection is gone: nothing is carried from one connection to the next. */
 static void publish(struct node *n, const char *topic, const void *payload, size_t len, bool retain)
 {
@@ -54,6 +61,7 @@ static void publish(struct node *n, const char *topic, const void *payload, size
 	e->payload = out_own(n, xmemdup(payload, len));
 	e->len = len;
 	e->retain = retain;
+	count_bytes(n, len);
 }
 
 void out_publish(struct node *n, enum topic_kind kind, uint32_t id, const void *payload, size_t len, bool retain)
@@ -149,6 +157,7 @@ static void frame_publish(struct node *n, const struct frame *f, const char *top
 	e->payload = bytes;
 	e->len = len;
 	e->retain = retain;
+	count_bytes(n, len);
 }
 
 void frame_send(struct node *n, struct frame *f, enum topic_kind kind, uint32_t id)

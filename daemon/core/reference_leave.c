@@ -47,7 +47,7 @@ bool reference_quit(struct node *n)
 		return false;
 	if (r->quit)
 		return true;
-	if (n->change.kind || n->give.phase || n->take.phase || !e || !entry_serves(n, e))
+	if (n->change.kind || n->give.phase || n->take.phase || n->backlog || !e || !entry_serves(n, e))
 		return true;
 	if (e->peer.memory) {
 		change_begin(n, CHANGE_BACKUP, e, NULL, NULL); /* nobody is to guard what goes to strangers */

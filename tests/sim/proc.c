@@ -177,6 +177,7 @@ uint32_t proc_start(struct world *w, uint32_t identity)
 	config.memory = p->memory;
 	config.seed = rng_next(&w->rng_node);
 	config.secret = ~config.seed;
+	config.burst = w->swarm.outbox_high;
 	config.join_attempts = w->swarm.join_attempts;
 	p->node = node_new(&config);
 	w->stats[STAT_STARTS]++;

@@ -95,6 +95,8 @@ struct core {
 	struct core_line *retained; /* in order of their first arrival; len 0: gone */
 	size_t retained_count, retained_room;
 	struct frame_room *room;
+	size_t most; /* bytes published in one step */
+	bool full;   /* after a burst no outbox drains by itself: EVENT_DRAINED is the test's to say */
 	bool trace;
 };
 
