@@ -17,7 +17,8 @@
  * merge.c    records that outlive their arc
  * echo.c     own words that do not come back
  * status.c   STATUS, WHO, LEAVE, REPLY
- * reference_peer.[ch], reference_leave.c, reference_words.c  all that exists only for neighbours that are the reference's */
+ * reference_peer.[ch], reference_leave.c, reference_words.c, reference_stream.c  all that exists only for neighbours that
+ *            are the reference's */
 #ifndef DHT_CORE_H
 #define DHT_CORE_H
 

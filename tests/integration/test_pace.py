@@ -55,3 +55,32 @@ def test_long_answers_to_many_held_gets(broker, ring, make_proxy, client):
         reader.disconnect()
         reader.loop_stop()
     no_overflow(r)
+
+
+@pytest.mark.slow
+def test_84_mib_move_to_a_reference_that_joins(ring, reference, client):
+    r = ring()
+    r.add(id=1000).wait_ready()
+    records = {2000 + i: long_value(i, 12) for i in range(7)}
+    for key, value in records.items():
+        client.put(key, value)
+    new = reference(HALF)
+    wait_for("it has them all", lambda: len(new.records) == len(records), 60)
+    wait_for("they are its own", lambda: "has joined with 7 records" in r.nodes[0].log_text(), 60)
+    assert all(new.records[k] == v for k, v in records.items())
+    no_overflow(r)
+
+
+@pytest.mark.slow
+def test_84_mib_move_to_a_reference_when_ours_leaves(ring, reference, client):
+    r = ring()
+    other = reference(1000)
+    node = r.add(id=HALF).wait_ready()
+    records = {2000 + i: long_value(i, 12) for i in range(7)}
+    for key, value in records.items():
+        assert client.put(key, value) == HALF
+    node.signal(signal.SIGTERM)
+    assert node.wait(60) == 0, node.tail()
+    assert all(other.records[k] == v for k, v in records.items())
+    assert client.put(2000, "theirs") == 1000
+    no_overflow(r)
