@@ -216,6 +216,9 @@ static void window_resend(struct node *n, uint64_t *next)
 {
 	struct give *g = &n->give;
 
+	/* What the transport has not taken yet is not lost. */
+	if (n->full)
+		g->sent = n->now;
 	if (n->now - g->sent >= n->config.resend) {
 		for (unsigned i = 0; i < g->window_count; i++)
 			out_publish(n, TOPIC_INBOX, g->taker.id, g->window[i].bytes, g->window[i].len, false);

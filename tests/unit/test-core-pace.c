@@ -170,6 +170,30 @@ static void the_last_node_answers_first(void **state)
 	core_all_answered(c);
 }
 
+/* A record that fills the outbox is not sent again into it while it waits there. */
+static void what_waits_is_not_sent_again(void **state)
+{
+	struct core *c = *state;
+	char text[2 * BURST];
+	int giver;
+
+	snprintf(text, sizeof(text), "c/%u %0*d", KEY, 2 * BURST - 20, 0);
+	c->config.burst = BURST;
+	giver = core_add(c, LOW);
+	core_whole(c, 1, 3000);
+	core_publish(c, "put", text);
+	core_run(c, 10);
+	c->full = true;
+	(void)core_add(c, HIGH);
+	assert_true(core_until(c, FRAME_RECORDS, 1));
+	core_pause(c, 1);
+	core_run(c, 1000);
+	assert_int_equal(core_count_frames(c, 0, FRAME_RECORDS, giver), 1);
+	core_step(c, giver, (struct event){.type = EVENT_DRAINED});
+	core_run(c, 300);
+	assert_in_range(core_count_frames(c, 0, FRAME_RECORDS, giver), 2, 3);
+}
+
 /* Nothing heard on one connection is answered on the next, neither in turns. */
 static void a_lost_connection_ends_the_turns(void **state)
 {
@@ -425,6 +449,7 @@ int main(void)
 		core_test(nobody_leaves_with_a_backlog),
 		core_test(nobody_joins_at_a_backlog),
 		core_test(the_last_node_answers_first),
+		core_test(what_waits_is_not_sent_again),
 		core_test(a_lost_connection_ends_the_turns),
 		core_test(records_for_a_joiner_go_in_bursts),
 		core_test(a_joiner_that_dies_amid_the_bursts),
