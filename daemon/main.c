@@ -129,6 +129,7 @@ static bool choose_identity(const struct settings *settings, struct node_config 
 		random_fill(&node->memory, sizeof(node->memory));
 	while (!node->memory);
 	random_fill(&node->seed, sizeof(node->seed));
+	random_fill(&node->secret, sizeof(node->secret));
 	return true;
 }
 

@@ -10,7 +10,7 @@ static void take_begin(struct node *n, const struct frame *f, bool leave)
 	*t = (struct take){.phase = TAKE_SUBSCRIBE, .leave = leave, .giver = f->from, .arc = f->arc};
 	t->attempt = f->attempt;
 	t->conn = n->self.conn;
-	t->staging = store_new();
+	t->staging = store_new(n->config.secret);
 	t->progress = n->now;
 	out_subscribe(n, TOPIC_CUT, f->from.id, true);
 }
