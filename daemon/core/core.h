@@ -283,13 +283,14 @@ struct node {
 	struct store *store;
 	struct held *held_first, **held_last;
 	size_t held_bytes;
-	bool recheck;       /* ownership may have changed: look at what is held */
-	bool backlog;       /* of what is held some is to be answered, once the transport has drained */
-	bool refused;       /* the id is somebody else's now: nothing is left but to merge the records
+	bool recheck;              /* ownership may have changed: look at what is held */
+	bool backlog;              /* of what is held some is to be answered, once the transport has drained */
+	bool refused;              /* the id is somebody else's now: nothing is left but to merge the records
 		       * (section 8) and go */
-	uint64_t merged_at; /* when somebody last took records of ours, or we began to wait for it */
-	bool stash;         /* records may lie here that belong to others */
-	size_t merging;     /* records of the last burst that are not answered */
+	uint64_t merged_at;        /* when somebody last took records of ours, or we began to wait for it */
+	bool stash;                /* records may lie here that belong to others */
+	struct ring_id stash_ring; /* the last ring that was given up: theirs */
+	size_t merging;            /* records of the last burst that are not answered */
 	uint64_t stash_at;
 
 	/* life */
@@ -439,6 +440,7 @@ bool founder_checked(struct node *n); /* the first round trip of a connection is
 void founder_propose(struct node *n);
 void founder_clear(struct node *n);
 void founder_heard(struct node *n, const struct frame *f);
+bool ring_id_same(const struct ring_id *a, const struct ring_id *b);
 bool ring_id_less(const struct ring_id *a, const struct ring_id *b);
 void founder_tick(struct node *n, uint64_t *next);
 

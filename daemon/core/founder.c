@@ -3,7 +3,7 @@
 
 #include "core.h"
 
-static bool same_ring(const struct ring_id *a, const struct ring_id *b)
+bool ring_id_same(const struct ring_id *a, const struct ring_id *b)
 {
 	return a->term == b->term && a->nonce == b->nonce;
 }
@@ -119,7 +119,7 @@ void on_found(struct node *n, const struct frame *f, bool retained)
 		}
 		return;
 	}
-	if (same_ring(&f->ring, &n->seen))
+	if (ring_id_same(&f->ring, &n->seen))
 		n->repair_at = NEVER;
 	n->seen = f->ring;
 	n->seen_by = f->from;
@@ -128,7 +128,7 @@ void on_found(struct node *n, const struct frame *f, bool retained)
 			seeker_found(n, f);
 		return;
 	}
-	if (n->proving && same_ring(&f->ring, &n->ring))
+	if (n->proving && ring_id_same(&f->ring, &n->ring))
 		node_tripped(n);
 	else if ((n->tripped || n->proving) && ring_id_less(&n->ring, &f->ring))
 		yield(n);
@@ -146,7 +146,7 @@ void founder_cleared(struct node *n)
 /* What is retained has arrived by now: does the ring we belong to stand?  False: not before it has been put back. */
 bool founder_checked(struct node *n)
 {
-	if (!has_views(n) || same_ring(&n->ring, &n->seen))
+	if (!has_views(n) || ring_id_same(&n->ring, &n->seen))
 		return true;
 	if (ring_id_less(&n->ring, &n->seen)) {
 		yield(n);
