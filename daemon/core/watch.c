@@ -118,6 +118,13 @@ static void watch_entry(struct node *n, struct entry *e, uint64_t *next)
 		find_doubt(n, e, next);
 }
 
+static void predecessor_known(struct node *n)
+{
+	n->notify_since = 0;
+	if (n->hole_since)
+		hole_forget(n);
+}
+
 /* The node my arc begins at should name me as its backup. */
 static void watch_predecessor(struct node *n, uint64_t *next)
 {
@@ -125,12 +132,12 @@ static void watch_predecessor(struct node *n, uint64_t *next)
 	struct frame f;
 
 	if (!e || !e->held || e->v.arc.lo == n->self.id) {
-		n->notify_since = n->hole_since = 0;
+		predecessor_known(n);
 		return;
 	}
 	for (const struct entry *g = n->entries; g < n->entry_end; g++)
 		if (g->used && g->v.arc.hi == e->v.arc.lo) {
-			n->notify_since = n->hole_since = 0;
+			predecessor_known(n);
 			n->notify_at = n->now;
 			return;
 		}
@@ -169,6 +176,12 @@ void watch_tick(struct node *n, uint64_t *next)
 		if (e->used && e->peer.memory)
 			watch_entry(n, e, next);
 	}
+	/* Our status of this connection, until it has come back. */
+	if (!n->announced && n->self.conn.count > 1 && n->entry_end > n->entries) {
+		if (n->now - n->announced_at >= n->config.resend)
+			status_publish(n);
+		soonest(next, n->announced_at + n->config.resend);
+	}
 	watch_predecessor(n, next);
 	hole_tick(n, next);
 }
@@ -186,11 +199,6 @@ void watch_statuses(struct node *n)
 		want[count++] = n->give.taker.id;
 	if (n->take.phase)
 		want[count++] = n->take.giver.id;
-	if (entry_main(n)) {
-		want[count++] = n->self.id; /* a late will of an older connection is put right */
-		if (n->hole_since)
-			want[count++] = entry_main(n)->v.arc.lo;
-	}
 	for (unsigned i = 0; i < n->watched_count; i++) {
 		bool wanted = false;
 
@@ -291,7 +299,7 @@ void on_confirm(struct node *n, const struct frame *f)
 
 	/* The answer to NOTIFY, not to SYNC: the node behind us may be there and own nothing. */
 	if (own && f->arc_set && f->arc.hi == own->v.arc.lo)
-		n->notify_since = n->hole_since = 0;
+		predecessor_known(n);
 	if (f->seq > n->number && f->seq >> 32 <= n->seen.term)
 		n->number = f->seq;
 	hole_answer(n, f);
