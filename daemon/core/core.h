@@ -242,6 +242,7 @@ struct node {
 	uint64_t trip;       /* its number */
 	uint64_t trip_sent;
 	bool announced;        /* our status of it has come back: nothing stands there that voids what we own */
+	bool restate;          /* something else stands there */
 	uint64_t announced_at; /* when it was last published */
 	bool proving;          /* our ring has been put back into the register: its echo is awaited */
 	uint64_t connected_at;

@@ -230,7 +230,7 @@ static void on_trip(struct node *n, const struct frame *f)
 	roll_trip(n, f->seq);
 }
 
-static void frame(struct node *n, enum topic_kind kind, const struct event *ev)
+static void frame(struct node *n, enum topic_kind kind, uint32_t id, const struct event *ev)
 {
 	const struct rule *r;
 	struct frame f;
@@ -240,8 +240,10 @@ static void frame(struct node *n, enum topic_kind kind, const struct event *ev)
 		founder_cleared(n);
 		return;
 	}
-	if (kind == TOPIC_NODE && !ev->len)
+	if (kind == TOPIC_NODE && !ev->len) {
+		n->restate |= id == n->self.id;
 		return;
+	}
 	why = frame_decode(&f, n->room, ev->payload, ev->len);
 	if (why) {
 		out_complain(n, "frame", why, ev->payload, ev->len);
@@ -346,7 +348,7 @@ static void message(struct node *n, const struct event *ev)
 	case TOPIC_INBOX:
 	case TOPIC_CUT:
 	case TOPIC_NODE:
-		frame(n, kind, ev);
+		frame(n, kind, id, ev);
 		break;
 	case TOPIC_REPLY:
 	case TOPIC_UNKNOWN:

@@ -88,27 +88,28 @@ void state_update(struct node *n)
 		status_publish(n);
 }
 
-/* What stands under our own name.  A will that is late must not stay.  Who has taken our arc without us has written so here,
- * before he fenced us (roll.c): on this connection that counts if our own status was not there first. */
+/* What stands under our own name, if not what we say ourselves: a late will, of ours or of who had the id before, or
+ * nothing.  It is put right (watch.c).  Who has taken our arc without us has written so here, before he fenced us (roll.c):
+ * on this connection that counts if our own status was not there first. */
 static void on_own_status(struct node *n, const struct frame *f)
 {
-	bool here = conn_equal(&f->from.conn, &n->self.conn);
+	bool ours = member_same(&f->from, &n->self), here = ours && conn_equal(&f->from.conn, &n->self.conn);
 
-	if (f->state != NODE_GONE) {
-		n->recheck |= here && !n->announced;
-		n->announced |= here;
-	} else if (f->flag && (here || !n->announced) && n->entry_end > n->entries) {
+	if (here && f->state != NODE_GONE) {
+		n->recheck |= !n->announced;
+		n->announced = true;
+		n->restate = false;
+	} else if (ours && f->state == NODE_GONE && f->flag && (here || !n->announced) && n->entry_end > n->entries) {
 		node_give_up(n, "its arc has been taken over while it was away");
-	} else if (f->from.conn.count < n->self.conn.count && n->tripped && n->entry_end > n->entries) {
-		status_publish(n);
+	} else {
+		n->restate = true;
 	}
 }
 
 void on_status(struct node *n, const struct frame *f)
 {
 	if (f->from.id == n->self.id) {
-		if (member_same(&f->from, &n->self))
-			on_own_status(n, f);
+		on_own_status(n, f);
 		return;
 	}
 	if (f->state != NODE_GONE)

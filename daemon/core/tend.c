@@ -127,7 +127,8 @@ static void exit_now(struct node *n, int code)
 	frame_start(n, &f, FRAME_STATUS);
 	status_fill(n, &f);
 	f.state = NODE_LEFT;
-	if (n->connected) {
+	/* Who never was a member has said nothing there. */
+	if (n->connected && n->been_active) {
 		size_t len;
 		uint8_t *bytes = frame_encode(&f, &len);
 

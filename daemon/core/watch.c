@@ -3,6 +3,8 @@
 
 #include "core.h"
 
+#define RESTATE 1000 /* ms: two of one id do not talk each other down any faster */
+
 static void send_sync(struct node *n, struct entry *e)
 {
 	struct frame f;
@@ -160,6 +162,19 @@ static void watch_predecessor(struct node *n, uint64_t *next)
 	soonest(next, n->notify_at);
 }
 
+/* Our status of this connection, until it has come back; and again if something else stands there. */
+static void watch_own_status(struct node *n, uint64_t *next)
+{
+	bool waits = !n->announced && n->self.conn.count > 1;
+	uint64_t pause = waits ? n->config.resend : RESTATE;
+
+	if ((!waits && !n->restate) || n->entry_end == n->entries)
+		return;
+	if (n->now - n->announced_at >= pause)
+		status_publish(n);
+	soonest(next, n->announced_at + pause);
+}
+
 void watch_tick(struct node *n, uint64_t *next)
 {
 	const struct entry *own = entry_main(n);
@@ -176,12 +191,7 @@ void watch_tick(struct node *n, uint64_t *next)
 		if (e->used && e->peer.memory)
 			watch_entry(n, e, next);
 	}
-	/* Our status of this connection, until it has come back. */
-	if (!n->announced && n->self.conn.count > 1 && n->entry_end > n->entries) {
-		if (n->now - n->announced_at >= n->config.resend)
-			status_publish(n);
-		soonest(next, n->announced_at + n->config.resend);
-	}
+	watch_own_status(n, next);
 	watch_predecessor(n, next);
 	hole_tick(n, next);
 }
