@@ -94,6 +94,7 @@ struct change {
 	unsigned party_count;
 	uint32_t conn;  /* of ours (its count), on which whoever is silent may be fenced */
 	uint64_t doubt; /* since when everybody is asked, on a later one; 0: not */
+	bool doubted;   /* a doubt has ended in silence: others may have come to the same */
 	uint64_t found; /* when FIND was last sent */
 	uint64_t sent;
 };

@@ -14,6 +14,7 @@ static void take_over(struct node *n, struct entry *e)
 {
 	struct view v = {.name = {++n->number, n->self.id}, .base = e->v.name, .arc = e->v.arc, .owner = n->self};
 	uint64_t count, hash;
+	bool doubted;
 	char text[24];
 
 	store_digest(n->store, e->v.arc, &count, &hash);
@@ -25,8 +26,12 @@ static void take_over(struct node *n, struct entry *e)
 		out_log(n, 4, "arc %s: node %08x is out -> taken over empty, its records are lost with it",
 			arc_text(v.arc, text), e->peer.id);
 	}
+	/* At the end of a doubt others may have come to the same. */
+	doubted = e->doubt != 0;
 	entry_drop(n, e);
-	entry_add(n, &v, true);
+	e = entry_add(n, &v, true);
+	if (doubted)
+		e->contested = n->now;
 }
 
 static bool candidate_fits(const struct node *n, const struct entry *e)
