@@ -188,7 +188,7 @@ static void send_holds(struct node *n)
 	struct frame f;
 
 	for (unsigned i = 0; i < c->party_count; i++) {
-		if (c->party[i].out || fence_blocks(n, &c->party[i].m))
+		if (c->party[i].out)
 			continue;
 		frame_start(n, &f, FRAME_HOLDS);
 		f.view_count = (uint8_t)c->made_count;
