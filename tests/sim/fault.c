@@ -50,9 +50,11 @@ static void draw_faults(struct world *w)
 	struct swarm *s = &w->swarm;
 	struct rng *r = &w->rng_world;
 
+	/* Half of the seeds with drops have joins and leaves besides, and nothing that excuses a missing answer. */
+	bool calm = s->gentle || (w->options.profile == PROFILE_DROPS && half(w));
+
 	for (int f = 0; f < FAULT_COUNT; f++) {
-		bool allowed =
-			!s->gentle || f == FAULT_JOIN || f == FAULT_LEAVE || f == FAULT_STOP_ALL || f == FAULT_TWIN;
+		bool allowed = !calm || f == FAULT_JOIN || f == FAULT_LEAVE || f == FAULT_STOP_ALL || f == FAULT_TWIN;
 		uint64_t mean = rng_scale(r, 200 * MS, 20 * SECOND);
 
 		if (f == FAULT_STOP_ALL || f == FAULT_BROKER)
@@ -79,6 +81,21 @@ static void draw_faults(struct world *w)
 	}
 }
 
+/* Nodes without patience: false alarms, doubts and holes, which take the usual ones half a minute, fit into a run. */
+static void draw_patience(struct world *w)
+{
+	struct node_config *c = &w->swarm.patience;
+	struct rng *r = &w->rng_world;
+
+	node_config_init(c);
+	if (w->options.profile != PROFILE_HASTY)
+		return;
+	c->ping = (unsigned)rng_scale(r, 500, c->ping);
+	c->silence = (unsigned)rng_scale(r, 1000, c->silence);
+	c->grace = (unsigned)rng_scale(r, 1000, c->grace);
+	c->recover = (unsigned)rng_scale(r, 5000, c->recover);
+}
+
 void swarm_draw(struct world *w)
 {
 	struct swarm *s = &w->swarm;
@@ -88,6 +105,7 @@ void swarm_draw(struct world *w)
 	draw_network(w);
 	draw_load(w);
 	draw_faults(w);
+	draw_patience(w);
 	s->max_nodes = w->options.nodes + (unsigned)rng_below(&w->rng_world, w->options.nodes + 1);
 	if (s->gentle)
 		w->stats[STAT_GENTLE]++;

@@ -9,7 +9,7 @@
  *   excused until the next acked put (history.c).  A handover hands this on with the record, served or not.
  * - Live (I7): every operation is answered, but for those in flight when, or sent before the ring was whole again after,
  *   a fault other than a join or a leave, or sent when no node was active, or dropped by the broker.  With joins and leaves alone nothing is excused.
- * - No hole (I2): at the end, within a bound.
+ * - No hole (I2): at the end, within a bound; and no record lies with a node that does not own it.
  * - A node gives up by itself only if another has its id or name, and never one in office. */
 #include <stdarg.h>
 #include <stdlib.h>
@@ -399,6 +399,21 @@ static bool arcs_whole(struct arc *arcs, size_t count, char *why, size_t size)
 	return sum == (uint64_t)1 << 32;
 }
 
+/* Records that outlive their arc go to whoever owns it now: in the end none lies anywhere else. */
+static bool stray(const struct world *w, const struct proc *p, struct arc arc, char *why, size_t size)
+{
+	size_t len;
+
+	for (unsigned k = 0; k < w->swarm.keys; k++) {
+		if (!ring_contains(arc, w->keys[k]) && node_record(p->node, w->keys[k], &len)) {
+			snprintf(why, size, "%s still has a record of key %08x, which is not in its arc", p->label,
+				 w->keys[k]);
+			return true;
+		}
+	}
+	return false;
+}
+
 bool judge_whole(struct world *w, char *why, size_t size)
 {
 	struct arc arcs[256];
@@ -420,6 +435,8 @@ bool judge_whole(struct world *w, char *why, size_t size)
 			snprintf(why, size, "%s is active and its arc does not end at itself", p->label);
 			return false;
 		}
+		if (stray(w, p, arcs[count], why, size))
+			return false;
 		if (++count == sizeof(arcs) / sizeof(arcs[0]))
 			break;
 	}

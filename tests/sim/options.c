@@ -10,7 +10,7 @@
 #include "../../common/mem.h"
 #include "command.h"
 
-static const char *const profiles[PROFILE_COUNT] = {"mosquitto", "drops", "gentle", "storm"};
+static const char *const profiles[PROFILE_COUNT] = {"mosquitto", "drops", "gentle", "storm", "hasty"};
 
 static const char *const calms[CALM_COUNT] = {
 #define X(name, text) text,
@@ -28,7 +28,8 @@ static const char help[] =
 	"  --nodes N           nodes at the start (default 5)\n"
 	"  --clients N         clients of the reference's protocol (default 3)\n"
 	"  --ops N             operations of all clients together (default 200)\n"
-	"  --profile NAME      mosquitto (default), gentle (joins and leaves only), storm, drops\n"
+	"  --profile NAME      mosquitto (default), gentle (joins and leaves only), storm, drops,\n"
+	"                      hasty (nodes of little patience)\n"
 	"  --jobs J            processes (default: one a processor)\n"
 	"  --quiet             print failures only\n"
 	"  --kept FILE         run the command lines of FILE, each of which once found a flaw\n\n"

@@ -190,7 +190,7 @@ uint32_t proc_start(struct world *w, uint32_t identity)
 	else
 		snprintf(p->label, sizeof(p->label), "n%u.%u", identity, p->index);
 	who->proc = p->index;
-	node_config_init(&config);
+	config = w->swarm.patience;
 	config.id = p->id;
 	snprintf(config.name, sizeof(config.name), "%s", who->name);
 	snprintf(config.software, sizeof(config.software), "sim");

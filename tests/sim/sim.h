@@ -234,7 +234,7 @@ enum fault {
 	FAULT_COUNT,
 };
 
-enum profile { PROFILE_MOSQUITTO, PROFILE_DROPS, PROFILE_GENTLE, PROFILE_STORM, PROFILE_COUNT };
+enum profile { PROFILE_MOSQUITTO, PROFILE_DROPS, PROFILE_GENTLE, PROFILE_STORM, PROFILE_HASTY, PROFILE_COUNT };
 
 struct swarm {
 	uint64_t mean[FAULT_COUNT]; /* mean time between two, us; 0 = off */
@@ -264,6 +264,7 @@ struct swarm {
 	uint32_t aim_chance;
 	unsigned aim_left;
 	unsigned max_nodes;
+	struct node_config patience; /* of all nodes; of it only the times */
 };
 
 /* Which of a kind's occurrences take place.  What is left out draws its random numbers all the same where others would
