@@ -116,7 +116,7 @@ static const char *state_colour(enum node_state state)
 
 static int head(struct drawing *d)
 {
-	int y = 34, x = 20, chars = (d->width - 40) / 7;
+	int y = 34, x = 20, chars = (d->width - 40) / 8;
 	char *spec = options_spec(&d->w->options);
 	char line[1200];
 
