@@ -10,7 +10,8 @@
  *   fault.c   what goes wrong, drawn per seed        aim.c     trouble at chosen protocol steps
  *   judge.c   one owner, once, no hole               history.c linearizability of what clients saw
  *   world.c   the run and its quiet end              trace.c   the run in words and as a hash
- *   story.c   the run kept for a picture             svg.c     that picture
+ *   story.c   the run kept for a picture             picture.c what of it is drawn, and where
+ *   svg.c     that picture
  *
  * What is around it (command line, many seeds, shrinking) stands in command.h. */
 #ifndef SIM_H
