@@ -10,7 +10,8 @@
  *   fault.c   what goes wrong, drawn per seed        aim.c     trouble at chosen protocol steps
  *   judge.c   one owner, once, no hole               history.c linearizability of what clients saw
  *   world.c   the run and its quiet end              trace.c   the run in words and as a hash
- *   story.c   the run kept for a picture             svg.c     that picture
+ *   story.c   the run kept for a picture             picture.c what of it is drawn, and where
+ *   svg.c     that picture
  *
  * What is around it (command line, many seeds, shrinking) stands in command.h. */
 #ifndef SIM_H
@@ -25,6 +26,7 @@
 #include "../../daemon/core/node.h"
 #include "random.h"
 #include "stats.h"
+#include "story.h"
 
 #define MS 1000u
 #define SECOND 1000000u
@@ -310,56 +312,6 @@ struct sim_options {
 
 /* The last turns of a client, in the quiet phase, are numbered behind the ops, so many for each. */
 #define FINALS_MAX 32
-
-/* ---- what a picture of the run needs ---- */
-
-enum story_kind { KIND_OPERATION, KIND_JOIN, KIND_HANDOVER, KIND_VIEW, KIND_DEATH, KIND_COUNT };
-
-struct story_message {
-	enum story_kind kind;
-	uint32_t lane;
-	uint32_t op;  /* index + 1 */
-	bool routine; /* said again and again: counted, not drawn */
-	unsigned heard;
-	uint64_t place;
-	char label[72];
-};
-
-enum story_type {
-	STORY_SENT,    /* message */
-	STORY_HEARD,   /* message */
-	STORY_UNSENT,  /* message: lost on its way to the broker */
-	STORY_UNHEARD, /* message: lost on its way from it */
-	STORY_START,
-	STORY_STATE,  /* value: enum node_state */
-	STORY_SERVES, /* value: proc.serves */
-	STORY_KILLED,
-	STORY_STOPPED, /* value: us */
-	STORY_GOES_ON,
-	STORY_CUT,
-	STORY_CLOSED, /* by the broker */
-	STORY_FENCE,  /* value: the lane that is meant, or NONE; STORY_LIVE: that connection is not gone */
-	STORY_FENCED, /* value: granted */
-	STORY_EXIT,   /* value: code */
-	STORY_BROKER, /* value: is it up */
-	STORY_QUIET,
-};
-
-#define STORY_LIVE ((uint64_t)1 << 32)
-#define LANE_CLIENT 0x80000000u /* | its index; else a process's index; NONE: the broker */
-
-struct story_event {
-	enum story_type type;
-	uint32_t lane, message;
-	uint64_t at, value;
-};
-
-struct story {
-	struct story_message *messages;
-	size_t message_count, message_room;
-	struct story_event *events;
-	size_t event_count, event_room;
-};
 
 #define KEYS_MAX 16
 #define PROBES_MAX 48
