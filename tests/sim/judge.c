@@ -3,7 +3,7 @@
  * - One owner (I1): after every step, always; where a node did nothing about what was said to everybody, after one step
  *   in four.  A key is served by at most one node that reaches the broker; so is every
  *   other probe point, looked at every fourth step.
- * - Once (I5): every put acked at most once, every get answered at most once, always, in each ring; nothing answered that was not asked.
+ * - Once (I5): every put acked at most once, every get answered at most once, always; nothing answered that was not asked.
  * - A register (I3, I4): always, but when a key is served by another node than before, and the old one was killed or its
  *   connection closed by a fault, or it left as the last of its ring, its only copy may be gone: older values are
  *   excused until the next acked put (history.c).  A handover hands this on with the record, served or not.
@@ -236,24 +236,6 @@ static uint32_t op_named(const struct world *w, char letter, const uint8_t *text
 	return v < w->op_count && w->ops[v].kind == OP_PUT ? (uint32_t)v : NONE;
 }
 
-/* Two rings are, as can be only after the broker has lost the register: each answers. */
-static bool rings_apart(const struct world *w)
-{
-	struct ring_id first = {0};
-
-	if (!w->stats[STAT_RETAINED_LOST] && !w->stats[STAT_RETAINED_STALE])
-		return false;
-	for (size_t i = 0; i < w->proc_count; i++) {
-		struct ring_id ring = w->procs[i]->node ? node_get_ring(w->procs[i]->node) : first;
-
-		if (!first.term)
-			first = ring;
-		if (ring.term && !same_ring(&ring, &first))
-			return true;
-	}
-	return false;
-}
-
 static void put_acked(struct world *w, const char *by, const struct packet *p)
 {
 	const uint8_t *name;
@@ -268,8 +250,6 @@ static void put_acked(struct world *w, const char *by, const struct packet *p)
 	op = op_named(w, 'c', name, len);
 	if (op == NONE || !w->ops[op].placed)
 		fail(w, "I5: %s acks a put that nobody made: %.*s", by, (int)(len < 40 ? len : 40), (const char *)name);
-	else if (w->ops[op].answered && rings_apart(w))
-		return;
 	else if (w->ops[op].answered)
 		fail(w, "I5: %s acks put op %u, which was acked already at place %llu", by, op,
 		     (unsigned long long)w->ops[op].answered);
@@ -291,8 +271,6 @@ static void get_answered(struct world *w, const char *by, const struct packet *p
 		return;
 	}
 	key = key_index(w, id);
-	if (key != NONE && w->get_count[key] == 0 && rings_apart(w))
-		return;
 	if (key == NONE || w->get_count[key] == 0) {
 		fail(w, "I5: %s answers a get of %08x, and none is open", by, id);
 		return;
