@@ -49,10 +49,10 @@ static bool forgotten(const struct node *n, const struct member *m, const struct
 	return m->memory && m->id == n->self.id && m->memory != n->self.memory && !member_same(m, from);
 }
 
-/* Asked again for what is stored, or was, by a leaver. */
+/* Asked again for what is stored; by a leaver, of whom nothing is left to show, for what was. */
 static bool stored(struct node *n, const struct view *v)
 {
-	for (const struct past *p = n->past; p < n->past + PAST_MAX; p++)
+	for (const struct past *p = n->past; !view_names(v, &n->self) && p < n->past + PAST_MAX; p++)
 		if (p->name.number && name_equal(&p->name, &v->name))
 			return true;
 	return entry_named(n, &v->name) != NULL;
