@@ -35,6 +35,9 @@ static void resolve(struct node *n, struct entry *e, uint64_t *next)
 	struct frame f;
 
 	if (!e->other.name.number || fence_done(n, &e->other.owner)) {
+		/* It goes back in the step in which it is taken over: the maker may have heard that it was stored. */
+		if (n->change.kind || (n->give.phase > GIVE_STREAM && n->give.phase < GIVE_SEALED))
+			return;
 		/* A fence hits the connection that the view names; behind a newer one it may serve.  Then its part is left
 		 * to whoever finds a hole there. */
 		if (e->prev.name.number && !e->other.name.number) {
@@ -233,6 +236,15 @@ void watch_statuses(struct node *n)
 	}
 }
 
+static void say_store(struct node *n, const struct entry *e)
+{
+	struct frame f;
+
+	frame_start(n, &f, FRAME_STORE);
+	f.views[f.view_count++] = e->v;
+	frame_to(n, &f, &e->peer);
+}
+
 void on_sync(struct node *n, const struct frame *f)
 {
 	const struct view *v = &f->views[0];
@@ -270,6 +282,8 @@ void on_sync(struct node *n, const struct frame *f)
 		if (o->held && name_less(&v->name, &o->v.name) && r.view_count < FRAME_VIEWS_MAX) {
 			later = true;
 			r.views[r.view_count++] = o->v;
+			if (o->mine && member_same(&o->peer, &f->from))
+				say_store(n, o); /* it had it, as ours holds; it is to have it again */
 		}
 	}
 	if (overlap && !later)
