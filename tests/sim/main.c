@@ -54,7 +54,7 @@ static const char help[] =
 	"  --seeds N         how many (default 100)\n"
 	"  --nodes N         nodes at the start (default 5)\n"
 	"  --clients N       clients of the reference's protocol (default 3)\n"
-	"  --ops N           operations of all clients together (default 200)\n"
+	"  --ops N           operations of all clients together, of which the time allows about half (default 400)\n"
 	"  --profile NAME    mosquitto (default), gentle (joins and leaves only), storm, drops\n"
 	"  --trace           print the story of the seed\n"
 	"  --jobs J          processes (default: one a processor)\n"
@@ -96,7 +96,7 @@ static void parse(struct arguments *a, int argc, char **argv)
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
 	int c;
 
-	*a = (struct arguments){.sim = {.nodes = 5, .clients = 3, .ops = 200}, .first = 1, .seeds = 100};
+	*a = (struct arguments){.sim = {.nodes = 5, .clients = 3, .ops = 400}, .first = 1, .seeds = 100};
 	a->jobs = cpus > 0 && cpus < JOBS_MAX ? (unsigned)cpus : 1;
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		switch (c) {
