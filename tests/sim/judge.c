@@ -269,7 +269,7 @@ static void get_answered(struct world *w, const char *by, const struct packet *p
 }
 
 /* The giver has read ACTIVE and forgotten the records: they are the taker's, even if it never comes to serve them. */
-void judge_received(struct world *w, const struct proc *giver, struct packet *p)
+void judge_received(struct world *w, const struct proc *giver, const struct packet *p)
 {
 	struct frame_room room;
 	struct frame f;

@@ -53,7 +53,6 @@ struct packet {
 	uint32_t topic; /* index, NONE */
 	bool retain;
 	bool granted;
-	uint8_t frame; /* enum frame_type, once somebody has asked; FRAME_TYPES: no frame */
 	struct conn conn;
 	uint32_t op; /* of a client's operation: its index + 1 */
 	uint64_t hash;
@@ -64,8 +63,8 @@ struct packet {
 struct packet *packet_new(enum packet_type type, uint32_t topic, const void *bytes, size_t len);
 struct packet *packet_ref(struct packet *p);
 void packet_unref(struct packet *p);
-/* The type of the frame in it; FRAME_NONE: there is none. */
-enum frame_type packet_frame(struct packet *p);
+/* The type of the core's frame in it, not judged any further; FRAME_NONE: none. */
+enum frame_type packet_frame(const struct packet *p);
 
 /* ---- the queue ---- */
 
@@ -371,12 +370,12 @@ void fault_pause(struct world *w, uint32_t proc);
 void fault_cut(struct world *w, uint32_t link);
 void fault_leave(struct world *w, uint32_t proc);
 uint32_t identity_new(struct world *w, uint32_t id);
-void aim_look(struct world *w, uint32_t link, struct packet *p);
+void aim_look(struct world *w, uint32_t link, const struct packet *p);
 
 /* judge.c */
 void judge_init(struct world *w);
 void judge_step(struct world *w, struct proc *p);
-void judge_received(struct world *w, const struct proc *giver, struct packet *p);
+void judge_received(struct world *w, const struct proc *giver, const struct packet *p);
 void judge_send(struct world *w, const struct proc *by, const struct packet *p);
 void judge_publish(struct world *w, uint32_t link, const struct packet *p);
 void judge_disturbed(struct world *w);
