@@ -310,6 +310,8 @@ struct world {
 	size_t loss_count[KEYS_MAX], loss_room[KEYS_MAX];
 	uint32_t probes[PROBES_MAX]; /* the keys come first */
 	unsigned probe_count;
+	uint32_t *serving[PROBES_MAX]; /* the processes that serve each probe point */
+	size_t serving_count[PROBES_MAX], serving_room[PROBES_MAX];
 	struct served served[KEYS_MAX];
 	bool disturbed; /* something is broken, or was a moment ago: operations may stay unanswered */
 	uint64_t disturbed_at;
