@@ -41,7 +41,7 @@ struct board {
 struct arguments {
 	struct sim_options sim;
 	uint64_t first, seeds;
-	unsigned jobs;
+	unsigned jobs, scale;
 	bool quiet, one;
 };
 
@@ -57,6 +57,7 @@ static const char help[] =
 	"  --clients N       clients of the reference's protocol (default 3)\n"
 	"  --ops N           operations of all clients together, of which the time allows about half (default 400)\n"
 	"  --profile NAME    mosquitto (default), gentle (joins and leaves only), storm, drops\n"
+	"  --scale N         instead: N nodes join, serve and leave without faults; print what it costs\n"
 	"  --trace           print the story of the seed\n"
 	"  --jobs J          processes (default: one a processor)\n"
 	"  --quiet           print failures only\n"
@@ -89,11 +90,19 @@ static enum profile profile_named(const char *name)
 
 static void parse(struct arguments *a, int argc, char **argv)
 {
-	static const struct option options[] = {
-		{"seed", 1, NULL, 's'},    {"first-seed", 1, NULL, 'f'}, {"seeds", 1, NULL, 'n'},
-		{"nodes", 1, NULL, 'N'},   {"clients", 1, NULL, 'c'},    {"ops", 1, NULL, 'o'},
-		{"profile", 1, NULL, 'p'}, {"trace", 0, NULL, 't'},      {"jobs", 1, NULL, 'j'},
-		{"quiet", 0, NULL, 'q'},   {"help", 0, NULL, 'h'},       {0}};
+	static const struct option options[] = {{"seed", 1, NULL, 's'},
+						{"first-seed", 1, NULL, 'f'},
+						{"seeds", 1, NULL, 'n'},
+						{"nodes", 1, NULL, 'N'},
+						{"clients", 1, NULL, 'c'},
+						{"ops", 1, NULL, 'o'},
+						{"profile", 1, NULL, 'p'},
+						{"trace", 0, NULL, 't'},
+						{"jobs", 1, NULL, 'j'},
+						{"quiet", 0, NULL, 'q'},
+						{"help", 0, NULL, 'h'},
+						{"scale", 1, NULL, 'S'},
+						{0}};
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
 	int c;
 
@@ -124,6 +133,9 @@ static void parse(struct arguments *a, int argc, char **argv)
 		case 'p':
 			a->sim.profile = profile_named(optarg);
 			break;
+		case 'S':
+			a->scale = (unsigned)number(optarg);
+			break;
 		case 't':
 			a->sim.trace = true;
 			break;
@@ -141,7 +153,7 @@ static void parse(struct arguments *a, int argc, char **argv)
 		}
 	}
 	if (optind < argc || a->sim.nodes < 1 || a->sim.nodes > 200 || a->sim.clients < 1 || a->jobs < 1 ||
-	    a->jobs > JOBS_MAX || a->seeds < 1) {
+	    a->jobs > JOBS_MAX || a->seeds < 1 || a->scale == 1 || a->scale > 20000) {
 		fputs("sim: arguments that make no sense; see sim --help\n", stderr);
 		exit(2);
 	}
@@ -330,6 +342,10 @@ int main(int argc, char **argv)
 	bool whole;
 
 	parse(&a, argc, argv);
+	if (a.scale) {
+		a.sim.seed = a.first;
+		return !scale_run(&a.sim, a.scale);
+	}
 	b = mmap(NULL, sizeof(*b), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (b == MAP_FAILED) {
 		perror("sim: mmap");

@@ -193,6 +193,8 @@ uint32_t proc_start(struct world *w, uint32_t identity)
 	config.seed = rng_next(&w->rng_node);
 	config.join_attempts = w->swarm.join_attempts;
 	config.join_interval = w->swarm.join_interval;
+	if (w->swarm.ping)
+		config.ping = w->swarm.ping;
 	p->node = node_new(&config);
 	w->stats[STAT_STARTS]++;
 	trace(w, "%-7s starts: id %08x name %s memory %016llx", p->label, p->id, who->name,

@@ -10,7 +10,7 @@
  *   fault.c   what goes wrong, drawn per seed        aim.c     trouble at chosen protocol steps
  *   judge.c   one owner, once, no hole               history.c linearizability of what clients saw
  *   world.c   the run and its quiet end              trace.c   the story, readable
- *   main.c    options, jobs, the closing table */
+ *   scale.c   a large ring without faults            main.c    options, jobs, the closing table */
 #ifndef SIM_H
 #define SIM_H
 
@@ -251,6 +251,7 @@ struct swarm {
 	size_t outbox_high;
 	unsigned join_attempts; /* the default, or fewer: what a seed takes of real time is mostly these */
 	unsigned join_interval; /* ms; the default, or more */
+	unsigned ping;          /* ms; 0: the default */
 	unsigned aim_type;      /* enum frame_type, FRAME_NONE: no aim */
 	uint32_t aim_chance;
 	unsigned aim_left;
@@ -262,6 +263,19 @@ struct sim_options {
 	unsigned nodes, clients, ops;
 	enum profile profile;
 	bool trace;
+};
+
+/* Which topics a message goes by: what reaches everybody, and the rest. */
+enum traffic {
+	TRAFFIC_REFERENCE, /* the reference's public topics */
+	TRAFFIC_HELLO,     /* HELLO on `ring` */
+	TRAFFIC_RING,      /* anything else on `ring` */
+	TRAFFIC_NODES,     /* inboxes, cuts, statuses, the register */
+	TRAFFIC_COUNT,
+};
+
+struct tally {
+	uint64_t published, delivered;
 };
 
 #define KEYS_MAX 16
@@ -284,6 +298,7 @@ struct world {
 	struct queue queue;
 	uint64_t now, place, hash;
 	uint64_t stats[STAT_COUNT];
+	struct tally traffic[TRAFFIC_COUNT];
 
 	struct link *links;
 	size_t link_count, link_room;
@@ -398,7 +413,13 @@ void hash_mix(struct world *w, uint64_t word);
 uint64_t hash_bytes(const void *bytes, size_t len);
 
 /* world.c */
+void world_new(struct world *w, const struct sim_options *options);
+/* One event; false: there is none, or the run has ended. */
+bool world_next(struct world *w);
 void world_run(struct world *w, const struct sim_options *options);
 void world_free(struct world *w);
+
+/* scale.c: a ring of so many nodes without faults; prints what it costs.  True: it was whole and answered everything. */
+bool scale_run(const struct sim_options *options, unsigned nodes);
 
 #endif
