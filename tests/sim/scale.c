@@ -1,7 +1,7 @@
 /* A large ring without faults: N nodes join, clients work, nodes leave, and what that costs in messages.
  *
- * Nodes join and leave in waves of an eighth of the ring at once, and then a few one by one, so that what one costs a
- * ring of N can be read off; the waves show what it costs where everybody is busy.  Pings are switched off: they are the
+ * Nodes join and leave in waves of an eighth of the ring, and a few one by one, so that what one costs a ring of N can be
+ * read off; then a second ring is founded, joined by all and left by half in one moment each.  Pings are switched off: they are the
  * same few a node whatever N is, and would hide the rest.  Judged as ever: one owner, the ring whole, every operation
  * answered, and rightly. */
 #include <inttypes.h>
@@ -14,7 +14,8 @@
 
 #define PATIENCE (300 * SECOND) /* until a wave has settled */
 #define SLICE (20 * MS)
-#define SINGLES 5 /* nodes that join, and leave, one by one */
+#define SINGLES 5        /* nodes that join, and leave, one by one */
+#define AT_ONCE_MAX 1000 /* what is under way at one moment grows with the square */
 #define CLIENTS 4
 #define OPS 400
 
@@ -37,8 +38,10 @@ static void phase_end(const struct world *w, const struct phase *p, unsigned nod
 {
 	struct timespec now;
 
+	if (p->count == 0)
+		return;
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	printf("%6u  %-12s %5u  %7.2f %8.2f", nodes, p->name, p->count,
+	printf("%6u  %-13s %5u  %7.2f  %6.2f", nodes, p->name, p->count,
 	       (double)(now.tv_sec - p->real.tv_sec) + (double)(now.tv_nsec - p->real.tv_nsec) / 1e9,
 	       (double)(w->now - p->began) / SECOND);
 	for (int i = 0; i < TRAFFIC_COUNT; i++)
@@ -91,11 +94,6 @@ static bool settle(struct world *w)
 	return false;
 }
 
-static unsigned wave(unsigned nodes)
-{
-	return nodes < 8 ? 1 : nodes / 8;
-}
-
 static void join(struct world *w, unsigned count)
 {
 	for (unsigned i = 0; i < count; i++)
@@ -115,25 +113,27 @@ static void leave(struct world *w, unsigned count)
 	}
 }
 
-static void change(struct world *w, const char *name, void (*some)(struct world *w, unsigned count), unsigned *nodes,
-		   unsigned target)
+/* From so many nodes to so many, at most `wave` at a time, or an eighth of them if that is 0. */
+static void change(struct world *w, const char *name, unsigned from, unsigned to, unsigned wave)
 {
+	unsigned left = from < to ? to - from : from - to, nodes = from;
 	struct phase p;
-	unsigned from = *nodes;
 
-	phase_begin(w, &p, name, from < target ? target - from : from - target);
-	while (*nodes != target && !w->failed) {
-		unsigned left = *nodes < target ? target - *nodes : *nodes - target, count = wave(*nodes);
+	phase_begin(w, &p, name, left);
+	while (left > 0 && !w->failed) {
+		unsigned count = wave ? wave : nodes / 8 + 1;
 
-		if (left <= SINGLES)
-			count = 1;
 		if (count > left)
 			count = left;
-		some(w, count);
+		if (from < to)
+			join(w, count);
+		else
+			leave(w, count);
 		(void)settle(w);
-		*nodes = *nodes < target ? *nodes + count : *nodes - count;
+		left -= count;
+		nodes = from < to ? nodes + count : nodes - count;
 	}
-	phase_end(w, &p, *nodes);
+	phase_end(w, &p, nodes);
 }
 
 static bool busy(const struct world *w)
@@ -159,45 +159,70 @@ static void operate(struct world *w, unsigned nodes)
 	phase_end(w, &p, nodes);
 }
 
-static void start(struct world *w)
+static void start(struct world *w, const struct sim_options *options)
 {
+	world_new(w, options);
+	peace(w);
 	for (unsigned i = 0; i < w->swarm.keys; i++)
 		w->keys[i] = (uint32_t)rng_next(&w->rng_world);
-	join(w, 1);
 	judge_init(w);
 	w->clients = xcalloc(CLIENTS, sizeof(*w->clients));
 	for (unsigned i = 0; i < CLIENTS; i++)
 		client_init(w, i);
-	(void)settle(w);
+}
+
+static bool finish(struct world *w)
+{
+	bool clean;
+
+	judge_end(w);
+	if (w->failed)
+		printf("seed %" PRIu64 ": %s\n", w->options.seed, w->failure);
+	printf("%" PRIu64 " events, %" PRIu64 " node steps, hash %016" PRIx64 "\n", w->stats[STAT_EVENTS],
+	       w->stats[STAT_STEPS], w->hash);
+	clean = !w->failed;
+	world_free(w);
+	return clean;
+}
+
+static bool in_waves(struct world *w, const struct sim_options *options, unsigned nodes)
+{
+	unsigned most = nodes > 2 * SINGLES ? nodes - SINGLES : nodes;
+
+	start(w, options);
+	change(w, "join", 0, most, 0);
+	change(w, "join, single", most, nodes, 1);
+	operate(w, nodes);
+	change(w, "leave, single", nodes, most, 1);
+	change(w, "leave", most, nodes / 2, 0);
+	operate(w, nodes / 2);
+	return finish(w);
+}
+
+static bool at_once(struct world *w, const struct sim_options *options, unsigned nodes)
+{
+	start(w, options);
+	change(w, "join, all", 0, nodes, nodes);
+	operate(w, nodes);
+	change(w, "leave, half", nodes, nodes - nodes / 2, nodes / 2);
+	operate(w, nodes - nodes / 2);
+	return finish(w);
 }
 
 bool scale_run(const struct sim_options *options, unsigned nodes)
 {
 	struct world *w = xmalloc(sizeof(*w));
 	struct sim_options o = *options;
-	unsigned now = 1, most = nodes > 2 * SINGLES ? nodes - SINGLES : nodes;
 	bool clean;
 
 	o.nodes = nodes;
 	o.clients = CLIENTS;
-	world_new(w, &o);
-	peace(w);
-	printf("%74s published and delivered by each\n%57s%19s%18s%18s\n", "", "reference", "hello", "ring", "nodes");
-	printf(" nodes  what         count   real s   virt. s\n");
-	start(w);
-	change(w, "join", join, &now, most);
-	change(w, "join, alone", join, &now, nodes);
-	operate(w, now);
-	change(w, "leave, alone", leave, &now, most);
-	change(w, "leave", leave, &now, nodes / 2 + 1);
-	operate(w, now);
-	judge_end(w);
-	if (w->failed)
-		printf("seed %" PRIu64 ": %s\n", o.seed, w->failure);
-	printf("%" PRIu64 " events, %" PRIu64 " steps, hash %016" PRIx64 "\n", w->stats[STAT_EVENTS],
-	       w->stats[STAT_STEPS], w->hash);
-	clean = !w->failed;
-	world_free(w);
+	printf("%-38s  messages published and delivered, by each of them, on\n", "");
+	printf("%-38s  %17s  %17s  %17s  %17s\n", "", "public topics", "ring: hello", "ring: other", "all others");
+	printf("%6s  %-13s %5s  %7s  %6s\n", "nodes", "what", "count", "real s", "virt s");
+	clean = in_waves(w, &o, nodes);
+	if (nodes <= AT_ONCE_MAX)
+		clean = at_once(w, &o, nodes) && clean;
 	free(w);
 	return clean;
 }
