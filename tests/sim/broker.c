@@ -232,9 +232,22 @@ static void append(struct world *w, uint32_t link, struct packet *p)
 	link_deliver(w, link, packet_ref(p));
 }
 
+static struct volume *volume_of(struct world *w, const struct packet *p)
+{
+	enum topic_kind kind = w->topics[p->topic].kind;
+
+	if (kind < TOPIC_RING)
+		return &w->traffic[TRAFFIC_REFERENCE];
+	if (kind > TOPIC_RING)
+		return &w->traffic[TRAFFIC_NODES];
+	return &w->traffic[packet_frame(p) == FRAME_HELLO ? TRAFFIC_HELLO : TRAFFIC_RING];
+}
+
 static void publish(struct world *w, uint32_t from, struct packet *p)
 {
 	struct sim_topic *t = &w->topics[p->topic];
+	struct volume *volume = volume_of(w, p);
+	uint64_t delivered = w->stats[STAT_DELIVERED];
 
 	w->place++;
 	w->stats[STAT_PUBLISHED]++;
@@ -257,6 +270,8 @@ static void publish(struct world *w, uint32_t from, struct packet *p)
 				append(w, f->links[j], p);
 		}
 	}
+	volume->published++;
+	volume->delivered += w->stats[STAT_DELIVERED] - delivered;
 	if (from != NONE && w->swarm.aim_type)
 		aim_look(w, from, p);
 }

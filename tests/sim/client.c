@@ -144,20 +144,33 @@ void client_finish(struct world *w, uint32_t client)
 	next_turn(w, c, MS);
 }
 
+/* Is it the name under which the put `index` was made? */
+static bool is_name(const uint8_t *text, size_t len, uint32_t index)
+{
+	uint64_t v = 0;
+
+	if (len < 2 || text[0] != 'c')
+		return false;
+	for (size_t i = 1; i < len; i++) {
+		if (text[i] < '0' || text[i] > '9' || v > index)
+			return false;
+		v = v * 10 + (uint64_t)(text[i] - '0');
+	}
+	return v == index;
+}
+
 static bool answers(const struct world *w, const struct op *op, enum topic_kind kind, const struct packet *p)
 {
 	const uint8_t *text;
 	uint32_t number, node;
 	size_t len;
-	char name[16];
 
 	if (op->kind == OP_GET)
 		return kind == TOPIC_RES_GET && !reference_parse_res_get(p->bytes, p->len, &number, &text, &len) &&
 		       number == w->keys[op->key];
 	if (kind != TOPIC_ACK_PUT || reference_parse_ack_put(p->bytes, p->len, &text, &len, &node))
 		return false;
-	snprintf(name, sizeof(name), "c%u", op->value - 1);
-	return len == strlen(name) && memcmp(text, name, len) == 0;
+	return is_name(text, len, op->value - 1);
 }
 
 void client_input(struct world *w, uint32_t link, struct packet *p)

@@ -17,7 +17,7 @@
 struct arguments {
 	struct sim_options sim;
 	uint64_t first, seeds;
-	unsigned jobs;
+	unsigned jobs, scale;
 	unsigned seconds; /* as many seeds as fit; 0: `seeds` of them */
 	unsigned shrink_seconds;
 	unsigned svg_messages;
@@ -60,6 +60,7 @@ int kept_run(const struct arguments *a);
 struct tally {
 	uint64_t seeds, failed, hash;
 	uint64_t stats[STAT_COUNT];
+	double processor; /* seconds the workers have used: on a busy machine it says more than the time that passed */
 };
 void report_failure(const struct arguments *a, uint64_t seed, const char *text);
 /* True if nothing is missing that a long campaign must have seen. */

@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "../../common/frame.h"
+#include "../../common/mem.h"
 #include "../../common/reference.h"
 #include "sim.h"
 
@@ -87,18 +88,42 @@ bool judge_excuses(struct world *w)
  * its other points one in PROBE_STRIDE a step. */
 #define PROBE_STRIDE 4
 
+/* Who serves each point, so that one step need not look at all processes; who has died since is dropped by and by. */
+static void serves_now(struct world *w, struct proc *p, unsigned point)
+{
+	w->serving[point] =
+		sim_grow(w->serving[point], w->serving_count[point], &w->serving_room[point], sizeof(**w->serving));
+	w->serving[point][w->serving_count[point]++] = p->index;
+	p->serves |= (uint64_t)1 << point;
+}
+
+static void serves_no_more(struct world *w, struct proc *p, unsigned point)
+{
+	size_t i = 0;
+
+	p->serves &= ~((uint64_t)1 << point);
+	while (i < w->serving_count[point] && w->serving[point][i] != p->index)
+		i++;
+	if (i < w->serving_count[point])
+		w->serving[point][i] = w->serving[point][--w->serving_count[point]];
+}
+
 static void probe_step(struct world *w, struct proc *p)
 {
 	bool seeker = p->state == NODE_CONNECTING || p->state == NODE_JOINING;
 	unsigned first = (unsigned)w->stats[STAT_STEPS] % PROBE_STRIDE;
 
-	if (seeker)
-		p->serves = 0;
 	for (unsigned i = 0; i < w->probe_count; i++) {
-		if (seeker ? i % 16 != first : i >= w->swarm.keys && i % PROBE_STRIDE != first)
+		bool served = p->serves >> i & 1, serves = false;
+
+		if (!seeker && i >= w->swarm.keys && i % PROBE_STRIDE != first)
 			continue;
-		p->serves &= ~((uint64_t)1 << i);
-		p->serves |= (uint64_t)node_serves(p->node, w->probes[i]) << i;
+		if (!seeker || i % 16 == first)
+			serves = node_serves(p->node, w->probes[i]);
+		if (serves && !served)
+			serves_now(w, p, i);
+		else if (!serves && served)
+			serves_no_more(w, p, i);
 	}
 }
 
@@ -161,10 +186,27 @@ static bool apart(const struct world *w, const struct proc *p, const struct proc
 	return !same_ring(&a, &b) && (w->stats[STAT_RETAINED_LOST] || w->stats[STAT_RETAINED_STALE]);
 }
 
+/* Nobody else serves the point and reaches the broker. */
+static void alone_at(struct world *w, const struct proc *p, unsigned point)
+{
+	for (size_t i = w->serving_count[point]; i > 0; i--) {
+		struct proc *q = w->procs[w->serving[point][i - 1]];
+		uint64_t both;
+
+		if (!q->alive)
+			serves_no_more(w, q, point);
+		if (q == p || !proc_reaches(w, q) || apart(w, p, q))
+			continue;
+		both = probe_all(w, p) & probe_all(w, q);
+		if (both)
+			fail(w, "I1: %s and %s both serve %08x and both reach the broker", p->label, q->label,
+			     w->probes[__builtin_ctzll(both)]);
+	}
+}
+
 void judge_step(struct world *w, struct proc *p)
 {
 	struct arc arc;
-	uint64_t both;
 
 	p->state = node_get_state(p->node);
 	p->owned = p->owned || node_get_arc(p->node, &arc);
@@ -172,16 +214,8 @@ void judge_step(struct world *w, struct proc *p)
 	story_mark(w, STORY_SERVES, p->index, p->serves);
 	if (!p->serves || !proc_reaches(w, p))
 		return;
-	for (size_t i = 0; i < w->proc_count; i++) {
-		const struct proc *q = w->procs[i];
-
-		if (q == p || !(q->serves & p->serves) || !proc_reaches(w, q) || apart(w, p, q))
-			continue;
-		both = probe_all(w, p) & probe_all(w, q);
-		if (both)
-			fail(w, "I1: %s and %s both serve %08x and both reach the broker", p->label, q->label,
-			     w->probes[__builtin_ctzll(both)]);
-	}
+	for (uint64_t left = p->serves; left; left &= left - 1)
+		alone_at(w, p, (unsigned)__builtin_ctzll(left));
 	for (unsigned i = 0; i < w->swarm.keys; i++) {
 		if (p->serves >> i & 1)
 			served_by(w, i, p);
@@ -290,7 +324,7 @@ static void get_answered(struct world *w, const char *by, const struct packet *p
 }
 
 /* The giver has read ACTIVE and forgotten the records: they are the taker's, even if it never comes to serve them. */
-void judge_received(struct world *w, const struct proc *giver, struct packet *p)
+void judge_received(struct world *w, const struct proc *giver, const struct packet *p)
 {
 	struct frame_room room;
 	struct frame f;
@@ -399,10 +433,9 @@ static bool arcs_whole(struct arc *arcs, size_t count, char *why, size_t size)
 	return sum == (uint64_t)1 << 32;
 }
 
-bool judge_whole(struct world *w, char *why, size_t size)
+/* Gathers the arcs of all that live; false: somebody has none, or is not active. */
+static bool arcs_gather(const struct world *w, struct arc *arcs, size_t *count, char *why, size_t size)
 {
-	struct arc arcs[256];
-	size_t count = 0;
 
 	for (size_t i = 0; i < w->proc_count; i++) {
 		const struct proc *p = w->procs[i];
@@ -416,14 +449,23 @@ bool judge_whole(struct world *w, char *why, size_t size)
 					       : "");
 			return false;
 		}
-		if (!node_get_arc(p->node, &arcs[count]) || arcs[count].hi != p->id) {
+		if (!node_get_arc(p->node, &arcs[*count]) || arcs[*count].hi != p->id) {
 			snprintf(why, size, "%s is active and its arc does not end at itself", p->label);
 			return false;
 		}
-		if (++count == sizeof(arcs) / sizeof(arcs[0]))
-			break;
+		++*count;
 	}
-	return count > 0 && arcs_whole(arcs, count, why, size);
+	return *count > 0;
+}
+
+bool judge_whole(struct world *w, char *why, size_t size)
+{
+	struct arc *arcs = xmalloc(w->proc_count * sizeof(*arcs));
+	size_t count = 0;
+	bool whole = arcs_gather(w, arcs, &count, why, size) && arcs_whole(arcs, count, why, size);
+
+	free(arcs);
+	return whole;
 }
 
 void judge_end(struct world *w)
@@ -450,5 +492,7 @@ void judge_free(struct world *w)
 		free(w->gets[k]);
 		free(w->losses[k]);
 	}
+	for (unsigned i = 0; i < PROBES_MAX; i++)
+		free(w->serving[i]);
 	free(w->ops);
 }

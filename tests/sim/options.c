@@ -27,10 +27,11 @@ static const char help[] =
 	"  --seconds S         as many as fit into that time\n"
 	"  --nodes N           nodes at the start (default 5)\n"
 	"  --clients N         clients of the reference's protocol (default 3)\n"
-	"  --ops N             operations of all clients together (default 200)\n"
+	"  --ops N             operations of all clients together, of which the time allows about half (default 400)\n"
 	"  --profile NAME      mosquitto (default), gentle (joins and leaves only), storm, drops\n"
 	"  --jobs J            processes (default: one a processor)\n"
 	"  --quiet             print failures only\n"
+	"  --scale N           instead: N nodes join, serve and leave without faults; print what it costs\n"
 	"  --kept FILE         run the command lines of FILE, each of which once found a flaw\n\n"
 	"A seed that fails is shrunk: what is not needed for the same verdict is left out.\n"
 	"  --no-shrink         leave it as it is\n"
@@ -62,6 +63,7 @@ enum option_id {
 	OPT_PROFILE,
 	OPT_JOBS,
 	OPT_QUIET,
+	OPT_SCALE,
 	OPT_KEPT,
 	OPT_NO_SHRINK,
 	OPT_SHRINK_SECONDS,
@@ -88,6 +90,7 @@ static const struct option options[] = {{"seed", 1, NULL, OPT_SEED},
 					{"profile", 1, NULL, OPT_PROFILE},
 					{"jobs", 1, NULL, OPT_JOBS},
 					{"quiet", 0, NULL, OPT_QUIET},
+					{"scale", 1, NULL, OPT_SCALE},
 					{"kept", 1, NULL, OPT_KEPT},
 					{"no-shrink", 0, NULL, OPT_NO_SHRINK},
 					{"shrink-seconds", 1, NULL, OPT_SHRINK_SECONDS},
@@ -251,6 +254,9 @@ static void parse_one(struct arguments *a, int c, const char *value)
 	case OPT_QUIET:
 		a->quiet = true;
 		break;
+	case OPT_SCALE:
+		a->scale = (unsigned)number(value);
+		break;
 	case OPT_KEPT:
 		a->kept = value;
 		break;
@@ -282,7 +288,7 @@ void options_parse(struct arguments *a, int argc, char **argv)
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
 	int c;
 
-	*a = (struct arguments){.sim = {.nodes = 5, .clients = 3, .ops = 200},
+	*a = (struct arguments){.sim = {.nodes = 5, .clients = 3, .ops = 400},
 				.first = 1,
 				.seeds = 100,
 				.shrink_seconds = 20,
@@ -295,7 +301,7 @@ void options_parse(struct arguments *a, int argc, char **argv)
 			parse_one(a, c, optarg);
 	}
 	if (optind < argc || a->sim.nodes < 1 || a->sim.nodes > 200 || a->sim.clients < 1 || a->jobs < 1 ||
-	    a->jobs > JOBS_MAX || a->seeds < 1) {
+	    a->jobs > JOBS_MAX || a->seeds < 1 || a->scale == 1 || a->scale > 20000) {
 		fputs("sim: arguments that make no sense; see sim --help\n", stderr);
 		exit(2);
 	}

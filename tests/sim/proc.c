@@ -198,6 +198,8 @@ uint32_t proc_start(struct world *w, uint32_t identity)
 	config.seed = rng_next(&p->rng);
 	config.join_attempts = w->swarm.join_attempts;
 	config.join_interval = w->swarm.join_interval;
+	if (w->swarm.ping)
+		config.ping = w->swarm.ping;
 	p->node = node_new(&config);
 	w->stats[STAT_STARTS]++;
 	story_mark(w, STORY_START, p->index, 0);

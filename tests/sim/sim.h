@@ -11,6 +11,7 @@
  *   judge.c   one owner, once, no hole               history.c linearizability of what clients saw
  *   world.c   the run and its quiet end              trace.c   the run in words and as a hash
  *   story.c   the run kept for a picture             svg.c     that picture
+ *   scale.c   a large ring without faults
  *
  * What is around it (command line, many seeds, shrinking) stands in command.h. */
 #ifndef SIM_H
@@ -55,7 +56,6 @@ struct packet {
 	uint32_t topic; /* index, NONE */
 	bool retain;
 	bool granted;
-	uint8_t frame; /* enum frame_type, once somebody has asked; FRAME_TYPES: no frame */
 	struct conn conn;
 	uint32_t op;    /* of a client's operation: its index + 1 */
 	uint32_t story; /* of a published one: its message's index + 1 */
@@ -67,8 +67,8 @@ struct packet {
 struct packet *packet_new(enum packet_type type, uint32_t topic, const void *bytes, size_t len);
 struct packet *packet_ref(struct packet *p);
 void packet_unref(struct packet *p);
-/* The type of the frame in it; FRAME_NONE: there is none. */
-enum frame_type packet_frame(struct packet *p);
+/* The type of the core's frame in it, not judged any further; FRAME_NONE: none. */
+enum frame_type packet_frame(const struct packet *p);
 
 /* ---- the queue ---- */
 
@@ -260,6 +260,7 @@ struct swarm {
 	size_t outbox_high;
 	unsigned join_attempts; /* the default, or fewer: what a seed takes of real time is mostly these */
 	unsigned join_interval; /* ms; the default, or more */
+	unsigned ping;          /* ms; 0: the default */
 	unsigned aim_type;      /* enum frame_type, FRAME_NONE: no aim */
 	uint32_t aim_chance;
 	unsigned aim_left;
@@ -360,6 +361,19 @@ struct story {
 	size_t event_count, event_room;
 };
 
+/* Which topics a message goes by: what reaches everybody, and the rest. */
+enum traffic {
+	TRAFFIC_REFERENCE, /* the reference's public topics */
+	TRAFFIC_HELLO,     /* HELLO on `ring` */
+	TRAFFIC_RING,      /* anything else on `ring` */
+	TRAFFIC_NODES,     /* inboxes, cuts, statuses, the register */
+	TRAFFIC_COUNT,
+};
+
+struct volume {
+	uint64_t published, delivered;
+};
+
 #define KEYS_MAX 16
 #define PROBES_MAX 48
 
@@ -384,6 +398,7 @@ struct world {
 	uint32_t fault_count, aimed_count; /* occurrences, left out or not */
 	uint64_t stats[STAT_COUNT];
 	struct story story;
+	struct volume traffic[TRAFFIC_COUNT];
 
 	struct link *links;
 	size_t link_count, link_room;
@@ -410,6 +425,8 @@ struct world {
 	size_t loss_count[KEYS_MAX], loss_room[KEYS_MAX];
 	uint32_t probes[PROBES_MAX]; /* the keys come first */
 	unsigned probe_count;
+	uint32_t *serving[PROBES_MAX]; /* the processes that serve each probe point */
+	size_t serving_count[PROBES_MAX], serving_room[PROBES_MAX];
 	struct served served[KEYS_MAX];
 	bool disturbed; /* something is broken, or was a moment ago: operations may stay unanswered */
 	uint64_t disturbed_at;
@@ -470,12 +487,12 @@ void fault_pause(struct world *w, uint32_t proc);
 void fault_cut(struct world *w, uint32_t link);
 void fault_leave(struct world *w, uint32_t proc);
 uint32_t identity_new(struct world *w, uint32_t id);
-void aim_look(struct world *w, uint32_t link, struct packet *p);
+void aim_look(struct world *w, uint32_t link, const struct packet *p);
 
 /* judge.c */
 void judge_init(struct world *w);
 void judge_step(struct world *w, struct proc *p);
-void judge_received(struct world *w, const struct proc *giver, struct packet *p);
+void judge_received(struct world *w, const struct proc *giver, const struct packet *p);
 void judge_send(struct world *w, const struct proc *by, const struct packet *p);
 void judge_publish(struct world *w, uint32_t link, const struct packet *p);
 void judge_disturbed(struct world *w);
@@ -505,7 +522,13 @@ void story_fence(struct world *w, uint32_t proc, const char *client_id);
 void story_free(struct world *w);
 
 /* world.c */
+void world_new(struct world *w, const struct sim_options *options);
+/* One event; false: there is none, or the run has ended. */
+bool world_next(struct world *w);
 void world_run(struct world *w, const struct sim_options *options);
 void world_free(struct world *w);
+
+/* scale.c: a ring of so many nodes without faults; prints what it costs.  True: it was whole and answered everything. */
+bool scale_run(const struct sim_options *options, unsigned nodes);
 
 #endif

@@ -287,10 +287,8 @@ static void happen(struct world *w, const struct entry *e)
 	}
 }
 
-void world_run(struct world *w, const struct sim_options *options)
+void world_new(struct world *w, const struct sim_options *options)
 {
-	struct entry e;
-
 	memset(w, 0, sizeof(*w));
 	w->options = *options;
 	w->broker_up = true;
@@ -299,14 +297,29 @@ void world_run(struct world *w, const struct sim_options *options)
 	rng_seed(&w->rng_schedule, options->seed, 3);
 	rng_seed(&w->rng_aim, options->seed, 4);
 	rng_seed(&w->rng_fault, options->seed, 5);
+}
+
+bool world_next(struct world *w)
+{
+	struct entry e;
+
+	if (w->failed || w->done || !queue_pop(&w->queue, &e))
+		return false;
+	w->now = e.at;
+	happen(w, &e);
+	packet_unref(e.packet);
+	w->stats[STAT_EVENTS]++;
+	return true;
+}
+
+void world_run(struct world *w, const struct sim_options *options)
+{
+	world_new(w, options);
 	swarm_draw(w);
 	calm(w);
 	begin(w);
-	while (!w->failed && !w->done && queue_pop(&w->queue, &e)) {
-		w->now = e.at;
-		happen(w, &e);
-		packet_unref(e.packet);
-		if (++w->stats[STAT_EVENTS] > EVENTS_MAX)
+	while (world_next(w)) {
+		if (w->stats[STAT_EVENTS] > EVENTS_MAX)
 			fail(w, "I7: more than %u events: somebody runs in a circle", EVENTS_MAX);
 	}
 	hash_mix(w, w->place);
