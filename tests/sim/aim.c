@@ -35,12 +35,10 @@ static void hit(struct world *w, struct proc *p)
 void aim_look(struct world *w, uint32_t link, const struct packet *p)
 {
 	const struct sim_topic *t = &w->topics[p->topic];
-	struct frame_room room;
-	struct frame f;
 
 	if (w->quiet || !w->swarm.aim_left || w->links[link].client || t->kind < TOPIC_RING || t->kind > TOPIC_NODE)
 		return;
-	if (frame_decode(&f, &room, p->bytes, p->len) || (unsigned)f.type != w->swarm.aim_type)
+	if (FRAME_TYPE_OF(p) != w->swarm.aim_type)
 		return;
 	if (!rng_chance(&w->rng_fault, w->swarm.aim_chance))
 		return;

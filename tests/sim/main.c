@@ -42,9 +42,12 @@ struct arguments {
 	uint64_t first, seeds;
 	unsigned jobs;
 	bool quiet, one;
+	bool sweep;
+	unsigned sweep_only;
 };
 
-static const char *const profiles[PROFILE_COUNT] = {"mosquitto", "drops", "gentle", "storm"};
+static const char *const profiles[PROFILE_COUNT] = {"mosquitto", "drops",    "gentle",
+						    "storm",     "disorder", "refused"};
 
 static const char help[] =
 	"Usage: sim [OPTION]...\n"
@@ -55,7 +58,9 @@ static const char help[] =
 	"  --nodes N         nodes at the start (default 5)\n"
 	"  --clients N       clients of the reference's protocol (default 3)\n"
 	"  --ops N           operations of all clients together (default 100)\n"
-	"  --profile NAME    mosquitto (default), gentle (joins and leaves only), storm, drops\n"
+	"  --profile NAME    mosquitto (default), gentle (joins and leaves only), storm, drops (and full queues),\n"
+	"                    disorder (order per publisher and topic only), refused (subscriptions)\n"
+	"  --sweep[=CASE]    no seeds: crash, pause, cut, ... at each step of each change; or that one alone, with its story\n"
 	"  --trace           print the story of the seed\n"
 	"  --jobs J          processes (default: one a processor)\n"
 	"  --quiet           print failures only\n"
@@ -82,7 +87,7 @@ static enum profile profile_named(const char *name)
 		if (strcmp(profiles[i], name) == 0)
 			return (enum profile)i;
 	}
-	fprintf(stderr, "sim: no profile '%s': mosquitto, gentle, storm or drops\n", name);
+	fprintf(stderr, "sim: no profile '%s' (see sim --help)\n", name);
 	exit(2);
 }
 
@@ -92,7 +97,7 @@ static void parse(struct arguments *a, int argc, char **argv)
 		{"seed", 1, NULL, 's'},    {"first-seed", 1, NULL, 'f'}, {"seeds", 1, NULL, 'n'},
 		{"nodes", 1, NULL, 'N'},   {"clients", 1, NULL, 'c'},    {"ops", 1, NULL, 'o'},
 		{"profile", 1, NULL, 'p'}, {"trace", 0, NULL, 't'},      {"jobs", 1, NULL, 'j'},
-		{"quiet", 0, NULL, 'q'},   {"help", 0, NULL, 'h'},       {0}};
+		{"quiet", 0, NULL, 'q'},   {"help", 0, NULL, 'h'},       {"sweep", 2, NULL, 'S'},   {0}};
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
 	int c;
 
@@ -131,6 +136,10 @@ static void parse(struct arguments *a, int argc, char **argv)
 			break;
 		case 'q':
 			a->quiet = true;
+			break;
+		case 'S':
+			a->sweep = true;
+			a->sweep_only = optarg ? (unsigned)number(optarg) : SWEEP_ALL;
 			break;
 		case 'h':
 			fputs(help, stdout);
@@ -317,6 +326,8 @@ int main(int argc, char **argv)
 	bool whole;
 
 	parse(&a, argc, argv);
+	if (a.sweep)
+		return sweep_run(a.sweep_only, a.quiet) != 0;
 	b = mmap(NULL, sizeof(*b), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (b == MAP_FAILED) {
 		perror("sim: mmap");

@@ -7,10 +7,19 @@
 
 #define BACKOFF_MIN 50
 #define BACKOFF_MAX 2000
+#define RATE 1024u /* of a clock that is right */
 
 static uint64_t clock_of(const struct world *w, const struct proc *p)
 {
-	return p->clock_origin + w->now / MS;
+	return p->clock_base + (w->now - p->clock_at) * p->clock_rate / RATE / MS;
+}
+
+/* The first moment at which its clock says that, or more. */
+static uint64_t moment_of(const struct proc *p, uint64_t clock)
+{
+	if (clock <= p->clock_base)
+		return p->clock_at;
+	return p->clock_at + ((clock - p->clock_base) * MS * RATE + p->clock_rate - 1) / p->clock_rate;
 }
 
 bool proc_reaches(const struct world *w, const struct proc *p)
@@ -136,9 +145,8 @@ static void step(struct world *w, struct proc *p, struct event *event)
 		p->node = NULL;
 		return;
 	}
-	p->deadline = UINT64_MAX;
-	if (update.deadline != UINT64_MAX)
-		p->deadline = update.deadline > p->clock_origin ? (update.deadline - p->clock_origin) * MS : 0;
+	p->wanted = update.deadline;
+	p->deadline = update.deadline == UINT64_MAX ? UINT64_MAX : moment_of(p, update.deadline);
 	timer_arm(w, p);
 	judge_step(w, p);
 }
@@ -161,8 +169,12 @@ uint32_t proc_start(struct world *w, uint32_t identity)
 	p->timer_at = UINT64_MAX;
 	p->alive = true;
 	p->backoff = BACKOFF_MIN;
-	p->clock_origin = rng_below(&w->rng_node, 1u << 30);
+	p->clock_base = rng_below(&w->rng_node, 1u << 30);
+	p->clock_at = w->now;
+	p->clock_rate = w->swarm.drift ? (uint32_t)rng_range(&w->rng_node, RATE / 2, RATE * 2) : RATE;
 	p->memory = rng_next(&w->rng_node) | 1;
+	if (w->swarm.slow_chance && rng_chance(&w->rng_node, w->swarm.slow_chance))
+		p->in_cost = rng_scale(&w->rng_node, 100, 20 * MS);
 	if (rng_chance(&w->rng_node, w->swarm.tail ? 200000 : 0))
 		p->latency = rng_scale(&w->rng_node, MS, 400 * MS);
 	if (who->proc == NONE)
@@ -177,6 +189,8 @@ uint32_t proc_start(struct world *w, uint32_t identity)
 	config.memory = p->memory;
 	config.seed = rng_next(&w->rng_node);
 	config.join_attempts = w->swarm.join_attempts;
+	if (w->swarm.held_max)
+		config.held_max = w->swarm.held_max;
 	p->node = node_new(&config);
 	w->stats[STAT_STARTS]++;
 	trace(w, "%-7s starts: id %08x name %s memory %016llx", p->label, p->id, who->name,
@@ -257,14 +271,19 @@ static void handle(struct world *w, struct proc *p, uint32_t link, struct packet
 	if (w->options.trace)
 		trace(w, "%-7s <- %s", p->label, trace_packet(w, packet, text, sizeof(text)));
 	step(w, p, &e);
-	if (packet->type == PACKET_PUBLISH)
-		judge_received(w, p, packet);
+	if (packet->type != PACKET_PUBLISH)
+		return;
+	judge_received(w, p, packet);
+	if (w->options.sweep)
+		sweep_after(w, p->index, packet);
 }
 
 void proc_input(struct world *w, uint32_t link, struct packet *packet)
 {
 	struct proc *p = w->procs[w->links[link].owner];
 
+	if (!p->alive || p->link != link || !p->paused)
+		link_read(w, link, packet);
 	if (!p->alive || p->link != link)
 		return;
 	if (!p->paused) {
@@ -349,11 +368,26 @@ void proc_resume(struct world *w, uint32_t proc)
 	p->paused = false;
 	if (timer_first && p->deadline <= w->now)
 		step(w, p, &(struct event){.type = EVENT_TIMER});
-	for (size_t i = 0; i < p->input_count && p->alive; i++)
+	for (size_t i = 0; i < p->input_count && p->alive; i++) {
+		link_read(w, p->inputs[i].link, p->inputs[i].packet);
 		handle(w, p, p->inputs[i].link, p->inputs[i].packet);
+	}
 	inputs_free(p);
 	if (p->alive)
 		timer_arm(w, p);
+}
+
+/* What a node calls now is later than it was: whatever it waited for that long is overdue. */
+void proc_clock(struct world *w, uint32_t proc, uint64_t jump)
+{
+	struct proc *p = w->procs[proc];
+
+	trace(w, "%-7s is told that it is %llu ms later", p->label, (unsigned long long)jump);
+	p->clock_base = clock_of(w, p) + jump;
+	p->clock_at = w->now;
+	if (p->wanted != UINT64_MAX)
+		p->deadline = moment_of(p, p->wanted);
+	timer_arm(w, p);
 }
 
 void proc_free(struct proc *p)

@@ -31,9 +31,24 @@
 	X(BROKER_TERM, "fault: broker restarted in order", 1)                    \
 	X(BROKER_KILL, "fault: broker killed", 1)                                \
 	X(RETAINED_LOST, "fault: retained messages lost", 1)                     \
-	X(RETAINED_STALE, "fault: retained messages gone back", 0)               \
+	X(RETAINED_STALE, "fault: retained messages gone back", 1)               \
+	X(HANG, "fault: broker hangs and goes on", 1)                            \
+	X(HANG_KILLED, "fault: broker hangs and is killed", 1)                   \
+	X(CLOCK, "fault: clock jumped forward", 1)                               \
+	X(OPERATE, "fault: everybody stopped and started, in any order", 1)      \
 	X(TWIN, "fault: second process with an id in use", 1)                    \
-	X(DROP, "fault: message dropped (queue full)", 0)                        \
+	X(DROP, "fault: single message dropped", 0)                              \
+	X(OVERFLOW, "fault: message dropped on a full queue", 0)                 \
+	X(REFUSED, "fault: subscription refused", 0)                             \
+	X(SUBACK_LATE, "SUBACKs long behind the subscription", 1)                \
+	X(SUBSCRIBE_LATE, "subscriptions long behind the SUBACK", 0)             \
+	X(CONNACK_LOST, "CONNACKs that never came", 1)                           \
+	X(WILL_LOST, "wills never published", 1)                                 \
+	X(WILL_LATE, "wills published late", 1)                                  \
+	X(GARBAGE, "messages of strangers that make no sense", 1)                \
+	X(REPLAYED, "frames of the past said again by strangers", 1)             \
+	X(VANISH, "clients gone amid an operation", 1)                           \
+	X(REPEATED, "puts said twice", 1)                                        \
 	X(AIMED, "fault aimed at one protocol step", 1)                          \
 	X(FENCES, "fences", 1)                                                   \
 	X(FENCE_HIT, "fences that closed a session", 1)                          \
@@ -47,6 +62,13 @@
 	X(HANDOVERS, "keys whose server changed in good order", 1)               \
 	X(BACK, "keys served again by the same node after a lost connection", 1) \
 	X(WILD_READS, "gets answered with what a death excuses", 1)              \
+	X(DOUBLES, "operations answered twice (disorder)", 0)                    \
+	X(HELD_FULL, "times that a node had no room to hold operations", 0)      \
+	X(CALM, "looks at the first phase at which nothing was wrong", 1)        \
+	X(LINEAR_YES, "keys found linearizable by search as well", 1)            \
+	X(LINEAR_ONLY, "... by search alone: puts said twice", 1)                \
+	X(LINEAR_UNKNOWN, "... not decided: a failure", 0)                       \
+	X(LINEAR_LONG, "keys with too long a history for the search", 0)         \
 	X(QUIET_MS, "milliseconds until all was healed", 0)
 
 enum stat {

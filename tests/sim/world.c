@@ -6,7 +6,7 @@
 #include "../../common/mem.h"
 #include "sim.h"
 
-#define HEAL_LIMIT (60 * SECOND)
+#define HEAL_LIMIT ((w->swarm.drift ? 120 : 60) * SECOND) /* the slowest clock has half the rate */
 #define CHECK_EVERY (200 * MS)
 #define WHOLE_FOR (1 * SECOND)
 #define EVENTS_MAX 20000000u
@@ -53,7 +53,7 @@ static void draw_keys(struct world *w)
 static void begin(struct world *w)
 {
 	unsigned mode = (unsigned)rng_below(&w->rng_world, 6);
-	bool together = rng_below(&w->rng_world, 2) != 0;
+	bool together = rng_below(&w->rng_world, 2) != 0 || w->options.sweep;
 	uint64_t at = 0;
 
 	for (unsigned i = 0; i < w->options.nodes; i++)
@@ -72,7 +72,11 @@ static void begin(struct world *w)
 		w->clients[i].left = w->options.ops / w->options.clients;
 		queue_push(&w->queue, rng_below(&w->rng_world, 2 * SECOND), ENTRY_CLIENT, i, 0, NULL);
 	}
-	fault_start(w);
+	queue_push(&w->queue, LOOK_EVERY, ENTRY_LOOK, 0, 0, NULL);
+	if (w->options.sweep)
+		sweep_start(w);
+	else
+		fault_start(w);
 }
 
 /* ---- the quiet phase ---- */
@@ -96,10 +100,14 @@ static void be_quiet(struct world *w)
 		w->trouble_until = w->now;
 	w->whole_since = UINT64_MAX;
 	w->swarm.drop = w->swarm.tail = w->swarm.fence_lost = 0;
+	w->swarm.queue_limit = 0;
+	w->swarm.connack_lost = w->swarm.will_lost = w->swarm.will_late = w->swarm.suback_late = w->swarm.refuse = 0;
+	for (uint32_t i = 0; i < w->link_count; i++) {
+		if (w->links[i].refused && w->links[i].state == LINK_LIVE) /* somebody has seen to its rights */
+			fault_cut(w, i);
+	}
 	for (unsigned i = 0; i < w->options.clients; i++)
 		w->clients[i].left = 0;
-	for (uint32_t i = 0; i < w->proc_count; i++)
-		proc_resume(w, i);
 	queue_push(&w->queue, w->now + CHECK_EVERY, ENTRY_CHECK, 0, 0, NULL);
 }
 
@@ -169,18 +177,6 @@ static void look_round(struct world *w)
 
 /* ---- the loop ---- */
 
-static void deliver(struct world *w, uint32_t link, struct packet *p)
-{
-	const struct link *l = &w->links[link];
-
-	if (p->type != PACKET_CLOSED && w->now >= l->in_drop)
-		return;
-	if (l->client)
-		client_input(w, link, p);
-	else
-		proc_input(w, link, p);
-}
-
 static void start_identity(struct world *w, uint32_t identity)
 {
 	uint32_t proc = w->identities[identity].proc;
@@ -191,15 +187,19 @@ static void start_identity(struct world *w, uint32_t identity)
 
 static void happen(struct world *w, const struct entry *e)
 {
+	if (w->hung && (e->type == ENTRY_BROKER || e->type == ENTRY_FENCE || e->type == ENTRY_LINK_DEAD)) {
+		broker_wait(w, e);
+		return;
+	}
 	switch (e->type) {
 	case ENTRY_BROKER:
 		broker_receive(w, e->a, e->packet);
 		break;
 	case ENTRY_DELIVER:
-		deliver(w, e->a, e->packet);
+		link_arrive(w, e->a, e->packet);
 		break;
 	case ENTRY_LINK_DEAD:
-		if (w->links[e->a].state == LINK_LIVE)
+		if (w->links[e->a].state == LINK_LIVE && !w->links[e->a].client)
 			judge_disturbed(w);
 		link_close(w, e->a, true, true);
 		break;
@@ -228,6 +228,42 @@ static void happen(struct world *w, const struct entry *e)
 		trace(w, "broker  is up again");
 		w->broker_up = true;
 		break;
+	case ENTRY_STOP:
+		fault_stop(w, e->a);
+		break;
+	case ENTRY_FENCE_VAIN:
+		if (w->hung)
+			proc_fenced(w, e->a, e->b, e->packet);
+		break;
+	case ENTRY_CONNECT_VAIN:
+		if (w->hung) {
+			broker_wait(w, &(struct entry){.type = ENTRY_LINK_DEAD, .a = e->a});
+			queue_push(&w->queue, w->now, ENTRY_DELIVER, e->a, 0, packet_new(PACKET_CLOSED, NONE, NULL, 0));
+		}
+		break;
+	case ENTRY_UNHANG:
+		broker_unhang(w, e->a != 0);
+		break;
+	case ENTRY_WILL:
+		if (w->hung)
+			queue_push(&w->queue, w->now + SECOND, ENTRY_WILL, 0, 0, packet_ref(e->packet));
+		else if (w->broker_up)
+			broker_publish(w, NONE, e->packet);
+		break;
+	case ENTRY_SUBACK:
+		if (w->links[e->a].state == LINK_LIVE)
+			link_deliver(w, e->a, packet_ref(e->packet));
+		break;
+	case ENTRY_SUBSCRIBE:
+		if (w->links[e->a].state == LINK_LIVE)
+			broker_subscribe(w, e->a, e->b);
+		break;
+	case ENTRY_LOOK:
+		judge_look(w);
+		break;
+	case ENTRY_SWEEP:
+		sweep_change(w);
+		break;
 	case ENTRY_CLIENT:
 		client_turn(w, e->a, e->b);
 		break;
@@ -248,6 +284,7 @@ void world_run(struct world *w, const struct sim_options *options)
 	memset(w, 0, sizeof(*w));
 	w->options = *options;
 	w->broker_up = true;
+	w->stranger = NONE;
 	rng_seed(&w->rng_world, options->seed, 1);
 	rng_seed(&w->rng_node, options->seed, 2);
 	rng_seed(&w->rng_net, options->seed, 3);
@@ -273,6 +310,7 @@ void world_run(struct world *w, const struct sim_options *options)
 void world_free(struct world *w)
 {
 	queue_free(&w->queue);
+	packet_unref(w->aim_packet);
 	for (size_t i = 0; i < w->proc_count; i++)
 		proc_free(w->procs[i]);
 	free(w->procs);

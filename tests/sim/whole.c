@@ -1,0 +1,288 @@
+/* The judges of the whole: live, bounded, no hole, and the end of a process and of the run (judge.c says what suspends
+ * them). */
+#include <stdlib.h>
+#include <string.h>
+
+#include "../../common/frame.h"
+#include "sim.h"
+
+#define SETTLED (5 * SECOND) /* after the last fault has been noticed: until it shows in the states of the nodes */
+
+/* ---- live ---- */
+
+/* Something happened that may leave what is in flight without an answer. */
+void judge_disturbed(struct world *w)
+{
+	w->disturbed = true;
+	w->disturbed_at = w->now;
+	for (size_t i = w->op_count; i > 0 && w->ops[i - 1].sent_at + w->swarm.client_timeout >= w->now; i--)
+		w->ops[i - 1].excused = true;
+}
+
+bool judge_excuses(struct world *w)
+{
+	uint64_t last = w->disturbed_at > w->trouble_until ? w->disturbed_at : w->trouble_until;
+	bool active = false;
+	char why[200];
+
+	if (w->disturbed && w->now > last + SETTLED && judge_whole(w, why, sizeof(why)))
+		w->disturbed = false;
+	for (size_t i = 0; i < w->proc_count; i++)
+		active = active || (proc_reaches(w, w->procs[i]) && w->procs[i]->state == NODE_ACTIVE);
+	return w->disturbed || !active;
+}
+
+/* ---- bounded ---- */
+
+/* A put and its name, and what the core keeps beside it. */
+static size_t held_room(const struct world *w)
+{
+	return w->swarm.value_len + 200;
+}
+
+/* Nothing but the keys of this run is ever stored, and held operations stay within their bound.  Who is near the bound
+ * may drop some: nobody can wait for those. */
+static void judge_memory(struct world *w, const struct proc *p)
+{
+	size_t held = node_held_bytes(p->node);
+
+	if (node_record_count(p->node) > w->swarm.keys)
+		fail(w, "I6: %s has %zu records of %u keys", p->label, node_record_count(p->node), w->swarm.keys);
+	if (w->swarm.held_max && held > w->swarm.held_max)
+		fail(w, "I6: %s holds %zu bytes of operations, and may hold %zu", p->label, held, w->swarm.held_max);
+}
+
+void judge_held(struct world *w, const struct proc *p)
+{
+	if (node_held_bytes(p->node) + held_room(w) <= w->swarm.held_max)
+		return;
+	w->stats[STAT_HELD_FULL]++;
+	judge_disturbed(w);
+}
+
+/* A client could have asked, or has asked what must be answered. */
+static bool client_free(const struct world *w)
+{
+	for (unsigned i = 0; i < w->options.clients; i++) {
+		const struct client *c = &w->clients[i];
+
+		if (c->connected && c->subscribed >= 2 && (c->op == NONE || !w->ops[c->op].excused))
+			return true;
+	}
+	return false;
+}
+
+void judge_look(struct world *w)
+{
+	char why[200];
+
+	if (w->quiet)
+		return;
+	for (size_t i = 0; i < w->proc_count; i++) {
+		if (w->procs[i]->alive)
+			judge_memory(w, w->procs[i]);
+	}
+	w->looks++;
+	if (judge_whole(w, why, sizeof(why)) && client_free(w))
+		w->calm++;
+	queue_push(&w->queue, w->now + LOOK_EVERY, ENTRY_LOOK, 0, 0, NULL);
+}
+
+/* ---- the end of a process, and of the run ---- */
+
+/* Others may still believe in an arc that has been taken over from them; they serve nothing. */
+static bool nobody_serves(const struct world *w, const struct proc *but)
+{
+	for (size_t i = 0; i < w->proc_count; i++) {
+		const struct proc *q = w->procs[i];
+
+		if (q != but && proc_reaches(w, q) && judge_probe(w, q))
+			return false;
+	}
+	return true;
+}
+
+void judge_exit(struct world *w, struct proc *p, int code)
+{
+	if (!p->stop_asked) {
+		w->stats[STAT_EXIT_OTHER]++;
+		if (p->state == NODE_ACTIVE || !w->identities[p->identity].twin)
+			fail(w, "%s, which was %s, gives up by itself with code %d", p->label,
+			     node_state_name(p->state), code);
+		return;
+	}
+	w->stats[STAT_EXIT_STOP]++;
+	if (p->owned && nobody_serves(w, p)) {
+		w->stats[STAT_EXIT_LAST]++;
+		p->lonely_exit = true;
+		judge_disturbed(w);
+	}
+}
+
+static int by_end(const void *a, const void *b)
+{
+	const struct arc *x = a, *y = b;
+
+	return x->hi < y->hi ? -1 : x->hi > y->hi;
+}
+
+static bool arcs_whole(struct arc *arcs, size_t count, char *why, size_t size)
+{
+	uint64_t sum = 0;
+
+	qsort(arcs, count, sizeof(*arcs), by_end);
+	for (size_t i = 0; i < count; i++) {
+		const struct arc *before = &arcs[(i + count - 1) % count];
+
+		sum += ring_size(arcs[i]);
+		if (arcs[i].lo != before->hi) {
+			snprintf(why, size, "the arc (%08x, %08x] does not begin where the one before it ends, at %08x",
+				 arcs[i].lo, arcs[i].hi, before->hi);
+			return false;
+		}
+	}
+	snprintf(why, size, "%zu arcs hold %llu ids", count, (unsigned long long)sum);
+	return sum == (uint64_t)1 << 32;
+}
+
+static int by_place(const void *a, const void *b)
+{
+	const struct proc *const *x = a, *const *y = b;
+
+	return (*x)->id < (*y)->id ? -1 : (*x)->id > (*y)->id;
+}
+
+bool judge_whole(struct world *w, char *why, size_t size)
+{
+	struct arc arcs[256];
+	size_t count = 0;
+
+	for (size_t i = 0; i < w->proc_count; i++) {
+		const struct proc *p = w->procs[i];
+
+		if (!p->alive)
+			continue;
+		if (p->stop_asked || p->paused || node_get_state(p->node) != NODE_ACTIVE) {
+			snprintf(why, size, "%s is %s%s", p->label, node_state_name(node_get_state(p->node)),
+				 p->stop_asked ? ", though asked to leave"
+				 : p->paused   ? ", stopped"
+					       : "");
+			return false;
+		}
+		if (!node_get_arc(p->node, &arcs[count]) || arcs[count].hi != p->id) {
+			snprintf(why, size, "%s is active and its arc does not end at itself", p->label);
+			return false;
+		}
+		if (++count == sizeof(arcs) / sizeof(arcs[0]))
+			break;
+	}
+	return count > 0 && arcs_whole(arcs, count, why, size);
+}
+
+/* What the world reads of a node is its retained status: its arc, and its neighbours as it knows them (I2). */
+static void judge_status(struct world *w, const struct proc *p, const struct proc *before, const struct proc *behind)
+{
+	const struct packet *s = w->topics[topic_of(w, TOPIC_NODE, p->id)].retained;
+	struct frame_room room;
+	struct frame f;
+
+	if (!s || frame_decode(&f, &room, s->bytes, s->len))
+		fail(w, "I2: %s has no status that can be read", p->label);
+	else if (f.from.memory != p->memory || f.state != NODE_ACTIVE)
+		fail(w, "I2: %s is active, and its status says that one of %llx is %s", p->label,
+		     (unsigned long long)f.from.memory, node_state_name(f.state));
+	else if (f.predecessor != before->id || f.successor != behind->id || !f.arc_set || f.arc.lo != before->id)
+		fail(w, "I2: %s stands between %08x and %08x, and its status says %08x and %08x", p->label, before->id,
+		     behind->id, f.predecessor, f.successor);
+}
+
+static void judge_pointers(struct world *w)
+{
+	const struct proc *ring[256];
+	size_t count = 0;
+
+	for (size_t i = 0; i < w->proc_count && count < sizeof(ring) / sizeof(ring[0]); i++) {
+		if (w->procs[i]->alive)
+			ring[count++] = w->procs[i];
+	}
+	qsort(ring, count, sizeof(ring[0]), by_place); /* NOLINT(bugprone-sizeof-expression): pointers are meant */
+	for (size_t i = 0; i < count; i++)
+		judge_status(w, ring[i], ring[(i + count - 1) % count], ring[(i + 1) % count]);
+}
+
+/* ---- the end ---- */
+
+/* Two judges who know nothing of each other; puts said twice only the search can judge. */
+static void judge_history(struct world *w, uint32_t key)
+{
+	enum linear_verdict verdict = LINEAR_UNKNOWN;
+	bool again = w->repeated[key], right;
+	char why[512];
+
+	if (w->swarm.disorder) {
+		history_lost(w, key);
+		return;
+	}
+	right = again || history_check(w, key, why, sizeof(why));
+	if (!history_search(w, key, &verdict))
+		w->stats[STAT_LINEAR_LONG]++;
+	else if (verdict == LINEAR_UNKNOWN || (right && verdict == LINEAR_NO))
+		fail(w, "linearizable: key %08x: by search it is %s%s", w->keys[key], linear_verdict_name(verdict),
+		     again || verdict == LINEAR_UNKNOWN ? "" : "; by zones it is: one of the two judges is wrong");
+	else if (!right && verdict == LINEAR_YES)
+		fail(w, "%s; by search it is linearizable: one of the two judges is wrong", why);
+	else if (right)
+		w->stats[again ? STAT_LINEAR_ONLY : STAT_LINEAR_YES]++;
+	if (!right)
+		fail(w, "%s", why);
+	w->stats[STAT_LINEAR_UNKNOWN] += verdict == LINEAR_UNKNOWN;
+}
+
+/* Of equal puts it cannot be told which one was not answered. */
+static bool excused(const struct world *w, size_t op)
+{
+	for (size_t i = w->ops[op].kind == OP_PUT ? w->ops[op].value - 1 : op;; i = w->ops[i].again - 1) {
+		if (w->ops[i].excused)
+			return true;
+		if (!w->ops[i].again)
+			return false;
+	}
+}
+
+static void judge_answers(struct world *w)
+{
+	for (size_t i = 0; i < w->op_count && !w->failed; i++) {
+		const struct op *op = &w->ops[i];
+
+		if (!op->placed || op->answered)
+			continue;
+		if (excused(w, i) || (w->swarm.disorder && !op->quiet))
+			w->stats[STAT_OPS_OPEN]++;
+		else
+			fail(w, "I7: op %zu, a %s of %08x placed at %llu (%.3f s), was never answered", i,
+			     op->kind == OP_PUT ? "put" : "get", w->keys[op->key], (unsigned long long)op->placed,
+			     (double)op->sent_at / SECOND);
+	}
+}
+
+/* A run in which next to nothing was answered proves nothing, if it could have been. */
+static void judge_floor(struct world *w)
+{
+	unsigned least = w->options.ops / 10 > 3 ? w->options.ops / 10 : 3, done = 0;
+
+	for (size_t i = 0; i < w->op_count; i++)
+		done += w->ops[i].answered && !w->ops[i].quiet;
+	w->stats[STAT_CALM] += w->calm;
+	if (w->calm * 2 > w->looks && done < least)
+		fail(w, "I7: %u of %u operations were answered, though the ring was whole at %llu of %llu looks", done,
+		     w->options.ops, (unsigned long long)w->calm, (unsigned long long)w->looks);
+}
+
+void judge_end(struct world *w)
+{
+	for (uint32_t k = 0; k < w->swarm.keys && !w->failed; k++)
+		judge_history(w, k);
+	judge_answers(w);
+	judge_pointers(w);
+	judge_floor(w);
+}
