@@ -85,10 +85,10 @@ void fault_crash(struct world *w, uint32_t proc)
 	}
 }
 
-/* One in sixteen is longer than the broker waits: its will is out when it wakes, and its session gone. */
+/* One in forty is longer than the broker waits: its will is out when it wakes, and its session gone. */
 void fault_pause(struct world *w, uint32_t proc)
 {
-	uint64_t duration = rng_below(&w->rng_fault, 16) ? rng_scale(&w->rng_fault, 50 * MS, w->swarm.pause_max)
+	uint64_t duration = rng_below(&w->rng_fault, 40) ? rng_scale(&w->rng_fault, 50 * MS, w->swarm.pause_max)
 							 : rng_range(&w->rng_fault, KEEPALIVE_MIN, 40 * SECOND);
 
 	w->stats[STAT_PAUSE]++;

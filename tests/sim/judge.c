@@ -368,6 +368,8 @@ void judge_publish(struct world *w, uint32_t link, const struct packet *p)
 		put_acked(w, by, p);
 	else if (w->topics[p->topic].kind == TOPIC_RES_GET)
 		get_answered(w, by, p);
+	else if (w->topics[p->topic].kind == TOPIC_REPLY && link != NONE && !w->links[link].client)
+		judge_told(w, w->links[link].owner, p);
 }
 
 void judge_free(struct world *w)

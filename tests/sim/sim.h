@@ -201,6 +201,9 @@ struct proc {
 	uint64_t in_cost; /* it reads slowly: time for each packet, us */
 	struct ring_id made_in; /* the ring in which it made views, and the greatest number of those */
 	uint64_t made;
+	bool told;        /* it has said who it is, in the end, and this: */
+	struct arc told_arc;
+	uint32_t told_predecessor, told_successor;
 	uint64_t serves;  /* bit for each probe point, after its last step */
 };
 
@@ -384,6 +387,7 @@ struct world {
 	bool quiet;
 	uint64_t quiet_since, whole_since;
 	uint64_t trouble_until; /* when the last fault under way has been noticed by everybody it concerns */
+	uint64_t asked_at; /* when everybody was asked who it is */
 	bool finals_sent;
 	bool done;
 	bool failed;
@@ -485,6 +489,8 @@ bool judge_excuses(struct world *w);
 void judge_exit(struct world *w, struct proc *p, int code);
 bool judge_whole(struct world *w, char *why, size_t size);
 void judge_look(struct world *w);
+void judge_told(struct world *w, uint32_t proc, const struct packet *p);
+bool judge_settled(struct world *w);
 void judge_held(struct world *w, const struct proc *p);
 void judge_end(struct world *w);
 void fail(struct world *w, const char *format, ...) __attribute__((format(printf, 2, 3)));

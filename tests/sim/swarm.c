@@ -81,11 +81,23 @@ static unsigned rarity(int f)
 	case FAULT_CLOCK:
 		return 8;
 	case FAULT_OPERATE:
-		return 40; /* takes minutes */
+		return 50; /* takes minutes */
 	case FAULT_STRANGER:
 		return 4;
 	default:
 		return 2;
+	}
+}
+
+/* Operators take minutes; were everything else to go on at its rate, these seeds would take most of the time. */
+static void slow_down(struct world *w)
+{
+	struct swarm *s = &w->swarm;
+
+	s->work = rng_range(&w->rng_world, 20 * SECOND, 60 * SECOND);
+	for (int f = 0; f < FAULT_COUNT; f++) {
+		if (s->mean[f] && s->mean[f] < s->work / 4)
+			s->mean[f] = s->work / 4;
 	}
 }
 
@@ -114,10 +126,8 @@ static void draw_faults(struct world *w)
 		s->aim_chance = (uint32_t)rng_scale(r, 50000, 1000000);
 		s->aim_left = (unsigned)rng_range(r, 1, 5);
 	}
-	if (s->mean[FAULT_OPERATE]) {
-		s->work = rng_range(r, 30 * SECOND, 120 * SECOND);
-		s->mean[FAULT_OPERATE] = s->work;
-	}
+	if (s->mean[FAULT_OPERATE])
+		slow_down(w);
 }
 
 /* Room runs out: in the broker's queues, and for what a node holds. */

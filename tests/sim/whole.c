@@ -6,7 +6,8 @@
 #include "../../common/frame.h"
 #include "sim.h"
 
-#define SETTLED (5 * SECOND) /* after the last fault has been noticed: until it shows in the states of the nodes */
+#define CALM_AFTER (5 * SECOND) /* after the last fault has been noticed: until it shows in the states of the nodes */
+#define SETTLE_LIMIT (25 * SECOND) /* from whole arcs to right pointers: a doubt takes 10 s, a ping as long */
 
 /* ---- live ---- */
 
@@ -25,7 +26,7 @@ bool judge_excuses(struct world *w)
 	bool active = false;
 	char why[200];
 
-	if (w->disturbed && w->now > last + SETTLED && judge_whole(w, why, sizeof(why)))
+	if (w->disturbed && w->now > last + CALM_AFTER && judge_whole(w, why, sizeof(why)))
 		w->disturbed = false;
 	for (size_t i = 0; i < w->proc_count; i++)
 		active = active || (proc_reaches(w, w->procs[i]) && w->procs[i]->state == NODE_ACTIVE);
@@ -179,35 +180,100 @@ bool judge_whole(struct world *w, char *why, size_t size)
 	return count > 0 && arcs_whole(arcs, count, why, size);
 }
 
-/* What the world reads of a node is its retained status: its arc, and its neighbours as it knows them (I2). */
-static void judge_status(struct world *w, const struct proc *p, const struct proc *before, const struct proc *behind)
+/* Everybody is asked for its status, as tools do; the answers are read where they reach the broker. */
+static void ask(struct world *w)
 {
-	const struct packet *s = w->topics[topic_of(w, TOPIC_NODE, p->id)].retained;
+	struct frame f = {.type = FRAME_WHO};
+	struct packet *p;
+	uint8_t *bytes;
+	size_t len;
+
+	topic_format(f.reply, "", TOPIC_REPLY, 0, "d0000000000000001000001");
+	bytes = frame_encode(&f, &len);
+	p = packet_new(PACKET_PUBLISH, topic_of(w, TOPIC_RING, 0), bytes, len);
+	free(bytes);
+	for (size_t i = 0; i < w->proc_count; i++)
+		w->procs[i]->told = false;
+	w->asked_at = w->now;
+	link_send(w, w->clients[0].link, p);
+}
+
+void judge_told(struct world *w, uint32_t proc, const struct packet *p)
+{
+	struct proc *by = w->procs[proc];
 	struct frame_room room;
 	struct frame f;
 
-	if (!s || frame_decode(&f, &room, s->bytes, s->len))
-		fail(w, "I2: %s has no status that can be read", p->label);
-	else if (f.from.memory != p->memory || f.state != NODE_ACTIVE)
-		fail(w, "I2: %s is active, and its status says that one of %llx is %s", p->label,
-		     (unsigned long long)f.from.memory, node_state_name(f.state));
-	else if (f.predecessor != before->id || f.successor != behind->id || !f.arc_set || f.arc.lo != before->id)
-		fail(w, "I2: %s stands between %08x and %08x, and its status says %08x and %08x", p->label, before->id,
-		     behind->id, f.predecessor, f.successor);
+	if (frame_decode(&f, &room, p->bytes, p->len) || f.type != FRAME_STATUS)
+		return;
+	by->told = true;
+	by->told_arc = f.arc_set ? f.arc : (struct arc){0, 0};
+	by->told_predecessor = f.predecessor;
+	by->told_successor = f.successor;
 }
 
-static void judge_pointers(struct world *w)
+/* The pointers of a node agree with its neighbours' (I2). */
+static bool agrees(const struct proc *p, const struct proc *before, const struct proc *behind, char *why, size_t size)
+{
+	if (p->told && p->told_predecessor == before->id && p->told_successor == behind->id &&
+	    p->told_arc.lo == before->id && p->told_arc.hi == p->id)
+		return true;
+	if (!p->told)
+		snprintf(why, size, "%s does not answer who it is", p->label);
+	else
+		snprintf(why, size, "%s stands between %08x and %08x, and says %08x and %08x", p->label, before->id,
+			 behind->id, p->told_predecessor, p->told_successor);
+	return false;
+}
+
+/* Its retained status names its present connection: who founds anew fences by it. */
+static void judge_retained(struct world *w, const struct proc *p)
+{
+	const struct packet *s = w->topics[topic_of(w, TOPIC_NODE, p->id)].retained;
+	char text[CONN_TEXT];
+	struct frame_room room;
+	struct frame f;
+
+	if (!s || frame_decode(&f, &room, s->bytes, s->len)) {
+		fail(w, "I2: %s has no retained status", p->label);
+		return;
+	}
+	conn_format(&f.from.conn, text);
+	if (f.from.memory != p->memory || f.state == NODE_GONE || strcmp(text, w->links[p->link].client_id) != 0)
+		fail(w, "I2: %s is active, and its retained status says that %016llx, connection %s, is %s", p->label,
+		     (unsigned long long)f.from.memory, text, node_state_name(f.state));
+}
+
+static bool pointers_agree(struct world *w, char *why, size_t size)
 {
 	const struct proc *ring[256];
 	size_t count = 0;
+	bool agree = true;
 
 	for (size_t i = 0; i < w->proc_count && count < sizeof(ring) / sizeof(ring[0]); i++) {
 		if (w->procs[i]->alive)
 			ring[count++] = w->procs[i];
 	}
 	qsort(ring, count, sizeof(ring[0]), by_place); /* NOLINT(bugprone-sizeof-expression): pointers are meant */
-	for (size_t i = 0; i < count; i++)
-		judge_status(w, ring[i], ring[(i + count - 1) % count], ring[(i + 1) % count]);
+	for (size_t i = 0; i < count && agree; i++)
+		agree = agrees(ring[i], ring[(i + count - 1) % count], ring[(i + 1) % count], why, size);
+	return agree;
+}
+
+/* The arcs may be right while a change of backups goes on, which somebody's silence or doubt may hold up: not for ever.
+ * True once every pointer is right. */
+bool judge_settled(struct world *w)
+{
+	uint64_t limit = (w->swarm.drift ? 2 : 1) * SETTLE_LIMIT;
+	char why[200];
+
+	if (w->asked_at && pointers_agree(w, why, sizeof(why)))
+		return true;
+	if (w->asked_at && w->now > w->whole_since + limit)
+		fail(w, "I2: the arcs have been whole for %llu s, and %s", (unsigned long long)(limit / SECOND), why);
+	if (!w->asked_at || w->now >= w->asked_at + 2 * SECOND)
+		ask(w);
+	return false;
 }
 
 /* ---- the end ---- */
@@ -283,6 +349,9 @@ void judge_end(struct world *w)
 	for (uint32_t k = 0; k < w->swarm.keys && !w->failed; k++)
 		judge_history(w, k);
 	judge_answers(w);
-	judge_pointers(w);
+	for (size_t i = 0; i < w->proc_count && !w->swarm.mean[FAULT_STRANGER]; i++) {
+		if (w->procs[i]->alive)
+			judge_retained(w, w->procs[i]);
+	}
 	judge_floor(w);
 }

@@ -146,7 +146,7 @@ static void finish(struct world *w)
 		if (w->clients[i].left)
 			return;
 	}
-	if (answers_under_way(w))
+	if (answers_under_way(w) || !judge_settled(w))
 		return;
 	judge_end(w);
 	w->done = true;
