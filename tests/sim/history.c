@@ -198,8 +198,8 @@ void history_lost(struct world *w, uint32_t key)
 		if (put->key != key || put->kind != OP_PUT || !put->answered || put->quiet)
 			continue;
 		if (!found || (found->answered && found->answered_at + w->swarm.skew_max < put->sent_at))
-			fail(w, "I3: key %08x: get op %zu finds %s in the end, and put op %zu was acked %s", w->keys[key],
-			     (size_t)(get - w->ops), found ? "an older value" : "nothing", i,
+			fail(w, "I3: key %08x: get op %zu finds %s in the end, and put op %zu was acked %s",
+			     w->keys[key], (size_t)(get - w->ops), found ? "an older value" : "nothing", i,
 			     found ? "after that" : "and never replaced");
 	}
 }

@@ -289,11 +289,14 @@ static void view_holds(struct world *w, const struct proc *by, const struct fram
 
 	for (size_t i = w->view_count; i > 0; i--) {
 		h = &w->views[i - 1];
-		if (h->name.number != v->name.number || h->ring.term != f->ring.term || h->ring.nonce != f->ring.nonce ||
+		if (h->name.number != v->name.number || h->ring.term != f->ring.term ||
+		    h->ring.nonce != f->ring.nonce ||
 		    !(ring_contains(h->arc, v->arc.hi) || ring_contains(v->arc, h->arc.hi)))
 			continue;
 		if (!member_same(&h->owner, &v->owner) || h->name.maker != v->name.maker)
-			fail(w, "I1: %s says that view %llx of %08x, owned by %08x, holds, and so does that of %08x, of %08x",
+			fail(w,
+			     "I1: %s says that view %llx of %08x, owned by %08x, holds, and so does that of %08x, of "
+			     "%08x",
 			     by->label, (unsigned long long)v->name.number, v->name.maker, v->owner.id, h->name.maker,
 			     h->owner.id);
 		return;

@@ -46,8 +46,7 @@ struct arguments {
 	unsigned sweep_only;
 };
 
-static const char *const profiles[PROFILE_COUNT] = {"mosquitto", "drops",    "gentle",
-						    "storm",     "disorder", "refused"};
+static const char *const profiles[PROFILE_COUNT] = {"mosquitto", "drops", "gentle", "storm", "disorder", "refused"};
 
 static const char help[] =
 	"Usage: sim [OPTION]...\n"
@@ -60,7 +59,8 @@ static const char help[] =
 	"  --ops N           operations of all clients together (default 100)\n"
 	"  --profile NAME    mosquitto (default), gentle (joins and leaves only), storm, drops (and full queues),\n"
 	"                    disorder (order per publisher and topic only), refused (subscriptions)\n"
-	"  --sweep[=CASE]    no seeds: crash, pause, cut, ... at each step of each change; or that one alone, with its story\n"
+	"  --sweep[=CASE]    no seeds: crash, pause, cut, ... at each step of each change; or that one alone, with its "
+	"story\n"
 	"  --trace           print the story of the seed\n"
 	"  --jobs J          processes (default: one a processor)\n"
 	"  --quiet           print failures only\n"
@@ -93,11 +93,19 @@ static enum profile profile_named(const char *name)
 
 static void parse(struct arguments *a, int argc, char **argv)
 {
-	static const struct option options[] = {
-		{"seed", 1, NULL, 's'},    {"first-seed", 1, NULL, 'f'}, {"seeds", 1, NULL, 'n'},
-		{"nodes", 1, NULL, 'N'},   {"clients", 1, NULL, 'c'},    {"ops", 1, NULL, 'o'},
-		{"profile", 1, NULL, 'p'}, {"trace", 0, NULL, 't'},      {"jobs", 1, NULL, 'j'},
-		{"quiet", 0, NULL, 'q'},   {"help", 0, NULL, 'h'},       {"sweep", 2, NULL, 'S'},   {0}};
+	static const struct option options[] = {{"seed", 1, NULL, 's'},
+						{"first-seed", 1, NULL, 'f'},
+						{"seeds", 1, NULL, 'n'},
+						{"nodes", 1, NULL, 'N'},
+						{"clients", 1, NULL, 'c'},
+						{"ops", 1, NULL, 'o'},
+						{"profile", 1, NULL, 'p'},
+						{"trace", 0, NULL, 't'},
+						{"jobs", 1, NULL, 'j'},
+						{"quiet", 0, NULL, 'q'},
+						{"help", 0, NULL, 'h'},
+						{"sweep", 2, NULL, 'S'},
+						{0}};
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
 	int c;
 

@@ -54,9 +54,9 @@ enum packet_type {
 };
 
 /* When a frame is to be told by its type alone: what frame_encode puts first. */
-#define FRAME_TYPE_OF(p)                                                                                               \
-	((p)->len > 5 && (p)->bytes[1] == 0 && (p)->bytes[2] == FRAME_VERSION && (p)->bytes[3] == 1                      \
-		 ? ((p)->bytes[4] < 24 ? (p)->bytes[4] : (p)->bytes[5])                                                  \
+#define FRAME_TYPE_OF(p)                                                                            \
+	((p)->len > 5 && (p)->bytes[1] == 0 && (p)->bytes[2] == FRAME_VERSION && (p)->bytes[3] == 1 \
+		 ? ((p)->bytes[4] < 24 ? (p)->bytes[4] : (p)->bytes[5])                             \
 		 : (unsigned)FRAME_NONE)
 
 struct packet {
@@ -93,15 +93,15 @@ enum entry_type {
 	ENTRY_BROKER_UP,
 	ENTRY_FENCE_VAIN,   /* as ENTRY_FENCED, if the broker still hangs */
 	ENTRY_CONNECT_VAIN, /* link: its owner gives the attempt up, if the broker still hangs */
-	ENTRY_UNHANG,    /* the broker goes on, or is killed (a) */
-	ENTRY_WILL,      /* packet: a will that comes late */
-	ENTRY_SUBACK,    /* link, packet: a SUBACK that comes late */
-	ENTRY_SUBSCRIBE, /* link, topic: a subscription that acts late */
-	ENTRY_CLIENT, /* client, generation: next operation or time-out */
-	ENTRY_FAULT,  /* fault kind */
-	ENTRY_CHECK,  /* the quiet phase looks round */
-	ENTRY_LOOK,   /* so does the first one */
-	ENTRY_SWEEP,  /* the change begins whose steps are aimed at */
+	ENTRY_UNHANG,       /* the broker goes on, or is killed (a) */
+	ENTRY_WILL,         /* packet: a will that comes late */
+	ENTRY_SUBACK,       /* link, packet: a SUBACK that comes late */
+	ENTRY_SUBSCRIBE,    /* link, topic: a subscription that acts late */
+	ENTRY_CLIENT,       /* client, generation: next operation or time-out */
+	ENTRY_FAULT,        /* fault kind */
+	ENTRY_CHECK,        /* the quiet phase looks round */
+	ENTRY_LOOK,         /* so does the first one */
+	ENTRY_SWEEP,        /* the change begins whose steps are aimed at */
 };
 
 struct entry {
@@ -182,9 +182,9 @@ struct proc {
 	bool killed;
 	bool stop_asked;
 	bool paused;
-	bool owned;            /* an arc ended at it, once */
-	bool lonely_exit;      /* left as the last owner: nobody could take the records */
-	bool connected;        /* the node has been told so */
+	bool owned;                    /* an arc ended at it, once */
+	bool lonely_exit;              /* left as the last owner: nobody could take the records */
+	bool connected;                /* the node has been told so */
 	uint64_t clock_base, clock_at; /* its clock said so many ms at that virtual time */
 	uint32_t clock_rate;           /* of 1024 */
 	uint64_t memory;
@@ -197,14 +197,14 @@ struct proc {
 	enum node_state state;
 	struct input *inputs; /* arrived while paused */
 	size_t input_count, input_room;
-	uint64_t latency; /* extra delay towards this process, us */
-	uint64_t in_cost; /* it reads slowly: time for each packet, us */
+	uint64_t latency;       /* extra delay towards this process, us */
+	uint64_t in_cost;       /* it reads slowly: time for each packet, us */
 	struct ring_id made_in; /* the ring in which it made views, and the greatest number of those */
 	uint64_t made;
-	bool told;        /* it has said who it is, in the end, and this: */
+	bool told; /* it has said who it is, in the end, and this: */
 	struct arc told_arc;
 	uint32_t told_predecessor, told_successor;
-	uint64_t serves;  /* bit for each probe point, after its last step */
+	uint64_t serves; /* bit for each probe point, after its last step */
 };
 
 enum op_kind { OP_PUT, OP_GET };
@@ -279,16 +279,16 @@ struct swarm {
 	uint64_t pause_max, down_max;
 	bool persistence; /* an orderly restart keeps what is retained, a kill goes back to the last autosave */
 	uint32_t will_lost, will_late, connack_lost, suback_late, refuse; /* millionths */
-	bool disorder;        /* order per publisher and topic only */
-	uint64_t skew_max;    /* how far apart they get, us */
-	size_t queue_limit;   /* packets that wait for one reader before the newest are dropped; 0: no limit */
-	uint32_t slow_chance; /* of a process to be a slow reader */
-	bool drift;           /* clocks run at 0.5 to 2 */
-	size_t held_max;      /* bytes of operations that a node may hold; 0: its default */
+	bool disorder;                                                    /* order per publisher and topic only */
+	uint64_t skew_max;                                                /* how far apart they get, us */
+	size_t queue_limit;      /* packets that wait for one reader before the newest are dropped; 0: no limit */
+	uint32_t slow_chance;    /* of a process to be a slow reader */
+	bool drift;              /* clocks run at 0.5 to 2 */
+	size_t held_max;         /* bytes of operations that a node may hold; 0: its default */
 	uint32_t vanish, repeat; /* clients: millionths of operations */
 	uint32_t drop;           /* millionths */
-	bool drop_control;      /* drops hit the nodes' topics too */
-	uint64_t work;          /* length of the first phase, us */
+	bool drop_control;       /* drops hit the nodes' topics too */
+	uint64_t work;           /* length of the first phase, us */
 	uint64_t client_timeout;
 	uint64_t think; /* mean, us */
 	bool private_keys;
@@ -352,7 +352,7 @@ struct world {
 	bool broker_up, hung;
 	struct entry *waiting; /* what reached the broker while it hung */
 	size_t waiting_count, waiting_room;
-	uint64_t *lanes; /* when the last packet of a publisher and topic reaches a reader, by hash */
+	uint64_t *lanes;   /* when the last packet of a publisher and topic reaches a reader, by hash */
 	uint32_t stranger; /* its link */
 	struct packet *recorded[RECORDED_MAX]; /* what nodes said, for strangers to say again */
 	uint64_t recorded_count;
@@ -375,8 +375,8 @@ struct world {
 	struct served served[KEYS_MAX];
 	struct held_view *views;
 	size_t view_count, view_room;
-	bool repeated[KEYS_MAX]; /* a put of it was said twice */
-	uint64_t looks, calm;    /* how often the first phase was looked at, and was as it should be */
+	bool repeated[KEYS_MAX];   /* a put of it was said twice */
+	uint64_t looks, calm;      /* how often the first phase was looked at, and was as it should be */
 	unsigned aim_seen;         /* sweep: frames of its type so far, + 1; 0: the change has not begun */
 	struct packet *aim_packet; /* ... the one aimed at */
 	uint32_t aim_sender;
@@ -387,7 +387,7 @@ struct world {
 	bool quiet;
 	uint64_t quiet_since, whole_since;
 	uint64_t trouble_until; /* when the last fault under way has been noticed by everybody it concerns */
-	uint64_t asked_at; /* when everybody was asked who it is */
+	uint64_t asked_at;      /* when everybody was asked who it is */
 	bool finals_sent;
 	bool done;
 	bool failed;

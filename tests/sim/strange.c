@@ -51,7 +51,8 @@ static void repeat(struct world *w)
 		return;
 	kind = w->topics[p->topic].kind;
 	w->stats[STAT_REPLAYED]++;
-	say(w, p->topic, p->bytes, p->len, (kind == TOPIC_FOUNDER || kind == TOPIC_NODE) && rng_below(&w->rng_fault, 2));
+	say(w, p->topic, p->bytes, p->len,
+	    (kind == TOPIC_FOUNDER || kind == TOPIC_NODE) && rng_below(&w->rng_fault, 2));
 }
 
 static void noise(struct world *w)

@@ -13,8 +13,8 @@
 #define NOTICE (20 * MS)
 
 static const unsigned types[] = {
-	FRAME_HELLO,  FRAME_OFFER, FRAME_ACCEPT, FRAME_RECORDS, FRAME_CUT,  FRAME_GRANT,   FRAME_STORE, FRAME_STORED,
-	FRAME_HOLDS,  FRAME_ACTIVE, FRAME_ASK,   FRAME_SYNC,    FRAME_CONFIRM, FRAME_TRIP, FRAME_FOUND,
+	FRAME_HELLO, FRAME_OFFER,  FRAME_ACCEPT, FRAME_RECORDS, FRAME_CUT,     FRAME_GRANT, FRAME_STORE, FRAME_STORED,
+	FRAME_HOLDS, FRAME_ACTIVE, FRAME_ASK,    FRAME_SYNC,    FRAME_CONFIRM, FRAME_TRIP,  FRAME_FOUND,
 };
 #define TYPES (sizeof(types) / sizeof(types[0]))
 #define CASES (SWEEP_CHANGES * TYPES * NTH_MAX * SWEEP_PARTIES * SWEEP_TROUBLES * 2)
@@ -226,8 +226,8 @@ struct tally {
 
 static void describe(unsigned index, const struct sweep *s, const char *what)
 {
-	printf("sweep %u: %s, %s no. %u, %s: %s, %s: %s\n", index, change_names[s->change], frame_type_name(s->type), s->nth,
-	       party_names[s->party], trouble_names[s->trouble], s->delivered ? "after" : "before", what);
+	printf("sweep %u: %s, %s no. %u, %s: %s, %s: %s\n", index, change_names[s->change], frame_type_name(s->type),
+	       s->nth, party_names[s->party], trouble_names[s->trouble], s->delivered ? "after" : "before", what);
 	fflush(stdout);
 }
 
