@@ -192,6 +192,7 @@ void history_lost(struct world *w, uint32_t key)
 	}
 	if (!get || w->loss_count[key])
 		return;
+	w->stats[STAT_NOT_LOST]++;
 	for (size_t i = 0; i < w->op_count; i++) {
 		const struct op *put = &w->ops[i], *found = get->value ? &w->ops[get->value - 1] : NULL;
 

@@ -171,10 +171,13 @@ uint32_t proc_start(struct world *w, uint32_t identity)
 	p->backoff = BACKOFF_MIN;
 	p->clock_base = rng_below(&w->rng_node, 1u << 30);
 	p->clock_at = w->now;
+	w->stats[STAT_DRIFT] += w->swarm.drift;
 	p->clock_rate = w->swarm.drift ? (uint32_t)rng_range(&w->rng_node, RATE / 2, RATE * 2) : RATE;
 	p->memory = rng_next(&w->rng_node) | 1;
-	if (w->swarm.slow_chance && rng_chance(&w->rng_node, w->swarm.slow_chance))
+	if (w->swarm.slow_chance && rng_chance(&w->rng_node, w->swarm.slow_chance)) {
+		w->stats[STAT_SLOW]++;
 		p->in_cost = rng_scale(&w->rng_node, 100, 20 * MS);
+	}
 	if (rng_chance(&w->rng_node, w->swarm.tail ? 200000 : 0))
 		p->latency = rng_scale(&w->rng_node, MS, 400 * MS);
 	if (who->proc == NONE)

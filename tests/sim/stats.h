@@ -35,6 +35,8 @@
 	X(HANG, "fault: broker hangs and goes on", 1)                            \
 	X(HANG_KILLED, "fault: broker hangs and is killed", 1)                   \
 	X(CLOCK, "fault: clock jumped forward", 1)                               \
+	X(DRIFT, "processes whose clock ran at another rate", 1)                 \
+	X(SLOW, "processes that read slowly", 0)                                 \
 	X(OPERATE, "fault: everybody stopped and started, in any order", 1)      \
 	X(TWIN, "fault: second process with an id in use", 1)                    \
 	X(DROP, "fault: single message dropped", 0)                              \
@@ -63,6 +65,7 @@
 	X(BACK, "keys served again by the same node after a lost connection", 1) \
 	X(WILD_READS, "gets answered with what a death excuses", 1)              \
 	X(DOUBLES, "operations answered twice (disorder)", 0)                    \
+	X(NOT_LOST, "keys whose last value was there in the end (disorder)", 0)  \
 	X(HELD_FULL, "times that a node had no room to hold operations", 0)      \
 	X(CALM, "looks at the first phase at which nothing was wrong", 1)        \
 	X(LINEAR_YES, "keys found linearizable by search as well", 1)            \

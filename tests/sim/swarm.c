@@ -143,7 +143,8 @@ static void draw_drops(struct world *w)
 		s->drop = (uint32_t)rng_scale(r, 100, 50000);
 		s->drop_control = half(w);
 	}
-	s->held_max = one_in(w, 4) ? rng_scale(r, 100, 5000) : 0;
+	if (one_in(w, 4)) /* for a few operations, at least */
+		s->held_max = (s->value_len + 400) * rng_range(r, 2, 12);
 }
 
 void swarm_draw(struct world *w)

@@ -1,7 +1,9 @@
 #include "sweep.h"
 
 #include <stdlib.h>
-#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "../../common/frame.h"
 #include "../../common/mem.h"
@@ -17,7 +19,8 @@ static const unsigned types[] = {
 	FRAME_HOLDS, FRAME_ACTIVE, FRAME_ASK,    FRAME_SYNC,    FRAME_CONFIRM, FRAME_TRIP,  FRAME_FOUND,
 };
 #define TYPES (sizeof(types) / sizeof(types[0]))
-#define CASES (SWEEP_CHANGES * TYPES * NTH_MAX * SWEEP_PARTIES * SWEEP_TROUBLES * 2)
+#define BLOCK (NTH_MAX * SWEEP_PARTIES * SWEEP_TROUBLES * 2)
+#define BLOCKS (SWEEP_CHANGES * TYPES)
 
 static const char *const change_names[] = {"found", "join", "leave", "takeover"};
 static const char *const party_names[] = {"sender", "receiver", "third"};
@@ -220,63 +223,82 @@ void sweep_after(struct world *w, uint32_t by, const struct packet *p)
 
 /* ---- all of them ---- */
 
+/* Shared with the process that runs a block of cases: the core may end it. */
 struct tally {
-	unsigned run, hit, failed;
+	unsigned under_way, run, hit, failed;
 };
 
-static void describe(unsigned index, const struct sweep *s, const char *what)
+static void describe(unsigned index, const char *what)
 {
-	printf("sweep %u: %s, %s no. %u, %s: %s, %s: %s\n", index, change_names[s->change], frame_type_name(s->type),
-	       s->nth, party_names[s->party], trouble_names[s->trouble], s->delivered ? "after" : "before", what);
+	struct sweep s = sweep_case(index);
+
+	printf("sweep %u: %s, %s no. %u, %s: %s, %s: %s\n", index, change_names[s.change], frame_type_name(s.type),
+	       s.nth, party_names[s.party], trouble_names[s.trouble], s.delivered ? "after" : "before", what);
 	fflush(stdout);
 }
 
-static void run(struct world *w, unsigned index, bool tell, struct tally tally[SWEEP_CHANGES][TYPES])
+static void run(unsigned index, bool tell, struct tally *t)
 {
 	struct sweep s = sweep_case(index);
 	struct sim_options o = {.seed = SEED, .nodes = 3, .clients = 1, .ops = 400, .trace = tell, .sweep = &s};
-	struct tally *t = tally[s.change];
+	struct world *w = xmalloc(sizeof(*w));
 
-	for (size_t i = 0; types[i] != s.type; i++)
-		t++;
+	t->under_way = index;
 	world_run(w, &o);
 	t->run++;
 	t->hit += w->aim_hit;
 	t->failed += w->failed;
 	if (w->failed || tell)
-		describe(index, &s, w->failed ? w->failure : w->aim_hit ? "clean" : "not reached");
+		describe(index, w->failed ? w->failure : w->aim_hit ? "clean" : "not reached");
 	world_free(w);
+	free(w);
 }
 
-static unsigned summary(struct tally tally[SWEEP_CHANGES][TYPES], bool quiet)
+/* One change and one type of frame. */
+static void run_block(unsigned block, unsigned only, struct tally *t)
 {
-	struct tally sum = {0};
+	int status = 0;
+	pid_t pid;
 
-	for (unsigned c = 0; c < SWEEP_CHANGES; c++) {
-		for (size_t i = 0; i < TYPES; i++) {
-			const struct tally *t = &tally[c][i];
-
-			sum.run += t->run;
-			sum.hit += t->hit;
-			sum.failed += t->failed;
-			if (!quiet && t->run)
-				printf("%-9s %-8s %4u of %u reached, %u failed\n", change_names[c],
-				       frame_type_name(types[i]), t->hit, t->run, t->failed);
-		}
+	fflush(stdout);
+	pid = fork();
+	if (pid < 0) {
+		perror("sim: fork");
+		exit(1);
 	}
-	printf("%u combinations, %u reached, %u failed\n", sum.run, sum.hit, sum.failed);
-	return sum.failed;
+	if (pid == 0) {
+		for (unsigned i = block * BLOCK; i < (block + 1) * BLOCK; i++) {
+			if (only == SWEEP_ALL || only == i)
+				run(i, only == i, t);
+		}
+		fflush(stdout);
+		_exit(0);
+	}
+	if (waitpid(pid, &status, 0) != pid || status == 0)
+		return;
+	t->failed++;
+	describe(t->under_way, "crashed, and the cases behind it were not run");
 }
 
 unsigned sweep_run(unsigned only, bool quiet)
 {
-	struct tally tally[SWEEP_CHANGES][TYPES] = {0};
-	struct world *w = xmalloc(sizeof(*w));
+	struct tally sum = {0},
+		     *t = mmap(NULL, BLOCKS * sizeof(*t), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
-	for (unsigned i = 0; i < CASES; i++) {
-		if (only == SWEEP_ALL || only == i)
-			run(w, i, only == i, tally);
+	if (t == MAP_FAILED) {
+		perror("sim: mmap");
+		exit(1);
 	}
-	free(w);
-	return summary(tally, quiet);
+	for (unsigned b = 0; b < BLOCKS; b++) {
+		if (only == SWEEP_ALL || only / BLOCK == b)
+			run_block(b, only, &t[b]);
+		sum.run += t[b].run;
+		sum.hit += t[b].hit;
+		sum.failed += t[b].failed;
+		if (!quiet && t[b].run)
+			printf("%-9s %-8s %4u of %u reached, %u failed\n", change_names[b / TYPES],
+			       frame_type_name(types[b % TYPES]), t[b].hit, t[b].run, t[b].failed);
+	}
+	printf("%u combinations, %u reached, %u failed\n", sum.run, sum.hit, sum.failed);
+	return sum.run ? sum.failed : 1;
 }
