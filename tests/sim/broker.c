@@ -430,14 +430,15 @@ void broker_wait(struct world *w, const struct entry *e)
 	w->waiting = sim_grow(w->waiting, w->waiting_count, &w->waiting_room, sizeof(*w->waiting));
 	w->waiting[w->waiting_count] = *e;
 	w->waiting[w->waiting_count++].at = w->now;
-	if (e->packet)
-		packet_ref(e->packet);
+	if (!e->packet)
+		return;
+	packet_ref(e->packet);
 	if (e->type == ENTRY_FENCE) {
 		struct packet *unknown = packet_new(PACKET_FENCE, NONE, NULL, 0);
 
 		unknown->conn = e->packet->conn;
 		queue_push(&w->queue, w->now + PATIENCE, ENTRY_FENCE_VAIN, e->a, e->b, unknown);
-	} else if (e->type == ENTRY_BROKER && e->packet->type == PACKET_CONNECT) {
+	} else if (e->packet->type == PACKET_CONNECT) {
 		queue_push(&w->queue, w->now + PATIENCE, ENTRY_CONNECT_VAIN, e->a, 0, NULL);
 	}
 }
