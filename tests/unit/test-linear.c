@@ -13,29 +13,29 @@
 #define BOUND 100000
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
-#define PUT(from, to, v)                                                \
-	{                                                               \
-		.kind = LINEAR_PUT, .call = from, .ret = to, .value = v \
+#define PUT(from, to, v)                                                      \
+	{                                                                     \
+		.kind = LINEAR_PUT, .call = (from), .ret = (to), .value = (v) \
 	}
-#define PUT_MAYBE(from, v)                                                            \
-	{                                                                             \
-		.kind = LINEAR_PUT, .outcome = LINEAR_MAYBE, .call = from, .value = v \
+#define PUT_MAYBE(from, v)                                                                \
+	{                                                                                 \
+		.kind = LINEAR_PUT, .outcome = LINEAR_MAYBE, .call = (from), .value = (v) \
 	}
-#define GET(from, to, v)                                                \
-	{                                                               \
-		.kind = LINEAR_GET, .call = from, .ret = to, .value = v \
+#define GET(from, to, v)                                                      \
+	{                                                                     \
+		.kind = LINEAR_GET, .call = (from), .ret = (to), .value = (v) \
 	}
-#define DELETE(from, to)                                       \
-	{                                                      \
-		.kind = LINEAR_DELETE, .call = from, .ret = to \
+#define DELETE(from, to)                                           \
+	{                                                          \
+		.kind = LINEAR_DELETE, .call = (from), .ret = (to) \
 	}
-#define DELETE_MAYBE(from)                                                   \
-	{                                                                    \
-		.kind = LINEAR_DELETE, .outcome = LINEAR_MAYBE, .call = from \
+#define DELETE_MAYBE(from)                                                     \
+	{                                                                      \
+		.kind = LINEAR_DELETE, .outcome = LINEAR_MAYBE, .call = (from) \
 	}
-#define CAS(from, to, e, v)                                                            \
-	{                                                                              \
-		.kind = LINEAR_CAS, .call = from, .ret = to, .expected = e, .value = v \
+#define CAS(from, to, e, v)                                                                    \
+	{                                                                                      \
+		.kind = LINEAR_CAS, .call = (from), .ret = (to), .expected = (e), .value = (v) \
 	}
 
 static void expect(enum linear_verdict verdict, const struct linear_op *ops, size_t count)
