@@ -24,7 +24,8 @@ static const unsigned types[] = {
 
 static const char *const change_names[] = {"found", "join", "leave", "takeover"};
 static const char *const party_names[] = {"sender", "receiver", "third"};
-static const char *const trouble_names[] = {"crash", "pause", "long pause", "cut", "stop", "broker"};
+static const char *const trouble_names[] = {"crash", "pause", "long pause", "long pause, left",
+					    "cut",   "stop",  "broker"};
 
 static unsigned digit(unsigned *index, unsigned base)
 {
@@ -121,6 +122,27 @@ void sweep_change(struct world *w)
 	}
 }
 
+/* The one that is neither; of those the ring had first. */
+static struct proc *third(struct world *w, const struct proc *sender, const struct proc *receiver)
+{
+	for (size_t i = 0; i < w->proc_count; i++) {
+		if (w->procs[i]->alive && w->procs[i] != sender && w->procs[i] != receiver)
+			return w->procs[i];
+	}
+	return NULL;
+}
+
+/* Another one is asked to leave when the ring has healed without the one that sleeps. */
+static void leave_later(struct world *w, const struct proc *but)
+{
+	const struct proc *who = third(w, but, NULL);
+
+	if (!who)
+		return;
+	fault_lasts(w, w->now + 26 * SECOND);
+	queue_push(&w->queue, w->now + 26 * SECOND, ENTRY_STOP, who->identity, 0, NULL);
+}
+
 static void trouble(struct world *w, struct proc *p)
 {
 	const struct sweep *s = w->options.sweep;
@@ -139,6 +161,10 @@ static void trouble(struct world *w, struct proc *p)
 	case SWEEP_PAUSE_LONG:
 		fault_pause_for(w, p->index, 25 * SECOND);
 		break;
+	case SWEEP_PAUSE_LEFT:
+		fault_pause_for(w, p->index, 30 * SECOND);
+		leave_later(w, p);
+		break;
 	case SWEEP_CUT:
 		if (p->link != NONE)
 			cut(w, p);
@@ -153,16 +179,6 @@ static void trouble(struct world *w, struct proc *p)
 	case SWEEP_TROUBLES:
 		break;
 	}
-}
-
-/* The one that is neither; of those the ring had first. */
-static struct proc *third(struct world *w, const struct proc *sender, const struct proc *receiver)
-{
-	for (size_t i = 0; i < w->proc_count; i++) {
-		if (w->procs[i]->alive && w->procs[i] != sender && w->procs[i] != receiver)
-			return w->procs[i];
-	}
-	return NULL;
 }
 
 static void strike(struct world *w, struct proc *sender, struct proc *receiver)

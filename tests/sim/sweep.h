@@ -10,6 +10,7 @@ enum sweep_trouble {
 	SWEEP_CRASH,
 	SWEEP_PAUSE,
 	SWEEP_PAUSE_LONG, /* beyond the keepalive */
+	SWEEP_PAUSE_LEFT, /* ... and the others have changed when it wakes: one has left */
 	SWEEP_CUT,
 	SWEEP_STOP,
 	SWEEP_BROKER, /* by party: SIGTERM; killed, retained lost; killed, retained gone back */

@@ -7,16 +7,20 @@
 #include "sim.h"
 
 #define CALM_AFTER (5 * SECOND) /* after the last fault has been noticed: until it shows in the states of the nodes */
+#define OVERDUE (20 * SECOND)   /* no handover takes longer, with the slowest of networks */
 #define SETTLE_LIMIT (25 * SECOND) /* from whole arcs to right pointers: a doubt takes 10 s, a ping as long */
 
 /* ---- live ---- */
 
-/* Something happened that may leave what is in flight without an answer. */
+/* Something happened that may leave what is in flight without an answer.  What should have been answered long ago is
+ * not excused by what comes now. */
 void judge_disturbed(struct world *w)
 {
+	uint64_t overdue = (w->swarm.drift ? 2 : 1) * OVERDUE;
+
 	w->disturbed = true;
 	w->disturbed_at = w->now;
-	for (size_t i = w->op_count; i > 0 && w->ops[i - 1].sent_at + w->swarm.client_timeout >= w->now; i--)
+	for (size_t i = w->op_count; i > 0 && w->ops[i - 1].sent_at + overdue >= w->now; i--)
 		w->ops[i - 1].excused = true;
 }
 
@@ -320,6 +324,7 @@ static void judge_answers(struct world *w)
 	for (size_t i = 0; i < w->op_count && !w->failed; i++) {
 		const struct op *op = &w->ops[i];
 
+		w->stats[STAT_OPS_EXCUSED] += op->placed && op->excused;
 		if (!op->placed || op->answered)
 			continue;
 		if (excused(w, i) || (w->swarm.disorder && !op->quiet))
