@@ -65,13 +65,14 @@ void judge_held(struct world *w, const struct proc *p)
 	judge_disturbed(w);
 }
 
-/* A client could have asked, or has asked what must be answered. */
+/* A client could have asked, or awaits what must be answered (and not an answer that it has lost). */
 static bool client_free(const struct world *w)
 {
 	for (unsigned i = 0; i < w->options.clients; i++) {
 		const struct client *c = &w->clients[i];
 
-		if (c->connected && c->subscribed >= 2 && (c->op == NONE || !w->ops[c->op].excused))
+		if (c->connected && c->subscribed >= 2 &&
+		    (c->op == NONE || (!w->ops[c->op].excused && !w->ops[c->op].answered)))
 			return true;
 	}
 	return false;
