@@ -1,8 +1,9 @@
 /* The judges.  Which fault suspends which of them stands here and nowhere else:
  *
  * - One owner (I1): after every step, always.  A key is served by at most one node that reaches the broker; so is every
- *   other probe point, looked at every fourth step.  Of one ring, no two views of one number that share an id are said to
- *   hold with different owners, and no node makes a view with a number below one that it has made.
+ *   other probe point, looked at every fourth step, and any id in two arcs, looked at several times a second.  Of one ring,
+ *   no two views of one number that share an id are said to hold with different owners, and no node makes a view with a
+ *   number below one that it has made.
  * - Once (I5): every put acked at most as often as it was said, every get answered at most once, always; nothing answered
  *   that was not asked.  Without one order (disorder) doubles are counted only, until all is quiet: while an arc moves they
  *   cannot be excluded (PROTOCOL.md section 1).
@@ -147,6 +148,32 @@ void judge_step(struct world *w, struct proc *p)
 	for (unsigned i = 0; i < w->swarm.keys; i++) {
 		if (p->serves >> i & 1)
 			served_by(w, i, p);
+	}
+}
+
+/* Where two arcs meet, whatever points are probed: their ends and beginnings. */
+static void judge_pair(struct world *w, const struct proc *p, const struct proc *q)
+{
+	struct arc a, b;
+
+	if (!node_get_arc(p->node, &a) || !node_get_arc(q->node, &b))
+		return;
+	for (unsigned i = 0; i < 4; i++) {
+		uint32_t id = i == 0 ? a.hi : i == 1 ? b.hi : i == 2 ? a.lo + 1 : b.lo + 1;
+
+		if (ring_contains(a, id) && ring_contains(b, id) && node_serves(p->node, id) &&
+		    node_serves(q->node, id))
+			fail(w, "I1: %s and %s both serve %08x and both reach the broker", p->label, q->label, id);
+	}
+}
+
+void judge_arcs(struct world *w)
+{
+	for (size_t i = 0; i < w->proc_count; i++) {
+		for (size_t j = 0; j < i && proc_reaches(w, w->procs[i]); j++) {
+			if (proc_reaches(w, w->procs[j]))
+				judge_pair(w, w->procs[i], w->procs[j]);
+		}
 	}
 }
 

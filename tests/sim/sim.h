@@ -480,6 +480,7 @@ void judge_step(struct world *w, struct proc *p);
 void judge_received(struct world *w, const struct proc *giver, const struct packet *p);
 void judge_send(struct world *w, struct proc *by, const struct packet *p);
 void judge_publish(struct world *w, uint32_t link, const struct packet *p);
+void judge_arcs(struct world *w);
 uint64_t judge_probe(const struct world *w, const struct proc *p);
 void judge_free(struct world *w);
 

@@ -88,6 +88,7 @@ void judge_look(struct world *w)
 		if (w->procs[i]->alive)
 			judge_memory(w, w->procs[i]);
 	}
+	judge_arcs(w);
 	w->looks++;
 	if (judge_whole(w, why, sizeof(why)) && client_free(w))
 		w->calm++;

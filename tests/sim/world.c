@@ -159,6 +159,7 @@ static void look_round(struct world *w)
 
 	if (w->now > w->trouble_until)
 		start_if_none(w);
+	judge_arcs(w);
 	whole = judge_whole(w, why, sizeof(why));
 	if (whole && w->whole_since == UINT64_MAX)
 		w->whole_since = w->now;
