@@ -32,7 +32,8 @@
 #define MS 1000u
 #define SECOND 1000000u
 #define NONE UINT32_MAX
-#define LOOK_EVERY (250 * MS) /* how often the first phase is looked at */
+#define CLIENTS_BEGIN (2 * SECOND) /* by then each has begun */
+#define LOOK_EVERY (250 * MS)      /* how often the first phase is looked at */
 
 /* When the broker gives up a connection that says nothing more: 1.5 times the keepalive, looked at every few seconds. */
 #define KEEPALIVE_MIN (15 * SECOND)

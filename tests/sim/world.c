@@ -70,7 +70,7 @@ static void begin(struct world *w)
 	for (unsigned i = 0; i < w->options.clients; i++) {
 		client_init(w, i);
 		w->clients[i].left = w->options.ops / w->options.clients;
-		queue_push(&w->queue, rng_below(&w->rng_world, 2 * SECOND), ENTRY_CLIENT, i, 0, NULL);
+		queue_push(&w->queue, rng_below(&w->rng_world, CLIENTS_BEGIN), ENTRY_CLIENT, i, 0, NULL);
 	}
 	queue_push(&w->queue, LOOK_EVERY, ENTRY_LOOK, 0, 0, NULL);
 	if (w->options.sweep)
