@@ -21,7 +21,8 @@ struct arguments {
 	unsigned seconds; /* as many seeds as fit; 0: `seeds` of them */
 	unsigned shrink_seconds;
 	unsigned svg_messages;
-	bool quiet, one, shrink, trace;
+	unsigned sweep_only; /* case, or SWEEP_ALL */
+	bool quiet, one, shrink, trace, sweep;
 	const char *svg, *kept;
 };
 

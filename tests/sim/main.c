@@ -193,6 +193,8 @@ int main(int argc, char **argv)
 	options_parse(&a, argc, argv);
 	if (a.scale)
 		return !scale_run(&a.sim, a.scale);
+	if (a.sweep)
+		return sweep_run(a.sweep_only, a.quiet) != 0;
 	if (a.kept)
 		return kept_run(&a);
 	if (a.trace) {
