@@ -77,7 +77,7 @@ static void print_help(void)
 	       "hands its records on and leaves; a second signal ends it at once.\n\noptions:\n");
 	option_help(stdout, &option_table);
 	printf("\nexit codes: 0 left in good order; 64 a wrong option or setting; 77 refused (the id or name is\n"
-	       "            in use, or the broker denies the topics)\n");
+	       "            in use)\n");
 }
 
 static void random_fill(void *out, size_t size)
@@ -129,6 +129,7 @@ static bool choose_identity(const struct settings *settings, struct node_config 
 		random_fill(&node->memory, sizeof(node->memory));
 	while (!node->memory);
 	random_fill(&node->seed, sizeof(node->seed));
+	random_fill(&node->secret, sizeof(node->secret));
 	return true;
 }
 

@@ -16,6 +16,7 @@
 
 #include "../common/mem.h"
 #include "notify.h"
+#include "outage.h"
 
 /* How long a fence may take; the core decides what then. */
 #define SHELL_FENCE_MS 5000
@@ -37,6 +38,7 @@ struct shell {
 	struct node *node;
 	struct mqtt *mqtt;
 	struct libevent_event *timer;
+	struct libevent_event *settled; /* has the connection lasted? */
 	struct libevent_event *terminate;
 	struct libevent_event *interrupt;
 	struct notify notify;
@@ -49,7 +51,7 @@ struct shell {
 	int code;
 	char who[NAME_MAX_LEN + 1]; /* our name in log lines */
 	char broker[400];
-	char trouble[200]; /* the last error of the connection, "" while there is none */
+	struct outage outage;
 };
 
 static uint64_t shell_now(void)
@@ -130,6 +132,7 @@ static void shell_exit(struct shell *s, int code)
 	notify_stopping(&s->notify);
 	shell_cancel_fences(s);
 	(void)evtimer_del(s->timer);
+	(void)evtimer_del(s->settled);
 	mqtt_stop(s->mqtt, SHELL_FLUSH_MS);
 }
 
@@ -259,27 +262,50 @@ static void shell_identify_cb(void *arg, struct mqtt_identity *identity)
 	};
 }
 
-static void shell_connected_cb(void *arg)
+static void shell_settled_cb(evutil_socket_t fd, short what, void *arg)
 {
 	struct shell *s = arg;
+	char text[OUTAGE_TEXT];
+
+	(void)fd;
+	(void)what;
+	if (outage_settled(&s->outage, shell_now(), text))
+		log_line(s->log, LOG_INFO_LEVEL, "%s: broker %s: %s", s->who, s->broker, text);
+}
+
+static void shell_connected_cb(void *arg)
+{
+	/* libevent may be early, by less than this */
+	const struct timeval steady = {.tv_sec = OUTAGE_STEADY_MS / 1000 + 1};
+	struct shell *s = arg;
+	char text[OUTAGE_TEXT];
 
 	s->connected = true;
-	s->trouble[0] = '\0';
-	log_line(s->log, LOG_INFO_LEVEL, "%s: broker %s: connected", s->who, s->broker);
+	if (outage_connected(&s->outage, shell_now(), text))
+		log_line(s->log, LOG_INFO_LEVEL, "%s: broker %s: %s", s->who, s->broker, text);
+	else
+		(void)evtimer_add(s->settled, &steady);
 	shell_step(s, &(struct event){.type = EVENT_CONNECTED});
 }
 
-/* Each change of the error is told, its repetitions only to who wants to know everything. */
+/* Its repetitions are told only to who wants to know everything. */
 static void shell_disconnected_cb(void *arg, enum mqtt_failure why, const char *detail, unsigned retry_ms)
 {
 	struct shell *s = arg;
-	bool told = !strcmp(detail, s->trouble);
-	char status[256];
+	char text[OUTAGE_TEXT], status[256];
+	enum outage_word word = outage_failed(&s->outage, shell_now(), time(NULL), detail, text);
 
-	log_line(s->log, told ? LOG_DEBUG_LEVEL : LOG_WARN_LEVEL, "%s: broker %s (%s): %s -> trying again in %u ms%s",
-		 s->who, s->broker, s->config.broker_origin, detail, retry_ms,
-		 why == MQTT_UNREACHABLE && !told ? " and on (is it running? --broker or DHT_BROKER say where)" : "");
-	(void)snprintf(s->trouble, sizeof(s->trouble), "%s", detail);
+	(void)evtimer_del(s->settled);
+	if (word == OUTAGE_REMINDER)
+		log_line(s->log, LOG_WARN_LEVEL, "%s: broker %s (%s): %s -> trying on", s->who, s->broker,
+			 s->config.broker_origin, text);
+	else
+		log_line(s->log, word == OUTAGE_FAILURE ? LOG_WARN_LEVEL : LOG_DEBUG_LEVEL,
+			 "%s: broker %s (%s): %s -> trying again in %u ms%s", s->who, s->broker,
+			 s->config.broker_origin, detail, retry_ms,
+			 why == MQTT_UNREACHABLE && word == OUTAGE_FAILURE
+				 ? " and on (is it running? --broker or DHT_BROKER say where)"
+				 : "");
 	(void)snprintf(status, sizeof(status), "no connection to %.100s: %.100s", s->broker, detail);
 	notify_status(&s->notify, status);
 	if (s->connected) {
@@ -351,6 +377,7 @@ struct shell *shell_new(struct event_base *base, struct evdns_base *dns, const s
 	s->base = base;
 	s->dns = dns;
 	s->config = *config;
+	s->config.node.burst = config->mqtt.outbox_high; /* beyond it `drained` is sure to come */
 	s->log = log;
 	s->deadline = UINT64_MAX;
 	notify_init(&s->notify, log);
@@ -362,7 +389,8 @@ struct shell *shell_new(struct event_base *base, struct evdns_base *dns, const s
 	s->node = node_new(&s->config.node);
 	s->mqtt = mqtt_new(base, dns, &s->config.mqtt, &callbacks, s);
 	s->timer = evtimer_new(base, shell_timer_cb, s);
-	if (!s->timer)
+	s->settled = evtimer_new(base, shell_settled_cb, s);
+	if (!s->timer || !s->settled)
 		mem_die("out of memory");
 	s->terminate = shell_watch_signal(s, SIGTERM);
 	s->interrupt = shell_watch_signal(s, SIGINT);
@@ -387,6 +415,7 @@ void shell_free(struct shell *s)
 	mqtt_free(s->mqtt);
 	node_free(s->node);
 	event_free(s->timer);
+	event_free(s->settled);
 	event_free(s->terminate);
 	event_free(s->interrupt);
 	free(s);

@@ -16,8 +16,10 @@
  * take.c     handover, the taker's side
  * request.c  put and get: answer, hold or leave alone
  * merge.c    records that outlive their arc
+ * echo.c     own words that do not come back
  * status.c   STATUS, WHO, LEAVE, REPLY
- * reference_peer.[ch], reference_leave.c, reference_words.c  all that exists only for neighbours that are the reference's */
+ * reference_peer.[ch], reference_leave.c, reference_words.c, reference_stream.c  all that exists only for neighbours that
+ *            are the reference's */
 #ifndef DHT_CORE_H
 #define DHT_CORE_H
 
@@ -166,6 +168,8 @@ struct seek {
 	enum { SEEK_ASK, SEEK_STATUSES, SEEK_FENCES, SEEK_PROPOSED } stage;
 	struct member *listed; /* who the retained statuses name, to be fenced before a new founding */
 	size_t listed_count, listed_next;
+	bool too_many;          /* more than can be listed */
+	uint64_t refused_until; /* it founds none before, for that reason; it goes on asking */
 	uint64_t trip;
 	uint64_t stage_since;
 };
@@ -194,6 +198,14 @@ struct recent {
 	uint32_t id;
 	uint64_t memory;
 	uint64_t when;
+};
+
+enum echo_kind { ECHO_INBOX, ECHO_RING, ECHO_FOUNDER, ECHO_KINDS };
+
+struct echo {
+	uint64_t since; /* the first word that is not back; 0: none is awaited */
+	uint64_t next;  /* it is not said again before */
+	unsigned said;
 };
 
 struct reference_peer;
@@ -271,12 +283,14 @@ struct node {
 	struct store *store;
 	struct held *held_first, **held_last;
 	size_t held_bytes;
-	bool recheck;       /* ownership may have changed: look at what is held */
-	bool refused;       /* the id is somebody else's now: nothing is left but to merge the records
+	bool recheck;              /* ownership may have changed: look at what is held */
+	bool backlog;              /* of what is held some is to be answered, once the transport has drained */
+	bool refused;              /* the id is somebody else's now: nothing is left but to merge the records
 		       * (section 8) and go */
-	uint64_t merged_at; /* when somebody last took records of ours, or we began to wait for it */
-	bool stash;         /* records may lie here that belong to others */
-	size_t merging;     /* records of the last burst that are not answered */
+	uint64_t merged_at;        /* when somebody last took records of ours, or we began to wait for it */
+	bool stash;                /* records may lie here that belong to others */
+	struct ring_id stash_ring; /* the last ring that was given up: theirs */
+	size_t merging;            /* records of the last burst that are not answered */
 	uint64_t stash_at;
 
 	/* life */
@@ -291,8 +305,11 @@ struct node {
 	uint64_t drop_window; /* rate limit of complaints about strangers' input */
 	unsigned drop_count, drop_hidden;
 	struct reference_peer *reference;
+	struct echo echo[ECHO_KINDS];
 
 	/* out */
+	size_t step_bytes; /* published in this step */
+	bool full;         /* more than a burst in one step: streams wait for EVENT_DRAINED */
 	struct effect *effects;
 	size_t effect_count, effect_room;
 	void **owned;
@@ -304,12 +321,14 @@ struct node {
 void out_reset(struct node *n);
 void *out_own(struct node *n, void *p); /* freed at the next step */
 struct effect *out_effect(struct node *n, enum effect_type type);
+const char *out_topic(struct node *n, enum topic_kind kind, uint32_t id);
 void out_publish(struct node *n, enum topic_kind kind, uint32_t id, const void *payload, size_t len, bool retain);
 void out_publish_to(struct node *n, const char *topic, const void *payload, size_t len);
 void out_subscribe(struct node *n, enum topic_kind kind, uint32_t id, bool on);
 void out_log(struct node *n, int level, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* At most a few a time: what strangers can make us say. */
 void out_complain(struct node *n, const char *what, const char *why, const uint8_t *payload, size_t len);
+void out_tick(struct node *n, uint64_t *next);
 void frame_start(struct node *n, struct frame *f, enum frame_type type);
 void frame_send(struct node *n, struct frame *f, enum topic_kind kind, uint32_t id);
 /* To one connection of one node; keeps the encoded bytes if bytes is given (caller frees). */
@@ -421,6 +440,7 @@ bool founder_checked(struct node *n); /* the first round trip of a connection is
 void founder_propose(struct node *n);
 void founder_clear(struct node *n);
 void founder_heard(struct node *n, const struct frame *f);
+bool ring_id_same(const struct ring_id *a, const struct ring_id *b);
 bool ring_id_less(const struct ring_id *a, const struct ring_id *b);
 void founder_tick(struct node *n, uint64_t *next);
 
@@ -483,6 +503,12 @@ void reference_not_holding(struct node *n);
 void reference_disconnected(struct node *n);
 void reference_tick(struct node *n, uint64_t *next);
 void reference_free(struct node *n);
+
+/* ---- echo.c ---- */
+void echo_await(struct node *n, enum echo_kind kind);
+void echo_heard(struct node *n, enum echo_kind kind);
+void echo_forget(struct node *n, enum echo_kind kind);
+void echo_tick(struct node *n, uint64_t *next);
 
 /* ---- status.c ---- */
 void status_fill(struct node *n, struct frame *f);

@@ -188,6 +188,8 @@ void node_give_up(struct node *n, const char *why)
 	fence_void(n);
 	request_forget(n);
 	n->candidate.memory = 0;
+	if (n->ring.term)
+		n->stash_ring = n->ring;
 	n->ring = (struct ring_id){0};
 	n->stash = true;
 	n->stash_at = n->now;

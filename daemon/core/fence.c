@@ -83,6 +83,7 @@ uint64_t trip_send(struct node *n)
 	frame_start(n, &f, FRAME_TRIP);
 	f.seq = ++n->trips;
 	frame_to(n, &f, &n->self);
+	echo_await(n, ECHO_INBOX);
 	return f.seq;
 }
 

@@ -3,7 +3,7 @@
 
 #include "core.h"
 
-static bool same_ring(const struct ring_id *a, const struct ring_id *b)
+bool ring_id_same(const struct ring_id *a, const struct ring_id *b)
 {
 	return a->term == b->term && a->nonce == b->nonce;
 }
@@ -36,8 +36,11 @@ void founder_propose(struct node *n)
 	uint32_t known = (uint32_t)(n->number >> 32);
 	struct ring_id ring = {(n->seen.term > known ? n->seen.term : known) + 1, n->self.memory};
 
-	out_log(n, 6, "no ring answers -> proposing ring %u/%016llx", ring.term, (unsigned long long)ring.nonce);
+	/* Once it is said that proposals do not come back, each of them is no news. */
+	out_log(n, n->echo[ECHO_FOUNDER].said ? 7 : 6, "no ring answers -> proposing ring %u/%016llx", ring.term,
+		(unsigned long long)ring.nonce);
 	publish_found(n, &ring);
+	echo_await(n, ECHO_FOUNDER);
 }
 
 /* The last node of a ring leaves its term in the register, and nobody in it. */
@@ -96,6 +99,11 @@ void on_found(struct node *n, const struct frame *f, bool retained)
 
 	if (!f->ring.term)
 		return;
+	/* Somebody else's ends the proposal; whether our own would have come back is not known then. */
+	if (member_same(&f->from, &n->self) && !retained)
+		echo_heard(n, ECHO_FOUNDER);
+	else
+		echo_forget(n, ECHO_FOUNDER);
 	if (!retained && !emptied && ring_id_less(&f->ring, &n->seen)) {
 		/* A lesser one must not stay in the register. */
 		if (member_same(&f->from, &n->self) || has_views(n))
@@ -111,7 +119,7 @@ void on_found(struct node *n, const struct frame *f, bool retained)
 		}
 		return;
 	}
-	if (same_ring(&f->ring, &n->seen))
+	if (ring_id_same(&f->ring, &n->seen))
 		n->repair_at = NEVER;
 	n->seen = f->ring;
 	n->seen_by = f->from;
@@ -120,7 +128,7 @@ void on_found(struct node *n, const struct frame *f, bool retained)
 			seeker_found(n, f);
 		return;
 	}
-	if (n->proving && same_ring(&f->ring, &n->ring))
+	if (n->proving && ring_id_same(&f->ring, &n->ring))
 		node_tripped(n);
 	else if ((n->tripped || n->proving) && ring_id_less(&n->ring, &f->ring))
 		yield(n);
@@ -138,7 +146,7 @@ void founder_cleared(struct node *n)
 /* What is retained has arrived by now: does the ring we belong to stand?  False: not before it has been put back. */
 bool founder_checked(struct node *n)
 {
-	if (!has_views(n) || same_ring(&n->ring, &n->seen))
+	if (!has_views(n) || ring_id_same(&n->ring, &n->seen))
 		return true;
 	if (ring_id_less(&n->ring, &n->seen)) {
 		yield(n);
@@ -146,6 +154,7 @@ bool founder_checked(struct node *n)
 	}
 	n->proving = true;
 	publish_found(n, &n->ring);
+	echo_await(n, ECHO_FOUNDER);
 	return false;
 }
 

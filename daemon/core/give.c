@@ -137,7 +137,8 @@ static void pump(struct node *n)
 		return;
 	while (g->window_count < WINDOW && g->id_next < g->id_count && window_bytes(g) < WINDOW_BYTES)
 		send_records(n);
-	if (g->phase == GIVE_STREAM && !n->change.kind && g->id_count - g->id_next <= TAIL_MAX &&
+	/* What comes before the cut is to be answered by then. */
+	if (g->phase == GIVE_STREAM && !n->change.kind && !n->backlog && g->id_count - g->id_next <= TAIL_MAX &&
 	    g->window_count < WINDOW)
 		send_cut(n);
 	if (g->phase == GIVE_TAIL && !n->change.kind && g->id_next == g->id_count && e) {
@@ -217,6 +218,9 @@ static void window_resend(struct node *n, uint64_t *next)
 {
 	struct give *g = &n->give;
 
+	/* What the transport has not taken yet is not lost. */
+	if (n->full)
+		g->sent = n->now;
 	if (n->now - g->sent >= n->config.resend) {
 		for (unsigned i = 0; i < g->window_count; i++)
 			out_publish(n, TOPIC_INBOX, g->taker.id, g->window[i].bytes, g->window[i].len, false);
@@ -262,7 +266,7 @@ void give_tick(struct node *n, uint64_t *next)
 		return;
 	}
 	if (n->now - g->progress >= (g->phase == GIVE_OFFERED ? 1 : 2) * (uint64_t)n->config.silence) {
-		call_off(n, "no answer");
+		call_off(n, g->phase == GIVE_CUT ? "its own cut does not come back" : "no answer");
 		return;
 	}
 	soonest(next, g->progress + (g->phase == GIVE_OFFERED ? 1 : 2) * (uint64_t)n->config.silence);
@@ -327,6 +331,10 @@ static void own_cut(struct node *n, const struct frame *f)
 {
 	if (n->give.phase != GIVE_CUT || f->attempt != n->give.attempt || !conn_equal(&f->from.conn, &n->self.conn))
 		return;
+	if (n->backlog) {
+		call_off(n, "what was asked before the cut is not answered yet");
+		return;
+	}
 	n->give.phase = GIVE_TAIL;
 	n->give.progress = n->now;
 	pump(n);

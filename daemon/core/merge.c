@@ -24,6 +24,8 @@ static void send(struct node *n, struct frame_record *records, size_t count)
 	struct frame f;
 
 	frame_start(n, &f, FRAME_MERGE);
+	if (!n->ring.term)
+		f.ring = n->stash_ring;
 	f.records = records;
 	f.record_count = count;
 	frame_send(n, &f, TOPIC_RING, 0);
@@ -83,6 +85,8 @@ void merge_tick(struct node *n, uint64_t *next)
 
 void on_merge(struct node *n, const struct frame *f)
 {
+	/* Another ring has counted its views apart: what was written there fills gaps only. */
+	uint64_t mask = f->ring.term && !ring_id_same(&f->ring, &n->ring) ? UINT32_MAX : UINT64_MAX;
 	uint32_t ids[FRAME_IDS_MAX];
 	size_t newer = 0;
 	struct frame r;
@@ -93,7 +97,7 @@ void on_merge(struct node *n, const struct frame *f)
 	r.ids = ids;
 	for (size_t i = 0; i < f->record_count && r.id_count < FRAME_IDS_MAX; i++) {
 		const struct frame_record *w = &f->records[i];
-		struct store_item item = {w->id, {w->number, w->counter}, w->value, w->value_len};
+		struct store_item item = {w->id, {w->number & mask, w->counter}, w->value, w->value_len};
 		struct entry *e = entry_own(n, w->id);
 
 		/* Under the cut like any operation: what is not acknowledged comes again. */

@@ -52,6 +52,7 @@ void node_config_init(struct node_config *c)
 		.grace = 2000,
 		.ping = 10000,
 		.recover = 10000,
+		.burst = 8u << 20,
 		.held_max = 16u << 20,
 	};
 }
@@ -65,7 +66,7 @@ struct node *node_new(const struct node_config *config)
 		snprintf(n->config.name, sizeof(n->config.name), "%u", config->id);
 	n->self = (struct member){.id = config->id, .memory = config->memory};
 	n->rng = config->seed;
-	n->store = store_new();
+	n->store = store_new(n->config.secret);
 	n->entry_end = n->entries;
 	n->held_last = &n->held_first;
 	n->room = xmalloc(sizeof(*n->room));
@@ -133,6 +134,7 @@ bool node_ready(const struct node *n)
 static void connected(struct node *n)
 {
 	n->connected = true;
+	n->full = false;
 	n->connected_at = n->now;
 	n->self.conn = n->next_conn;
 	n->subscribed = 0;
@@ -149,7 +151,7 @@ static void connected(struct node *n)
 
 static void disconnected(struct node *n)
 {
-	n->connected = false;
+	n->connected = n->full = false;
 	n->tripped = false;
 	n->subscribed = 0;
 	n->self.conn = (struct conn){0};
@@ -165,6 +167,8 @@ static void disconnected(struct node *n)
 		e->confirmed = false;
 		e->asked = e->silent = e->gone = e->doubt = e->orphan = e->contested = e->found = 0;
 	}
+	for (enum echo_kind kind = 0; kind < ECHO_KINDS; kind++)
+		echo_forget(n, kind);
 	n->notify_since = n->hole_since = n->alone_since = 0;
 	n->waiting_count = 0;
 	if (n->seek.active)
@@ -217,6 +221,7 @@ static void on_trip(struct node *n, const struct frame *f)
 {
 	if (!conn_equal(&f->from.conn, &n->self.conn) || !member_same(&f->from, &n->self))
 		return;
+	echo_heard(n, ECHO_INBOX);
 	if (n->trip && f->seq >= n->trip && !n->tripped)
 		node_tripped(n);
 	fence_trip(n, f->seq);
@@ -360,6 +365,7 @@ static uint64_t ticks(struct node *n)
 {
 	uint64_t next = NEVER;
 
+	out_tick(n, &next);
 	fence_tick(n, &next);
 	change_tick(n, &next);
 	watch_tick(n, &next);
@@ -371,6 +377,7 @@ static uint64_t ticks(struct node *n)
 	seek_refused(n, &next);
 	founder_tick(n, &next);
 	merge_tick(n, &next);
+	echo_tick(n, &next);
 	if (n->connected && !n->tripped && n->trip) {
 		if (n->now - n->trip_sent >= n->config.silence) {
 			(void)trip_send(n);
@@ -444,6 +451,9 @@ void node_step(struct node *n, const struct event *ev, struct update *update)
 		seek_begin(n); /* from now: a node is made before it knows the time */
 		break;
 	case EVENT_DRAINED:
+		n->full = false;
+		n->recheck |= n->backlog;
+		break;
 	case EVENT_TIMER:
 	case EVENT_TYPES:
 		break;
@@ -452,8 +462,12 @@ void node_step(struct node *n, const struct event *ev, struct update *update)
 	do {
 		next = n->exiting ? NEVER : ticks(n);
 		if (n->recheck) {
+			bool waited = n->backlog;
+
 			n->recheck = false;
 			request_recheck(n);
+			if (waited && !n->backlog)
+				next = n->now; /* whoever has waited for it */
 		}
 		state_update(n);
 	} while (next <= n->now && ++rounds < 32);

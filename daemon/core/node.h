@@ -27,6 +27,7 @@ struct node_config {
 	char software[32];
 	uint64_t memory; /* this process's memory incarnation: random, not 0 */
 	uint64_t seed;   /* of the core's own random numbers (jitter); never used where a stranger must not guess */
+	uint64_t secret; /* keys the table of records, whose ids strangers choose; never told, and decides nothing */
 	unsigned join_interval; /* 10: between attempts to join */
 	unsigned join_attempts; /* 100: counted attempts before founding */
 	unsigned resend;        /* 200: an unanswered frame is sent again */
@@ -34,7 +35,8 @@ struct node_config {
 	unsigned grace;         /* 2000: how long a node whose will was seen may come back with its records */
 	unsigned ping;          /* 10000: between two looks at one's neighbours */
 	unsigned recover; /* 10000: how long an arc nobody answers for stays in doubt before it is served as empty */
-	size_t held_max;  /* 16 MiB: operations held during a handover, in bytes */
+	size_t burst; /* 8 MiB: whoever publishes more bytes than that in one step is told by EVENT_DRAINED when to go on */
+	size_t held_max; /* 16 MiB: operations held during a handover, in bytes */
 };
 void node_config_init(struct node_config *config);
 
@@ -45,7 +47,7 @@ enum event_type {
 	EVENT_SUBSCRIBED,   /* the broker answered a subscription (topic, granted) */
 	EVENT_MESSAGE,      /* a message (topic, payload, len, retained) */
 	EVENT_FENCED,       /* the fence of EFFECT_FENCE has ended (conn, granted = fenced) */
-	EVENT_DRAINED,      /* the transport's outbox has room again; streams may go on */
+	EVENT_DRAINED,      /* the transport's outbox has room again; follows each step of more than config.burst */
 	EVENT_TIMER,        /* the deadline of the last update has come */
 	EVENT_STOP,         /* SIGTERM, SIGINT: leave in good order */
 	EVENT_TYPES,

@@ -9,6 +9,7 @@ void out_reset(struct node *n)
 		free(n->owned[i]);
 	n->owned_count = 0;
 	n->effect_count = 0;
+	n->step_bytes = 0;
 }
 
 void *out_own(struct node *n, void *p)
@@ -34,12 +35,18 @@ struct effect *out_effect(struct node *n, enum effect_type type)
 	return e;
 }
 
-static const char *own_topic(struct node *n, enum topic_kind kind, uint32_t id)
+const char *out_topic(struct node *n, enum topic_kind kind, uint32_t id)
 {
 	char topic[TOPIC_MAX];
 
 	topic_format(topic, n->config.topic_prefix, kind, id, NULL);
 	return out_own(n, xstrdup(topic));
+}
+
+static void count_bytes(struct node *n, size_t len)
+{
+	n->step_bytes += len;
+	n->full |= n->step_bytes > n->config.burst;
 }
 
 /* What is published without a connection is gone: nothing is carried from one connection to the next. */
@@ -54,11 +61,12 @@ static void publish(struct node *n, const char *topic, const void *payload, size
 	e->payload = out_own(n, xmemdup(payload, len));
 	e->len = len;
 	e->retain = retain;
+	count_bytes(n, len);
 }
 
 void out_publish(struct node *n, enum topic_kind kind, uint32_t id, const void *payload, size_t len, bool retain)
 {
-	publish(n, own_topic(n, kind, id), payload, len, retain);
+	publish(n, out_topic(n, kind, id), payload, len, retain);
 }
 
 void out_publish_to(struct node *n, const char *topic, const void *payload, size_t len)
@@ -69,7 +77,7 @@ void out_publish_to(struct node *n, const char *topic, const void *payload, size
 void out_subscribe(struct node *n, enum topic_kind kind, uint32_t id, bool on)
 {
 	if (n->connected)
-		out_effect(n, on ? EFFECT_SUBSCRIBE : EFFECT_UNSUBSCRIBE)->topic = own_topic(n, kind, id);
+		out_effect(n, on ? EFFECT_SUBSCRIBE : EFFECT_UNSUBSCRIBE)->topic = out_topic(n, kind, id);
 }
 
 static void log_text(struct node *n, int level, const char *text)
@@ -94,15 +102,21 @@ void out_log(struct node *n, int level, const char *format, ...)
 #define COMPLAINTS 10
 #define COMPLAINT_WINDOW 10000
 
+static void count_hidden(struct node *n)
+{
+	if (n->drop_hidden)
+		out_log(n, 4, "%u more messages of strangers dropped", n->drop_hidden);
+	n->drop_hidden = 0;
+}
+
 void out_complain(struct node *n, const char *what, const char *why, const uint8_t *payload, size_t len)
 {
 	char shown[120];
 
 	if (n->now - n->drop_window >= COMPLAINT_WINDOW) {
-		if (n->drop_hidden)
-			out_log(n, 4, "%u more messages of strangers dropped", n->drop_hidden);
+		count_hidden(n);
 		n->drop_window = n->now;
-		n->drop_count = n->drop_hidden = 0;
+		n->drop_count = 0;
 	}
 	if (n->drop_count >= COMPLAINTS) {
 		n->drop_hidden++;
@@ -111,6 +125,17 @@ void out_complain(struct node *n, const char *what, const char *why, const uint8
 	n->drop_count++;
 	out_log(n, 4, "%s of %zu bytes dropped: %s: \"%s\"", what, len, why,
 		reference_escape(shown, sizeof(shown), payload, len));
+}
+
+/* The count of what was not said comes when the window ends, not with the next message that is bad. */
+void out_tick(struct node *n, uint64_t *next)
+{
+	uint64_t end = n->drop_window + COMPLAINT_WINDOW;
+
+	if (n->drop_hidden && n->now < end)
+		soonest(next, end);
+	else
+		count_hidden(n);
 }
 
 void frame_start(struct node *n, struct frame *f, enum frame_type type)
@@ -132,11 +157,12 @@ static void frame_publish(struct node *n, const struct frame *f, const char *top
 	e->payload = bytes;
 	e->len = len;
 	e->retain = retain;
+	count_bytes(n, len);
 }
 
 void frame_send(struct node *n, struct frame *f, enum topic_kind kind, uint32_t id)
 {
-	frame_publish(n, f, own_topic(n, kind, id), kind == TOPIC_FOUNDER || kind == TOPIC_NODE);
+	frame_publish(n, f, out_topic(n, kind, id), kind == TOPIC_FOUNDER || kind == TOPIC_NODE);
 }
 
 void frame_to(struct node *n, struct frame *f, const struct member *to)

@@ -47,18 +47,21 @@ bool reference_quit(struct node *n)
 		return false;
 	if (r->quit)
 		return true;
-	if (n->change.kind || n->give.phase || n->take.phase || !e || !entry_serves(n, e))
+	if (n->change.kind || n->give.phase || n->take.phase || n->backlog || !e || !entry_serves(n, e))
 		return true;
 	if (e->peer.memory) {
 		change_begin(n, CHANGE_BACKUP, e, NULL, NULL); /* nobody is to guard what goes to strangers */
 		return true;
 	}
-	/* One burst: a get between the word and its record kills the reference that takes over. */
+	/* One burst, as far as the transport takes it: a get between the word and its record kills the reference that
+	 * takes over. */
 	l.successor = r->succ;
 	l.predecessor = e->v.arc.lo;
 	out_publish(n, TOPIC_LEAVE, 0, text, reference_format_leave(text, sizeof(text), &l), false);
 	snprintf(self, sizeof(self), "%u", n->self.id);
-	r->quit_sent = reference_publish_records(n, self, e->v.arc);
+	reference_stream_begin(n, e->v.arc);
+	out_log(n, 6, "leaving to node %08x of the reference with %zu records", r->succ, r->stream.count);
+	(void)reference_stream_pump(n, self);
 	r->quit_acks = 0;
 	r->quit_counter = n->counter;
 	r->quit = QUIT_SAID;
@@ -67,26 +70,21 @@ bool reference_quit(struct node *n)
 	n->leave_since = n->now;
 	n->left_successor = l.successor;
 	n->left_predecessor = l.predecessor;
-	out_log(n, 6, "leaving to node %08x of the reference with %zu records", r->succ, r->quit_sent);
 	return true;
 }
 
 /* What was put and acknowledged since the burst, ahead of our `leave` in the order, goes the same way. */
-static void publish_changed(struct node *n)
+static void say_changed(struct node *n)
 {
 	struct reference_peer *r = n->reference;
 	size_t count;
 	uint32_t *ids = store_ids(n->store, (struct arc){0, 0}, &count);
-	char self[16];
 
-	snprintf(self, sizeof(self), "%u", n->self.id);
 	for (size_t i = 0; i < count; i++) {
 		struct store_item item;
 
-		if (store_get(n->store, ids[i], &item) && item.version.counter > r->quit_counter) {
-			reference_publish_record(n, self, &item);
-			r->quit_sent++;
-		}
+		if (store_get(n->store, ids[i], &item) && item.version.counter > r->quit_counter)
+			reference_stream_again(n, ids[i]);
 	}
 	free(ids);
 }
@@ -99,8 +97,8 @@ void reference_own_leave(struct node *n)
 	if (!r || r->quit != QUIT_SAID)
 		return;
 	r->quit = QUIT_SENT;
-	r->quit_echoed = store_new();
-	publish_changed(n);
+	r->quit_echoed = store_new(n->config.secret);
+	say_changed(n);
 	for (struct entry *e = n->entries; e < n->entry_end; e++)
 		if (e->used)
 			entry_drop(n, e);
@@ -109,11 +107,17 @@ void reference_own_leave(struct node *n)
 static void quit_tick(struct node *n, uint64_t *next)
 {
 	struct reference_peer *r = n->reference;
+	char self[16];
 
 	if (!r->quit)
 		return;
-	if (r->quit == QUIT_SENT && r->quit_acks >= r->quit_sent && n->leave_acks >= 1) {
+	snprintf(self, sizeof(self), "%u", n->self.id);
+	/* While the transport is full the acks are not read either. */
+	if (reference_stream_pump(n, self) || n->full)
+		r->quit_progress = n->now;
+	if (r->quit == QUIT_SENT && reference_stream_done(n, r->quit_acks) && n->leave_acks >= 1) {
 		r->quit = QUIT_NONE;
+		reference_stream_end(n);
 		r->has_succ = false;
 		store_purge(n->store, (struct arc){0, 0});
 		store_free(r->quit_echoed);
@@ -131,6 +135,7 @@ static void quit_tick(struct node *n, uint64_t *next)
 		r->quit_echoed = NULL;
 	}
 	r->quit = QUIT_NONE;
+	reference_stream_end(n);
 	r->has_succ = false;
 	n->leave_said = false;
 	if (!entry_main(n))

@@ -44,24 +44,6 @@ void reference_publish_record(struct node *n, const char *client, const struct s
 	out_publish(n, TOPIC_PUT, 0, text, len, false);
 }
 
-/* Publishes every record of the arc as the reference does; returns how many. */
-size_t reference_publish_records(struct node *n, const char *client, struct arc arc)
-{
-	size_t count, sent = 0;
-	uint32_t *ids = store_ids(n->store, arc, &count);
-
-	for (size_t i = 0; i < count; i++) {
-		struct store_item item;
-
-		if (store_get(n->store, ids[i], &item)) {
-			reference_publish_record(n, client, &item);
-			sent++;
-		}
-	}
-	free(ids);
-	return sent;
-}
-
 /* An arc of nobody among ours: ours from here. */
 void reference_own_arc(struct node *n, struct arc arc)
 {
@@ -279,7 +261,8 @@ bool reference_ack_join(struct node *n, const struct reference_ack_join *a)
 			h->early = ring_contains(r->arc, h->key);
 		r->since = n->now;
 		r->acks = 0;
-		r->sent = reference_publish_records(n, "None", r->arc);
+		reference_stream_begin(n, r->arc);
+		(void)reference_stream_pump(n, "None");
 		return true;
 	}
 	/* Our successor has admitted a reference between us. */
@@ -351,6 +334,7 @@ static void take_back(struct node *n)
 
 	out_log(n, 4, "node %08x of the reference was admitted and does not speak -> taking its arc back", r->joiner);
 	r->admit = ADMIT_NONE;
+	reference_stream_end(n);
 	reference_own_arc(n, r->arc);
 	/* Whoever stands before it took it for its successor. */
 	if (r->arc.lo != n->self.id)
@@ -385,6 +369,7 @@ static void admit_done(struct node *n)
 	struct reference_peer *r = reference_peer(n);
 
 	r->admit = ADMIT_NONE;
+	reference_stream_end(n);
 	forward_held(n, r->arc);
 	reference_set_pred(n, r->joiner);
 	r->pred_arc = r->arc;
@@ -420,11 +405,14 @@ static void admit_tick(struct node *n, uint64_t *next)
 		r->since = n->now;
 		break;
 	case ADMIT_SEND:
-		if (r->acks >= r->sent && (r->sent || n->now - r->since >= 100)) {
+		/* What the transport has not taken yet the joiner cannot acknowledge, and its acks are not read meanwhile. */
+		if (reference_stream_pump(n, "None") || n->full)
+			r->since = n->now;
+		if (reference_stream_done(n, r->acks) && (r->stream.said || n->now - r->since >= 100)) {
 			admit_done(n);
 			return;
 		}
-		if (!r->sent)
+		if (!r->stream.said)
 			soonest(next, r->since + 100);
 		break;
 	case ADMIT_ACK:
@@ -481,6 +469,7 @@ void reference_disconnected(struct node *n)
 		return;
 	if (r->admit > ADMIT_SHRINK)
 		reference_own_arc(n, r->arc);
+	reference_stream_break(n);
 	r->admit = ADMIT_NONE;
 	r->listening = r->holding = false;
 	r->acked[0] = r->acked[1] = false;
@@ -499,7 +488,9 @@ void reference_not_holding(struct node *n)
 
 void reference_free(struct node *n)
 {
-	if (n->reference)
-		store_free(n->reference->quit_echoed);
+	if (!n->reference)
+		return;
+	reference_stream_end(n);
+	store_free(n->reference->quit_echoed);
 	free(n->reference);
 }

@@ -1,5 +1,5 @@
-/* Shared by reference_peer.c (who joins), reference_leave.c (who leaves or dies) and reference_words.c (what is put and
- * got meanwhile). */
+/* Shared by reference_peer.c (who joins), reference_leave.c (who leaves or dies), reference_words.c (what is put and got
+ * meanwhile) and reference_stream.c (the records on their way). */
 #ifndef DHT_REFERENCE_PEER_H
 #define DHT_REFERENCE_PEER_H
 
@@ -24,6 +24,16 @@ struct stranger {
 
 enum admit { ADMIT_NONE, ADMIT_SHRINK, ADMIT_ACK, ADMIT_CONFIRM, ADMIT_SEND };
 enum quit { QUIT_NONE, QUIT_SAID, QUIT_SENT };
+
+/* The records on their way to a node of the reference, which joins or to which we leave. */
+struct reference_stream {
+	uint32_t *ids; /* in the order in which they are said */
+	size_t count, next, room;
+	size_t said;     /* so many were published, to be acknowledged */
+	uint32_t *again; /* said more than once and not yet back, each as often as that */
+	size_t again_count, again_room;
+	bool broken; /* with the connection: how much has arrived is not known */
+};
 
 struct reference_peer {
 	bool listening; /* to ack-put and res-get */
@@ -50,7 +60,7 @@ struct reference_peer {
 	uint32_t joiner;
 	struct arc arc;
 	uint64_t since;
-	size_t sent, acks;
+	size_t acks;
 	bool answering; /* the held ones of before its place are ours */
 
 	/* a reference leaves to us */
@@ -62,9 +72,11 @@ struct reference_peer {
 	enum quit quit;
 	uint64_t quit_since;
 	uint64_t quit_progress;
-	size_t quit_sent, quit_acks;
+	size_t quit_acks;
 	uint64_t quit_counter;     /* of versions, when the records went out: what is newer goes out behind them */
 	struct store *quit_echoed; /* records whose last word has come back */
+
+	struct reference_stream stream;
 
 	/* an operation of the arc behind us that finds no answer, and the ping that follows */
 	uint64_t pred_heard, unanswered, pinged;
@@ -73,11 +85,21 @@ struct reference_peer {
 
 struct reference_peer *reference_peer(struct node *n);
 void reference_publish_ack_join(struct node *n, uint32_t src, uint32_t dst, enum reference_side side);
-size_t reference_publish_records(struct node *n, const char *client, struct arc arc);
 void reference_own_arc(struct node *n, struct arc arc);
 void reference_set_pred(struct node *n, uint32_t id);
 void reference_set_succ(struct node *n, uint32_t id);
 void reference_leave_tick(struct node *n, uint64_t *next);
 void reference_publish_record(struct node *n, const char *client, const struct store_item *item);
+
+void reference_stream_begin(struct node *n, struct arc arc);
+void reference_stream_again(struct node *n, uint32_t id);
+/* Publishes what the transport takes now; true if that was anything. */
+bool reference_stream_pump(struct node *n, const char *client);
+/* A word of ours is back; true if it is the last one about that id. */
+bool reference_stream_echoed(struct node *n, uint32_t id);
+/* Everything is said, and acknowledged. */
+bool reference_stream_done(const struct node *n, size_t acks);
+void reference_stream_break(struct node *n);
+void reference_stream_end(struct node *n);
 
 #endif

@@ -162,7 +162,8 @@ bool reference_operation(struct node *n, enum topic_kind kind, const uint8_t *p,
 			bool waiting = store_get(n->store, key, &item);
 
 			if (waiting && is_text(put.client, put.client_len, self)) {
-				if (put.value_len != item.len || memcmp(put.value, item.value, item.len) != 0)
+				if (!reference_stream_echoed(n, key) || put.value_len != item.len ||
+				    memcmp(put.value, item.value, item.len) != 0)
 					return true; /* an older one of ours: the newer is on its way */
 				store_put(r->quit_echoed, &item);
 				store_remove(n->store, key);
@@ -170,8 +171,8 @@ bool reference_operation(struct node *n, enum topic_kind kind, const uint8_t *p,
 				/* Ahead of our record in the order: said again behind it, or the old value wins. */
 				item.value = put.value;
 				item.len = put.value_len;
-				reference_publish_record(n, self, &item);
-				r->quit_sent++;
+				store_put(n->store, &item);
+				reference_stream_again(n, key);
 			}
 			return true;
 		}

@@ -114,7 +114,10 @@ void request(struct node *n, enum topic_kind kind, const uint8_t *payload, size_
 	}
 	switch (judge(n, kind, op.key, &e)) {
 	case ANSWER:
-		answer(n, e, &op);
+		if (n->backlog)
+			hold(n, &op, payload, len); /* in order */
+		else
+			answer(n, e, &op);
 		break;
 	case HOLD:
 		hold(n, &op, payload, len);
@@ -124,11 +127,13 @@ void request(struct node *n, enum topic_kind kind, const uint8_t *payload, size_
 	}
 }
 
-/* Ownership may have changed: what is held is answered, kept or dropped, in order. */
+/* Ownership may have changed: what is held is answered, kept or dropped, in order.  Answers go out a burst at a time, as
+ * 10,000 gets of one long record may be held; the rest stays held, and is judged anew once the transport has drained. */
 void request_recheck(struct node *n)
 {
 	struct held *h = n->held_first, *next;
 
+	n->backlog = false;
 	n->held_first = NULL;
 	n->held_last = &n->held_first;
 	for (; h; h = next) {
@@ -137,6 +142,10 @@ void request_recheck(struct node *n)
 		enum verdict v = parse(&op, h->kind, h->payload, h->len) ? IGNORE : judge(n, h->kind, h->key, &e);
 
 		next = h->next;
+		if (v == ANSWER && n->full) {
+			n->backlog = true;
+			v = HOLD;
+		}
 		if (v == HOLD) {
 			h->next = NULL;
 			*n->held_last = h;
@@ -181,4 +190,5 @@ void request_forget(struct node *n)
 	n->held_first = NULL;
 	n->held_last = &n->held_first;
 	n->held_bytes = 0;
+	n->backlog = false;
 }

@@ -8,9 +8,18 @@
 #define RECENT_FOR 3000
 #define WAITING_FOR 10000
 #define STATUSES_MAX 4096
+#define REFUSE_FOR 60000
+
+/* What was on its way may be lost, and nothing will ask for it again. */
+static void forget_echoes(struct node *n)
+{
+	echo_forget(n, ECHO_RING);
+	echo_forget(n, ECHO_FOUNDER);
+}
 
 void seek_begin(struct node *n)
 {
+	forget_echoes(n);
 	free(n->seek.listed);
 	n->seek = (struct seek){
 		.active = true, .echoed = true, .interval = n->config.join_interval, .next = n->now, .since = n->now};
@@ -18,20 +27,24 @@ void seek_begin(struct node *n)
 
 void seek_end(struct node *n)
 {
+	forget_echoes(n);
 	free(n->seek.listed);
 	n->seek = (struct seek){0};
 }
 
-static void statuses(struct node *n, bool on)
+/* node/<id> with the id for a wildcard. */
+static const char *statuses_filter(struct node *n)
 {
 	char topic[TOPIC_MAX + 4];
-	size_t len;
 
-	/* node/<id> with the id for a wildcard. */
 	topic_format(topic, n->config.topic_prefix, TOPIC_NODE, 0, NULL);
-	len = strlen(topic) - 8;
-	memcpy(topic + len, "+", 2);
-	out_effect(n, on ? EFFECT_SUBSCRIBE : EFFECT_UNSUBSCRIBE)->topic = out_own(n, xstrdup(topic));
+	memcpy(topic + strlen(topic) - 8, "+", 2);
+	return out_own(n, xstrdup(topic));
+}
+
+static void statuses(struct node *n, bool on)
+{
+	out_effect(n, on ? EFFECT_SUBSCRIBE : EFFECT_UNSUBSCRIBE)->topic = statuses_filter(n);
 }
 
 /* There is a ring: count anew, and ask no more often than it answers. */
@@ -46,7 +59,6 @@ void seek_sign(struct node *n, unsigned wait)
 	if (s->stage == SEEK_STATUSES || s->stage == SEEK_FENCES) {
 		statuses(n, false);
 		s->stage = SEEK_ASK;
-		s->listed_count = 0;
 		fence_void(n);
 	}
 	if (wait) {
@@ -68,6 +80,7 @@ static void attempt(struct node *n)
 	memcpy(f.name, n->config.name, sizeof(f.name));
 	f.seq = s->count;
 	frame_send(n, &f, TOPIC_RING, 0);
+	echo_await(n, ECHO_RING);
 	out_publish(n, TOPIC_JOIN, 0, text, reference_format_id(text, sizeof(text), n->self.id), false);
 	/* Whoever made us go slowly is not heard any more. */
 	if (n->now - s->since >= 2 * INTERVAL_MAX)
@@ -111,13 +124,15 @@ void seek_tick(struct node *n, uint64_t *next)
 	switch (s->stage) {
 	case SEEK_ASK:
 		/* A ring that is registered may be busy with a death: it gets the time that takes. */
-		if (s->count >= n->config.join_attempts &&
+		if (s->count >= n->config.join_attempts && n->now >= s->refused_until &&
 		    (!n->seen.nonce || n->now - s->since >= n->config.grace + n->config.recover)) {
 			if (!n->seen.nonce) {
 				next_stage(n, SEEK_PROPOSED);
 				founder_propose(n);
 			} else {
 				out_log(n, 4, "a ring is registered but nobody answers -> fencing whoever it names");
+				s->listed_count = s->listed_next = 0;
+				s->too_many = false;
 				statuses(n, true);
 				s->trip = trip_send(n);
 				next_stage(n, SEEK_STATUSES);
@@ -150,8 +165,12 @@ static void list(struct node *n, const struct member *m)
 {
 	struct seek *s = &n->seek;
 
-	if (!m->memory || !m->conn.count || member_same(m, &n->self) || s->listed_count == STATUSES_MAX)
+	if (!m->memory || !m->conn.count || member_same(m, &n->self))
 		return;
+	if (s->listed_count == STATUSES_MAX) {
+		s->too_many = true;
+		return;
+	}
 	s->listed = xrealloc(s->listed, (s->listed_count + 1) * sizeof(*s->listed));
 	s->listed[s->listed_count++] = *m;
 }
@@ -176,6 +195,18 @@ void seek_trip(struct node *n, uint64_t seq)
 	if (!s->active || s->stage != SEEK_STATUSES || seq != s->trip)
 		return;
 	list(n, &n->seen_by);
+	/* Whoever is not fenced may still serve: no second ring beside him. */
+	if (s->too_many) {
+		out_log(n, 3,
+			"%s names more than %d nodes, too many to fence -> founding no ring; clear what is retained "
+			"there "
+			"of nodes that are gone",
+			statuses_filter(n), STATUSES_MAX);
+		statuses(n, false);
+		s->refused_until = n->now + REFUSE_FOR;
+		next_stage(n, SEEK_ASK);
+		return;
+	}
 	next_stage(n, SEEK_FENCES);
 }
 
@@ -278,6 +309,7 @@ void on_hello(struct node *n, const struct frame *f)
 
 	if (member_same(&f->from, &n->self)) {
 		if (conn_equal(&f->from.conn, &n->self.conn) && n->seek.active && !n->seek.echoed) {
+			echo_heard(n, ECHO_RING);
 			n->seek.echoed = n->seek.heard = true;
 			n->seek.count++;
 		}

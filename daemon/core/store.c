@@ -22,11 +22,27 @@ struct record {
 
 struct store {
 	struct record *records;
+	uint64_t secret;
 };
 
-struct store *store_new(void)
+/* Clients choose the ids: by a hash that they can compute they would put them all into one bucket.  Order is that of
+ * arrival, uthash's own list, so that the secret decides nothing that anybody sees. */
+static unsigned hash_of(const struct store *s, uint32_t id)
 {
-	return xcalloc(1, sizeof(struct store));
+	return (unsigned)XXH3_64bits_withSeed(&id, sizeof(id), s->secret);
+}
+
+static void add(struct store *s, struct record *r)
+{
+	HASH_ADD_BYHASHVALUE(hh, s->records, id, sizeof(r->id), hash_of(s, r->id), r);
+}
+
+struct store *store_new(uint64_t secret)
+{
+	struct store *s = xcalloc(1, sizeof(*s));
+
+	s->secret = secret;
+	return s;
 }
 
 void store_free(struct store *s)
@@ -53,7 +69,7 @@ static struct record *find(const struct store *s, uint32_t id)
 {
 	struct record *r;
 
-	HASH_FIND(hh, s->records, &id, sizeof(id), r);
+	HASH_FIND_BYHASHVALUE(hh, s->records, &id, sizeof(id), hash_of(s, id), r);
 	return r;
 }
 
@@ -85,7 +101,7 @@ void store_put(struct store *s, const struct store_item *item)
 			HASH_DEL(s->records, r);
 			free(r);
 		}
-		HASH_ADD(hh, s->records, id, sizeof(fresh->id), fresh);
+		add(s, fresh);
 		r = fresh;
 	}
 	r->version = item->version;
@@ -158,7 +174,7 @@ void store_merge(struct store *to, struct store *from)
 {
 	struct record *r, *next;
 
-	if (!to->records) {
+	if (!to->records && to->secret == from->secret) {
 		to->records = from->records;
 		from->records = NULL;
 		return;
@@ -175,7 +191,7 @@ void store_merge(struct store *to, struct store *from)
 			HASH_DEL(to->records, old);
 			free(old);
 		}
-		HASH_ADD(hh, to->records, id, sizeof(r->id), r);
+		add(to, r);
 	}
 }
 

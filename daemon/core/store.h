@@ -29,7 +29,8 @@ struct store_item {
 	size_t len;
 };
 
-struct store *store_new(void);
+/* secret keys the table's hash; nothing else depends on it. */
+struct store *store_new(uint64_t secret);
 void store_free(struct store *s);
 size_t store_count(const struct store *s);
 

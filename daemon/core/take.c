@@ -10,7 +10,7 @@ static void take_begin(struct node *n, const struct frame *f, bool leave)
 	*t = (struct take){.phase = TAKE_SUBSCRIBE, .leave = leave, .giver = f->from, .arc = f->arc};
 	t->attempt = f->attempt;
 	t->conn = n->self.conn;
-	t->staging = store_new();
+	t->staging = store_new(n->config.secret);
 	t->progress = n->now;
 	out_subscribe(n, TOPIC_CUT, f->from.id, true);
 }
@@ -239,6 +239,9 @@ void take_held(struct node *n)
 	if (conn_equal(&t->conn, &n->self.conn))
 		e->confirmed = true;
 	count = store_count(t->staging);
+	/* Another ring has counted its views apart: what was written there never replaces what is written here. */
+	if (n->stash && n->stash_ring.term && !ring_id_same(&n->stash_ring, &t->ring) && n->seek.active)
+		store_demote(n->store);
 	store_merge(n->store, t->staging);
 	n->ring = t->ring;
 	if (t->reference_behind)

@@ -186,7 +186,8 @@ static void tend_leaving(struct node *n, uint64_t *next)
 		soonest(next, n->leave_since + 500);
 		return;
 	}
-	if (reference_quit(n) || !e || n->give.phase || n->take.phase || n->change.kind || !entry_serves(n, e))
+	if (reference_quit(n) || !e || n->give.phase || n->take.phase || n->change.kind || n->backlog ||
+	    !entry_serves(n, e))
 		return;
 	if (n->now < n->retry_at) {
 		soonest(next, n->retry_at);

@@ -1,4 +1,6 @@
 """The broker goes away, or one connection does: the nodes come back by themselves, into the same ring, with records."""
+import re
+import signal
 import socket
 import threading
 import time
@@ -45,6 +47,10 @@ def test_restarts_under_load(broker, ring, make_hammer):
         h.finish(unanswered=True)
 
 
+def lines_with(node, text):
+    return [x for x in node.log_text().splitlines() if text in x]
+
+
 @pytest.mark.slow
 def test_a_broker_that_is_away_for_some_time(broker, ring):
     import wire
@@ -54,6 +60,11 @@ def test_a_broker_that_is_away_for_some_time(broker, ring):
     client.close()
     broker.restart(down=6)
     r.wait_whole(3, timeout=40)
+    for node in r.nodes:
+        # One line for each kind of failure, none for each attempt, and one when it is back.
+        told = lines_with(node, "trying again")
+        assert 1 <= len(told) <= 3 and len({re.sub(r".*: (.*) -> .*", r"\1", x) for x in told}) == len(told), told
+        assert len(lines_with(node, "connected again, after ")) == 1, node.tail()
     client = wire.Client(broker.port)
     try:
         client.check(records)
@@ -172,15 +183,59 @@ def test_a_line_that_delays(ring, make_proxy, make_hammer):
     far.stop().assert_clean(minimum=10)
 
 
+# A broker that grants every subscription and delivers nothing (Mosquitto's acl_file), or throws away what is published.
+
+TOPICS = ("join has_started ack-join put ack-put get res-get leave ack-leave ring founder in/# cut/# node/# to/#").split()
+
+
+def access_list(path, **special):
+    """Everything that README.md names, with other rights (or none: "") for some; anybody's."""
+    rights = {t: special.get(t.split("/")[0], "readwrite") for t in TOPICS}
+    path.write_text("".join(f"topic {r} {t}\n" for t, r in rights.items() if r))
+    return f"acl_file {path}"
+
+
+def complaints_of_silence(node):
+    return lines_with(node, "the broker has granted it")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("topic,right", [
+    ("in", ""), ("in", "read"), ("in", "write"), ("ring", ""), ("founder", "read"), ("founder", "write")])
+def test_an_access_list_that_denies_in_silence(make_broker, make_ring, tmp_path, topic, right):
+    """One line that names the topic, a sentence for the service manager, and a word when the list has been mended."""
+    path = tmp_path / "acl"
+    broker = make_broker(settings=access_list(path, **{topic: right}))
+    node = make_ring(broker).add(id=0x2a)
+    where = "in/0000002a" if topic == "in" else topic
+    line = wait_for("a line about it", lambda: next(iter(complaints_of_silence(node)), None), timeout=20)
+    assert "<3>" in line and f"{where}: the broker has granted it" in line
+    wait_for("a sentence", lambda: any(where in x for x in node.notes.heard if x.startswith("STATUS=")))
+    access_list(path)
+    broker.process.send_signal(signal.SIGHUP)
+    wait_for("active", lambda: "READY=1" in node.notes.heard, 30)
+    assert f"{where}: what this node publishes there comes back" in node.log_text()
+    assert len(complaints_of_silence(node)) == 1
+
+
+def test_an_access_list_as_documented(make_broker, make_ring, tmp_path):
+    """A ring forms, a node leaves it, and nobody complains."""
+    r = make_ring(make_broker(settings=access_list(tmp_path / "acl")), 2)
+    r.nodes[0].leave()
+    r.wait_whole(1)
+    assert not any(complaints_of_silence(n) for n in r.nodes)
+
+
 # A broker that is none.
 
 class FakeBroker:
-    """Accepts, and answers the first bytes with what it was given (None: never answers)."""
+    """Accepts, and answers the first bytes with what it was given (None: never answers); with hang_up, closes."""
 
-    def __init__(self, answer):
+    def __init__(self, answer, port=0, hang_up=False):
         self.answer = answer
+        self.hang_up = hang_up
         self.accepted = 0
-        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.listener = socket.create_server(("127.0.0.1", port))
         self.port = self.listener.getsockname()[1]
         self.open = []
         threading.Thread(target=self._run, daemon=True, name="fake-broker").start()
@@ -197,6 +252,8 @@ class FakeBroker:
                 try:
                     link.recv(4096)
                     link.sendall(self.answer)
+                    if self.hang_up:
+                        link.close()
                 except OSError:
                     pass
 
@@ -233,6 +290,26 @@ def test_what_is_there_is_no_broker_for_us(tmp_path, what, answer):
         node.close()
         if fake:
             fake.close()
+
+
+@pytest.mark.slow
+def test_a_broker_that_takes_us_and_drops_us(make_broker, make_ring):
+    """No line for each turn; and when a connection lasts, that is told."""
+    broker = make_broker()
+    broker.stop()
+    fake = FakeBroker(b"\x20\x02\x00\x00", broker.port, hang_up=True)
+    node = make_ring(broker).add()
+    try:
+        wait_for("some turns", lambda: fake.accepted >= 8, 30)
+        assert len(lines_with(node, "trying again")) == 1, node.tail()
+        assert len(lines_with(node, ": connected")) == 2, node.tail()  # the first, and the first return
+    finally:
+        fake.close()
+    broker.start()
+    wait_for("active", lambda: "READY=1" in node.notes.heard, 30)
+    wait_for("a line that it is back", lambda: len(lines_with(node, ": connected")) == 3, 30)
+    line = lines_with(node, ": connected")[-1]
+    assert re.search(r"connected again, after .* and \d+ attempts that failed", line), line
 
 
 def test_a_password_never_shows(tmp_path):

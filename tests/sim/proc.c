@@ -224,6 +224,8 @@ uint32_t proc_start(struct world *w, uint32_t identity)
 	snprintf(config.software, sizeof(config.software), "sim");
 	config.memory = p->memory;
 	config.seed = rng_next(&p->rng);
+	config.secret = ~config.seed;
+	config.burst = w->swarm.outbox_high;
 	config.join_attempts = w->swarm.join_attempts;
 	config.join_interval = w->swarm.join_interval;
 	if (w->swarm.ping)

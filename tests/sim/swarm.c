@@ -26,7 +26,7 @@ static void draw_network(struct world *w)
 		s->tail_max = rng_scale(r, 10 * MS, 4 * SECOND);
 	}
 	s->fence_lost = !s->gentle && half(w) ? (uint32_t)rng_scale(r, 10000, 500000) : 0;
-	s->outbox_high = rng_scale(r, 1024, 1 << 20);
+	s->outbox_high = rng_scale(r, 64, 1 << 20);
 	s->join_attempts = rng_below(r, 16) == 0 ? 100 : (unsigned)rng_range(r, 4, 8);
 	/* Each attempt reaches everybody: few, but over the same time. */
 	s->join_interval = s->join_attempts == 100 ? 10 : 300 / s->join_attempts;

@@ -159,6 +159,8 @@ void core_publish_as(struct core *c, int from, const char *topic, const void *pa
 		memcpy(l->payload, payload, len);
 	l->frame = frame_of(c, topic, payload, len);
 	core_trace(c, "n", from, topic, l->frame ? frame_type_name(l->frame) : l->payload);
+	if (c->denied && from >= 0 && !strncmp(topic, c->denied, strlen(c->denied)))
+		return;
 	if (retained)
 		retain(c, l);
 	for (int n = 0; n < c->count; n++)

@@ -93,13 +93,20 @@ void core_step(struct core *c, int n, struct event event)
 {
 	struct core_node *node = &c->nodes[n];
 	struct update update;
+	size_t bytes = 0;
 
 	assert_non_null(node->node);
 	event.now = c->now;
 	node_step(node->node, &event, &update);
 	node->deadline = update.deadline;
-	for (size_t i = 0; i < update.count && node->exit_code < 0; i++)
+	for (size_t i = 0; i < update.count && node->exit_code < 0; i++) {
 		carry_out(c, n, &update.effects[i]);
+		bytes += update.effects[i].type == EFFECT_PUBLISH ? update.effects[i].len : 0;
+	}
+	if (bytes > c->most)
+		c->most = bytes;
+	if (bytes > c->config.burst && node->live && !c->full)
+		(void)core_delivery_add(c, n, EVENT_DRAINED);
 	if (node->exit_code < 0)
 		return;
 	node_end(node);
@@ -117,6 +124,7 @@ int core_add_named(struct core *c, uint32_t id, const char *name)
 	snprintf(config.name, sizeof(config.name), "%s", name);
 	config.memory = c->memory += 16;
 	config.seed = c->memory;
+	config.secret = ~c->memory;
 	c->nodes[n].node = node_new(&config);
 	core_step(c, n, (struct event){.type = EVENT_START});
 	if (!c->broker_down)

@@ -81,6 +81,7 @@ struct core {
 	struct node_config config; /* the next core_add takes it, but for id, name and memory */
 	uint64_t memory;           /* of the next; grows by 16 */
 	bool broker_down;
+	const char *denied; /* what nodes publish on topics that begin so is thrown away; NULL: nothing is */
 	uint64_t reconnect; /* how soon a node comes back that has lost its connection; CORE_NEVER: not by itself */
 	struct core_node nodes[CORE_NODES];
 	int count;
@@ -94,6 +95,8 @@ struct core {
 	struct core_line *retained; /* in order of their first arrival; len 0: gone */
 	size_t retained_count, retained_room;
 	struct frame_room *room;
+	size_t most; /* bytes published in one step */
+	bool full;   /* after a burst no outbox drains by itself: EVENT_DRAINED is the test's to say */
 	bool trace;
 };
 

@@ -178,6 +178,137 @@ static void all_leave_at_once(void **state)
 
 /* ---- every state, every frame ---- */
 
+static void retained(struct core *c, const char *topic, const struct frame *f)
+{
+	size_t len;
+	uint8_t *bytes = frame_encode(f, &len);
+
+	core_publish_as(c, CORE_CLIENT, topic, bytes, len, true);
+	free(bytes);
+}
+
+/* A ring is registered that nobody answers for, and so many retained statuses name nodes of it. */
+static void dead_ring(struct core *c, uint32_t nodes)
+{
+	const struct frame found = {.type = FRAME_FOUND, .from = {1, 2, {3, 1}}, .ring = {1, 2}};
+
+	retained(c, "founder", &found);
+	for (uint32_t i = 0; i < nodes; i++) {
+		struct frame status = {.type = FRAME_STATUS, .from = {i, i + 1, {i + 100000, 1}}, .state = NODE_ACTIVE};
+		char topic[TOPIC_MAX];
+
+		topic_format(topic, "", TOPIC_NODE, i, NULL);
+		retained(c, topic, &status);
+	}
+}
+
+/* Everybody that is named is fenced before a ring is founded anew, 4,096 of them: with more none is founded, and it is
+ * said.  It goes on asking, and founds once those that are gone are cleared away. */
+static void too_many_to_fence(void **state)
+{
+	struct core *c = *state;
+	size_t since;
+	int n;
+
+	dead_ring(c, 4096); /* and the one that the register names */
+	n = core_add(c, 4000000000);
+	core_run(c, 40000);
+	assert_int_equal(core_count_logs(c, n, "node/+ names more than 4096 nodes"), 1);
+	assert_int_equal(core_count_logs(c, n, "founded ring"), 0);
+	assert_int_equal(core_count_frames(c, 0, FRAME_FOUND, n), 0);
+	since = c->line_count;
+	core_run(c, 5000);
+	assert_in_range(core_count_frames(c, since, FRAME_HELLO, n), 5, 1000);
+	core_run(c, 30000);
+	assert_int_equal(core_count_logs(c, n, "node/+ names more than 4096 nodes"), 2);
+	for (uint32_t i = 0; i < 100; i++)
+		core_publish_as(c, CORE_CLIENT, c->retained[1 + i].topic, "", 0, true);
+	core_run(c, 120000);
+	assert_int_equal(core_count_logs(c, n, "founded ring"), 1);
+	assert_int_equal(core_count_logs(c, n, "node/+ names more than 4096 nodes"), 2);
+}
+
+/* A sign of a ring ends the search amid its fences: the next one begins with the first that is named, not where that one
+ * stopped. */
+static void a_search_begins_anew(void **state)
+{
+	struct core *c = *state;
+	unsigned fences = 0;
+	int n;
+
+	dead_ring(c, 20);
+	n = core_add(c, 4000000000);
+	while (core_count_logs(c, n, "fencing whoever it names") == 0)
+		assert_true(core_advance(c, c->now + 20000));
+	while (fences < 10)
+		fences += core_advance(c, c->now + 100) && core_next(c) && core_next(c)->event.type == EVENT_FENCED;
+	core_publish(c, "has_started", "yes");
+	core_deliver_all(c);
+	fences = core_count_logs(c, n, "does not answer -> fencing it");
+	core_run(c, 40000);
+	assert_int_equal(core_count_logs(c, n, "fencing whoever it names"), 2);
+	assert_int_equal(core_count_logs(c, n, "does not answer -> fencing it") - fences, 20 + 1);
+	assert_int_equal(core_count_logs(c, n, "founded ring"), 1);
+}
+
+/* Granted and then nothing: it is said after five seconds, which topic, and rarely again, also by a connection of every
+ * minute; and when it is over. */
+static void a_silent_denial_is_told(void **state)
+{
+	static const char *const denied[][2] = {{"in/", "in/00001267: "}, {"ring", "ring: "}, {"founder", "founder: "}};
+
+	for (size_t i = 0; i < sizeof(denied) / sizeof(denied[0]); i++) {
+		struct core *c = core_new();
+		char line[120], back[120];
+		int n;
+
+		snprintf(line, sizeof(line), "%sthe broker has granted it, but what this node publishes", denied[i][1]);
+		snprintf(back, sizeof(back), "%swhat this node publishes there comes back", denied[i][1]);
+		c->denied = denied[i][0];
+		n = core_add(c, 4711);
+		core_run(c, 4000);
+		assert_int_equal(core_count_logs(c, n, "the broker has granted it"), 0);
+		core_run(c, 4000);
+		assert_int_equal(core_count_logs(c, n, line), 1);
+		for (int minute = 0; minute < 5; minute++) {
+			core_run(c, 50000);
+			core_cut(c, n);
+		}
+		core_run(c, 10000);
+		assert_int_equal(core_count_logs(c, n, line), 2);
+		core_run(c, 150000);
+		assert_int_equal(core_count_logs(c, n, line), 3);
+		core_run(c, 3600000);
+		assert_in_range(core_count_logs(c, n, line), 6, 7);
+		assert_int_equal(core_count_logs(c, n, "the broker has granted it"), core_count_logs(c, n, line));
+		assert_int_equal(core_count_logs(c, n, back), 0);
+		c->denied = NULL;
+		core_whole(c, 1, 10000);
+		assert_int_equal(core_count_logs(c, n, back), 1);
+		core_free(c);
+	}
+	(void)state;
+}
+
+/* A member that comes back and may not say its ring again. */
+static void a_member_that_may_not_speak_any_more(void **state)
+{
+	struct core *c = *state;
+	int n = core_add(c, 4711);
+
+	core_whole(c, 1, 3000);
+	core_broker_stop(c, true, false);
+	core_run(c, 100);
+	c->denied = "founder";
+	core_broker_start(c);
+	core_connect(c, n);
+	core_run(c, 8000);
+	assert_int_equal(core_count_logs(c, n, "founder: the broker has granted it"), 1);
+	c->denied = NULL;
+	core_whole(c, 1, 5000);
+	assert_int_equal(core_count_logs(c, n, "founder: what this node publishes there comes back"), 1);
+}
+
 static const enum topic_kind topics[] = {TOPIC_RING, TOPIC_FOUNDER, TOPIC_INBOX, TOPIC_CUT, TOPIC_NODE};
 
 #define KEY 1500 /* asked for ahead of everything that is fed */
@@ -332,12 +463,21 @@ static void every_word_in_every_state(void **unused)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		core_test(a_lone_node_founds),        core_test(eight_at_once_make_one_ring),
-		core_test(a_lower_id_starts_late),    core_test(attempts_count_only_with_their_echo),
-		core_test(a_second_id_is_refused),    core_test(a_second_name_is_refused),
-		core_test(of_two_seekers_one_stays),  core_test(the_last_node_leaves),
-		core_test(all_leave_at_once),         core_test(every_frame_in_every_state),
+		core_test(a_lone_node_founds),
+		core_test(eight_at_once_make_one_ring),
+		core_test(a_lower_id_starts_late),
+		core_test(attempts_count_only_with_their_echo),
+		core_test(a_second_id_is_refused),
+		core_test(a_second_name_is_refused),
+		core_test(of_two_seekers_one_stays),
+		core_test(the_last_node_leaves),
+		core_test(all_leave_at_once),
+		core_test(every_frame_in_every_state),
 		core_test(every_word_in_every_state),
+		core_test(too_many_to_fence),
+		core_test(a_search_begins_anew),
+		core_test(a_silent_denial_is_told),
+		core_test(a_member_that_may_not_speak_any_more),
 	};
 
 	return cmocka_run_group_tests_name("core-life", tests, NULL, NULL);

@@ -1,0 +1,76 @@
+/* Own words that do not come back.  A broker may grant a subscription and then deliver nothing, and throw away what may
+ * not be published, both without a word: Mosquitto's access list (acl_file) does.  Only the silence can be told. */
+#include <stdio.h>
+
+#include "core.h"
+
+#define ECHO_PATIENCE 5000 /* slow is not denied */
+
+/* Said again after a minute, five, and then every fifteen. */
+static uint64_t pause_after(unsigned said)
+{
+	static const unsigned minutes[] = {1, 5, 15};
+
+	return 60000 * (uint64_t)minutes[said < 3 ? said : 2];
+}
+
+static const char *topic(struct node *n, enum echo_kind kind)
+{
+	static const enum topic_kind kinds[ECHO_KINDS] = {
+		[ECHO_INBOX] = TOPIC_INBOX, [ECHO_RING] = TOPIC_RING, [ECHO_FOUNDER] = TOPIC_FOUNDER};
+
+	return out_topic(n, kinds[kind], n->self.id);
+}
+
+void echo_await(struct node *n, enum echo_kind kind)
+{
+	if (n->connected && !n->echo[kind].since)
+		n->echo[kind].since = n->now;
+}
+
+void echo_heard(struct node *n, enum echo_kind kind)
+{
+	if (n->echo[kind].said)
+		out_log(n, 6, "%s: what this node publishes there comes back", topic(n, kind));
+	n->echo[kind] = (struct echo){0};
+}
+
+/* It is not awaited any more; what was said stands, so that no new connection says it anew. */
+void echo_forget(struct node *n, enum echo_kind kind)
+{
+	n->echo[kind].since = 0;
+}
+
+static void complain(struct node *n, enum echo_kind kind)
+{
+	const char *where = topic(n, kind);
+	struct effect *e;
+	char sentence[200];
+
+	out_log(n, 3,
+		"%s: the broker has granted it, but what this node publishes there has not come back for %llu s -> its "
+		"access list probably lets this user not read there, or not write; allow both, on all topics of the "
+		"ring",
+		where, (unsigned long long)(n->now - n->echo[kind].since) / 1000);
+	snprintf(sentence, sizeof(sentence), "%s: nothing comes back from %.100s: the broker's access list?",
+		 node_state_name(n->state), where);
+	e = out_effect(n, EFFECT_STATE);
+	e->state = n->state;
+	e->text = out_own(n, xstrdup(sentence));
+}
+
+void echo_tick(struct node *n, uint64_t *next)
+{
+	for (enum echo_kind kind = 0; kind < ECHO_KINDS; kind++) {
+		struct echo *e = &n->echo[kind];
+		uint64_t at = e->since + ECHO_PATIENCE > e->next ? e->since + ECHO_PATIENCE : e->next;
+
+		if (!e->since)
+			continue;
+		if (n->now >= at) {
+			complain(n, kind);
+			at = e->next = n->now + pause_after(e->said++);
+		}
+		soonest(next, at);
+	}
+}

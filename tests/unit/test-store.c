@@ -1,0 +1,182 @@
+/* The table of records: clients choose its keys, so its hash must be one that they cannot compute. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+/* What no caller may see: the buckets. */
+#include "../../daemon/core/store.c"
+
+#define COLLIDING 4000
+#define SAME_BITS 15 /* of the hash: as many buckets as these many keys could ever be given */
+
+struct plain {
+	UT_hash_handle hh;
+	uint32_t id;
+};
+
+static unsigned longest(const UT_hash_table *table)
+{
+	unsigned most = 0;
+
+	for (unsigned i = 0; i < table->num_buckets; i++)
+		if (table->buckets[i].count > most)
+			most = table->buckets[i].count;
+	return most;
+}
+
+static unsigned longest_of(const struct store *s)
+{
+	return longest(s->records->hh.tbl);
+}
+
+/* Ids that anybody can find, for a hash without a secret. */
+static unsigned plain_hash(uint32_t id)
+{
+	unsigned hash;
+
+	HASH_VALUE(&id, sizeof(id), hash);
+	return hash;
+}
+
+static unsigned known_hash(uint32_t id)
+{
+	const struct store nobody = {0};
+
+	return hash_of(&nobody, id);
+}
+
+static uint32_t *chosen_ids(unsigned (*hash)(uint32_t id))
+{
+	uint32_t *ids = malloc(COLLIDING * sizeof(*ids));
+	uint32_t id = 0;
+
+	for (size_t i = 0; i < COLLIDING; id++)
+		if (!(hash(id) & ((1u << SAME_BITS) - 1)))
+			ids[i++] = id;
+	return ids;
+}
+
+static struct store *filled(uint64_t secret, const uint32_t *ids)
+{
+	struct store *s = store_new(secret);
+
+	for (uint32_t i = 0; i < COLLIDING; i++)
+		store_put(s, &(struct store_item){.id = ids ? ids[i] : i, .value = (const uint8_t *)"v", .len = 1});
+	return s;
+}
+
+static double microseconds(const struct store *s, const uint32_t *ids)
+{
+	clock_t start = clock();
+
+	for (size_t i = 0; i < COLLIDING; i++)
+		assert_true(store_get(s, ids[i], NULL));
+	return (double)(clock() - start) * 1e6 / CLOCKS_PER_SEC;
+}
+
+/* uthash's own hash: the ids really are what they are said to be. */
+static void the_attack_is_one(void **state)
+{
+	uint32_t *ids = chosen_ids(plain_hash);
+	struct plain *all = calloc(COLLIDING, sizeof(*all)), *table = NULL;
+
+	(void)state;
+	for (size_t i = 0; i < COLLIDING; i++) {
+		struct plain *p = &all[i];
+
+		p->id = ids[i];
+		HASH_ADD(hh, table, id, sizeof(p->id), p);
+	}
+	assert_int_equal(longest(table->hh.tbl), COLLIDING);
+	HASH_CLEAR(hh, table);
+	free(all);
+	free(ids);
+}
+
+/* Neither those nor ids chosen against this very hash with another secret share a bucket more than any others do. */
+static void chosen_ids_are_spread(void **state)
+{
+	unsigned (*const hashes[])(uint32_t) = {plain_hash, known_hash};
+
+	(void)state;
+	for (size_t h = 0; h < sizeof(hashes) / sizeof(hashes[0]); h++) {
+		uint32_t *ids = chosen_ids(hashes[h]);
+		struct store *secret = filled(0x9e3779b97f4a7c15u, ids), *known = filled(0, ids);
+
+		print_message(
+			"# %d chosen ids: longest chain %u, all got in %.0f us; with the secret known %u, %.0f us\n",
+			COLLIDING, longest_of(secret), microseconds(secret, ids), longest_of(known),
+			microseconds(known, ids));
+		assert_int_equal(store_count(secret), COLLIDING);
+		assert_in_range(longest_of(secret), 1, 40);
+		if (hashes[h] == known_hash)
+			assert_int_equal(longest_of(known), COLLIDING);
+		store_free(secret);
+		store_free(known);
+		free(ids);
+	}
+}
+
+/* In the order in which they came, whatever the secret: a replaced value of another length comes anew. */
+static void the_order_is_that_of_arrival(void **state)
+{
+	(void)state;
+	for (uint64_t secret = 0; secret < 3; secret++) {
+		struct store *s = store_new(secret), *other = store_new(secret + 1);
+		static const uint32_t put[] = {5, 4000000000u, 7, 5, 1, 7}, want[] = {4000000000u, 5, 1, 7, 9};
+		static const size_t len[] = {1, 1, 1, 2, 1, 1};
+		uint32_t *ids;
+		size_t count;
+
+		for (size_t i = 0; i < sizeof(put) / sizeof(put[0]); i++)
+			store_put(s, &(struct store_item){.id = put[i], .value = (const uint8_t *)"vw", .len = len[i]});
+		store_remove(s, 7);
+		store_put(other, &(struct store_item){.id = 7});
+		store_put(other, &(struct store_item){.id = 9});
+		store_put(other, &(struct store_item){.id = 1});
+		store_merge(s, other);
+		ids = store_ids(s, (struct arc){0, 0}, &count);
+		assert_int_equal(count, sizeof(want) / sizeof(want[0]));
+		assert_memory_equal(ids, want, sizeof(want));
+		for (size_t i = 0; i < count; i++)
+			assert_true(store_get(s, ids[i], NULL));
+		free(ids);
+		store_free(s);
+		store_free(other);
+	}
+}
+
+/* A table takes another's records over as they are only if they are in the right buckets. */
+static void a_merge_into_nothing(void **state)
+{
+	(void)state;
+	for (uint64_t secret = 1; secret < 3; secret++) {
+		struct store *s = store_new(secret), *other = filled(1, NULL);
+
+		store_merge(s, other);
+		assert_int_equal(store_count(s), COLLIDING);
+		assert_int_equal(store_count(other), 0);
+		for (uint32_t i = 0; i < COLLIDING; i++)
+			assert_true(store_get(s, i, NULL));
+		store_free(s);
+		store_free(other);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_attack_is_one),
+		cmocka_unit_test(chosen_ids_are_spread),
+		cmocka_unit_test(the_order_is_that_of_arrival),
+		cmocka_unit_test(a_merge_into_nothing),
+	};
+
+	return cmocka_run_group_tests_name("store", tests, NULL, NULL);
+}
