@@ -51,13 +51,14 @@ static void phase_end(const struct world *w, const struct phase *p, unsigned nod
 	fflush(stdout);
 }
 
-/* No faults, the defaults of a node, a network of half a millisecond. */
+/* No faults, the defaults of a node, 0.3 ms each way without jitter: what reaches everybody reaches all in one moment,
+ * and its entries lie side by side in the queue, without which half of the time would go into walking them. */
 static void peace(struct world *w)
 {
 	w->swarm = (struct swarm){
 		.gentle = true,
 		.delay_base = 300,
-		.delay_spread = 200,
+		.delay_spread = 0,
 		.client_timeout = 60 * SECOND,
 		.think = MS,
 		.keys = KEYS_MAX,
