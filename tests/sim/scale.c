@@ -137,10 +137,13 @@ static void change(struct world *w, const char *name, unsigned from, unsigned to
 	phase_end(w, &p, nodes);
 }
 
+/* Nobody waits for the answer to a last operation longer than a client does. */
 static bool busy(const struct world *w)
 {
 	for (unsigned i = 0; i < CLIENTS; i++) {
-		if (w->clients[i].left || w->clients[i].op != NONE)
+		const struct client *c = &w->clients[i];
+
+		if (c->left || (c->op != NONE && w->now < w->ops[c->op].sent_at + w->swarm.client_timeout))
 			return true;
 	}
 	return false;
