@@ -51,13 +51,14 @@ static void phase_end(const struct world *w, const struct phase *p, unsigned nod
 	fflush(stdout);
 }
 
-/* No faults, the defaults of a node, a network of half a millisecond. */
+/* No faults, the defaults of a node, 0.3 ms each way without jitter: what reaches everybody reaches all in one moment,
+ * and its entries lie side by side in the queue, without which half of the time would go into walking them. */
 static void peace(struct world *w)
 {
 	w->swarm = (struct swarm){
 		.gentle = true,
 		.delay_base = 300,
-		.delay_spread = 200,
+		.delay_spread = 0,
 		.client_timeout = 60 * SECOND,
 		.think = MS,
 		.keys = KEYS_MAX,
@@ -136,10 +137,13 @@ static void change(struct world *w, const char *name, unsigned from, unsigned to
 	phase_end(w, &p, nodes);
 }
 
+/* Nobody waits for the answer to a last operation longer than a client does. */
 static bool busy(const struct world *w)
 {
 	for (unsigned i = 0; i < CLIENTS; i++) {
-		if (w->clients[i].left || w->clients[i].op != NONE)
+		const struct client *c = &w->clients[i];
+
+		if (c->left || (c->op != NONE && w->now < w->ops[c->op].sent_at + w->swarm.client_timeout))
 			return true;
 	}
 	return false;
