@@ -28,19 +28,23 @@ uint32_t identity_new(struct world *w, uint32_t id)
 	return (uint32_t)w->identity_count++;
 }
 
+/* By lot, but so that the same draw hits the same one whoever else is there: a run with something left out goes on alike. */
 static struct proc *pick_proc(struct world *w)
 {
-	uint64_t skip, count = 0;
+	uint64_t draw = rng_next(&w->rng_fault), best = 0;
+	struct proc *picked = NULL;
 
-	for (size_t i = 0; i < w->proc_count; i++)
-		count += w->procs[i]->alive && !w->procs[i]->paused;
-	if (count == 0)
-		return NULL;
-	skip = rng_below(&w->rng_fault, count);
-	for (size_t i = 0;; i++) {
-		if (w->procs[i]->alive && !w->procs[i]->paused && skip-- == 0)
-			return w->procs[i];
+	for (size_t i = 0; i < w->proc_count; i++) {
+		struct proc *p = w->procs[i];
+		struct rng lot = {draw ^ p->memory};
+		uint64_t rank = rng_next(&lot);
+
+		if (!p->alive || p->paused || (picked && rank <= best))
+			continue;
+		picked = p;
+		best = rank;
 	}
+	return picked;
 }
 
 static unsigned count_staying(const struct world *w)

@@ -197,10 +197,9 @@ int main(int argc, char **argv)
 		return sweep_run(a.sweep_only, a.quiet) != 0;
 	if (a.kept)
 		return kept_run(&a);
-	if (a.trace) {
+	setvbuf(stdout, NULL, _IOLBF, 0); /* a core that stops itself takes no line with it */
+	if (a.trace)
 		a.sim.trace = stdout;
-		setvbuf(stdout, NULL, _IOLBF, 0); /* a core that stops itself takes no line with it */
-	}
 	b = mmap(NULL, sizeof(*b), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (b == MAP_FAILED) {
 		perror("sim: mmap");

@@ -22,8 +22,8 @@ struct note {
 	char text[48];
 };
 
-#define REACH_NOBODY -1
-#define REACH_LOST -2
+#define REACH_NOBODY (-1)
+#define REACH_LOST (-2)
 
 struct picture {
 	const struct world *w;

@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../common/mem.h"
 #include "command.h"
 
 /* The run once more, for its story: printed, or only counted. */
@@ -25,23 +24,25 @@ static void draw(const struct arguments *a, const struct sim_options *o)
 
 	t.options.story = true;
 	trial_run(&t, &out);
+	if (strncmp(out.failure, "crashed", 7) == 0 || strncmp(out.failure, "endless", 7) == 0)
+		puts("no picture of a run that did not come to its end");
 }
 
 void report_failure(const struct arguments *a, uint64_t seed, const char *text)
 {
 	struct sim_options o = a->sim;
 	struct outcome out;
+	bool shrunk;
 	char *spec;
 
 	o.seed = seed;
 	o.trace = NULL;
-	if (a->shrink && !a->trace && text && shrink(a, &o, &out))
-		text = out.failure;
+	shrunk = text && a->shrink && !a->trace && shrink(a, &o, &out);
 	spec = options_spec(&o);
 	if (text)
 		printf("replay: sim %s --trace\n", spec);
 	free(spec);
-	if (a->shrink && !a->trace && text) {
+	if (shrunk) {
 		tell(a, &o, &out);
 		printf("%" PRIu64 " messages, %" PRIu64 " lines of trace: %s\n", out.published, out.lines, out.failure);
 	}

@@ -13,8 +13,8 @@
  *   strange.c strangers who publish nonsense         scale.c   a large ring without faults
  *   judge.c   one owner, once                        whole.c   no hole, live, bounded, the end
  *   history.c is a key a register?                   linear.c  ... a second opinion, by search
- *   story.c   the run kept for a picture             svg.c     that picture
- *   trace.c   the run in words and as a hash
+ *   story.c   the run kept for a picture             picture.c what of it is drawn, and where
+ *   svg.c     that picture                           trace.c   the run in words and as a hash
  *
  * What is around it (command line, many seeds, shrinking) stands in command.h. */
 #ifndef SIM_H

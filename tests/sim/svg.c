@@ -1,10 +1,10 @@
 /* The picture of a run's end, drawn: lanes, arrows from the sender's moment to each hearer's, losses and deaths, and
  * the violation where it happens. */
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "../../common/mem.h"
 #include "command.h"
 #include "picture.h"
 
@@ -116,13 +116,14 @@ static const char *state_colour(enum node_state state)
 
 static int head(struct drawing *d)
 {
-	int y = 34, x = 20, chars = (d->width - 40) / 7;
+	int y = 34, x = 20, chars = (d->width - 40) / 8;
 	char *spec = options_spec(&d->w->options);
 	char line[1200];
 
 	text(d, 20, y, d->w->failed ? "class='t' fill='" RED "'" : "class='t'", in_words(d->w));
+	y += 24;
 	if (d->w->failed)
-		y = paragraph(d, 20, y + 24, chars, "class='m'", d->w->failure);
+		y = paragraph(d, 20, y, chars, "class='m'", d->w->failure);
 	snprintf(line, sizeof(line), "sim %s --trace", spec);
 	free(spec);
 	y = paragraph(d, 20, y + 6, chars, "class='c'", line);
@@ -446,25 +447,45 @@ static const char style[] =
 	"<defs><pattern id='stopped' width='6' height='6' patternUnits='userSpaceOnUse' "
 	"patternTransform='rotate(45)'><rect width='2' height='6' fill='#555'/></pattern></defs>\n";
 
+/* The head by itself, as its height decides where the lanes begin. */
+static char *head_text(struct drawing *d, int *height)
+{
+	char *text = NULL;
+	size_t size;
+
+	d->out = open_memstream(&text, &size);
+	if (!d->out)
+		mem_die("out of memory");
+	*height = head(d);
+	fclose(d->out);
+	return text;
+}
+
 bool svg_write(const struct world *w, const char *path, unsigned messages)
 {
-	struct drawing d = {.w = w, .out = fopen(path, "w")};
-	int head_height = 190, height;
+	struct drawing d = {.w = w};
+	int height;
+	char *above;
 
-	if (!d.out)
-		return false;
-	picture_lay_out(&d.p, w, messages, head_height);
+	picture_lay_out(&d.p, w, messages, 0);
 	d.width = LANES_LEFT + (int)d.p.lane_count * LANE_WIDTH + 110;
 	if (d.width < 1000)
 		d.width = 1000;
-	height = d.p.bottom + (w->failed ? 110 : 30);
-	fprintf(d.out,
-		"<svg xmlns='http://www.w3.org/2000/svg' width='%d' height='%d' viewBox='0 0 %d %d' fill='#333'>\n%s"
-		"<rect width='100%%' height='100%%' fill='#fff'/>\n",
-		d.width, height, d.width, height, style);
-	(void)head(&d);
-	body(&d);
-	fputs("</svg>\n", d.out);
+	above = head_text(&d, &height);
 	picture_free(&d.p);
-	return fclose(d.out) == 0;
+	picture_lay_out(&d.p, w, messages, height + 40);
+	d.out = fopen(path, "w");
+	if (d.out) {
+		height = d.p.bottom + (w->failed ? 110 : 30);
+		fprintf(d.out,
+			"<svg xmlns='http://www.w3.org/2000/svg' width='%d' height='%d' viewBox='0 0 %d %d' "
+			"fill='#333'>\n"
+			"%s<rect width='100%%' height='100%%' fill='#fff'/>\n%s",
+			d.width, height, d.width, height, style, above);
+		body(&d);
+		fputs("</svg>\n", d.out);
+	}
+	picture_free(&d.p);
+	free(above);
+	return d.out && fclose(d.out) == 0;
 }

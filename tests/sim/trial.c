@@ -7,7 +7,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../../common/mem.h"
 #include "command.h"
 
 double seconds_now(void)
@@ -28,37 +27,27 @@ void trial_death(int status, unsigned seconds, char text[FAILURE_MAX])
 		snprintf(text, FAILURE_MAX, "crashed: exited with status %d", WEXITSTATUS(status));
 }
 
-static _Noreturn void child(const struct trial *t, struct outcome *out)
+static _Noreturn void child(const struct trial *t, struct world *w)
 {
-	struct world *w = xmalloc(sizeof(*w));
-
 	if (t->silent && !freopen("/dev/null", "w", stderr))
 		_exit(1);
 	alarm(t->seconds);
 	world_run(w, &t->options);
 	alarm(0);
-	*out = (struct outcome){.failed = w->failed,
-				.hash = w->hash,
-				.published = w->stats[STAT_PUBLISHED],
-				.lines = w->lines,
-				.end = w->now,
-				.work = w->swarm.work,
-				.faults = w->fault_count,
-				.aimed = w->aimed_count};
-	memcpy(out->failure, w->failure, sizeof(w->failure));
 	if (t->svg && !svg_write(w, t->svg, t->svg_messages))
 		perror("sim: cannot write the picture");
 	fflush(NULL);
 	_exit(0);
 }
 
+/* The world lies where both see it: of one that died its numbers are left, though what it points at is gone. */
 void trial_run(const struct trial *t, struct outcome *out)
 {
-	struct outcome *shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct world *w = mmap(NULL, sizeof(*w), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	int status = 0;
 	pid_t pid;
 
-	if (shared == MAP_FAILED) {
+	if (w == MAP_FAILED) {
 		perror("sim: mmap");
 		exit(1);
 	}
@@ -69,11 +58,19 @@ void trial_run(const struct trial *t, struct outcome *out)
 		exit(1);
 	}
 	if (pid == 0)
-		child(t, shared);
-	if (waitpid(pid, &status, 0) == pid && status != 0) {
-		*shared = (struct outcome){.failed = true};
-		trial_death(status, t->seconds, shared->failure);
-	}
-	*out = *shared;
-	munmap(shared, sizeof(*shared));
+		child(t, w);
+	(void)waitpid(pid, &status, 0);
+	*out = (struct outcome){.failed = w->failed || status != 0,
+				.hash = w->hash,
+				.published = w->stats[STAT_PUBLISHED],
+				.lines = w->lines,
+				.end = w->now,
+				.work = w->swarm.work,
+				.faults = w->fault_count,
+				.aimed = w->aimed_count};
+	if (status != 0)
+		trial_death(status, t->seconds, out->failure);
+	else
+		memcpy(out->failure, w->failure, sizeof(w->failure));
+	munmap(w, sizeof(*w));
 }
