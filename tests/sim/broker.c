@@ -6,114 +6,6 @@
 #include "../../common/mem.h"
 #include "sim.h"
 
-/* ---- topics ---- */
-
-/* The slot of a name: its own, or the free one where it belongs. */
-static size_t topic_slot(const struct world *w, const char *name)
-{
-	size_t mask = w->topic_slots - 1, slot = hash_bytes(name, strlen(name)) & mask;
-
-	while (w->topic_index[slot] && strcmp(w->topics[w->topic_index[slot] - 1].name, name) != 0)
-		slot = (slot + 1) & mask;
-	return slot;
-}
-
-static void topic_index_grow(struct world *w)
-{
-	if (w->topic_count * 2 < w->topic_slots)
-		return;
-	free(w->topic_index);
-	w->topic_slots = w->topic_slots ? w->topic_slots * 2 : 256;
-	w->topic_index = xcalloc(w->topic_slots, sizeof(*w->topic_index));
-	for (uint32_t i = 0; i < w->topic_count; i++)
-		w->topic_index[topic_slot(w, w->topics[i].name)] = i + 1;
-}
-
-uint32_t topic_intern(struct world *w, const char *name)
-{
-	struct sim_topic *t;
-	size_t slot;
-
-	topic_index_grow(w);
-	slot = topic_slot(w, name);
-	if (w->topic_index[slot])
-		return w->topic_index[slot] - 1;
-	w->topics = sim_grow(w->topics, w->topic_count, &w->topic_room, sizeof(*w->topics));
-	t = &w->topics[w->topic_count];
-	*t = (struct sim_topic){.name = xstrdup(name), .wildcard = strpbrk(name, "+#") != NULL};
-	t->kind = topic_parse(name, "", &t->id);
-	w->topic_index[slot] = (uint32_t)++w->topic_count;
-	if (t->wildcard) {
-		w->wild = sim_grow(w->wild, w->wild_count, &w->wild_room, sizeof(*w->wild));
-		w->wild[w->wild_count++] = (uint32_t)w->topic_count - 1;
-	}
-	return (uint32_t)w->topic_count - 1;
-}
-
-uint32_t topic_of(struct world *w, enum topic_kind kind, uint32_t id)
-{
-	char name[TOPIC_MAX];
-
-	topic_format(name, "", kind, id, "");
-	return topic_intern(w, name);
-}
-
-/* MQTT 3.1.1, 4.7: + is one level, # the rest, or nothing. */
-static bool filter_matches(const char *filter, const char *topic)
-{
-	for (;;) {
-		size_t f = strcspn(filter, "/"), t = strcspn(topic, "/");
-
-		if (filter[0] == '#')
-			return true;
-		if (!(f == 1 && filter[0] == '+') && (f != t || memcmp(filter, topic, f) != 0))
-			return false;
-		filter += f;
-		topic += t;
-		if (!*topic)
-			return !*filter || strcmp(filter, "/#") == 0;
-		if (!*filter)
-			return false;
-		filter++;
-		topic++;
-	}
-}
-
-static bool subscribed(const struct sim_topic *t, uint32_t link)
-{
-	for (size_t i = 0; i < t->link_count; i++) {
-		if (t->links[i] == link)
-			return true;
-	}
-	return false;
-}
-
-void broker_subscribe(struct world *w, uint32_t link, uint32_t topic)
-{
-	struct sim_topic *t = &w->topics[topic];
-	struct link *l = &w->links[link];
-
-	if (subscribed(t, link))
-		return;
-	t->links = sim_grow(t->links, t->link_count, &t->link_room, sizeof(*t->links));
-	t->links[t->link_count++] = link;
-	l->topics = sim_grow(l->topics, l->topic_count, &l->topic_room, sizeof(*l->topics));
-	l->topics[l->topic_count++] = topic;
-}
-
-void broker_unsubscribe(struct world *w, uint32_t link, uint32_t topic)
-{
-	struct sim_topic *t = &w->topics[topic];
-
-	for (size_t i = 0; i < t->link_count; i++) {
-		if (t->links[i] == link) {
-			memmove(&t->links[i], &t->links[i + 1], (t->link_count - i - 1) * sizeof(*t->links));
-			t->link_count--;
-			return;
-		}
-	}
-}
-
 /* ---- the one order ---- */
 
 /* QoS 0 to a connected reader is dropped when it comes on top of a full queue, and nobody is told (B13, B14: snapshots
@@ -183,10 +75,10 @@ void broker_publish(struct world *w, uint32_t from, struct packet *p)
 	for (size_t i = 0; i < w->wild_count; i++) {
 		struct sim_topic *f = &w->topics[w->wild[i]];
 
-		if (!filter_matches(f->name, t->name))
+		if (!topic_matches(f->name, t->name))
 			continue;
 		for (size_t j = 0; j < f->link_count; j++) {
-			if (!subscribed(t, f->links[j])) /* one copy for overlapping filters (B18; [MQTT-3.3.5-1]) */
+			if (!topic_has(t, f->links[j])) /* one copy for overlapping filters (B18; [MQTT-3.3.5-1]) */
 				append(w, f->links[j], p);
 		}
 	}
@@ -216,7 +108,7 @@ static void send_retained(struct world *w, uint32_t link, uint32_t filter)
 		return;
 	}
 	for (uint32_t i = 0; i < w->topic_count; i++) {
-		if (w->topics[i].retained && filter_matches(w->topics[filter].name, w->topics[i].name))
+		if (w->topics[i].retained && topic_matches(w->topics[filter].name, w->topics[i].name))
 			send_one_retained(w, link, i);
 	}
 }
@@ -257,7 +149,7 @@ static void answer_subscribe(struct world *w, uint32_t link, uint32_t topic)
 		queue_push(&w->queue, at, ENTRY_SUBSCRIBE, link, topic, NULL);
 		return;
 	}
-	broker_subscribe(w, link, topic);
+	topic_subscribe(w, link, topic);
 	w->stats[STAT_SUBACK_LATE] += late;
 	if (late)
 		queue_push(&w->queue, at, ENTRY_SUBACK, link, 0, suback);
@@ -338,7 +230,7 @@ void broker_receive(struct world *w, uint32_t link, struct packet *p)
 		answer_subscribe(w, link, p->topic);
 		break;
 	case PACKET_UNSUBSCRIBE:
-		broker_unsubscribe(w, link, p->topic);
+		topic_unsubscribe(w, link, p->topic);
 		break;
 	case PACKET_PUBLISH:
 		broker_publish(w, link, p);
@@ -522,13 +414,5 @@ void broker_free(struct world *w)
 		free(w->links[i].topics);
 	}
 	free(w->links);
-	for (size_t i = 0; i < w->topic_count; i++) {
-		free(w->topics[i].name);
-		free(w->topics[i].links);
-		packet_unref(w->topics[i].retained);
-		packet_unref(w->topics[i].retained_old);
-	}
-	free(w->topics);
-	free(w->topic_index);
-	free(w->wild);
+	topics_free(w);
 }

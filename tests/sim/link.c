@@ -163,7 +163,7 @@ void link_close(struct world *w, uint32_t link, bool publish_will, bool tell_own
 	l->closed = w->place;
 	l->will = NULL;
 	for (size_t i = 0; i < l->topic_count; i++)
-		broker_unsubscribe(w, link, l->topics[i]);
+		topic_unsubscribe(w, link, l->topics[i]);
 	l->topic_count = 0;
 	story_mark(w, STORY_CLOSED, story_lane(w, link), 0);
 	trace(w, "broker  closes %s%s", l->client_id, publish_will && will ? ", publishes its will" : "");

@@ -6,7 +6,8 @@
  * cores see milliseconds, each process from an origin of its own.
  *
  *   queue.c   what happens when                      world.c   the run and its quiet end
- *   broker.c  the broker's one order                 link.c    connections
+ *   broker.c  the broker's one order                 topic.c   topics and subscriptions
+ *   link.c    connections
  *   proc.c    node processes: the second shell       client.c  clients of the reference's protocol
  *   swarm.c   what one seed chooses                  fault.c   what goes wrong
  *   aim.c     trouble at chosen protocol steps       sweep.c   ... at every step, one after the other
@@ -545,13 +546,18 @@ void link_stall(struct world *w, uint32_t link, uint64_t duration);
 void link_read(struct world *w, uint32_t link, const struct packet *p);
 uint64_t link_delay(struct world *w, uint32_t link, uint64_t base, uint64_t spread);
 
-/* broker.c */
+/* topic.c */
 uint32_t topic_intern(struct world *w, const char *name);
 uint32_t topic_of(struct world *w, enum topic_kind kind, uint32_t id);
+bool topic_matches(const char *filter, const char *topic);
+bool topic_has(const struct sim_topic *t, uint32_t link);
+void topic_subscribe(struct world *w, uint32_t link, uint32_t topic);
+void topic_unsubscribe(struct world *w, uint32_t link, uint32_t topic);
+void topics_free(struct world *w);
+
+/* broker.c */
 void broker_receive(struct world *w, uint32_t link, struct packet *p);
 void broker_fence(struct world *w, uint32_t proc, uint32_t link, struct packet *p);
-void broker_subscribe(struct world *w, uint32_t link, uint32_t topic);
-void broker_unsubscribe(struct world *w, uint32_t link, uint32_t topic);
 void broker_publish(struct world *w, uint32_t from, struct packet *p);
 void broker_restart(struct world *w, bool in_order, enum retained_fate fate, uint64_t down);
 void broker_autosave(struct world *w);

@@ -312,7 +312,7 @@ static void happen(struct world *w, const struct entry *e)
 		break;
 	case ENTRY_SUBSCRIBE:
 		if (w->links[e->a].state == LINK_LIVE)
-			broker_subscribe(w, e->a, e->b);
+			topic_subscribe(w, e->a, e->b);
 		break;
 	case ENTRY_LOOK:
 		judge_look(w);

@@ -215,7 +215,7 @@ static size_t play(struct rng *r, struct linear_op *ops)
 		time[c] = op->ret;
 		if (time[c] > now)
 			now = time[c];
-		op->kind = rng_below(r, 4);
+		op->kind = (enum linear_kind)rng_below(r, 4);
 		op->value = rng_below(r, 3) + 1;
 		op->expected = op->kind == LINEAR_CAS ? version - rng_below(r, 2) * (version > 1) : 0;
 		if (op->kind == LINEAR_CAS && (op->expected ? value == 0 || op->expected != version : value != 0)) {
