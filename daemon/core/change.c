@@ -208,6 +208,8 @@ void change_holds(struct node *n)
 
 		if (e)
 			e->held = true;
+		if (e && e->mine && c->doubted)
+			e->contested = n->now;
 		if (e && e->mine)
 			out_log(n, 6, "view %llx of %s holds, backup %08x", (unsigned long long)e->v.name.number,
 				arc_text(e->v.arc, text), e->v.backup.memory ? e->v.backup.id : n->self.id);
@@ -267,6 +269,7 @@ void change_begin(struct node *n, enum change_kind kind, const struct entry *a, 
 	*c = (struct change){.kind = kind, .base[0] = a->v, .conn = n->self.conn.count};
 	if (b)
 		c->base[1] = b->v;
+	c->doubted = a->doubt || (b && b->doubt);
 	if (backup)
 		c->backup = *backup;
 	/* The newest connections known, and whoever is out already. */
@@ -365,6 +368,7 @@ static bool doubted(struct node *n, uint64_t *next)
 	}
 	if (n->now - c->doubt >= n->config.recover && n->now - n->find_echo <= FIND_ECHO) {
 		c->conn = n->self.conn.count;
+		c->doubted = true;
 		/* Whoever had the arc meanwhile may have answered what is held here. */
 		for (unsigned i = 0; i < c->made_count; i++)
 			request_drop(n, c->made[i].arc);

@@ -12,6 +12,7 @@
  * tend.c     what to change next: takeover, merge, new backup, giving, leaving
  * seek.c     HELLO, attempts, admission's first steps
  * founder.c  the register
+ * roll.c     whoever the retained statuses name, heard or fenced
  * give.c     handover, the giver's side
  * take.c     handover, the taker's side
  * request.c  put and get: answer, hold or leave alone
@@ -93,6 +94,7 @@ struct change {
 	unsigned party_count;
 	uint32_t conn;  /* of ours (its count), on which whoever is silent may be fenced */
 	uint64_t doubt; /* since when everybody is asked, on a later one; 0: not */
+	bool doubted;   /* a doubt has ended in silence: others may have come to the same */
 	uint64_t found; /* when FIND was last sent */
 	uint64_t sent;
 };
@@ -166,12 +168,27 @@ struct seek {
 	uint64_t next;     /* not before this */
 	uint64_t since;    /* the last sign of a ring */
 	enum { SEEK_ASK, SEEK_STATUSES, SEEK_FENCES, SEEK_PROPOSED } stage;
-	struct member *listed; /* who the retained statuses name, to be fenced before a new founding */
-	size_t listed_count, listed_next;
-	bool too_many;          /* more than can be listed */
 	uint64_t refused_until; /* it founds none before, for that reason; it goes on asking */
 	uint64_t trip;
 	uint64_t stage_since;
+};
+
+#define ROLL_MAX 4096
+
+struct roll_name {
+	struct member m;
+	bool gone; /* by its own will: there is nothing to fence */
+};
+
+struct roll {
+	bool open;      /* every status is subscribed */
+	struct arc arc; /* whose ids are listed; lo == hi: all */
+	bool gone;      /* those as well whose end is known */
+	bool too_many;  /* more than can be listed */
+	struct roll_name *names;
+	size_t count, next;
+	uint64_t trip, waited;
+	bool back; /* the round trip is */
 };
 
 struct held {
@@ -225,7 +242,10 @@ struct node {
 	bool tripped;        /* the first round trip on it is done: the register has been seen */
 	uint64_t trip;       /* its number */
 	uint64_t trip_sent;
-	bool proving; /* our ring has been put back into the register: its echo is awaited */
+	bool announced;        /* our status of it has come back: nothing stands there that voids what we own */
+	bool restate;          /* something else stands there */
+	uint64_t announced_at; /* when it was last published */
+	bool proving;          /* our ring has been put back into the register: its echo is awaited */
 	uint64_t connected_at;
 	uint64_t trips; /* numbers used */
 	char identity_client[CONN_TEXT];
@@ -238,6 +258,8 @@ struct node {
 	struct member seen_by;
 	uint64_t repair_at; /* the register is to be set right then; NEVER */
 	struct seek seek;
+	struct roll roll;
+	enum { HOLE_ASK, HOLE_LIST, HOLE_VOID, HOLE_FENCE } hole_stage;
 	struct entry entries[ENTRY_MAX], *entry_end; /* no used one from there on: mostly there are two */
 	struct change change;
 	struct give give;
@@ -269,7 +291,6 @@ struct node {
 	uint64_t alone_sent;
 	uint32_t alone_near; /* the end of the nearest arc behind me */
 	bool hole_answered;
-	struct member hole_member; /* who its status says is there; memory 0: nobody */
 	uint32_t watched[WATCH_MAX];
 	unsigned watched_count;
 	uint64_t attempts;  /* numbers used */
@@ -398,6 +419,8 @@ void on_find(struct node *n, const struct frame *f);
 void on_notify(struct node *n, const struct frame *f);
 
 /* ---- hole.c ---- */
+void hole_forget(struct node *n);
+void hole_heard(struct node *n);
 void hole_tick(struct node *n, uint64_t *next);
 void hole_views(struct node *n, const struct frame *f);
 void hole_answer(struct node *n, const struct frame *f);
@@ -428,10 +451,20 @@ void on_hello(struct node *n, const struct frame *f);
 void on_refuse(struct node *n, const struct frame *f);
 void on_busy(struct node *n, const struct frame *f);
 bool waiting_offer(struct node *n);
-void seek_status(struct node *n, const struct frame *f, bool retained);
-void seek_trip(struct node *n, uint64_t seq);
+void seek_heard(struct node *n);
 bool hello_recent(const struct node *n, uint32_t id);
 void remember_hello(struct node *n, const struct member *m); /* it speaks frames: it is ours */
+
+/* ---- roll.c ---- */
+const char *roll_filter(struct node *n);
+void roll_open(struct node *n, struct arc arc, bool gone);
+void roll_close(struct node *n);
+void roll_wait(struct node *n);
+void roll_trip(struct node *n, uint64_t seq);
+void roll_add(struct node *n, const struct member *m, bool gone);
+bool roll_status(struct node *n, const struct frame *f, bool retained);
+void roll_void(struct node *n);
+bool roll_fence(struct node *n, const char *why, uint64_t *next);
 
 /* ---- founder.c ---- */
 void on_found(struct node *n, const struct frame *f, bool retained);

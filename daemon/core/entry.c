@@ -122,7 +122,7 @@ bool entry_settled(const struct node *n, const struct entry *e)
 
 bool entry_serves(const struct node *n, const struct entry *e)
 {
-	if (!entry_settled(n, e))
+	if (!entry_settled(n, e) || (!n->announced && n->self.conn.count > 1))
 		return false;
 	return e->used && e->mine && e->held && (!e->peer.memory || e->confirmed) && node_ready(n);
 }
@@ -186,6 +186,7 @@ void node_give_up(struct node *n, const char *why)
 	give_end(n);
 	take_end(n);
 	fence_void(n);
+	hole_forget(n);
 	request_forget(n);
 	n->candidate.memory = 0;
 	if (n->ring.term)

@@ -104,10 +104,10 @@ static bool named(const struct node *n, const struct member *m)
 	for (unsigned i = 0; n->change.kind && i < n->change.party_count; i++)
 		if (member_same(&n->change.party[i].m, m))
 			return true;
-	for (size_t i = 0; n->seek.active && i < n->seek.listed_count; i++)
-		if (member_same(&n->seek.listed[i], m))
+	for (size_t i = n->roll.next; i < n->roll.count; i++)
+		if (member_same(&n->roll.names[i].m, m))
 			return true;
-	return member_same(&n->hole_member, m);
+	return false;
 }
 
 void fence_tick(struct node *n, uint64_t *next)

@@ -64,8 +64,8 @@ void find_superseded(struct node *n, struct entry *e, const struct view *by)
 static bool give_way(struct node *n, const struct view *v)
 {
 	for (struct entry *e = n->entries; e < n->entry_end; e++)
-		if (e->used && e->mine && arc_overlap(e->v.arc, v->arc) && name_less(&e->v.name, &v->name) &&
-		    !view_names(v, &n->self) && !change_makes(n, e)) {
+		if (e->used && e->mine && find_later(n, v, e) && !view_names(v, &n->self) &&
+		    (!change_makes(n, e) || n->change.doubt)) {
 			find_superseded(n, e, v);
 			return true;
 		}

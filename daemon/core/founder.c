@@ -56,6 +56,7 @@ static void found(struct node *n, const struct ring_id *ring)
 	struct view v = {.arc = {n->self.id, n->self.id}, .owner = n->self};
 
 	n->ring = *ring;
+	n->announced = true;
 	/* Nobody owned what was held for a reference's case, or somebody did: it is not ours. */
 	request_forget(n);
 	reference_not_holding(n);

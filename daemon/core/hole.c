@@ -1,6 +1,56 @@
 /* Arcs that nobody owns: behind me, or all around me (PROTOCOL.md section 5, rule 6). */
 #include "core.h"
 
+/* What was begun about a hole is over: somebody is there, or we are not. */
+void hole_forget(struct node *n)
+{
+	if (n->hole_stage != HOLE_ASK)
+		roll_close(n);
+	n->hole_stage = HOLE_ASK;
+	n->hole_since = 0;
+}
+
+/* Somebody speaks whose arc was to be taken. */
+void hole_heard(struct node *n)
+{
+	hole_forget(n);
+	if (n->alone_since)
+		n->alone_since = n->now;
+}
+
+/* Nobody answers for the arc: those whom the statuses name there are voided and fenced first, so that nobody who was only
+ * cut off goes on where he was.  True when that is done. */
+static bool cleared(struct node *n, struct arc arc, uint64_t *next)
+{
+	if (n->hole_stage == HOLE_ASK) {
+		roll_open(n, arc, true);
+		n->hole_stage = HOLE_LIST;
+	} else if (n->hole_stage == HOLE_LIST && n->roll.back) {
+		if (n->roll.too_many) {
+			out_log(n, 3,
+				"%s names more than %d nodes -> no arc is taken; clear what is retained there of nodes "
+				"that are gone",
+				roll_filter(n), ROLL_MAX);
+			hole_heard(n);
+			return false;
+		}
+		roll_void(n);
+		n->hole_stage = HOLE_VOID;
+	} else if (n->hole_stage == HOLE_VOID && n->roll.back) {
+		n->hole_stage = HOLE_FENCE;
+	}
+	if (n->hole_stage == HOLE_FENCE && roll_fence(n, "nobody guards its arc, and it does not answer", next)) {
+		roll_close(n);
+		n->hole_stage = HOLE_ASK;
+		return true;
+	}
+	/* What was on its way may be lost. */
+	if (n->hole_stage != HOLE_FENCE && n->now - n->roll.waited >= 2000)
+		hole_heard(n);
+	soonest(next, n->now + 100);
+	return false;
+}
+
 /* Behind me nobody answers and nobody guards: a hole. It is asked about, and after the set time taken. */
 static void tend_hole(struct node *n, uint64_t *next)
 {
@@ -11,10 +61,10 @@ static void tend_hole(struct node *n, uint64_t *next)
 	if (!e || !n->notify_since || n->now - n->notify_since < n->config.silence + n->config.grace)
 		return;
 	if (!n->hole_since || n->hole_answered) {
+		hole_forget(n);
 		n->hole_since = n->now;
 		n->hole_answered = false;
 		n->hole_near = n->self.id;
-		n->hole_member.memory = 0;
 	}
 	hole = (struct arc){n->hole_near, e->v.arc.lo};
 	if (n->now - n->hole_since < n->config.recover) {
@@ -23,18 +73,12 @@ static void tend_hole(struct node *n, uint64_t *next)
 		soonest(next, n->hole_sent + 1000);
 		return;
 	}
-	if (n->now - n->find_echo > FIND_ECHO) {
+	if (n->hole_stage == HOLE_ASK && n->now - n->find_echo > FIND_ECHO) {
 		n->hole_since = n->now;
 		return;
 	}
-	if (n->change.kind || n->give.phase || n->take.phase || !entry_serves(n, e))
+	if (n->change.kind || n->give.phase || n->take.phase || !entry_serves(n, e) || !cleared(n, hole, next))
 		return;
-	if (n->hole_member.memory && !fence_done(n, &n->hole_member)) {
-		fence_want(n, &n->hole_member, "nobody guards its arc, and it does not answer");
-		return;
-	}
-	fence_drop(n, &n->hole_member);
-	n->hole_member.memory = 0;
 	n->hole_since = n->notify_since = 0;
 	for (const struct entry *o = n->entries; o < n->entry_end; o++)
 		if (o->used && o->mine && ring_distance(o->v.arc.hi, e->v.arc.lo) < ring_distance(hole.lo, e->v.arc.lo))
@@ -88,6 +132,8 @@ static void tend_alone(struct node *n, uint64_t *next)
 			near = e;
 	if (!near || near->v.arc.hi == n->self.id || !entry_serves(n, near) || n->change.kind || n->give.phase ||
 	    n->take.phase) {
+		if (n->alone_since)
+			hole_forget(n);
 		n->alone_since = 0;
 		return;
 	}
@@ -102,11 +148,13 @@ static void tend_alone(struct node *n, uint64_t *next)
 		soonest(next, n->alone_sent + 1000);
 		return;
 	}
-	if (n->now - n->find_echo > FIND_ECHO) {
+	arc = (struct arc){n->alone_near, n->self.id};
+	if (n->hole_stage == HOLE_ASK && n->now - n->find_echo > FIND_ECHO) {
 		n->alone_since = n->now;
 		return;
 	}
-	arc = (struct arc){n->alone_near, n->self.id};
+	if (!cleared(n, arc, next))
+		return;
 	n->alone_since = 0;
 	n->number = ((n->number >> 16) + 1) << 16;
 	entry_add(n,

@@ -86,7 +86,7 @@ void node_free(struct node *n)
 	out_reset(n);
 	store_free(n->store);
 	reference_free(n);
-	free(n->seek.listed);
+	free(n->roll.names);
 	free(n->effects);
 	free(n->owned);
 	free(n->room);
@@ -122,7 +122,7 @@ void node_identify(struct node *n, uint64_t nonce, struct node_identity *identit
 /* What a node always hears; cut/<giver> and node/<neighbour> come and go. */
 static const enum topic_kind base_topics[] = {
 	TOPIC_JOIN,      TOPIC_HAS_STARTED, TOPIC_ACK_JOIN, TOPIC_PUT,   TOPIC_GET, TOPIC_LEAVE,
-	TOPIC_ACK_LEAVE, TOPIC_RING,        TOPIC_FOUNDER,  TOPIC_INBOX, TOPIC_CUT,
+	TOPIC_ACK_LEAVE, TOPIC_RING,        TOPIC_FOUNDER,  TOPIC_INBOX, TOPIC_CUT, TOPIC_NODE,
 };
 #define BASE_TOPICS (sizeof(base_topics) / sizeof(base_topics[0]))
 
@@ -138,7 +138,7 @@ static void connected(struct node *n)
 	n->connected_at = n->now;
 	n->self.conn = n->next_conn;
 	n->subscribed = 0;
-	n->tripped = n->proving = false;
+	n->tripped = n->proving = n->announced = false;
 	n->trip = 0;
 	n->seen = (struct ring_id){0};
 	n->seen_by = (struct member){0};
@@ -157,6 +157,8 @@ static void disconnected(struct node *n)
 	n->self.conn = (struct conn){0};
 	n->watched_count = 0;
 	fence_void(n);
+	roll_close(n);
+	hole_forget(n);
 	request_forget(n);
 	reference_disconnected(n);
 	if (n->give.phase && n->give.phase < GIVE_GRANTED)
@@ -169,7 +171,7 @@ static void disconnected(struct node *n)
 	}
 	for (enum echo_kind kind = 0; kind < ECHO_KINDS; kind++)
 		echo_forget(n, kind);
-	n->notify_since = n->hole_since = n->alone_since = 0;
+	n->notify_since = n->alone_since = 0;
 	n->waiting_count = 0;
 	if (n->seek.active)
 		seek_begin(n);
@@ -185,7 +187,7 @@ void node_tripped(struct node *n)
 		find_back(n);
 	if (n->seek.active)
 		n->seek.next = n->now;
-	if (entry_main(n))
+	if (n->entry_end > n->entries)
 		status_publish(n);
 }
 
@@ -197,7 +199,7 @@ static void subscribed(struct node *n, const struct event *ev)
 	/* A giver may have our own id: one that has left it and still owns what it took over from the dead. */
 	if (kind == TOPIC_CUT)
 		take_subscribed(n, id, ev->granted);
-	if (kind == TOPIC_CUT && id != n->self.id)
+	if ((kind == TOPIC_CUT || kind == TOPIC_NODE) && id != n->self.id)
 		return;
 	for (unsigned i = 0; i < BASE_TOPICS; i++) {
 		if (base_topics[i] != kind)
@@ -225,10 +227,10 @@ static void on_trip(struct node *n, const struct frame *f)
 	if (n->trip && f->seq >= n->trip && !n->tripped)
 		node_tripped(n);
 	fence_trip(n, f->seq);
-	seek_trip(n, f->seq);
+	roll_trip(n, f->seq);
 }
 
-static void frame(struct node *n, enum topic_kind kind, const struct event *ev)
+static void frame(struct node *n, enum topic_kind kind, uint32_t id, const struct event *ev)
 {
 	const struct rule *r;
 	struct frame f;
@@ -238,8 +240,10 @@ static void frame(struct node *n, enum topic_kind kind, const struct event *ev)
 		founder_cleared(n);
 		return;
 	}
-	if (kind == TOPIC_NODE && !ev->len)
+	if (kind == TOPIC_NODE && !ev->len) {
+		n->restate |= id == n->self.id;
 		return;
+	}
 	why = frame_decode(&f, n->room, ev->payload, ev->len);
 	if (why) {
 		out_complain(n, "frame", why, ev->payload, ev->len);
@@ -258,8 +262,12 @@ static void frame(struct node *n, enum topic_kind kind, const struct event *ev)
 		on_trip(n, &f);
 		return;
 	}
-	if (f.type == FRAME_STATUS && kind == TOPIC_NODE)
-		seek_status(n, &f, ev->retained);
+	if (f.type == FRAME_STATUS && kind == TOPIC_NODE && roll_status(n, &f, ev->retained)) {
+		if (n->seek.active)
+			seek_heard(n);
+		else
+			hole_heard(n);
+	}
 	r = &rules[f.type];
 	/* Between nodes everybody says who he is, and on which connection. */
 	if ((!f.from.memory || !f.from.conn.count) && f.type != FRAME_WHO && f.type != FRAME_LEAVE) {
@@ -340,7 +348,7 @@ static void message(struct node *n, const struct event *ev)
 	case TOPIC_INBOX:
 	case TOPIC_CUT:
 	case TOPIC_NODE:
-		frame(n, kind, ev);
+		frame(n, kind, id, ev);
 		break;
 	case TOPIC_REPLY:
 	case TOPIC_UNKNOWN:
@@ -462,12 +470,9 @@ void node_step(struct node *n, const struct event *ev, struct update *update)
 	do {
 		next = n->exiting ? NEVER : ticks(n);
 		if (n->recheck) {
-			bool waited = n->backlog;
-
 			n->recheck = false;
 			request_recheck(n);
-			if (waited && !n->backlog)
-				next = n->now; /* whoever has waited for it */
+			soonest(&next, n->now); /* whoever has looked before may see it otherwise now */
 		}
 		state_update(n);
 	} while (next <= n->now && ++rounds < 32);

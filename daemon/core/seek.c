@@ -7,7 +7,6 @@
 #define INTERVAL_MAX 1000
 #define RECENT_FOR 3000
 #define WAITING_FOR 10000
-#define STATUSES_MAX 4096
 #define REFUSE_FOR 60000
 
 /* What was on its way may be lost, and nothing will ask for it again. */
@@ -20,7 +19,7 @@ static void forget_echoes(struct node *n)
 void seek_begin(struct node *n)
 {
 	forget_echoes(n);
-	free(n->seek.listed);
+	roll_close(n);
 	n->seek = (struct seek){
 		.active = true, .echoed = true, .interval = n->config.join_interval, .next = n->now, .since = n->now};
 }
@@ -28,23 +27,8 @@ void seek_begin(struct node *n)
 void seek_end(struct node *n)
 {
 	forget_echoes(n);
-	free(n->seek.listed);
+	roll_close(n);
 	n->seek = (struct seek){0};
-}
-
-/* node/<id> with the id for a wildcard. */
-static const char *statuses_filter(struct node *n)
-{
-	char topic[TOPIC_MAX + 4];
-
-	topic_format(topic, n->config.topic_prefix, TOPIC_NODE, 0, NULL);
-	memcpy(topic + strlen(topic) - 8, "+", 2);
-	return out_own(n, xstrdup(topic));
-}
-
-static void statuses(struct node *n, bool on)
-{
-	out_effect(n, on ? EFFECT_SUBSCRIBE : EFFECT_UNSUBSCRIBE)->topic = statuses_filter(n);
 }
 
 /* There is a ring: count anew, and ask no more often than it answers. */
@@ -57,7 +41,7 @@ void seek_sign(struct node *n, unsigned wait)
 	s->count = 0;
 	s->since = n->now;
 	if (s->stage == SEEK_STATUSES || s->stage == SEEK_FENCES) {
-		statuses(n, false);
+		roll_close(n);
 		s->stage = SEEK_ASK;
 		fence_void(n);
 	}
@@ -96,23 +80,22 @@ static void next_stage(struct node *n, int stage)
 	n->seek.stage_since = n->now;
 }
 
-/* Every connection that the register and the retained statuses name is fenced, a few at a time. */
-static void fence_listed(struct node *n, uint64_t *next)
+/* Every status is here, and the register as well: who they name is fenced. */
+static void call_roll(struct node *n)
 {
-	struct seek *s = &n->seek;
-
-	while (s->listed_next < s->listed_count && fence_done(n, &s->listed[s->listed_next])) {
-		fence_drop(n, &s->listed[s->listed_next]);
-		s->listed_next++;
+	roll_add(n, &n->seen_by, false);
+	if (!n->roll.too_many) {
+		next_stage(n, SEEK_FENCES);
+		return;
 	}
-	for (size_t i = s->listed_next; i < s->listed_count && i < s->listed_next + FENCE_MAX; i++)
-		fence_want(n, &s->listed[i], "the ring that is registered does not answer");
-	if (s->listed_next == s->listed_count) {
-		statuses(n, false);
-		next_stage(n, SEEK_PROPOSED);
-		founder_propose(n);
-	}
-	soonest(next, n->now + 100);
+	/* Whoever is not fenced may still serve: no second ring beside him. */
+	out_log(n, 3,
+		"%s names more than %d nodes, too many to fence -> founding no ring; clear what is retained there "
+		"of nodes that are gone",
+		roll_filter(n), ROLL_MAX);
+	roll_close(n);
+	n->seek.refused_until = n->now + REFUSE_FOR;
+	next_stage(n, SEEK_ASK);
 }
 
 void seek_tick(struct node *n, uint64_t *next)
@@ -131,10 +114,7 @@ void seek_tick(struct node *n, uint64_t *next)
 				founder_propose(n);
 			} else {
 				out_log(n, 4, "a ring is registered but nobody answers -> fencing whoever it names");
-				s->listed_count = s->listed_next = 0;
-				s->too_many = false;
-				statuses(n, true);
-				s->trip = trip_send(n);
+				roll_open(n, (struct arc){0, 0}, false);
 				next_stage(n, SEEK_STATUSES);
 			}
 			soonest(next, n->now + 1000);
@@ -145,10 +125,15 @@ void seek_tick(struct node *n, uint64_t *next)
 		soonest(next, s->echoed ? s->next : s->last + 1000);
 		return;
 	case SEEK_STATUSES:
+		if (n->roll.back) {
+			call_roll(n);
+			soonest(next, n->now);
+			return;
+		}
+		/* fall through */
 	case SEEK_PROPOSED:
 		if (n->now - s->stage_since >= 2000) {
-			if (s->stage == SEEK_STATUSES)
-				statuses(n, false);
+			roll_close(n);
 			s->count = 0;
 			next_stage(n, SEEK_ASK);
 			soonest(next, n->now);
@@ -156,58 +141,21 @@ void seek_tick(struct node *n, uint64_t *next)
 		soonest(next, s->stage_since + 2000);
 		return;
 	case SEEK_FENCES:
-		fence_listed(n, next);
+		if (roll_fence(n, "the ring that is registered does not answer", next)) {
+			roll_close(n);
+			next_stage(n, SEEK_PROPOSED);
+			founder_propose(n);
+			soonest(next, n->now + 100);
+		}
 		return;
 	}
 }
 
-static void list(struct node *n, const struct member *m)
+/* A member that is on the roll speaks: there is a ring. */
+void seek_heard(struct node *n)
 {
-	struct seek *s = &n->seek;
-
-	if (!m->memory || !m->conn.count || member_same(m, &n->self))
-		return;
-	if (s->listed_count == STATUSES_MAX) {
-		s->too_many = true;
-		return;
-	}
-	s->listed = xrealloc(s->listed, (s->listed_count + 1) * sizeof(*s->listed));
-	s->listed[s->listed_count++] = *m;
-}
-
-/* A retained status while they are gathered; the round trip behind the subscription ends it.  A member that speaks
- * meanwhile is back: there is a ring. */
-void seek_status(struct node *n, const struct frame *f, bool retained)
-{
-	if (n->seek.active && n->seek.stage == SEEK_FENCES && !retained && f->state != NODE_GONE &&
-	    f->state != NODE_LEFT && f->state != NODE_JOINING && !member_same(&f->from, &n->self)) {
+	if (n->seek.stage == SEEK_FENCES)
 		seek_sign(n, 20);
-		return;
-	}
-	if (n->seek.active && n->seek.stage == SEEK_STATUSES && f->state != NODE_GONE && f->state != NODE_JOINING)
-		list(n, &f->from);
-}
-
-void seek_trip(struct node *n, uint64_t seq)
-{
-	struct seek *s = &n->seek;
-
-	if (!s->active || s->stage != SEEK_STATUSES || seq != s->trip)
-		return;
-	list(n, &n->seen_by);
-	/* Whoever is not fenced may still serve: no second ring beside him. */
-	if (s->too_many) {
-		out_log(n, 3,
-			"%s names more than %d nodes, too many to fence -> founding no ring; clear what is retained "
-			"there "
-			"of nodes that are gone",
-			statuses_filter(n), STATUSES_MAX);
-		statuses(n, false);
-		s->refused_until = n->now + REFUSE_FOR;
-		next_stage(n, SEEK_ASK);
-		return;
-	}
-	next_stage(n, SEEK_FENCES);
 }
 
 /* ---- the answer ---- */

@@ -30,6 +30,7 @@ void status_publish(struct node *n)
 	frame_start(n, &f, FRAME_STATUS);
 	status_fill(n, &f);
 	frame_send(n, &f, TOPIC_NODE, n->self.id);
+	n->announced_at = n->now;
 }
 
 static enum node_state state_now(struct node *n)
@@ -87,20 +88,29 @@ void state_update(struct node *n)
 		status_publish(n);
 }
 
+/* What stands under our own name, if not what we say ourselves: a late will, of ours or of who had the id before, or
+ * nothing.  It is put right (watch.c).  Who has taken our arc without us has written so here, before he fenced us (roll.c):
+ * on this connection that counts if our own status was not there first. */
+static void on_own_status(struct node *n, const struct frame *f)
+{
+	bool ours = member_same(&f->from, &n->self), here = ours && conn_equal(&f->from.conn, &n->self.conn);
+
+	if (here && f->state != NODE_GONE) {
+		n->recheck |= !n->announced;
+		n->announced = true;
+		n->restate = false;
+	} else if (ours && f->state == NODE_GONE && f->flag && (here || !n->announced) && n->entry_end > n->entries) {
+		node_give_up(n, "its arc has been taken over while it was away");
+	} else {
+		n->restate = true;
+	}
+}
+
 void on_status(struct node *n, const struct frame *f)
 {
 	if (f->from.id == n->self.id) {
-		/* A late will of an older connection must not stay. */
-		if (f->state == NODE_GONE && member_same(&f->from, &n->self) &&
-		    f->from.conn.count < n->self.conn.count && entry_main(n))
-			status_publish(n);
+		on_own_status(n, f);
 		return;
-	}
-	if (n->hole_since || n->notify_since) {
-		const struct entry *e = entry_main(n);
-
-		if (e && e->v.arc.lo == f->from.id && f->state != NODE_GONE)
-			n->hole_member = f->from;
 	}
 	if (f->state != NODE_GONE)
 		return;

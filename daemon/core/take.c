@@ -237,7 +237,7 @@ void take_held(struct node *n)
 	e->held = true;
 	/* Named by this very connection, which nobody has cut: whoever wants the arc must fence it first. */
 	if (conn_equal(&t->conn, &n->self.conn))
-		e->confirmed = true;
+		e->confirmed = n->announced = true;
 	count = store_count(t->staging);
 	/* Another ring has counted its views apart: what was written there never replaces what is written here. */
 	if (n->stash && n->stash_ring.term && !ring_id_same(&n->stash_ring, &t->ring) && n->seek.active)

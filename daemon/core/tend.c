@@ -14,6 +14,7 @@ static void take_over(struct node *n, struct entry *e)
 {
 	struct view v = {.name = {++n->number, n->self.id}, .base = e->v.name, .arc = e->v.arc, .owner = n->self};
 	uint64_t count, hash;
+	bool doubted;
 	char text[24];
 
 	store_digest(n->store, e->v.arc, &count, &hash);
@@ -25,8 +26,12 @@ static void take_over(struct node *n, struct entry *e)
 		out_log(n, 4, "arc %s: node %08x is out -> taken over empty, its records are lost with it",
 			arc_text(v.arc, text), e->peer.id);
 	}
+	/* At the end of a doubt others may have come to the same. */
+	doubted = e->doubt != 0;
 	entry_drop(n, e);
-	entry_add(n, &v, true);
+	e = entry_add(n, &v, true);
+	if (doubted)
+		e->contested = n->now;
 }
 
 static bool candidate_fits(const struct node *n, const struct entry *e)
@@ -127,7 +132,8 @@ static void exit_now(struct node *n, int code)
 	frame_start(n, &f, FRAME_STATUS);
 	status_fill(n, &f);
 	f.state = NODE_LEFT;
-	if (n->connected) {
+	/* Who never was a member has said nothing there. */
+	if (n->connected && n->been_active) {
 		size_t len;
 		uint8_t *bytes = frame_encode(&f, &len);
 

@@ -3,6 +3,8 @@
 
 #include "core.h"
 
+#define RESTATE 1000 /* ms: two of one id do not talk each other down any faster */
+
 static void send_sync(struct node *n, struct entry *e)
 {
 	struct frame f;
@@ -118,6 +120,13 @@ static void watch_entry(struct node *n, struct entry *e, uint64_t *next)
 		find_doubt(n, e, next);
 }
 
+static void predecessor_known(struct node *n)
+{
+	n->notify_since = 0;
+	if (n->hole_since)
+		hole_forget(n);
+}
+
 /* The node my arc begins at should name me as its backup. */
 static void watch_predecessor(struct node *n, uint64_t *next)
 {
@@ -125,12 +134,12 @@ static void watch_predecessor(struct node *n, uint64_t *next)
 	struct frame f;
 
 	if (!e || !e->held || e->v.arc.lo == n->self.id) {
-		n->notify_since = n->hole_since = 0;
+		predecessor_known(n);
 		return;
 	}
 	for (const struct entry *g = n->entries; g < n->entry_end; g++)
 		if (g->used && g->v.arc.hi == e->v.arc.lo) {
-			n->notify_since = n->hole_since = 0;
+			predecessor_known(n);
 			n->notify_at = n->now;
 			return;
 		}
@@ -153,6 +162,19 @@ static void watch_predecessor(struct node *n, uint64_t *next)
 	soonest(next, n->notify_at);
 }
 
+/* Our status of this connection, until it has come back; and again if something else stands there. */
+static void watch_own_status(struct node *n, uint64_t *next)
+{
+	bool waits = !n->announced && n->self.conn.count > 1;
+	uint64_t pause = waits ? n->config.resend : RESTATE;
+
+	if ((!waits && !n->restate) || n->entry_end == n->entries)
+		return;
+	if (n->now - n->announced_at >= pause)
+		status_publish(n);
+	soonest(next, n->announced_at + pause);
+}
+
 void watch_tick(struct node *n, uint64_t *next)
 {
 	const struct entry *own = entry_main(n);
@@ -169,6 +191,7 @@ void watch_tick(struct node *n, uint64_t *next)
 		if (e->used && e->peer.memory)
 			watch_entry(n, e, next);
 	}
+	watch_own_status(n, next);
 	watch_predecessor(n, next);
 	hole_tick(n, next);
 }
@@ -186,11 +209,6 @@ void watch_statuses(struct node *n)
 		want[count++] = n->give.taker.id;
 	if (n->take.phase)
 		want[count++] = n->take.giver.id;
-	if (entry_main(n)) {
-		want[count++] = n->self.id; /* a late will of an older connection is put right */
-		if (n->hole_since)
-			want[count++] = entry_main(n)->v.arc.lo;
-	}
 	for (unsigned i = 0; i < n->watched_count; i++) {
 		bool wanted = false;
 
@@ -291,7 +309,7 @@ void on_confirm(struct node *n, const struct frame *f)
 
 	/* The answer to NOTIFY, not to SYNC: the node behind us may be there and own nothing. */
 	if (own && f->arc_set && f->arc.hi == own->v.arc.lo)
-		n->notify_since = n->hole_since = 0;
+		predecessor_known(n);
 	if (f->seq > n->number && f->seq >> 32 <= n->seen.term)
 		n->number = f->seq;
 	hole_answer(n, f);
