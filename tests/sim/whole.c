@@ -245,7 +245,7 @@ static bool agrees(const struct proc *p, const struct proc *before, const struct
 }
 
 /* Its retained status names its present connection: who founds anew fences by it. */
-static void judge_retained(struct world *w, const struct proc *p)
+static bool is_retained(struct world *w, const struct proc *p, char *why, size_t size)
 {
 	const struct packet *s = w->topics[topic_of(w, TOPIC_NODE, p->id)].retained;
 	char text[CONN_TEXT];
@@ -253,13 +253,25 @@ static void judge_retained(struct world *w, const struct proc *p)
 	struct frame f;
 
 	if (!s || frame_decode(&f, &room, s->bytes, s->len)) {
-		fail(w, "I2: %s has no retained status", p->label);
-		return;
+		snprintf(why, size, "%s has no retained status", p->label);
+		return false;
 	}
 	conn_format(&f.from.conn, text);
-	if (f.from.memory != p->memory || f.state == NODE_GONE || strcmp(text, w->links[p->link].client_id) != 0)
-		fail(w, "I2: %s is active, and its retained status says that %016llx, connection %s, is %s", p->label,
-		     (unsigned long long)f.from.memory, text, node_state_name(f.state));
+	if (f.from.memory == p->memory && f.state != NODE_GONE && strcmp(text, w->links[p->link].client_id) == 0)
+		return true;
+	snprintf(why, size, "the retained status of %s says that %016llx, connection %s, is %s", p->label,
+		 (unsigned long long)f.from.memory, text, node_state_name(f.state));
+	return false;
+}
+
+/* Strangers may have said anything in a node's name. */
+static bool statuses_retained(struct world *w, char *why, size_t size)
+{
+	bool right = true;
+
+	for (size_t i = 0; i < w->proc_count && right && !w->swarm.mean[FAULT_STRANGER]; i++)
+		right = !w->procs[i]->alive || is_retained(w, w->procs[i], why, size);
+	return right;
 }
 
 static bool pointers_agree(struct world *w, char *why, size_t size)
@@ -279,13 +291,13 @@ static bool pointers_agree(struct world *w, char *why, size_t size)
 }
 
 /* The arcs may be right while a change of backups goes on, which somebody's silence or doubt may hold up: not for ever.
- * True once every pointer is right. */
+ * True once every pointer is right, and what is retained. */
 bool judge_settled(struct world *w)
 {
 	uint64_t limit = (w->swarm.drift ? 2 : 1) * SETTLE_LIMIT;
 	char why[200];
 
-	if (w->asked_at && pointers_agree(w, why, sizeof(why)))
+	if (w->asked_at && pointers_agree(w, why, sizeof(why)) && statuses_retained(w, why, sizeof(why)))
 		return true;
 	if (w->asked_at && w->now > w->whole_since + limit)
 		fail(w, "I2: the arcs have been whole for %llu s, and %s", (unsigned long long)(limit / SECOND), why);
@@ -371,9 +383,5 @@ void judge_end(struct world *w)
 	for (uint32_t k = 0; k < w->swarm.keys && !w->failed; k++)
 		judge_history(w, k);
 	judge_answers(w);
-	for (size_t i = 0; i < w->proc_count && !w->swarm.mean[FAULT_STRANGER]; i++) {
-		if (w->procs[i]->alive)
-			judge_retained(w, w->procs[i]);
-	}
 	judge_floor(w);
 }
