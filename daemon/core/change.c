@@ -29,6 +29,11 @@ static void party_add(struct node *n, const struct member *m)
 		p->m.conn = m->conn;
 }
 
+static bool in_base(const struct change *c, const struct member *m)
+{
+	return view_names(&c->base[0], m) || (c->base[1].name.number && view_names(&c->base[1], m));
+}
+
 static bool is_out(struct change *c, const struct member *m)
 {
 	const struct party *p = party_find(c, m);
@@ -188,7 +193,7 @@ static void send_holds(struct node *n)
 	struct frame f;
 
 	for (unsigned i = 0; i < c->party_count; i++) {
-		if (c->party[i].out || fence_blocks(n, &c->party[i].m))
+		if (c->party[i].out)
 			continue;
 		frame_start(n, &f, FRAME_HOLDS);
 		f.view_count = (uint8_t)c->made_count;
@@ -230,10 +235,10 @@ bool change_adopt(struct node *n, const struct view *views, unsigned count)
 {
 	struct change *c = &n->change;
 
-	if (!count || name_equal(&views[0].name, &c->made[0].name))
-		return true;
 	if (count != c->made_count)
 		return false;
+	if (name_equal(&views[0].name, &c->made[0].name))
+		return true;
 	for (unsigned i = 0; i < count; i++)
 		if (views[i].name.maker != n->self.id || !name_equal(&views[i].base, &c->base[0].name))
 			return false;
@@ -345,8 +350,12 @@ void change_resume(struct node *n)
 		return;
 	c->doubt = 0;
 	for (unsigned i = 0; i < c->party_count; i++) {
-		c->party[i].stored = false;
-		c->party[i].waited = n->now;
+		struct party *p = &c->party[i];
+
+		/* The fence that put it out is void with the connection it was proven on. */
+		p->out &= !in_base(c, &p->m);
+		p->stored = false;
+		p->waited = n->now;
 	}
 	send_all(n);
 }
@@ -433,11 +442,6 @@ void on_stored(struct node *n, const struct frame *f)
 			if (member_same(&e->peer, &f->from) && name_equal(&e->v.name, &c->made[i].name))
 				e->confirmed = true;
 	try_holds(n);
-}
-
-static bool in_base(const struct change *c, const struct member *m)
-{
-	return view_names(&c->base[0], m) || (c->base[1].name.number && view_names(&c->base[1], m));
 }
 
 void on_refused(struct node *n, const struct frame *f)

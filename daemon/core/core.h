@@ -414,7 +414,9 @@ bool find_later(const struct node *n, const struct view *v, const struct entry *
 void find_superseded(struct node *n, struct entry *e, const struct view *by);
 void find_doubt(struct node *n, struct entry *e, uint64_t *next);
 void find_orphan(struct node *n, struct entry *e, bool alone, uint64_t *next);
+void find_claimed(struct node *n, struct entry *e, const struct member *by);
 void find_contested(struct node *n, struct entry *e, uint64_t *next);
+void find_heir(struct node *n, const struct view *v, const struct member *from);
 void on_find(struct node *n, const struct frame *f);
 void on_notify(struct node *n, const struct frame *f);
 
@@ -534,6 +536,7 @@ void reference_behind(struct node *n, uint32_t id);
 void reference_found(struct node *n, const struct frame *f);
 void reference_not_holding(struct node *n);
 void reference_disconnected(struct node *n);
+void reference_overslept(struct node *n, uint64_t by);
 void reference_tick(struct node *n, uint64_t *next);
 void reference_free(struct node *n);
 
@@ -550,6 +553,13 @@ void state_update(struct node *n);
 void on_status(struct node *n, const struct frame *f);
 void on_who(struct node *n, const struct frame *f);
 void on_leave_request(struct node *n, const struct frame *f);
+
+/* A time from which waiting is counted, moved on by what was slept; 0: nothing is waited for. */
+static inline void later(uint64_t *since, uint64_t by)
+{
+	if (*since)
+		*since += by;
+}
 
 static inline void soonest(uint64_t *next, uint64_t at)
 {

@@ -193,6 +193,6 @@ void node_give_up(struct node *n, const char *why)
 		n->stash_ring = n->ring;
 	n->ring = (struct ring_id){0};
 	n->stash = true;
-	n->stash_at = n->now;
+	n->stash_at = n->merged_at = n->now;
 	seek_begin(n);
 }

@@ -10,9 +10,11 @@ void find_ask(struct node *n, struct arc arc, uint64_t *sent)
 	frame_start(n, &f, FRAME_FIND);
 	f.arc = arc;
 	f.arc_set = true;
-	for (const struct entry *e = n->entries; e < n->entry_end && f.view_count < FRAME_VIEWS_MAX; e++)
-		if (e->used && e->mine && e->held)
-			f.views[f.view_count++] = e->v;
+	/* What is asked about first: there is room for a few only. */
+	for (int other = 0; other < 2; other++)
+		for (const struct entry *e = n->entries; e < n->entry_end && f.view_count < FRAME_VIEWS_MAX; e++)
+			if (e->used && e->mine && e->held && arc_overlap(e->v.arc, arc) != other)
+				f.views[f.view_count++] = e->v;
 	frame_send(n, &f, TOPIC_RING, 0);
 	*sent = n->now;
 }
@@ -23,7 +25,7 @@ void find_back(struct node *n)
 	uint64_t sent;
 
 	for (const struct entry *e = n->entries; e < n->entry_end; e++)
-		if (e->used && e->mine && e->held)
+		if (e->used && e->mine)
 			find_ask(n, e->v.arc, &sent);
 }
 
@@ -74,7 +76,7 @@ static bool give_way(struct node *n, const struct view *v)
 
 /* The owner behind an arc of ours that is not in its place may have it.  Where nobody is in his place, who leaves gives
  * to who stays, and else the higher to the lower, until somebody has all. */
-static void note_heir(struct node *n, const struct view *v, const struct member *from)
+void find_heir(struct node *n, const struct view *v, const struct member *from)
 {
 	bool may = v->arc.hi == from->id || (!entry_main(n) && (n->stopping || from->id < n->self.id));
 
@@ -98,7 +100,7 @@ void on_find(struct node *n, const struct frame *f)
 	for (unsigned i = 0; i < f->view_count; i++) {
 		if (give_way(n, &f->views[i]))
 			return;
-		note_heir(n, &f->views[i], &f->from);
+		find_heir(n, &f->views[i], &f->from);
 	}
 	frame_start(n, &r, FRAME_CONFIRM);
 	r.seq = n->number; /* a new line of views is to begin above all that went before */
@@ -155,9 +157,10 @@ void find_doubt(struct node *n, struct entry *e, uint64_t *next)
 		out_log(n, 4, "arc %s: node %08x does not confirm it -> asking everybody for %u s",
 			arc_text(e->v.arc, text), e->peer.id, n->config.recover / 1000);
 	}
-	if (n->now - e->doubt >= n->config.recover) {
+	if (n->now - e->doubt >= n->config.recover && n->now - n->find_echo <= FIND_ECHO) {
 		/* Whoever had the arc meanwhile may have answered what is held here. */
-		request_drop(n, e->v.arc);
+		if (!fence_blocks(n, &e->peer))
+			request_drop(n, e->v.arc);
 		fence_want(n, &e->peer, "nobody has confirmed its arc in the set time");
 		return;
 	}
@@ -183,12 +186,24 @@ void find_orphan(struct node *n, struct entry *e, bool alone, uint64_t *next)
 		e->held = true;
 		e->orphan = 0;
 		n->recheck = true;
-		watch_say_holds(n, e, &e->peer);
+		if (e->peer.memory)
+			watch_say_holds(n, e, &e->peer);
 		return;
 	}
 	if (n->now - e->found >= 1000)
 		find_ask(n, e->v.arc, &e->found);
 	soonest(next, e->found + 1000);
+}
+
+/* Another owner speaks of an arc of ours: until he has given it up nobody is answered here. */
+void find_claimed(struct node *n, struct entry *e, const struct member *by)
+{
+	char text[24];
+
+	if (!e->contested)
+		out_log(n, 4, "arc %s: node %08x claims it too, under a lower view -> not serving until it gives way",
+			arc_text(e->v.arc, text), by->id);
+	e->contested = n->now;
 }
 
 /* Somebody claims it too, under a lower name: he is told until he is silent. */

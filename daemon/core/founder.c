@@ -114,7 +114,10 @@ void on_found(struct node *n, const struct frame *f, bool retained)
 			seek_sign(n, 20);
 		}
 		/* Who belongs to no ring follows what stands: if anybody is left of the greater one he puts it right. */
-		if (!has_views(n) && !member_same(&f->from, &n->self)) {
+		if (!has_views(n) && !member_same(&f->from, &n->self) && f->ring.nonce) {
+			if (n->number < (uint64_t)n->seen.term << 32)
+				n->number = (uint64_t)n->seen.term
+					    << 32; /* a founding is to be above it all the same */
 			n->seen = f->ring;
 			n->seen_by = f->from;
 		}

@@ -379,6 +379,12 @@ void on_active(struct node *n, const struct frame *f)
 
 	if (!about(n, f) || n->give.phase < GIVE_GRANTED)
 		return;
+	/* From who is being fenced: it may have answered what is held here, but it does not go on.  The copy stays. */
+	if (fence_blocks(n, &f->from)) {
+		n->give.conn = 0;
+		request_drop(n, n->give.arc);
+		return;
+	}
 	/* Everybody has stored, as the taker knows who asked our backup itself while we were away. */
 	if (n->give.phase == GIVE_GRANTED && n->change.kind == CHANGE_GIVE) {
 		if (!change_adopt(n, f->views, f->view_count))

@@ -81,7 +81,7 @@ static void tend_hole(struct node *n, uint64_t *next)
 		return;
 	n->hole_since = n->notify_since = 0;
 	for (const struct entry *o = n->entries; o < n->entry_end; o++)
-		if (o->used && o->mine && ring_distance(o->v.arc.hi, e->v.arc.lo) < ring_distance(hole.lo, e->v.arc.lo))
+		if (o->used && ring_distance(o->v.arc.hi, e->v.arc.lo) < ring_distance(hole.lo, e->v.arc.lo))
 			hole.lo = o->v.arc.hi;
 	/* Of the views that were there nothing is known: leap over any number they can have had. */
 	n->number = ((n->number >> 16) + 1) << 16;
@@ -110,7 +110,7 @@ void hole_views(struct node *n, const struct frame *f)
 	for (unsigned i = 0; i < f->view_count; i++) {
 		const struct view *v = &f->views[i];
 
-		if (v->name.number > n->number)
+		if (v->name.number > n->number && v->name.number >> 32 <= n->seen.term)
 			n->number = v->name.number;
 		if (v->owner.id != n->self.id || ring_contains(v->arc, e->v.arc.lo))
 			seen_to(n, v->arc, e->v.arc.lo);

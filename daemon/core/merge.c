@@ -119,9 +119,10 @@ void on_merge(struct node *n, const struct frame *f)
 void on_merged(struct node *n, const struct frame *f)
 {
 	for (size_t i = 0; i < f->id_count; i++)
-		if (n->stash && !at_home(n, f->ids[i]))
+		if (n->stash && !at_home(n, f->ids[i])) {
 			store_remove(n->store, f->ids[i]);
-	n->merged_at = n->now;
+			n->merged_at = n->now;
+		}
 	/* The next ones when all of these are answered; else when the time has come. */
 	n->merging = n->merging > f->id_count ? n->merging - f->id_count : 0;
 	if (n->stash && !n->merging)

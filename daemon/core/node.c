@@ -398,12 +398,6 @@ static uint64_t ticks(struct node *n)
 
 #define LATE 500 /* ms behind a deadline: the process has been stopped, or the machine was */
 
-static void later(uint64_t *since, uint64_t by)
-{
-	if (*since)
-		*since += by;
-}
-
 /* Whoever sleeps hears nothing, and what was said meanwhile is still to be read: the silence of others counts from now. */
 static void overslept(struct node *n, uint64_t by)
 {
@@ -412,6 +406,7 @@ static void overslept(struct node *n, uint64_t by)
 		later(&e->gone, by);
 		later(&e->doubt, by);
 		later(&e->orphan, by);
+		later(&e->contested, by);
 		later(&e->other_asked, by);
 	}
 	for (unsigned i = 0; i < n->change.party_count; i++)
@@ -423,6 +418,8 @@ static void overslept(struct node *n, uint64_t by)
 	later(&n->hole_since, by);
 	later(&n->alone_since, by);
 	later(&n->seek.since, by);
+	later(&n->merged_at, by);
+	reference_overslept(n, by);
 }
 
 void node_step(struct node *n, const struct event *ev, struct update *update)

@@ -214,13 +214,29 @@ void reference_found(struct node *n, const struct frame *f)
 {
 	struct reference_peer *r = n->reference;
 
-	for (unsigned i = 0; r && r->asked_since && i < f->view_count; i++)
-		if (ring_contains(f->views[i].arc, n->self.id)) {
-			r->asked_since = 0;
-			r->acked[0] = r->acked[1] = false;
-			n->busy_at = n->now;
-			reference_not_holding(n);
-		}
+	bool owned = f->arc_set && ring_contains(f->arc, n->self.id);
+
+	for (unsigned i = 0; i < f->view_count; i++)
+		owned |= ring_contains(f->views[i].arc, n->self.id);
+	if (!r || !r->asked_since || !owned)
+		return;
+	r->asked_since = 0;
+	r->acked[0] = r->acked[1] = false;
+	n->busy_at = n->now;
+	reference_not_holding(n);
+}
+
+/* What was said while we slept is still to be read. */
+void reference_overslept(struct node *n, uint64_t by)
+{
+	struct reference_peer *r = n->reference;
+
+	if (!r)
+		return;
+	later(&r->since, by);
+	later(&r->quit_progress, by);
+	later(&r->pinged, by);
+	later(&r->unanswered, by);
 }
 
 /* True if the word is part of a neighbourhood with the reference, and done with. */

@@ -44,6 +44,7 @@ static enum node_state state_now(struct node *n)
 			continue;
 		own |= e->held || n->been_active;
 		suspect |= e->held && e->peer.memory && !e->confirmed && !n->change.kind;
+		suspect |= !entry_settled(n, e) && e->contested;
 	}
 	if (!n->connected)
 		return own ? NODE_SUSPECT : NODE_CONNECTING;

@@ -84,7 +84,7 @@ void on_ask(struct node *n, const struct frame *f)
 	struct entry *e = f->arc_set ? entry_own(n, f->arc.hi + 1) : NULL;
 
 	if (!free_to_take(n) || !e || !entry_serves(n, e) || f->arc.hi != e->v.arc.lo ||
-	    member_same(&f->from, &n->self) || (entry_main(n) && ring_contains(f->arc, n->self.id))) {
+	    member_same(&f->from, &n->self) || ring_contains(f->arc, e->v.arc.hi)) {
 		say(n, f, FRAME_BUSY);
 		return;
 	}

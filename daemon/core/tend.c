@@ -84,7 +84,7 @@ static bool tend_split(struct node *n)
 }
 
 /* An owned arc that neither ends here nor touches what does goes to the owner behind it. */
-static bool tend_misplaced(struct node *n)
+static bool tend_misplaced(struct node *n, uint64_t *next)
 {
 	for (struct entry *e = n->entries; e < n->entry_end; e++) {
 		if (!e->used || !e->mine || !entry_serves(n, e) || e->v.arc.hi == n->self.id)
@@ -96,9 +96,12 @@ static bool tend_misplaced(struct node *n)
 			}
 		if (n->heir.memory && n->heir_lo == e->v.arc.hi) {
 			give_begin(n, &n->heir, e->v.arc, true);
-			n->heir.memory = 0; /* it asks again if it comes to nothing */
 			return true;
 		}
+		/* Who owns what begins where it ends? */
+		if (n->now - e->found >= 1000)
+			find_ask(n, (struct arc){e->v.arc.hi, e->v.arc.hi + 1}, &e->found);
+		soonest(next, e->found + 1000);
 	}
 	return false;
 }
@@ -157,15 +160,22 @@ static bool named_anywhere(const struct node *n)
 /* Records that lie here for others go to them first, if anybody takes them. */
 static bool merges_first(struct node *n, uint64_t *next)
 {
+	/* Their ids may be in a hole, which is noticed and asked about before it is taken. */
+	uint64_t patience = (uint64_t)n->config.silence + n->config.grace + n->config.recover + n->config.ping;
+
 	if (!n->stash || !n->been_active || !store_count(n->store))
 		return false;
-	if (n->now - n->merged_at >= n->config.recover) {
+	if (!node_ready(n)) {
+		n->merged_at = n->now;
+		return true;
+	}
+	if (n->now - n->merged_at >= patience) {
 		out_log(n, 4, "nobody takes the %zu records that lie here for others: they are gone with this node",
 			store_count(n->store));
 		n->stash = false;
 		return false;
 	}
-	soonest(next, n->merged_at + n->config.recover);
+	soonest(next, n->merged_at + patience);
 	return true;
 }
 
@@ -280,7 +290,7 @@ void tend(struct node *n, uint64_t *next)
 		}
 	}
 	if (!n->change.kind && !n->give.phase && !n->take.phase && n->now >= n->retry_at)
-		if (tend_misplaced(n) || (!n->stopping && waiting_offer(n)))
+		if (tend_misplaced(n, next) || (!n->stopping && waiting_offer(n)))
 			return;
 	if (n->been_active && !n->seek.active && !n->stopping && !owns(n) && !n->take.phase) {
 		out_log(n, 4, "owns no arc any more -> joining again");

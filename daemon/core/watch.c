@@ -190,6 +190,8 @@ void watch_tick(struct node *n, uint64_t *next)
 			find_contested(n, e, next);
 		if (e->used && e->peer.memory)
 			watch_entry(n, e, next);
+		else if (e->used && e->mine && !e->held && !change_makes(n, e))
+			find_orphan(n, e, true, next);
 	}
 	watch_own_status(n, next);
 	watch_predecessor(n, next);
@@ -314,6 +316,8 @@ void on_confirm(struct node *n, const struct frame *f)
 		n->number = f->seq;
 	hole_answer(n, f);
 	reference_found(n, f);
+	for (unsigned i = 0; i < f->view_count; i++)
+		find_heir(n, &f->views[i], &f->from);
 	if (!f->view_count)
 		return;
 	e = entry_named(n, &f->views[0].name);
@@ -339,6 +343,6 @@ void on_confirm(struct node *n, const struct frame *f)
 					find_superseded(n, e, &f->views[i]);
 				else if (e->mine && arc_overlap(e->v.arc, f->views[i].arc) &&
 					 member_same(&f->views[i].owner, &f->from))
-					e->contested = n->now;
+					find_claimed(n, e, &f->from);
 	}
 }
