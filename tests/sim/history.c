@@ -141,7 +141,7 @@ bool history_check(struct world *w, uint32_t key, char *why, size_t size)
 
 /* ---- a second opinion ---- */
 
-#define SEARCH_MAX 20000 /* configurations of one key */
+#define SEARCH_MAX 200000 /* configurations of one key */
 
 /* The place from which a value was certainly there: its ack, or the first get that found it. */
 static uint64_t known(const struct world *w, uint32_t value)
