@@ -203,7 +203,7 @@ struct held {
 /* An arc that a view of ours covered once: so that "I hold no view of it" is never said of an arc that moved on. */
 struct past {
 	struct arc arc;
-	uint64_t number;
+	struct view_name name, base;
 };
 
 struct waiting {
@@ -366,7 +366,9 @@ struct entry *entry_named(struct node *n, const struct view_name *name);
 struct entry *entry_add(struct node *n, const struct view *v, bool held);
 void entry_drop(struct node *n, struct entry *e);
 void entry_newest_conn(const struct node *n, struct member *m);
-void entry_past(struct node *n, struct arc arc, uint64_t number);
+void entry_past(struct node *n, const struct view *v);
+bool entry_outlived(const struct node *n, const struct view *v);
+void entry_past_forget(struct node *n);
 uint64_t entry_past_number(const struct node *n, struct arc arc);
 bool entry_settled(const struct node *n, const struct entry *e);
 bool entry_serves(const struct node *n, const struct entry *e);

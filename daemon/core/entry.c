@@ -85,9 +85,35 @@ struct entry *entry_add(struct node *n, const struct view *v, bool held)
 	return e;
 }
 
-void entry_past(struct node *n, struct arc arc, uint64_t number)
+void entry_past(struct node *n, const struct view *v)
 {
-	n->past[n->past_next++ % PAST_MAX] = (struct past){arc, number};
+	n->past[n->past_next++ % PAST_MAX] = (struct past){v->arc, v->name, v->base};
+}
+
+/* Another ring counts its views anew. */
+void entry_past_forget(struct node *n)
+{
+	memset(n->past, 0, sizeof(n->past));
+}
+
+static bool after(const struct past *p, const struct view *v, struct arc part, const struct view_name *base)
+{
+	return p->name.number > base->number && arc_overlap(p->arc, part) &&
+	       !(p->name.maker == v->name.maker && name_equal(&p->base, base));
+}
+
+/* Is v made from a view whose arc has moved on through here?  (Earlier attempts of its own do not count.) */
+bool entry_outlived(const struct node *n, const struct view *v)
+{
+	for (const struct past *p = n->past; p < n->past + PAST_MAX; p++) {
+		if (!p->name.number)
+			continue;
+		if (!v->far_base.number ? after(p, v, v->arc, &v->base)
+					: after(p, v, (struct arc){v->arc.lo, v->split}, &v->base) ||
+						  after(p, v, (struct arc){v->split, v->arc.hi}, &v->far_base))
+			return true;
+	}
+	return false;
 }
 
 uint64_t entry_past_number(const struct node *n, struct arc arc)
@@ -95,14 +121,14 @@ uint64_t entry_past_number(const struct node *n, struct arc arc)
 	uint64_t number = 0;
 
 	for (unsigned i = 0; i < PAST_MAX; i++)
-		if (n->past[i].number > number && arc_overlap(n->past[i].arc, arc))
-			number = n->past[i].number;
+		if (n->past[i].name.number > number && arc_overlap(n->past[i].arc, arc))
+			number = n->past[i].name.number;
 	return number;
 }
 
 void entry_drop(struct node *n, struct entry *e)
 {
-	entry_past(n, e->v.arc, e->v.name.number);
+	entry_past(n, &e->v);
 	if (e->sealed)
 		n->stash = true; /* a copy whose taker never said ACTIVE: merged, or found to be older */
 	e->used = false;

@@ -57,6 +57,7 @@ static void found(struct node *n, const struct ring_id *ring)
 
 	n->ring = *ring;
 	n->announced = true;
+	entry_past_forget(n);
 	/* Nobody owned what was held for a reference's case, or somebody did: it is not ours. */
 	request_forget(n);
 	reference_not_holding(n);
@@ -79,6 +80,7 @@ static void yield(struct node *n)
 {
 	/* Two rings of one term have counted their views apart: what was written there never replaces what is written here. */
 	store_demote(n->store);
+	entry_past_forget(n);
 	node_give_up(n, "a greater ring stands in the register");
 }
 

@@ -53,7 +53,7 @@ static enum node_state state_now(struct node *n)
 	if (!own)
 		return node_ready(n) ? NODE_JOINING : NODE_CONNECTING;
 	/* Amid a change begun on an earlier connection nobody has confirmed it on this one. */
-	suspect |= n->change.kind && n->change.conn != n->self.conn.count;
+	suspect |= n->change.kind && (n->change.conn != n->self.conn.count || n->change.doubted);
 	return suspect || !node_ready(n) ? NODE_SUSPECT : NODE_ACTIVE;
 }
 

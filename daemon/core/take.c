@@ -144,6 +144,8 @@ static void complete(struct node *n)
 	f.from = t->giver;
 	f.view_count = t->view_count;
 	memcpy(f.views, t->views, sizeof(t->views));
+	if (n->seek.active && !ring_id_same(&n->stash_ring, &t->ring))
+		entry_past_forget(n);
 	t->phase = TAKE_STORED;
 	t->progress = n->now;
 	if (!view_store(n, &f)) {

@@ -49,6 +49,15 @@ static bool forgotten(const struct node *n, const struct member *m, const struct
 	return m->memory && m->id == n->self.id && m->memory != n->self.memory && !member_same(m, from);
 }
 
+/* Asked again for what is stored, or was, by a leaver. */
+static bool stored(struct node *n, const struct view *v)
+{
+	for (const struct past *p = n->past; p < n->past + PAST_MAX; p++)
+		if (p->name.number && name_equal(&p->name, &v->name))
+			return true;
+	return entry_named(n, &v->name) != NULL;
+}
+
 static bool may_store(struct node *n, const struct frame *f)
 {
 	if (!room(n, f)) {
@@ -63,6 +72,8 @@ static bool may_store(struct node *n, const struct frame *f)
 		for (const struct entry *e = n->entries; e < n->entry_end; e++)
 			if (e->used && arc_overlap(e->v.arc, v->arc) && !acceptable(e, v))
 				return false;
+		if (!stored(n, v) && entry_outlived(n, v))
+			return false;
 	}
 	return true;
 }
@@ -80,7 +91,7 @@ void view_refuse(struct node *n, const struct frame *f)
 				r.views[r.view_count++] = e->v;
 				break;
 			}
-	if (r.view_count == 1 && past >= f->views[0].name.number) {
+	if (r.view_count == 1 && past > f->views[0].base.number) {
 		/* Stored once, and moved on. */
 		r.views[r.view_count] = (struct view){.arc = f->views[0].arc};
 		r.views[r.view_count++].name = (struct view_name){past, n->self.id};
@@ -110,7 +121,7 @@ static void replace_entries(struct node *n, const struct frame *f)
 		struct entry *e;
 
 		if (!view_names(&f->views[i], &n->self)) {
-			entry_past(n, f->views[i].arc, f->views[i].name.number);
+			entry_past(n, &f->views[i]);
 			continue;
 		}
 		e = entry_add(n, &f->views[i], false);
