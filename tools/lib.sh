@@ -10,7 +10,7 @@ packages_build='gcc libc6-dev meson ninja-build pkg-config libcbor-dev libevent-
 # shellcheck disable=SC2034
 packages_run='mosquitto'
 # shellcheck disable=SC2034
-packages_test='clang libclang-rt-dev libcmocka-dev mosquitto-clients python3 python3-paho-mqtt python3-pytest
+packages_test='clang libclang-rt-dev libcmocka-dev mosquitto-clients patch python3 python3-paho-mqtt python3-pytest
 	python3-pytest-xdist systemd'
 
 say() {

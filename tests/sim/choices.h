@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "../../daemon/core/node.h"
 #include "sweep.h"
 
 enum fault {
@@ -35,6 +36,7 @@ enum profile {
 	PROFILE_STORM,
 	PROFILE_DISORDER,
 	PROFILE_REFUSED,
+	PROFILE_HASTY,
 	PROFILE_COUNT
 };
 
@@ -73,11 +75,11 @@ struct swarm {
 	size_t outbox_high;
 	unsigned join_attempts; /* the default, or fewer: what a seed takes of real time is mostly these */
 	unsigned join_interval; /* ms; the default, or more */
-	unsigned ping;          /* ms; 0: the default */
 	unsigned aim_type;      /* enum frame_type, FRAME_NONE: no aim */
 	uint32_t aim_chance;
 	unsigned aim_left;
 	unsigned max_nodes;
+	struct node_config patience; /* of all nodes; of it only the times */
 };
 
 /* Which of a kind's occurrences take place.  What is left out draws its random numbers all the same where others would

@@ -64,6 +64,13 @@ void fault_lasts(struct world *w, uint64_t until)
 		w->trouble_until = until;
 }
 
+/* A second cut does not mend the first. */
+static void lost_from(uint64_t *drop, uint64_t at)
+{
+	if (at < *drop)
+		*drop = at;
+}
+
 void fault_crash(struct world *w, uint32_t proc)
 {
 	struct proc *p = w->procs[proc];
@@ -77,7 +84,7 @@ void fault_crash(struct world *w, uint32_t proc)
 	if (p->link != NONE) {
 		struct link *l = &w->links[p->link];
 
-		l->out_drop = w->now + (silent ? 0 : rng_below(&w->rng_fault, notice + 1));
+		lost_from(&l->out_drop, w->now + (silent ? 0 : rng_below(&w->rng_fault, notice + 1)));
 		queue_push(&w->queue, w->now + notice, ENTRY_LINK_DEAD, p->link, 0, NULL);
 		fault_lasts(w, w->now + notice);
 	}
@@ -130,8 +137,8 @@ void fault_cut(struct world *w, uint32_t link)
 	}
 	story_mark(w, STORY_CUT, story_lane(w, link), 0);
 	trace(w, "network cuts %s%s", l->client_id, half_open ? ", the broker does not notice" : "");
-	l->out_drop = w->now + (half_open ? 0 : rng_below(&w->rng_fault, broker + 1));
-	l->in_drop = w->now + (half_open ? 0 : rng_below(&w->rng_fault, owner + 1));
+	lost_from(&l->out_drop, w->now + (half_open ? 0 : rng_below(&w->rng_fault, broker + 1)));
+	lost_from(&l->in_drop, w->now + (half_open ? 0 : rng_below(&w->rng_fault, owner + 1)));
 	fault_lasts(w, w->now + (broker > owner ? broker : owner));
 	queue_push(&w->queue, w->now + broker, ENTRY_LINK_DEAD, link, 0, NULL);
 	queue_push(&w->queue, w->now + owner, ENTRY_DELIVER, link, 0, packet_new(PACKET_CLOSED, NONE, NULL, 0));

@@ -16,7 +16,8 @@
  *   a fault other than a join, a leave, or what clients and strangers do; or sent when no node was active; or dropped by
  *   the broker, or by a node whose room is full.  With joins and leaves alone nothing is excused.  Without one order:
  *   the operations of the quiet phase.  Runs in which hardly anything was answered though the ring was whole fail too.
- * - No hole (I2): at the end, within a bound: the arcs, and what every node's retained status says of its neighbours.
+ * - No hole (I2): at the end, within a bound: the arcs, and what every node's retained status says of its neighbours;
+ *   and no record lies with a node that does not own it.
  * - Bounded (I6): records, and bytes of held operations, at every look.
  * - A node gives up by itself only if another has its id or name, and never one in office. */
 #include <stdarg.h>

@@ -10,7 +10,8 @@
 #include "../../common/mem.h"
 #include "command.h"
 
-static const char *const profiles[PROFILE_COUNT] = {"mosquitto", "drops", "gentle", "storm", "disorder", "refused"};
+static const char *const profiles[PROFILE_COUNT] = {"mosquitto", "drops",   "gentle", "storm",
+						    "disorder",  "refused", "hasty"};
 
 static const char *const calms[CALM_COUNT] = {
 #define X(name, text) text,
@@ -29,7 +30,9 @@ static const char help[] =
 	"  --clients N         clients of the reference's protocol (default 3)\n"
 	"  --ops N             operations of all clients together, of which the time allows about half (default 400)\n"
 	"  --profile NAME      mosquitto (default), gentle (joins and leaves only), storm, drops (and full queues),\n"
-	"                      disorder (order per publisher and topic only), refused (subscriptions)\n"
+	"                      disorder (order per publisher and topic only), refused (subscriptions), hasty (nodes "
+	"of\n"
+	"                      little patience)\n"
 	"  --jobs J            processes (default: one a processor)\n"
 	"  --quiet             print failures only\n"
 	"  --scale N           instead: N nodes join, serve and leave without faults; print what it costs\n"

@@ -218,7 +218,7 @@ uint32_t proc_start(struct world *w, uint32_t identity)
 	else
 		snprintf(p->label, sizeof(p->label), "n%u.%u", identity, p->index);
 	who->proc = p->index;
-	node_config_init(&config);
+	config = w->swarm.patience;
 	config.id = p->id;
 	snprintf(config.name, sizeof(config.name), "%s", who->name);
 	snprintf(config.software, sizeof(config.software), "sim");
@@ -228,8 +228,6 @@ uint32_t proc_start(struct world *w, uint32_t identity)
 	config.burst = w->swarm.outbox_high;
 	config.join_attempts = w->swarm.join_attempts;
 	config.join_interval = w->swarm.join_interval;
-	if (w->swarm.ping)
-		config.ping = w->swarm.ping;
 	if (w->swarm.held_max)
 		config.held_max = w->swarm.held_max;
 	p->node = node_new(&config);

@@ -66,8 +66,9 @@ static void peace(struct world *w)
 		.outbox_high = 1 << 20,
 		.join_attempts = 100,
 		.join_interval = 10,
-		.ping = 3600 * 1000,
 	};
+	node_config_init(&w->swarm.patience);
+	w->swarm.patience.ping = 3600 * 1000;
 }
 
 static void run_for(struct world *w, uint64_t duration)

@@ -108,12 +108,15 @@ static void draw_faults(struct world *w)
 	struct swarm *s = &w->swarm;
 	struct rng *r = &w->rng_world;
 
+	/* Half of the seeds with drops have joins and leaves besides, and nothing that excuses a missing answer. */
+	bool calm = s->gentle || (w->options.profile == PROFILE_DROPS && half(w));
+
 	for (int f = 0; f < FAULT_COUNT; f++) {
 		uint64_t mean = rng_scale(r, 200 * MS, 20 * SECOND);
 
 		if (f == FAULT_STOP_ALL || f == FAULT_BROKER || f == FAULT_HANG)
 			mean *= 4;
-		if (one_in(w, rarity(f)) && (!s->gentle || harmless(f)))
+		if (one_in(w, rarity(f)) && (!calm || harmless(f)))
 			s->mean[f] = mean;
 		if (w->options.profile == PROFILE_STORM && (f == FAULT_JOIN || f == FAULT_LEAVE))
 			s->mean[f] = rng_scale(r, 20 * MS, SECOND);
@@ -149,6 +152,21 @@ static void draw_drops(struct world *w)
 		s->held_max = (s->value_len + 400) * rng_range(r, 2, 12);
 }
 
+/* Nodes without patience: false alarms, doubts and holes, which take the usual ones half a minute, fit into a run. */
+static void draw_patience(struct world *w)
+{
+	struct node_config *c = &w->swarm.patience;
+	struct rng *r = &w->rng_world;
+
+	node_config_init(c);
+	if (w->options.profile != PROFILE_HASTY)
+		return;
+	c->ping = (unsigned)rng_scale(r, 500, c->ping);
+	c->silence = (unsigned)rng_scale(r, 1000, c->silence);
+	c->grace = (unsigned)rng_scale(r, 1000, c->grace);
+	c->recover = (unsigned)rng_scale(r, 5000, c->recover);
+}
+
 void swarm_draw(struct world *w)
 {
 	struct swarm *s = &w->swarm;
@@ -163,6 +181,7 @@ void swarm_draw(struct world *w)
 	draw_broker(w);
 	draw_load(w);
 	draw_faults(w);
+	draw_patience(w);
 	if (w->options.profile == PROFILE_DROPS)
 		draw_drops(w);
 	s->think = s->work / (w->options.ops / w->options.clients + 1) + 1;

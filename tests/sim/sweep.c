@@ -65,6 +65,7 @@ void sweep_draw(struct world *w)
 				  .value_len = 4,
 				  .down_max = 300 * MS,
 				  .max_nodes = 4};
+	node_config_init(&w->swarm.patience);
 	w->swarm.persistence = w->options.sweep->party != SWEEP_RECEIVER;
 }
 

@@ -163,6 +163,21 @@ static int by_place(const void *a, const void *b)
 	return (*x)->id < (*y)->id ? -1 : (*x)->id > (*y)->id;
 }
 
+/* Records that outlive their arc go to whoever owns it now: in the end none lies anywhere else. */
+static bool stray(const struct world *w, const struct proc *p, struct arc arc, char *why, size_t size)
+{
+	size_t len;
+
+	for (unsigned k = 0; k < w->swarm.keys; k++) {
+		if (!ring_contains(arc, w->keys[k]) && node_record(p->node, w->keys[k], &len)) {
+			snprintf(why, size, "%s still has a record of key %08x, which is not in its arc", p->label,
+				 w->keys[k]);
+			return true;
+		}
+	}
+	return false;
+}
+
 /* Gathers the arcs of all that live; false: somebody has none, or is not active. */
 static bool arcs_gather(const struct world *w, struct arc *arcs, size_t *count, char *why, size_t size)
 {
@@ -182,6 +197,8 @@ static bool arcs_gather(const struct world *w, struct arc *arcs, size_t *count, 
 			snprintf(why, size, "%s is active and its arc does not end at itself", p->label);
 			return false;
 		}
+		if (stray(w, p, arcs[*count], why, size))
+			return false;
 		++*count;
 	}
 	return *count > 0;
