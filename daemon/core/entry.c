@@ -167,6 +167,8 @@ static void heard_elsewhere(struct node *n, const struct member *from)
 	}
 	if (n->give.phase && member_same(&n->give.taker, from) && from->conn.count > n->give.taker.conn.count)
 		n->give.taker.conn = from->conn;
+	if (member_same(&n->heir, from) && from->conn.count > n->heir.conn.count)
+		n->heir.conn = from->conn;
 	if (n->take.phase && member_same(&n->take.giver, from) && from->conn.count > n->take.giver.conn.count)
 		n->take.giver.conn = from->conn;
 }

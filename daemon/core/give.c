@@ -64,6 +64,8 @@ static void call_off(struct node *n, const char *why)
 {
 	out_log(n, 4, "handover to node %08x called off: %s", n->give.taker.id, why);
 	say_void(n);
+	if (member_same(&n->give.taker, &n->heir))
+		n->heir.memory = 0; /* it is asked for anew */
 	give_end(n);
 	n->retry_at = n->now + 50 + node_random(n, 200);
 }
