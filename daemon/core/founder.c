@@ -134,9 +134,10 @@ void on_found(struct node *n, const struct frame *f, bool retained)
 			seeker_found(n, f);
 		return;
 	}
-	if (n->proving && ring_id_same(&f->ring, &n->ring))
+	if (n->proving && ring_id_same(&f->ring, &n->ring)) {
+		request_forget(n); /* what stands before it was for the ring that stood in the register then */
 		node_tripped(n);
-	else if ((n->tripped || n->proving) && ring_id_less(&n->ring, &f->ring))
+	} else if ((n->tripped || n->proving) && ring_id_less(&n->ring, &f->ring))
 		yield(n);
 	else if (ring_id_less(&f->ring, &n->ring))
 		repair_soon(n);

@@ -5,8 +5,8 @@
  *   other probe point, looked at every fourth step, and any id in two arcs, looked at several times a second.  Of one ring,
  *   no two views of one number that share an id are said to hold with different owners, and no node makes a view with a
  *   number below one that it has made.
- * - Once (I5): every put acked at most as often as it was said, every get answered at most once, always, in each ring;
- *   nothing answered that was not asked.  Without one order (disorder) doubles are counted only, until all is quiet: while an arc moves they
+ * - Once (I5): every put acked at most as often as it was said, every get answered at most once, always; nothing answered
+ *   that was not asked.  Without one order (disorder) doubles are counted only, until all is quiet: while an arc moves they
  *   cannot be excluded (PROTOCOL.md section 1).
  * - A register (I3, I4): always, but when a key is served by another node than before, and the old one was killed or its
  *   connection closed by a fault, or it left as the last of its ring, its only copy may be gone: older values are
@@ -281,24 +281,6 @@ static uint32_t op_named(const struct world *w, char letter, const uint8_t *text
 	return v < w->op_count && w->ops[v].kind == OP_PUT ? (uint32_t)v : NONE;
 }
 
-/* Two rings are, as can be only after the broker has lost the register: each answers. */
-static bool rings_apart(const struct world *w)
-{
-	struct ring_id first = {0};
-
-	if (!w->stats[STAT_RETAINED_LOST] && !w->stats[STAT_RETAINED_STALE])
-		return false;
-	for (size_t i = 0; i < w->proc_count; i++) {
-		struct ring_id ring = w->procs[i]->node ? node_get_ring(w->procs[i]->node) : first;
-
-		if (!first.term)
-			first = ring;
-		if (ring.term && !same_ring(&ring, &first))
-			return true;
-	}
-	return false;
-}
-
 static void put_acked(struct world *w, const char *by, const struct packet *p)
 {
 	const uint8_t *name;
@@ -320,8 +302,6 @@ static void put_acked(struct world *w, const char *by, const struct packet *p)
 		;
 	if (!w->ops[again].answered && w->ops[again].placed)
 		answered(w, &w->ops[again]);
-	else if (w->ops[again].answered && rings_apart(w))
-		return;
 	else if (w->swarm.disorder && !w->ops[again].quiet)
 		w->stats[STAT_DOUBLES]++;
 	else
@@ -343,8 +323,6 @@ static void get_answered(struct world *w, const char *by, const struct packet *p
 		return;
 	}
 	key = key_index(w, id);
-	if (key != NONE && w->get_count[key] == 0 && rings_apart(w))
-		return;
 	if (key != NONE && w->get_count[key] == 0 && w->swarm.disorder && !w->finals_sent) {
 		w->stats[STAT_DOUBLES]++;
 		return;
