@@ -116,6 +116,7 @@ enum node_state node_get_state(const struct node *node);
 /* True if the node would answer an operation on this id now. */
 bool node_serves(const struct node *node, uint32_t id);
 size_t node_record_count(const struct node *node);
+size_t node_held_bytes(const struct node *node); /* of operations held, bounded by held_max */
 /* The value of a record it holds (served or not), NULL if none. */
 const uint8_t *node_record(const struct node *node, uint32_t id, size_t *len);
 /* The ring it belongs to; term 0: none yet. */

@@ -171,6 +171,11 @@ size_t node_record_count(const struct node *n)
 	return store_count(n->store);
 }
 
+size_t node_held_bytes(const struct node *n)
+{
+	return n->held_bytes;
+}
+
 const uint8_t *node_record(const struct node *n, uint32_t id, size_t *len)
 {
 	struct store_item item;

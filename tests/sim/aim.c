@@ -36,7 +36,7 @@ static void hit(struct world *w, struct proc *p)
 		fault_leave(w, p->index);
 }
 
-void aim_look(struct world *w, uint32_t link, struct packet *p)
+void aim_look(struct world *w, uint32_t link, const struct packet *p)
 {
 	const struct sim_topic *t = &w->topics[p->topic];
 

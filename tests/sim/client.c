@@ -1,5 +1,7 @@
 /* A client as the reference's: it subscribes to ack-put and res-get, hears everybody's, has one operation in flight,
- * takes the first answer that fits, never tries twice, and gives up after a while. */
+ * takes the first answer that fits, never tries twice, and gives up after a while.  Some seeds have worse ones: they say
+ * the same thing twice, byte for byte (a put is then one that is done, and acked, twice), or are gone amid an
+ * operation, whose answer is then published for nobody. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -47,13 +49,32 @@ static unsigned pick_key(struct world *w, struct client *c)
 	return (unsigned)rng_below(&c->rng, w->swarm.keys);
 }
 
-static void send_op(struct world *w, struct client *c, enum op_kind kind, unsigned key)
+static struct packet *put_packet(struct world *w, uint32_t index)
+{
+	struct packet *p;
+	char text[64];
+	int n = snprintf(text, sizeof(text), "c%u/%u v%u", index, w->keys[w->ops[index].key], index);
+	size_t len = (size_t)n + w->swarm.value_len;
+
+	p = packet_new(PACKET_PUBLISH, topic_of(w, TOPIC_PUT, 0), text, (size_t)n);
+	p = xrealloc(p, sizeof(*p) + len);
+	memset(p->bytes + n, '.', w->swarm.value_len);
+	p->len = len;
+	p->hash = hash_bytes(p->bytes, len);
+	return p;
+}
+
+static struct packet *get_packet(struct world *w, uint32_t index)
+{
+	char text[16];
+	int n = snprintf(text, sizeof(text), "%u", w->keys[w->ops[index].key]);
+
+	return packet_new(PACKET_PUBLISH, topic_of(w, TOPIC_GET, 0), text, (size_t)n);
+}
+
+static uint32_t op_new(struct world *w, const struct client *c, enum op_kind kind, unsigned key)
 {
 	uint32_t index = (uint32_t)w->op_count;
-	struct packet *p;
-	char text[128];
-	size_t len;
-	int n;
 
 	w->ops = sim_grow(w->ops, w->op_count, &w->op_room, sizeof(*w->ops));
 	w->stats[STAT_QUIET_OPS] += w->quiet;
@@ -63,25 +84,60 @@ static void send_op(struct world *w, struct client *c, enum op_kind kind, unsign
 					    .sent_at = w->now,
 					    .excused = judge_excuses(w),
 					    .quiet = w->quiet};
-	if (kind == OP_GET) {
-		n = snprintf(text, sizeof(text), "%u", w->keys[key]);
-		p = packet_new(PACKET_PUBLISH, topic_of(w, TOPIC_GET, 0), text, (size_t)n);
-	} else {
-		n = snprintf(text, sizeof(text), "c%u/%u v%u", index, w->keys[key], index);
-		len = (size_t)n + w->swarm.value_len;
-		p = packet_new(PACKET_PUBLISH, topic_of(w, TOPIC_PUT, 0), text, (size_t)n);
-		p = xrealloc(p, sizeof(*p) + len);
-		memset(p->bytes + n, '.', w->swarm.value_len);
-		p->len = len;
-		p->hash = hash_bytes(p->bytes, len);
-		w->ops[index].value = index + 1;
-	}
-	p->op = index + 1;
 	trace(w, "client%-2u op %u: %s key %08x%s", c->index, index, kind == OP_GET ? "get" : "put", w->keys[key],
 	      w->ops[index].excused ? " (excused)" : "");
+	return index;
+}
+
+/* The same put once more: an operation of its own, with the first one's name and value. */
+static void send_again(struct world *w, const struct client *c, uint32_t first)
+{
+	struct packet *p = put_packet(w, first);
+	uint32_t index = op_new(w, c, OP_PUT, w->ops[first].key);
+
+	w->stats[STAT_REPEATED]++;
+	w->repeated[w->ops[first].key] = true;
+	w->ops[index].value = first + 1;
+	w->ops[first].again = index + 1;
+	p->op = index + 1;
+	link_send(w, c->link, p);
+}
+
+static void vanish(struct world *w, struct client *c)
+{
+	struct link *l = &w->links[c->link];
+	uint64_t at = w->now + rng_below(&c->rng, 20 * MS);
+
+	w->stats[STAT_VANISH]++;
+	story_mark(w, STORY_CUT, story_lane(w, c->link), 0);
+	trace(w, "client%-2u is gone", c->index);
+	if (at < l->out_drop)
+		l->out_drop = at;
+	queue_push(&w->queue, at, ENTRY_LINK_DEAD, c->link, 0, NULL);
+	c->link = NONE;
+	c->connected = false;
+	queue_push(&w->queue, w->now + 50 * MS, ENTRY_CONNECT, 1, c->index, NULL);
+	think(w, c);
+}
+
+static void send_op(struct world *w, struct client *c, enum op_kind kind, unsigned key)
+{
+	uint32_t index = op_new(w, c, kind, key);
+	struct packet *p;
+
+	if (kind == OP_PUT)
+		w->ops[index].value = index + 1;
+	p = kind == OP_PUT ? put_packet(w, index) : get_packet(w, index);
+	p->op = index + 1;
 	c->op = index;
 	link_send(w, c->link, p);
 	next_turn(w, c, w->swarm.client_timeout);
+	if (w->quiet)
+		return;
+	if (kind == OP_PUT && w->swarm.repeat && rng_chance(&c->rng, w->swarm.repeat))
+		send_again(w, c, index);
+	if (w->swarm.vanish && rng_chance(&c->rng, w->swarm.vanish))
+		vanish(w, c);
 }
 
 /* In the quiet phase each client reads every key of its own part, then writes and reads one. */
@@ -144,20 +200,33 @@ void client_finish(struct world *w, uint32_t client)
 	next_turn(w, c, MS);
 }
 
+/* Is it the name under which the put `index` was made? */
+static bool is_name(const uint8_t *text, size_t len, uint32_t index)
+{
+	uint64_t v = 0;
+
+	if (len < 2 || text[0] != 'c')
+		return false;
+	for (size_t i = 1; i < len; i++) {
+		if (text[i] < '0' || text[i] > '9' || v > index)
+			return false;
+		v = v * 10 + (uint64_t)(text[i] - '0');
+	}
+	return v == index;
+}
+
 static bool answers(const struct world *w, const struct op *op, enum topic_kind kind, const struct packet *p)
 {
 	const uint8_t *text;
 	uint32_t number, node;
 	size_t len;
-	char name[16];
 
 	if (op->kind == OP_GET)
 		return kind == TOPIC_RES_GET && !reference_parse_res_get(p->bytes, p->len, &number, &text, &len) &&
 		       number == w->keys[op->key];
 	if (kind != TOPIC_ACK_PUT || reference_parse_ack_put(p->bytes, p->len, &text, &len, &node))
 		return false;
-	snprintf(name, sizeof(name), "c%u", op->value - 1);
-	return len == strlen(name) && memcmp(text, name, len) == 0;
+	return is_name(text, len, op->value - 1);
 }
 
 void client_input(struct world *w, uint32_t link, struct packet *p)

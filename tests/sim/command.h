@@ -17,11 +17,12 @@
 struct arguments {
 	struct sim_options sim;
 	uint64_t first, seeds;
-	unsigned jobs;
+	unsigned jobs, scale;
 	unsigned seconds; /* as many seeds as fit; 0: `seeds` of them */
 	unsigned shrink_seconds;
 	unsigned svg_messages;
-	bool quiet, one, shrink, trace;
+	unsigned sweep_only; /* case, or SWEEP_ALL */
+	bool quiet, one, shrink, trace, sweep;
 	const char *svg, *kept;
 };
 
@@ -60,6 +61,7 @@ int kept_run(const struct arguments *a);
 struct tally {
 	uint64_t seeds, failed, hash;
 	uint64_t stats[STAT_COUNT];
+	double processor; /* seconds the workers have used: on a busy machine it says more than the time that passed */
 };
 void report_failure(const struct arguments *a, uint64_t seed, const char *text);
 /* True if nothing is missing that a long campaign must have seen. */

@@ -1,115 +1,8 @@
-/* What goes wrong.  Each seed switches on its own subset at its own rates: some faults hide others, so all at once
- * finds less than a random few (swarm testing). */
+/* What goes wrong, and to whom. */
 #include <string.h>
 
 #include "../../common/frame.h"
 #include "sim.h"
-
-static bool half(struct world *w)
-{
-	return rng_below(&w->rng_world, 2) != 0;
-}
-
-/* ---- one seed's choices ---- */
-
-static void draw_network(struct world *w)
-{
-	struct swarm *s = &w->swarm;
-	struct rng *r = &w->rng_world;
-
-	s->delay_base = rng_scale(r, 20, 5 * MS);
-	s->delay_spread = rng_scale(r, 20, 20 * MS);
-	s->timer_late = half(w) ? 0 : rng_scale(r, 100, 20 * MS);
-	if (!s->gentle && half(w)) {
-		s->tail = (uint32_t)rng_scale(r, 100, 50000);
-		s->tail_max = rng_scale(r, 10 * MS, 4 * SECOND);
-	}
-	s->fence_lost = !s->gentle && half(w) ? (uint32_t)rng_scale(r, 10000, 500000) : 0;
-	s->outbox_high = rng_scale(r, 64, 1 << 20);
-	s->join_attempts = rng_below(r, 8) == 0 ? 100 : (unsigned)rng_range(r, 4, 30);
-	/* An attempt reaches everybody: the fewer are counted, the further apart they may be. */
-	s->join_interval = s->join_attempts == 100 ? 10 : 300 / s->join_attempts;
-}
-
-static void draw_load(struct world *w)
-{
-	struct swarm *s = &w->swarm;
-	struct rng *r = &w->rng_world;
-
-	s->work = rng_scale(r, 1 * SECOND, 20 * SECOND);
-	s->client_timeout = rng_scale(r, 5 * SECOND, 50 * SECOND);
-	s->think = s->work / (w->options.ops / w->options.clients + 1) + 1;
-	s->private_keys = half(w);
-	s->keys = (unsigned)rng_range(r, 1, KEYS_MAX);
-	s->put_share = (unsigned)rng_range(r, 20, 80);
-	s->value_len = rng_below(r, 10) == 0 ? rng_scale(r, 16, 100000) : rng_below(r, 16);
-}
-
-static void draw_faults(struct world *w)
-{
-	struct swarm *s = &w->swarm;
-	struct rng *r = &w->rng_world;
-
-	/* Half of the seeds with drops have joins and leaves besides, and nothing that excuses a missing answer. */
-	bool calm = s->gentle || (w->options.profile == PROFILE_DROPS && half(w));
-
-	for (int f = 0; f < FAULT_COUNT; f++) {
-		bool allowed = !calm || f == FAULT_JOIN || f == FAULT_LEAVE || f == FAULT_STOP_ALL || f == FAULT_TWIN;
-		uint64_t mean = rng_scale(r, 200 * MS, 20 * SECOND);
-
-		if (f == FAULT_STOP_ALL || f == FAULT_BROKER)
-			mean *= 4;
-		if (allowed && rng_below(r, f == FAULT_STOP_ALL ? 8 : 2) == 0)
-			s->mean[f] = mean;
-		if (w->options.profile == PROFILE_STORM && (f == FAULT_JOIN || f == FAULT_LEAVE))
-			s->mean[f] = rng_scale(r, 20 * MS, SECOND);
-	}
-	s->burst = (unsigned)rng_range(r, 1, 4);
-	s->return_chance = (uint32_t)rng_below(r, 1000001);
-	s->pause_max = rng_scale(r, 100 * MS, 20 * SECOND);
-	s->down_max = rng_scale(r, 20 * MS, 5 * SECOND);
-	s->retained_fate = (unsigned)rng_below(r, 2);
-	if (half(w)) {
-		s->aim_type = (unsigned)rng_range(r, FRAME_HELLO, FRAME_MERGED);
-		s->aim_chance = (uint32_t)rng_scale(r, 50000, 1000000);
-		s->aim_left = (unsigned)rng_range(r, 1, 5);
-	}
-	if (w->options.profile == PROFILE_DROPS) {
-		s->drop = (uint32_t)rng_scale(r, 100, 50000);
-		s->drop_control = half(w);
-		s->retained_fate = (unsigned)rng_below(r, 3);
-	}
-}
-
-/* Nodes without patience: false alarms, doubts and holes, which take the usual ones half a minute, fit into a run. */
-static void draw_patience(struct world *w)
-{
-	struct node_config *c = &w->swarm.patience;
-	struct rng *r = &w->rng_world;
-
-	node_config_init(c);
-	if (w->options.profile != PROFILE_HASTY)
-		return;
-	c->ping = (unsigned)rng_scale(r, 500, c->ping);
-	c->silence = (unsigned)rng_scale(r, 1000, c->silence);
-	c->grace = (unsigned)rng_scale(r, 1000, c->grace);
-	c->recover = (unsigned)rng_scale(r, 5000, c->recover);
-}
-
-void swarm_draw(struct world *w)
-{
-	struct swarm *s = &w->swarm;
-
-	s->gentle = w->options.profile == PROFILE_GENTLE ||
-		    (w->options.profile == PROFILE_MOSQUITTO && rng_below(&w->rng_world, 3) == 0);
-	draw_network(w);
-	draw_load(w);
-	draw_faults(w);
-	draw_patience(w);
-	s->max_nodes = w->options.nodes + (unsigned)rng_below(&w->rng_world, w->options.nodes + 1);
-	if (s->gentle)
-		w->stats[STAT_GENTLE]++;
-}
 
 /* ---- identities ---- */
 
@@ -203,14 +96,23 @@ void fault_crash(struct world *w, uint32_t proc)
 	}
 }
 
+/* One in forty is longer than the broker waits: its will is out when it wakes, and its session gone. */
 void fault_pause(struct world *w, uint32_t proc)
 {
-	struct proc *p = w->procs[proc];
-	uint64_t duration = rng_scale(&w->rng_fault, 50 * MS, w->swarm.pause_max);
-	uint64_t noticed = rng_range(&w->rng_fault, KEEPALIVE_MIN, KEEPALIVE_MAX);
+	uint64_t duration = rng_below(&w->rng_fault, 40) ? rng_scale(&w->rng_fault, 50 * MS, w->swarm.pause_max)
+							 : rng_range(&w->rng_fault, KEEPALIVE_MIN, 40 * SECOND);
 
 	w->stats[STAT_PAUSE]++;
+	fault_pause_for(w, proc, duration);
+}
+
+void fault_pause_for(struct world *w, uint32_t proc, uint64_t duration)
+{
+	const struct proc *p = w->procs[proc];
+	uint64_t noticed = rng_range(&w->rng_fault, KEEPALIVE_MIN, KEEPALIVE_MAX);
+
 	judge_disturbed(w);
+	fault_lasts(w, w->now + duration);
 	if (duration > noticed && p->link != NONE) {
 		w->stats[STAT_PAUSE_LONG]++;
 		queue_push(&w->queue, w->now + noticed, ENTRY_LINK_DEAD, p->link, 0, NULL);
@@ -229,8 +131,10 @@ void fault_cut(struct world *w, uint32_t link)
 		if (rng_below(&w->rng_fault, 2))
 			owner = rng_below(&w->rng_fault, KEEPALIVE_MIN);
 	}
-	w->stats[half_open ? STAT_CUT_HALF : STAT_CUT]++;
-	judge_disturbed(w);
+	if (!l->client) { /* of clients: what they said is answered all the same */
+		w->stats[half_open ? STAT_CUT_HALF : STAT_CUT]++;
+		judge_disturbed(w);
+	}
 	story_mark(w, STORY_CUT, story_lane(w, link), 0);
 	trace(w, "network cuts %s%s", l->client_id, half_open ? ", the broker does not notice" : "");
 	lost_from(&l->out_drop, w->now + (half_open ? 0 : rng_below(&w->rng_fault, broker + 1)));
@@ -309,21 +213,79 @@ static void stop_all(struct world *w)
 	}
 }
 
-static void restart_broker(struct world *w)
+/* Each identity is stopped and started again by somebody, some at once, some an age apart, some twice. */
+static void operate(struct world *w)
+{
+	uint64_t span = rng_range(&w->rng_fault, 10 * SECOND, 90 * SECOND), down, at;
+
+	w->stats[STAT_OPERATE]++;
+	for (uint32_t i = 0; i < w->identity_count; i++) {
+		if (w->identities[i].twin || w->identities[i].proc == NONE)
+			continue;
+		at = w->now + rng_below(&w->rng_fault, span);
+		down = at + rng_scale(&w->rng_fault, MS, span);
+		queue_push(&w->queue, at, ENTRY_STOP, i, 0, NULL);
+		queue_push(&w->queue, down, ENTRY_START, i, 0, NULL);
+		fault_lasts(w, down);
+	}
+}
+
+void fault_stop(struct world *w, uint32_t identity)
+{
+	struct proc *p = w->procs[w->identities[identity].proc];
+
+	if (p->alive && !p->paused && !p->stop_asked)
+		proc_stop(w, p->index);
+}
+
+void fault_broker(struct world *w, bool in_order, uint64_t down)
+{
+	static const char *const fates[] = {"kept", "lost", "gone back"};
+	enum retained_fate fate = RETAINED_LOST;
+
+	if (!w->broker_up || w->hung)
+		return;
+	if (w->swarm.persistence) /* B7, B25 */
+		fate = in_order ? RETAINED_KEPT : RETAINED_STALE;
+	w->stats[in_order ? STAT_BROKER_TERM : STAT_BROKER_KILL]++;
+	w->stats[STAT_RETAINED_LOST] += fate == RETAINED_LOST;
+	w->stats[STAT_RETAINED_STALE] += fate == RETAINED_STALE;
+	trace(w, "broker  is %s, retained messages %s", in_order ? "restarted" : "KILLED", fates[fate]);
+	judge_disturbed(w);
+	fault_lasts(w, w->now + w->swarm.down_max);
+	broker_restart(w, in_order, fate, down);
+}
+
+static void restart(struct world *w)
 {
 	bool in_order = rng_below(&w->rng_fault, 2) != 0;
 
-	if (!w->broker_up)
-		return;
-	w->stats[in_order ? STAT_BROKER_TERM : STAT_BROKER_KILL]++;
-	w->stats[STAT_RETAINED_LOST] += w->swarm.retained_fate == 1;
-	w->stats[STAT_RETAINED_STALE] += w->swarm.retained_fate == 2;
-	trace(w, "broker  is %s, retained messages %s", in_order ? "restarted" : "KILLED",
-	      (const char *[]){"kept", "lost", "gone back"}[w->swarm.retained_fate]);
-	judge_disturbed(w);
-	fault_lasts(w, w->now + w->swarm.down_max);
-	broker_restart(w, in_order, w->swarm.retained_fate, rng_scale(&w->rng_fault, MS, w->swarm.down_max));
+	fault_broker(w, in_order, rng_scale(&w->rng_fault, MS, w->swarm.down_max));
 }
+
+static void hang(struct world *w)
+{
+	uint64_t duration = rng_scale(&w->rng_fault, 50 * MS, 30 * SECOND);
+	bool killed = rng_below(&w->rng_fault, 4) == 0;
+	uint64_t down = rng_scale(&w->rng_fault, MS, w->swarm.down_max);
+
+	if (!w->broker_up || w->hung)
+		return;
+	w->stats[killed ? STAT_HANG_KILLED : STAT_HANG]++;
+	judge_disturbed(w);
+	fault_lasts(w, w->now + duration + 5 * SECOND);
+	broker_hang(w, duration, killed ? (uint32_t)down : 0);
+}
+
+/* The core's time never goes back; a jump forward is every time-out too early. */
+static void jump(struct world *w, const struct proc *p)
+{
+	w->stats[STAT_CLOCK]++;
+	judge_disturbed(w);
+	proc_clock(w, p->index, rng_scale(&w->rng_fault, 10, 60000));
+}
+
+/* ---- the fault that is due ---- */
 
 static void one_fault(struct world *w, enum fault kind)
 {
@@ -363,7 +325,23 @@ static void one_fault(struct world *w, enum fault kind)
 		fault_lasts(w, w->now + 5 * SECOND);
 		break;
 	case FAULT_BROKER:
-		restart_broker(w);
+		restart(w);
+		break;
+	case FAULT_HANG:
+		hang(w);
+		break;
+	case FAULT_AUTOSAVE:
+		broker_autosave(w);
+		break;
+	case FAULT_CLOCK:
+		if (p)
+			jump(w, p);
+		break;
+	case FAULT_STRANGER:
+		strange_speak(w);
+		break;
+	case FAULT_OPERATE:
+		operate(w);
 		break;
 	case FAULT_TWIN:
 		twin(w);

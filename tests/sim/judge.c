@@ -2,14 +2,23 @@
  *
  * - One owner (I1): after every step, always; where a node did nothing about what was said to everybody, after one step
  *   in four.  A key is served by at most one node that reaches the broker; so is every
- *   other probe point, looked at every fourth step.
- * - Once (I5): every put acked at most once, every get answered at most once, always; nothing answered that was not asked.
+ *   other probe point, looked at every fourth step, and any id in two arcs, looked at several times a second.  Of one ring,
+ *   no two views of one number that share an id are said to hold with different owners, and no node makes a view with a
+ *   number below one that it has made.
+ * - Once (I5): every put acked at most as often as it was said, every get answered at most once, always; nothing answered
+ *   that was not asked.  Without one order (disorder) doubles are counted only, until all is quiet: while an arc moves they
+ *   cannot be excluded (PROTOCOL.md section 1).
  * - A register (I3, I4): always, but when a key is served by another node than before, and the old one was killed or its
  *   connection closed by a fault, or it left as the last of its ring, its only copy may be gone: older values are
- *   excused until the next acked put (history.c).  A handover hands this on with the record, served or not.
+ *   excused until the next acked put (history.c).  A handover hands this on with the record, served or not.  Without one
+ *   order only this is left: in the end each key has a value that no later acked put should have replaced.
  * - Live (I7): every operation is answered, but for those in flight when, or sent before the ring was whole again after,
- *   a fault other than a join or a leave, or sent when no node was active, or dropped by the broker.  With joins and leaves alone nothing is excused.
- * - No hole (I2): at the end, within a bound; and no record lies with a node that does not own it.
+ *   a fault other than a join, a leave, or what clients and strangers do; or sent when no node was active; or dropped by
+ *   the broker, or by a node whose room is full.  With joins and leaves alone nothing is excused.  Without one order:
+ *   the operations of the quiet phase.  Runs in which hardly anything was answered though the ring was whole fail too.
+ * - No hole (I2): at the end, within a bound: the arcs, and what every node's retained status says of its neighbours;
+ *   and no record lies with a node that does not own it.
+ * - Bounded (I6): records, and bytes of held operations, at every look.
  * - A node gives up by itself only if another has its id or name, and never one in office. */
 #include <stdarg.h>
 #include <stdlib.h>
@@ -18,8 +27,6 @@
 #include "../../common/frame.h"
 #include "../../common/reference.h"
 #include "sim.h"
-
-#define RECENT (25 * SECOND) /* the longest until a fault shows in the states of the nodes: the keepalive */
 
 void fail(struct world *w, const char *format, ...)
 {
@@ -58,51 +65,52 @@ void judge_init(struct world *w)
 	}
 }
 
-/* ---- live ---- */
-
-/* Something happened that may leave what is in flight without an answer. */
-void judge_disturbed(struct world *w)
-{
-	w->disturbed = true;
-	w->disturbed_at = w->now;
-	for (size_t i = w->op_count; i > 0 && w->ops[i - 1].sent_at + w->swarm.client_timeout >= w->now; i--)
-		w->ops[i - 1].excused = true;
-}
-
-bool judge_excuses(struct world *w)
-{
-	bool active = false;
-	char why[200];
-
-	if (w->disturbed && w->now > w->disturbed_at + RECENT && judge_whole(w, why, sizeof(why)))
-		w->disturbed = false;
-	for (size_t i = 0; i < w->proc_count; i++)
-		active = active || (proc_reaches(w, w->procs[i]) && w->procs[i]->state == NODE_ACTIVE);
-	return w->disturbed || !active;
-}
-
 /* ---- one owner ---- */
 
 /* A seeker serves nothing by its state, so it is looked at here and there only; a member's keys are looked at always,
  * its other points one in PROBE_STRIDE a step. */
 #define PROBE_STRIDE 4
 
+/* Who serves each point, so that one step need not look at all processes; who has died since is dropped by and by. */
+static void serves_now(struct world *w, struct proc *p, unsigned point)
+{
+	w->serving[point] =
+		sim_grow(w->serving[point], w->serving_count[point], &w->serving_room[point], sizeof(**w->serving));
+	w->serving[point][w->serving_count[point]++] = p->index;
+	p->serves |= (uint64_t)1 << point;
+}
+
+static void serves_no_more(struct world *w, struct proc *p, unsigned point)
+{
+	size_t i = 0;
+
+	p->serves &= ~((uint64_t)1 << point);
+	while (i < w->serving_count[point] && w->serving[point][i] != p->index)
+		i++;
+	if (i < w->serving_count[point])
+		w->serving[point][i] = w->serving[point][--w->serving_count[point]];
+}
+
 static void probe_step(struct world *w, struct proc *p)
 {
 	bool seeker = p->state == NODE_CONNECTING || p->state == NODE_JOINING;
 	unsigned first = (unsigned)w->stats[STAT_STEPS] % PROBE_STRIDE;
 
-	if (seeker)
-		p->serves = 0;
 	for (unsigned i = 0; i < w->probe_count; i++) {
-		if (seeker ? i % 16 != first : i >= w->swarm.keys && i % PROBE_STRIDE != first)
+		bool served = p->serves >> i & 1, serves = false;
+
+		if (!seeker && i >= w->swarm.keys && i % PROBE_STRIDE != first)
 			continue;
-		p->serves &= ~((uint64_t)1 << i);
-		p->serves |= (uint64_t)node_serves(p->node, w->probes[i]) << i;
+		if (!seeker || i % 16 == first)
+			serves = node_serves(p->node, w->probes[i]);
+		if (serves && !served)
+			serves_now(w, p, i);
+		else if (!serves && served)
+			serves_no_more(w, p, i);
 	}
 }
 
-static uint64_t probe_all(const struct world *w, const struct proc *p)
+uint64_t judge_probe(const struct world *w, const struct proc *p)
 {
 	uint64_t serves = 0;
 
@@ -161,30 +169,67 @@ static bool apart(const struct world *w, const struct proc *p, const struct proc
 	return !same_ring(&a, &b) && (w->stats[STAT_RETAINED_LOST] || w->stats[STAT_RETAINED_STALE]);
 }
 
-void judge_step(struct world *w, struct proc *p)
+/* Nobody else serves the point and reaches the broker. */
+static void alone_at(struct world *w, const struct proc *p, unsigned point)
 {
-	struct arc arc;
-	uint64_t both;
+	for (size_t i = w->serving_count[point]; i > 0; i--) {
+		struct proc *q = w->procs[w->serving[point][i - 1]];
+		uint64_t both;
 
-	p->state = node_get_state(p->node);
-	p->owned = p->owned || node_get_arc(p->node, &arc);
-	probe_step(w, p);
-	story_mark(w, STORY_SERVES, p->index, p->serves);
-	if (!p->serves || !proc_reaches(w, p))
-		return;
-	for (size_t i = 0; i < w->proc_count; i++) {
-		const struct proc *q = w->procs[i];
-
-		if (q == p || !(q->serves & p->serves) || !proc_reaches(w, q) || apart(w, p, q))
+		if (!q->alive)
+			serves_no_more(w, q, point);
+		if (q == p || !proc_reaches(w, q) || apart(w, p, q))
 			continue;
-		both = probe_all(w, p) & probe_all(w, q);
+		both = judge_probe(w, p) & judge_probe(w, q);
 		if (both)
 			fail(w, "I1: %s and %s both serve %08x and both reach the broker", p->label, q->label,
 			     w->probes[__builtin_ctzll(both)]);
 	}
+}
+
+void judge_step(struct world *w, struct proc *p)
+{
+	struct arc arc;
+
+	p->state = node_get_state(p->node);
+	p->owned = p->owned || node_get_arc(p->node, &arc);
+	if (w->swarm.held_max)
+		judge_held(w, p);
+	probe_step(w, p);
+	story_mark(w, STORY_SERVES, p->index, p->serves);
+	if (!p->serves || !proc_reaches(w, p))
+		return;
+	for (uint64_t left = p->serves; left; left &= left - 1)
+		alone_at(w, p, (unsigned)__builtin_ctzll(left));
 	for (unsigned i = 0; i < w->swarm.keys; i++) {
 		if (p->serves >> i & 1)
 			served_by(w, i, p);
+	}
+}
+
+/* Where two arcs meet, whatever points are probed: their ends and beginnings. */
+static void judge_pair(struct world *w, const struct proc *p, const struct proc *q)
+{
+	struct arc a, b;
+
+	if (!node_get_arc(p->node, &a) || !node_get_arc(q->node, &b))
+		return;
+	for (unsigned i = 0; i < 4; i++) {
+		uint32_t id = i == 0 ? a.hi : i == 1 ? b.hi : i == 2 ? a.lo + 1 : b.lo + 1;
+
+		if (ring_contains(a, id) && ring_contains(b, id) && node_serves(p->node, id) &&
+		    node_serves(q->node, id))
+			fail(w, "I1: %s and %s both serve %08x and both reach the broker", p->label, q->label, id);
+	}
+}
+
+void judge_arcs(struct world *w)
+{
+	for (size_t i = 0; i < w->proc_count; i++) {
+		for (size_t j = 0; j < i && proc_reaches(w, w->procs[i]); j++) {
+			if (proc_reaches(w, w->procs[j]) && !apart(w, w->procs[i], w->procs[j]))
+				judge_pair(w, w->procs[i], w->procs[j]);
+		}
 	}
 }
 
@@ -239,7 +284,7 @@ static uint32_t op_named(const struct world *w, char letter, const uint8_t *text
 static void put_acked(struct world *w, const char *by, const struct packet *p)
 {
 	const uint8_t *name;
-	uint32_t node, op;
+	uint32_t node, op, again;
 	size_t len;
 	const char *why = reference_parse_ack_put(p->bytes, p->len, &name, &len, &node);
 
@@ -248,13 +293,20 @@ static void put_acked(struct world *w, const char *by, const struct packet *p)
 		return;
 	}
 	op = op_named(w, 'c', name, len);
-	if (op == NONE || !w->ops[op].placed)
+	if (op == NONE || !w->ops[op].placed) {
 		fail(w, "I5: %s acks a put that nobody made: %.*s", by, (int)(len < 40 ? len : 40), (const char *)name);
-	else if (w->ops[op].answered)
+		return;
+	}
+	/* Of equal puts the first one not acked: they were done in the order in which they were placed. */
+	for (again = op; w->ops[again].answered && w->ops[again].again; again = w->ops[again].again - 1)
+		;
+	if (!w->ops[again].answered && w->ops[again].placed)
+		answered(w, &w->ops[again]);
+	else if (w->swarm.disorder && !w->ops[again].quiet)
+		w->stats[STAT_DOUBLES]++;
+	else
 		fail(w, "I5: %s acks put op %u, which was acked already at place %llu", by, op,
 		     (unsigned long long)w->ops[op].answered);
-	else
-		answered(w, &w->ops[op]);
 }
 
 /* Which get does it answer?  In a right ring each answer fits the youngest one that is open (whatever was acked before
@@ -271,6 +323,10 @@ static void get_answered(struct world *w, const char *by, const struct packet *p
 		return;
 	}
 	key = key_index(w, id);
+	if (key != NONE && w->get_count[key] == 0 && w->swarm.disorder && !w->finals_sent) {
+		w->stats[STAT_DOUBLES]++;
+		return;
+	}
 	if (key == NONE || w->get_count[key] == 0) {
 		fail(w, "I5: %s answers a get of %08x, and none is open", by, id);
 		return;
@@ -290,7 +346,7 @@ static void get_answered(struct world *w, const char *by, const struct packet *p
 }
 
 /* The giver has read ACTIVE and forgotten the records: they are the taker's, even if it never comes to serve them. */
-void judge_received(struct world *w, const struct proc *giver, struct packet *p)
+void judge_received(struct world *w, const struct proc *giver, const struct packet *p)
 {
 	struct frame_room room;
 	struct frame f;
@@ -310,17 +366,76 @@ void judge_received(struct world *w, const struct proc *giver, struct packet *p)
 	}
 }
 
-/* Who answers serves, if only within one step: takes an arc over, answers what it holds, and begins to change it. */
-void judge_send(struct world *w, const struct proc *by, const struct packet *p)
+/* What a node says to hold, holds; no other view of that number may, of any of its ids, with another owner. */
+static void view_holds(struct world *w, const struct proc *by, const struct frame *f, const struct view *v)
 {
+	struct held_view *h;
+
+	for (size_t i = w->view_count; i > 0; i--) {
+		h = &w->views[i - 1];
+		if (h->name.number != v->name.number || h->ring.term != f->ring.term ||
+		    h->ring.nonce != f->ring.nonce ||
+		    !(ring_contains(h->arc, v->arc.hi) || ring_contains(v->arc, h->arc.hi)))
+			continue;
+		if (!member_same(&h->owner, &v->owner) || h->name.maker != v->name.maker)
+			fail(w,
+			     "I1: %s says that view %llx of %08x, owned by %08x, holds, and so does that of %08x, of "
+			     "%08x",
+			     by->label, (unsigned long long)v->name.number, v->name.maker, v->owner.id, h->name.maker,
+			     h->owner.id);
+		return;
+	}
+	w->views = sim_grow(w->views, w->view_count, &w->view_room, sizeof(*w->views));
+	w->views[w->view_count++] =
+		(struct held_view){.ring = f->ring, .name = v->name, .arc = v->arc, .owner = v->owner};
+}
+
+/* The numbers of the views that a node makes in one ring never go back (but for the two of one change). */
+static void view_made(struct world *w, struct proc *by, const struct frame *f, const struct view *v)
+{
+	if (v->name.maker != by->id || !f->ring.term)
+		return;
+	if (by->made_in.term != f->ring.term || by->made_in.nonce != f->ring.nonce) {
+		by->made_in = f->ring;
+		by->made = 0;
+	}
+	if (v->name.number + 1 < by->made)
+		fail(w, "I1: %s makes view %llx, and has made %llx before", by->label,
+		     (unsigned long long)v->name.number, (unsigned long long)by->made);
+	if (v->name.number > by->made)
+		by->made = v->name.number;
+}
+
+static void judge_views(struct world *w, struct proc *by, const struct packet *p)
+{
+	enum frame_type type = packet_frame(p);
+	struct frame_room room;
+	struct frame f;
+
+	if ((type != FRAME_HOLDS && type != FRAME_STORE) || frame_decode(&f, &room, p->bytes, p->len))
+		return;
+	for (unsigned i = 0; i < f.view_count; i++) {
+		if (type == FRAME_HOLDS)
+			view_holds(w, by, &f, &f.views[i]);
+		else
+			view_made(w, by, &f, &f.views[i]);
+	}
+}
+
+/* Who answers serves, if only within one step: takes an arc over, answers what it holds, and begins to change it. */
+void judge_send(struct world *w, struct proc *by, const struct packet *p)
+{
+	enum topic_kind kind = w->topics[p->topic].kind;
+
 	uint32_t id, node, op, key = NONE;
 	const uint8_t *text;
 	size_t len;
 
-	if (w->topics[p->topic].kind == TOPIC_RES_GET && !reference_parse_res_get(p->bytes, p->len, &id, &text, &len))
+	if (kind == TOPIC_INBOX)
+		judge_views(w, by, p);
+	if (kind == TOPIC_RES_GET && !reference_parse_res_get(p->bytes, p->len, &id, &text, &len))
 		key = key_index(w, id);
-	if (w->topics[p->topic].kind == TOPIC_ACK_PUT &&
-	    !reference_parse_ack_put(p->bytes, p->len, &text, &len, &node)) {
+	if (kind == TOPIC_ACK_PUT && !reference_parse_ack_put(p->bytes, p->len, &text, &len, &node)) {
 		op = op_named(w, 'c', text, len);
 		key = op == NONE ? NONE : w->ops[op].key;
 	}
@@ -340,125 +455,8 @@ void judge_publish(struct world *w, uint32_t link, const struct packet *p)
 		put_acked(w, by, p);
 	else if (w->topics[p->topic].kind == TOPIC_RES_GET)
 		get_answered(w, by, p);
-}
-
-/* ---- the end of a process, and of the run ---- */
-
-/* Others may still believe in an arc that has been taken over from them; they serve nothing. */
-static bool nobody_serves(const struct world *w, const struct proc *but)
-{
-	for (size_t i = 0; i < w->proc_count; i++) {
-		const struct proc *q = w->procs[i];
-
-		if (q != but && proc_reaches(w, q) && probe_all(w, q))
-			return false;
-	}
-	return true;
-}
-
-void judge_exit(struct world *w, struct proc *p, int code)
-{
-	if (!p->stop_asked) {
-		w->stats[STAT_EXIT_OTHER]++;
-		if (p->state == NODE_ACTIVE || !w->identities[p->identity].twin)
-			fail(w, "gives up: %s, which was %s, exits by itself with code %d", p->label,
-			     node_state_name(p->state), code);
-		return;
-	}
-	w->stats[STAT_EXIT_STOP]++;
-	if (p->owned && nobody_serves(w, p)) {
-		w->stats[STAT_EXIT_LAST]++;
-		p->lonely_exit = true;
-		judge_disturbed(w);
-	}
-}
-
-static int by_end(const void *a, const void *b)
-{
-	const struct arc *x = a, *y = b;
-
-	return x->hi < y->hi ? -1 : x->hi > y->hi;
-}
-
-static bool arcs_whole(struct arc *arcs, size_t count, char *why, size_t size)
-{
-	uint64_t sum = 0;
-
-	qsort(arcs, count, sizeof(*arcs), by_end);
-	for (size_t i = 0; i < count; i++) {
-		const struct arc *before = &arcs[(i + count - 1) % count];
-
-		sum += ring_size(arcs[i]);
-		if (arcs[i].lo != before->hi) {
-			snprintf(why, size, "the arc (%08x, %08x] does not begin where the one before it ends, at %08x",
-				 arcs[i].lo, arcs[i].hi, before->hi);
-			return false;
-		}
-	}
-	snprintf(why, size, "%zu arcs hold %llu ids", count, (unsigned long long)sum);
-	return sum == (uint64_t)1 << 32;
-}
-
-/* Records that outlive their arc go to whoever owns it now: in the end none lies anywhere else. */
-static bool stray(const struct world *w, const struct proc *p, struct arc arc, char *why, size_t size)
-{
-	size_t len;
-
-	for (unsigned k = 0; k < w->swarm.keys; k++) {
-		if (!ring_contains(arc, w->keys[k]) && node_record(p->node, w->keys[k], &len)) {
-			snprintf(why, size, "%s still has a record of key %08x, which is not in its arc", p->label,
-				 w->keys[k]);
-			return true;
-		}
-	}
-	return false;
-}
-
-bool judge_whole(struct world *w, char *why, size_t size)
-{
-	struct arc arcs[256];
-	size_t count = 0;
-
-	for (size_t i = 0; i < w->proc_count; i++) {
-		const struct proc *p = w->procs[i];
-
-		if (!p->alive)
-			continue;
-		if (p->stop_asked || p->paused || node_get_state(p->node) != NODE_ACTIVE) {
-			snprintf(why, size, "%s is %s%s", p->label, node_state_name(node_get_state(p->node)),
-				 p->stop_asked ? ", though asked to leave"
-				 : p->paused   ? ", stopped"
-					       : "");
-			return false;
-		}
-		if (!node_get_arc(p->node, &arcs[count]) || arcs[count].hi != p->id) {
-			snprintf(why, size, "%s is active and its arc does not end at itself", p->label);
-			return false;
-		}
-		if (stray(w, p, arcs[count], why, size))
-			return false;
-		if (++count == sizeof(arcs) / sizeof(arcs[0]))
-			break;
-	}
-	return count > 0 && arcs_whole(arcs, count, why, size);
-}
-
-void judge_end(struct world *w)
-{
-	for (uint32_t k = 0; k < w->swarm.keys; k++)
-		history_check(w, k);
-	for (size_t i = 0; i < w->op_count && !w->failed; i++) {
-		const struct op *op = &w->ops[i];
-
-		if (!op->placed || op->answered)
-			continue;
-		if (op->excused)
-			w->stats[STAT_OPS_OPEN]++;
-		else
-			fail(w, "I7: op %zu, a %s of %08x placed at %llu (%.3f s), was never answered", i,
-			     op->kind == OP_PUT ? "put" : "get", w->keys[op->key], (unsigned long long)op->placed,
-			     (double)op->sent_at / SECOND);
-	}
+	else if (w->topics[p->topic].kind == TOPIC_REPLY && link != NONE && !w->links[link].client)
+		judge_told(w, w->links[link].owner, p);
 }
 
 void judge_free(struct world *w)
@@ -467,5 +465,8 @@ void judge_free(struct world *w)
 		free(w->gets[k]);
 		free(w->losses[k]);
 	}
+	for (unsigned i = 0; i < PROBES_MAX; i++)
+		free(w->serving[i]);
 	free(w->ops);
+	free(w->views);
 }

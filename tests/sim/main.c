@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -161,9 +162,18 @@ static void print_failures(const struct arguments *a, struct board *b)
 		report_failure(a, a->first, NULL);
 }
 
+static double processor_seconds(void)
+{
+	struct rusage r;
+
+	getrusage(RUSAGE_CHILDREN, &r);
+	return (double)(r.ru_utime.tv_sec + r.ru_stime.tv_sec) +
+	       (double)(r.ru_utime.tv_usec + r.ru_stime.tv_usec) / 1e6 + 1e-6;
+}
+
 static struct tally sum(const struct board *b)
 {
-	struct tally t = {.seeds = b->done, .failed = b->failed};
+	struct tally t = {.seeds = b->done, .failed = b->failed, .processor = processor_seconds()};
 
 	for (unsigned j = 0; j < JOBS_MAX; j++) {
 		t.hash += b->workers[j].hash;
@@ -181,6 +191,10 @@ int main(int argc, char **argv)
 	double from;
 
 	options_parse(&a, argc, argv);
+	if (a.scale)
+		return !scale_run(&a.sim, a.scale);
+	if (a.sweep)
+		return sweep_run(a.sweep_only, a.quiet) != 0;
 	if (a.kept)
 		return kept_run(&a);
 	setvbuf(stdout, NULL, _IOLBF, 0); /* a core that stops itself takes no line with it */

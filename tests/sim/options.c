@@ -10,7 +10,8 @@
 #include "../../common/mem.h"
 #include "command.h"
 
-static const char *const profiles[PROFILE_COUNT] = {"mosquitto", "drops", "gentle", "storm", "hasty"};
+static const char *const profiles[PROFILE_COUNT] = {"mosquitto", "drops",   "gentle", "storm",
+						    "disorder",  "refused", "hasty"};
 
 static const char *const calms[CALM_COUNT] = {
 #define X(name, text) text,
@@ -27,11 +28,17 @@ static const char help[] =
 	"  --seconds S         as many as fit into that time\n"
 	"  --nodes N           nodes at the start (default 5)\n"
 	"  --clients N         clients of the reference's protocol (default 3)\n"
-	"  --ops N             operations of all clients together (default 200)\n"
-	"  --profile NAME      mosquitto (default), gentle (joins and leaves only), storm, drops,\n"
-	"                      hasty (nodes of little patience)\n"
+	"  --ops N             operations of all clients together, of which the time allows about half (default 400)\n"
+	"  --profile NAME      mosquitto (default), gentle (joins and leaves only), storm, drops (and full queues),\n"
+	"                      disorder (order per publisher and topic only), refused (subscriptions), hasty (nodes "
+	"of\n"
+	"                      little patience)\n"
 	"  --jobs J            processes (default: one a processor)\n"
 	"  --quiet             print failures only\n"
+	"  --scale N           instead: N nodes join, serve and leave without faults; print what it costs\n"
+	"  --sweep[=CASE]      instead: crash, pause, cut, ... at each step of each change; or that case alone, with "
+	"its "
+	"story\n"
 	"  --kept FILE         run the command lines of FILE, each of which once found a flaw\n\n"
 	"A seed that fails is shrunk: what is not needed for the same verdict is left out.\n"
 	"  --no-shrink         leave it as it is\n"
@@ -46,8 +53,10 @@ static const char help[] =
 	"  --only-faults LIST  those faults take place\n"
 	"  --only-aimed LIST   ... of those that are aimed at a protocol step\n"
 	"  --calm WHAT         a comma-separated list of tail (no packet is very late), delays (all alike), timers\n"
-	"                      (never late), fences (answered), drops (none), values (short), joins (few attempts); or "
-	"all\n"
+	"                      (never late), fences (answered), drops (none), values (short), joins (few attempts),\n"
+	"                      wills (at once), answers (all of the broker's come), order (one for all), clocks (at "
+	"one\n"
+	"                      rate), manners (clients say things once, and wait); or all\n"
 	"  --work-ms N         clients and faults stop by then\n\n"
 	"  --help              print this\n\n"
 	"Exit status is 0 if and only if every seed was clean.\n";
@@ -63,6 +72,8 @@ enum option_id {
 	OPT_PROFILE,
 	OPT_JOBS,
 	OPT_QUIET,
+	OPT_SCALE,
+	OPT_SWEEP,
 	OPT_KEPT,
 	OPT_NO_SHRINK,
 	OPT_SHRINK_SECONDS,
@@ -89,6 +100,8 @@ static const struct option options[] = {{"seed", 1, NULL, OPT_SEED},
 					{"profile", 1, NULL, OPT_PROFILE},
 					{"jobs", 1, NULL, OPT_JOBS},
 					{"quiet", 0, NULL, OPT_QUIET},
+					{"scale", 1, NULL, OPT_SCALE},
+					{"sweep", 2, NULL, OPT_SWEEP},
 					{"kept", 1, NULL, OPT_KEPT},
 					{"no-shrink", 0, NULL, OPT_NO_SHRINK},
 					{"shrink-seconds", 1, NULL, OPT_SHRINK_SECONDS},
@@ -252,6 +265,13 @@ static void parse_one(struct arguments *a, int c, const char *value)
 	case OPT_QUIET:
 		a->quiet = true;
 		break;
+	case OPT_SCALE:
+		a->scale = (unsigned)number(value);
+		break;
+	case OPT_SWEEP:
+		a->sweep = true;
+		a->sweep_only = value ? (unsigned)number(value) : SWEEP_ALL;
+		break;
 	case OPT_KEPT:
 		a->kept = value;
 		break;
@@ -283,7 +303,7 @@ void options_parse(struct arguments *a, int argc, char **argv)
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
 	int c;
 
-	*a = (struct arguments){.sim = {.nodes = 5, .clients = 3, .ops = 200},
+	*a = (struct arguments){.sim = {.nodes = 5, .clients = 3, .ops = 400},
 				.first = 1,
 				.seeds = 100,
 				.shrink_seconds = 20,
@@ -296,7 +316,7 @@ void options_parse(struct arguments *a, int argc, char **argv)
 			parse_one(a, c, optarg);
 	}
 	if (optind < argc || a->sim.nodes < 1 || a->sim.nodes > 200 || a->sim.clients < 1 || a->jobs < 1 ||
-	    a->jobs > JOBS_MAX || a->seeds < 1) {
+	    a->jobs > JOBS_MAX || a->seeds < 1 || a->scale == 1 || a->scale > 20000) {
 		fputs("sim: arguments that make no sense; see sim --help\n", stderr);
 		exit(2);
 	}

@@ -128,6 +128,10 @@ static void lane_add(struct picture *p, uint32_t id)
 		return;
 	p->lane_count++;
 	*l = (struct lane){.id = id};
+	if (id == LANE_STRANGER) {
+		snprintf(l->name, sizeof(l->name), "others");
+		return;
+	}
 	if (id & LANE_CLIENT) {
 		snprintf(l->name, sizeof(l->name), "client %u", id & ~LANE_CLIENT);
 		return;
@@ -149,7 +153,7 @@ static void lanes_find(struct picture *p)
 	const struct world *w = p->w;
 	uint8_t *alive = xcalloc(w->proc_count, 1);
 
-	p->lanes = xcalloc(w->proc_count + w->options.clients, sizeof(*p->lanes));
+	p->lanes = xcalloc(w->proc_count + w->options.clients + 1, sizeof(*p->lanes));
 	for (size_t i = 0; i < p->from; i++) {
 		const struct story_event *e = &w->story.events[i];
 
@@ -258,7 +262,7 @@ static int distance(struct layout *l, const struct story_event *e)
 	uint32_t lane = picture_lane(l->p, e->lane);
 	uint64_t was;
 
-	if (lane == NONE && e->type != STORY_BROKER && e->type != STORY_QUIET)
+	if (lane == NONE && e->type < STORY_BROKER)
 		return -1;
 	switch (e->type) {
 	case STORY_SENT:

@@ -7,10 +7,19 @@
 
 #define BACKOFF_MIN 50
 #define BACKOFF_MAX 2000
+#define RATE 1024u /* of a clock that is right */
 
 static uint64_t clock_of(const struct world *w, const struct proc *p)
 {
-	return p->clock_origin + w->now / MS;
+	return p->clock_base + (w->now - p->clock_at) * p->clock_rate / RATE / MS;
+}
+
+/* The first moment at which its clock says that, or more. */
+static uint64_t moment_of(const struct proc *p, uint64_t clock)
+{
+	if (clock <= p->clock_base)
+		return p->clock_at;
+	return p->clock_at + ((clock - p->clock_base) * MS * RATE + p->clock_rate - 1) / p->clock_rate;
 }
 
 bool proc_reaches(const struct world *w, const struct proc *p)
@@ -141,9 +150,8 @@ static size_t turn(struct world *w, struct proc *p, struct event *event)
 		p->node = NULL;
 		return update.count;
 	}
-	p->deadline = UINT64_MAX;
-	if (update.deadline != UINT64_MAX)
-		p->deadline = update.deadline > p->clock_origin ? (update.deadline - p->clock_origin) * MS : 0;
+	p->wanted = update.deadline;
+	p->deadline = update.deadline == UINT64_MAX ? UINT64_MAX : moment_of(p, update.deadline);
 	timer_arm(w, p);
 	return update.count;
 }
@@ -164,6 +172,25 @@ static bool is_news(const struct world *w, const struct packet *packet, size_t e
 
 /* ---- life ---- */
 
+static void clock_draw(struct world *w, struct proc *p)
+{
+	p->clock_base = rng_below(&p->rng, 1u << 30);
+	p->clock_at = w->now;
+	p->clock_rate = RATE;
+	if (!w->swarm.drift)
+		return;
+	w->stats[STAT_DRIFT]++;
+	p->clock_rate = (uint32_t)rng_range(&p->rng, RATE / 2, RATE * 2);
+}
+
+static void slowness_draw(struct world *w, struct proc *p)
+{
+	if (!w->swarm.slow_chance || !rng_chance(&p->rng, w->swarm.slow_chance))
+		return;
+	w->stats[STAT_SLOW]++;
+	p->in_cost = rng_scale(&p->rng, 100, 20 * MS);
+}
+
 uint32_t proc_start(struct world *w, uint32_t identity)
 {
 	struct identity *who = &w->identities[identity];
@@ -181,10 +208,11 @@ uint32_t proc_start(struct world *w, uint32_t identity)
 	p->alive = true;
 	p->backoff = BACKOFF_MIN;
 	rng_seed(&p->rng, w->options.seed, STREAM_PROC + ((uint64_t)identity << 16) + who->starts++);
-	p->clock_origin = rng_below(&p->rng, 1u << 30);
+	clock_draw(w, p);
 	p->memory = rng_next(&p->rng) | 1;
 	if (rng_chance(&p->rng, w->swarm.tail ? 200000 : 0))
 		p->latency = rng_scale(&p->rng, MS, 400 * MS);
+	slowness_draw(w, p);
 	if (who->proc == NONE)
 		snprintf(p->label, sizeof(p->label), "n%u", identity);
 	else
@@ -200,6 +228,8 @@ uint32_t proc_start(struct world *w, uint32_t identity)
 	config.burst = w->swarm.outbox_high;
 	config.join_attempts = w->swarm.join_attempts;
 	config.join_interval = w->swarm.join_interval;
+	if (w->swarm.held_max)
+		config.held_max = w->swarm.held_max;
 	p->node = node_new(&config);
 	w->stats[STAT_STARTS]++;
 	story_mark(w, STORY_START, p->index, 0);
@@ -283,14 +313,19 @@ static void handle(struct world *w, struct proc *p, uint32_t link, struct packet
 		trace(w, "%-7s <- %s", p->label, trace_packet(w, packet, text, sizeof(text)));
 	if (is_news(w, packet, turn(w, p, &e)) && p->alive)
 		judge_step(w, p);
-	if (packet->type == PACKET_PUBLISH)
-		judge_received(w, p, packet);
+	if (packet->type != PACKET_PUBLISH)
+		return;
+	judge_received(w, p, packet);
+	if (w->options.sweep)
+		sweep_after(w, p->index, packet);
 }
 
 void proc_input(struct world *w, uint32_t link, struct packet *packet)
 {
 	struct proc *p = w->procs[w->links[link].owner];
 
+	if (!p->alive || p->link != link || !p->paused)
+		link_read(w, link, packet);
 	if (!p->alive || p->link != link)
 		return;
 	if (!p->paused) {
@@ -379,11 +414,27 @@ void proc_resume(struct world *w, uint32_t proc)
 	p->paused = false;
 	if (timer_first && p->deadline <= w->now)
 		step(w, p, &(struct event){.type = EVENT_TIMER});
-	for (size_t i = 0; i < p->input_count && p->alive; i++)
+	for (size_t i = 0; i < p->input_count && p->alive; i++) {
+		link_read(w, p->inputs[i].link, p->inputs[i].packet);
 		handle(w, p, p->inputs[i].link, p->inputs[i].packet);
+	}
 	inputs_free(p);
 	if (p->alive)
 		timer_arm(w, p);
+}
+
+/* What a node calls now is later than it was: whatever it waited for that long is overdue. */
+void proc_clock(struct world *w, uint32_t proc, uint64_t jump)
+{
+	struct proc *p = w->procs[proc];
+
+	story_mark(w, STORY_CLOCK, p->index, jump);
+	trace(w, "%-7s is told that it is %llu ms later", p->label, (unsigned long long)jump);
+	p->clock_base = clock_of(w, p) + jump;
+	p->clock_at = w->now;
+	if (p->wanted != UINT64_MAX)
+		p->deadline = moment_of(p, p->wanted);
+	timer_arm(w, p);
 }
 
 void proc_free(struct proc *p)

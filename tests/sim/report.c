@@ -70,7 +70,8 @@ bool report_table(const struct arguments *a, const struct tally *t, double secon
 	}
 	if (a->seconds)
 		printf("seeds %" PRIu64 " to %" PRIu64 "\n", a->first, a->first + t->seeds - 1);
-	printf("%" PRIu64 " seeds, %" PRIu64 " failed, %.1f s, %.0f seeds/s, hash %016" PRIx64 "\n", t->seeds,
-	       t->failed, seconds, (double)t->seeds / seconds, t->hash);
+	printf("%" PRIu64 " seeds, %" PRIu64
+	       " failed, %.1f s, %.0f seeds/s, %.0f a second of processor time, hash %016" PRIx64 "\n",
+	       t->seeds, t->failed, seconds, (double)t->seeds / seconds, (double)t->seeds / t->processor, t->hash);
 	return whole;
 }

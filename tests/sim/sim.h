@@ -5,13 +5,17 @@
  * put there; nothing else decides anything, so a seed is a run, byte for byte.  Virtual time is in microseconds; the
  * cores see milliseconds, each process from an origin of its own.
  *
- *   queue.c   what happens when                      broker.c  connections and the broker's one order
+ *   queue.c   what happens when                      world.c   the run and its quiet end
+ *   broker.c  the broker's one order                 topic.c   topics and subscriptions
+ *   link.c    connections
  *   proc.c    node processes: the second shell       client.c  clients of the reference's protocol
- *   fault.c   what goes wrong, drawn per seed        aim.c     trouble at chosen protocol steps
- *   judge.c   one owner, once, no hole               history.c linearizability of what clients saw
- *   world.c   the run and its quiet end              trace.c   the run in words and as a hash
+ *   swarm.c   what one seed chooses                  fault.c   what goes wrong
+ *   aim.c     trouble at chosen protocol steps       sweep.c   ... at every step, one after the other
+ *   strange.c strangers who publish nonsense         scale.c   a large ring without faults
+ *   judge.c   one owner, once                        whole.c   no hole, live, bounded, the end
+ *   history.c is a key a register?                   linear.c  ... a second opinion, by search
  *   story.c   the run kept for a picture             picture.c what of it is drawn, and where
- *   svg.c     that picture
+ *   svg.c     that picture                           trace.c   the run in words and as a hash
  *
  * What is around it (command line, many seeds, shrinking) stands in command.h. */
 #ifndef SIM_H
@@ -24,13 +28,18 @@
 
 #include "../../common/topic.h"
 #include "../../daemon/core/node.h"
+#include "choices.h"
+#include "linear.h"
 #include "random.h"
 #include "stats.h"
 #include "story.h"
+#include "sweep.h"
 
 #define MS 1000u
 #define SECOND 1000000u
 #define NONE UINT32_MAX
+#define CLIENTS_BEGIN (2 * SECOND) /* by then each has begun */
+#define LOOK_EVERY (250 * MS)      /* how often the first phase is looked at */
 
 /* When the broker gives up a connection that says nothing more: 1.5 times the keepalive, looked at every few seconds. */
 #define KEEPALIVE_MIN (15 * SECOND)
@@ -57,10 +66,10 @@ struct packet {
 	uint32_t topic; /* index, NONE */
 	bool retain;
 	bool granted;
-	uint8_t frame; /* enum frame_type, once somebody has asked; FRAME_TYPES: no frame */
 	struct conn conn;
 	uint32_t op;    /* of a client's operation: its index + 1 */
 	uint32_t story; /* of a published one: its message's index + 1 */
+	uint32_t from;  /* link of its publisher; NONE: the broker itself */
 	uint64_t hash;
 	size_t len;
 	uint8_t bytes[];
@@ -69,8 +78,8 @@ struct packet {
 struct packet *packet_new(enum packet_type type, uint32_t topic, const void *bytes, size_t len);
 struct packet *packet_ref(struct packet *p);
 void packet_unref(struct packet *p);
-/* The type of the frame in it; FRAME_NONE: there is none. */
-enum frame_type packet_frame(struct packet *p);
+/* The type of the core's frame in it, not judged any further; FRAME_NONE: none. */
+enum frame_type packet_frame(const struct packet *p);
 
 /* ---- the queue ---- */
 
@@ -84,10 +93,19 @@ enum entry_type {
 	ENTRY_TIMER,     /* proc, generation */
 	ENTRY_RESUME,    /* proc: SIGCONT */
 	ENTRY_START,     /* identity: a process starts */
+	ENTRY_STOP,      /* identity: SIGTERM */
 	ENTRY_BROKER_UP,
-	ENTRY_CLIENT, /* client, generation: next operation or time-out */
-	ENTRY_FAULT,  /* fault kind */
-	ENTRY_CHECK,  /* the quiet phase begins, or looks round */
+	ENTRY_FENCE_VAIN,   /* as ENTRY_FENCED, if the broker still hangs */
+	ENTRY_CONNECT_VAIN, /* link: its owner gives the attempt up, if the broker still hangs */
+	ENTRY_UNHANG,       /* the broker goes on, or is killed and away for so long (a) */
+	ENTRY_WILL,         /* packet: a will that comes late */
+	ENTRY_SUBACK,       /* link, packet: a SUBACK that comes late */
+	ENTRY_SUBSCRIBE,    /* link, topic: a subscription that acts late */
+	ENTRY_CLIENT,       /* client, generation: next operation or time-out */
+	ENTRY_FAULT,        /* fault kind */
+	ENTRY_CHECK,        /* the quiet phase begins, or looks round */
+	ENTRY_LOOK,         /* so does the first one */
+	ENTRY_SWEEP,        /* the change begins whose steps are aimed at */
 };
 
 struct entry {
@@ -126,6 +144,8 @@ enum link_state { LINK_CONNECTING, LINK_LIVE, LINK_DEAD };
 struct link {
 	enum link_state state; /* as the broker sees it */
 	bool client;           /* owner is a client, else a process */
+	bool stranger;         /* ... or nobody who listens */
+	bool refused;          /* a subscription was */
 	bool clean;            /* ended by DISCONNECT */
 	uint64_t closed;       /* its end's place in the order */
 	uint32_t owner;
@@ -135,7 +155,10 @@ struct link {
 	uint64_t in_last, out_last; /* when the last packet arrives: order is kept */
 	uint64_t in_drop, out_drop; /* packets that arrive from then on are lost */
 	uint64_t in_base, in_spread, out_base, out_spread;
-	size_t out_bytes; /* sent and not yet at the broker */
+	uint64_t in_cost;  /* of a slow reader: time for each packet */
+	uint64_t in_first; /* when the CONNACK arrives: nothing comes before it */
+	size_t in_count;   /* sent and not yet read, where queues are bounded */
+	size_t out_bytes;  /* sent and not yet at the broker */
 	bool out_high;
 	uint32_t *topics; /* subscribed */
 	size_t topic_count, topic_room;
@@ -177,21 +200,29 @@ struct proc {
 	bool killed;
 	bool stop_asked;
 	bool paused;
-	bool owned;            /* an arc ended at it, once */
-	bool lonely_exit;      /* left as the last owner: nobody could take the records */
-	bool connected;        /* the node has been told so */
-	uint64_t clock_origin; /* ms */
+	bool owned;                    /* an arc ended at it, once */
+	bool lonely_exit;              /* left as the last owner: nobody could take the records */
+	bool connected;                /* the node has been told so */
+	uint64_t clock_base, clock_at; /* its clock said so many ms at that virtual time */
+	uint32_t clock_rate;           /* of 1024 */
 	uint64_t memory;
 	uint32_t link, last_link;
 	uint64_t timer_at; /* when the pending timer entry fires; UINT64_MAX: none */
 	uint32_t timer_gen;
-	uint64_t deadline; /* virtual time */
+	uint64_t wanted;   /* when the node wants to be woken, by its own clock */
+	uint64_t deadline; /* ... in virtual time */
 	unsigned backoff;  /* ms */
 	enum node_state state;
 	struct input *inputs; /* arrived while paused */
 	size_t input_count, input_room;
-	uint64_t latency; /* extra delay towards this process, us */
-	uint64_t serves;  /* bit for each probe point, after its last step */
+	uint64_t latency;       /* extra delay towards this process, us */
+	uint64_t in_cost;       /* it reads slowly: time for each packet, us */
+	struct ring_id made_in; /* the ring in which it made views, and the greatest number of those */
+	uint64_t made;
+	bool told; /* it has said who it is, in the end, and this: */
+	struct arc told_arc;
+	uint32_t told_predecessor, told_successor;
+	uint64_t serves; /* bit for each probe point, after its last step */
 };
 
 enum op_kind { OP_PUT, OP_GET };
@@ -205,6 +236,7 @@ struct op {
 	uint32_t value; /* PUT: its own index + 1; GET: index + 1 of the put whose value came back; 0 absent */
 	bool excused;   /* issued while something was broken: it may stay unanswered */
 	bool quiet;
+	uint32_t again; /* PUT: the next one that says the same, byte for byte, index + 1 */
 };
 
 struct client {
@@ -220,101 +252,30 @@ struct client {
 	struct rng rng;
 };
 
-/* ---- one seed's choices ---- */
-
-enum fault {
-	FAULT_JOIN,
-	FAULT_LEAVE,
-	FAULT_STOP_ALL,
-	FAULT_CRASH,
-	FAULT_PAUSE,
-	FAULT_CUT,
-	FAULT_CUT_CLIENT,
-	FAULT_STALL,
-	FAULT_BROKER,
-	FAULT_TWIN,
-	FAULT_COUNT,
+/* Which topics a message goes by: what reaches everybody, and the rest. */
+enum traffic {
+	TRAFFIC_REFERENCE, /* the reference's public topics */
+	TRAFFIC_HELLO,     /* HELLO on `ring` */
+	TRAFFIC_RING,      /* anything else on `ring` */
+	TRAFFIC_NODES,     /* inboxes, cuts, statuses, the register */
+	TRAFFIC_COUNT,
 };
 
-enum profile { PROFILE_MOSQUITTO, PROFILE_DROPS, PROFILE_GENTLE, PROFILE_STORM, PROFILE_HASTY, PROFILE_COUNT };
-
-struct swarm {
-	uint64_t mean[FAULT_COUNT]; /* mean time between two, us; 0 = off */
-	unsigned burst;             /* up to so many at once */
-	bool gentle;                /* nothing but joins and leaves */
-	uint64_t delay_base, delay_spread;
-	uint32_t tail; /* millionths of packets that are late by up to tail_max */
-	uint64_t tail_max;
-	uint64_t timer_late;    /* us */
-	uint32_t fence_lost;    /* millionths */
-	uint32_t return_chance; /* of a crashed node */
-	uint64_t pause_max, down_max;
-	unsigned retained_fate; /* 0 kept, 1 lost, 2 gone back, at each restart */
-	uint32_t drop;          /* millionths */
-	bool drop_control;      /* drops hit the nodes' topics too */
-	uint64_t work;          /* length of the first phase, us */
-	uint64_t client_timeout;
-	uint64_t think; /* mean, us */
-	bool private_keys;
-	unsigned keys;
-	unsigned put_share; /* of 100 */
-	size_t value_len;
-	size_t outbox_high;
-	unsigned join_attempts; /* the default, or fewer: what a seed takes of real time is mostly these */
-	unsigned join_interval; /* ms; the default, or more */
-	unsigned aim_type;      /* enum frame_type, FRAME_NONE: no aim */
-	uint32_t aim_chance;
-	unsigned aim_left;
-	unsigned max_nodes;
-	struct node_config patience; /* of all nodes; of it only the times */
+struct volume {
+	uint64_t published, delivered;
 };
 
-/* Which of a kind's occurrences take place.  What is left out draws its random numbers all the same where others would
- * see different ones without. */
-#define MASK_BITS 8192
-struct mask {
-	bool on; /* else all of them */
-	uint64_t bits[MASK_BITS / 64];
+/* A view that somebody has said to hold. */
+struct held_view {
+	struct ring_id ring;
+	struct view_name name;
+	struct arc arc;
+	struct member owner;
 };
-
-static inline bool mask_has(const struct mask *m, uint64_t i)
-{
-	return !m->on || (i < MASK_BITS && m->bits[i / 64] >> i % 64 & 1);
-}
-
-/* What a seed's network and load can do without, for a run to look at: bits of sim_options.calm. */
-#define CALMS(X)                                                                    \
-	X(TAIL, "tail")     /* no packet is late, no process far from the broker */ \
-	X(DELAYS, "delays") /* every packet takes as long as any other */           \
-	X(TIMERS, "timers") /* no timer is late */                                  \
-	X(FENCES, "fences") /* no CONNACK of a fence is lost */                     \
-	X(DROPS, "drops")   /* no full queues */                                    \
-	X(VALUES, "values") /* short values, large outboxes */                      \
-	X(JOINS, "joins")   /* few attempts until a ring is founded */
-
-enum calm {
-#define X(name, text) CALM_##name,
-	CALMS(X)
-#undef X
-		CALM_COUNT,
-};
-
-struct sim_options {
-	uint64_t seed;
-	unsigned nodes, clients, ops;
-	enum profile profile;
-	unsigned calm;    /* 1 << enum calm */
-	uint64_t work_ms; /* the longest first phase, 0: as drawn */
-	struct mask starts, clients_on, faults, aimed, turns;
-	FILE *trace; /* NULL: none */
-	bool story;  /* keep what a picture of the run needs */
-};
-
-/* The last turns of a client, in the quiet phase, are numbered behind the ops, so many for each. */
-#define FINALS_MAX 32
 
 #define KEYS_MAX 16
 #define PROBES_MAX 48
+#define RECORDED_MAX 64
 
 /* Who served a key last, or was handed its record since, by which connection and in which ring. */
 struct served {
@@ -337,6 +298,7 @@ struct world {
 	uint32_t fault_count, aimed_count; /* occurrences, left out or not */
 	uint64_t stats[STAT_COUNT];
 	struct story story;
+	struct volume traffic[TRAFFIC_COUNT];
 
 	struct link *links;
 	size_t link_count, link_room;
@@ -346,7 +308,13 @@ struct world {
 	size_t topic_slots;    /* a power of two, at least twice the topics */
 	uint32_t *wild;        /* topics that are filters with wildcards */
 	size_t wild_count, wild_room;
-	bool broker_up;
+	bool broker_up, hung;
+	struct entry *waiting; /* what reached the broker while it hung */
+	size_t waiting_count, waiting_room;
+	uint64_t *lanes;         /* when the last packet of a publisher and topic reaches a reader, by hash */
+	uint32_t stranger, tool; /* their links */
+	struct packet *recorded[RECORDED_MAX]; /* what nodes said, for strangers to say again */
+	uint64_t recorded_count;
 
 	struct identity *identities;
 	size_t identity_count, identity_room;
@@ -363,13 +331,24 @@ struct world {
 	size_t loss_count[KEYS_MAX], loss_room[KEYS_MAX];
 	uint32_t probes[PROBES_MAX]; /* the keys come first */
 	unsigned probe_count;
+	uint32_t *serving[PROBES_MAX]; /* the processes that serve each probe point */
+	size_t serving_count[PROBES_MAX], serving_room[PROBES_MAX];
 	struct served served[KEYS_MAX];
+	struct held_view *views;
+	size_t view_count, view_room;
+	bool repeated[KEYS_MAX];   /* a put of it was said twice */
+	uint64_t looks, calm;      /* how often the first phase was looked at, and was as it should be */
+	unsigned aim_seen;         /* sweep: frames of its type so far, + 1; 0: the change has not begun */
+	struct packet *aim_packet; /* ... the one aimed at */
+	uint32_t aim_sender;
+	bool aim_hit;
 	bool disturbed; /* something is broken, or was a moment ago: operations may stay unanswered */
 	uint64_t disturbed_at;
 
 	bool quiet;
 	uint64_t quiet_since, whole_since;
 	uint64_t trouble_until; /* when the last fault under way has been noticed by everybody it concerns */
+	uint64_t asked_at;      /* when everybody was asked who it is */
 	bool finals_sent;
 	bool done;
 	bool failed;
@@ -379,18 +358,37 @@ struct world {
 /* Makes room for one more in a growing array. */
 void *sim_grow(void *array, size_t count, size_t *room, size_t size);
 
-/* broker.c */
-uint32_t topic_intern(struct world *w, const char *name);
-uint32_t topic_of(struct world *w, enum topic_kind kind, uint32_t id);
+/* link.c */
 uint32_t link_open(struct world *w, bool client, uint32_t owner, const char *client_id, struct packet *will);
+/* A connection of somebody who does not listen, if *link is none that lives. */
+void link_stranger(struct world *w, uint32_t *link, const char *client_id);
 void link_send(struct world *w, uint32_t link, struct packet *p);
 void link_deliver(struct world *w, uint32_t link, struct packet *p);
+void link_arrive(struct world *w, uint32_t link, struct packet *p);
 void link_close(struct world *w, uint32_t link, bool publish_will, bool tell_owner);
 void link_stall(struct world *w, uint32_t link, uint64_t duration);
+void link_read(struct world *w, uint32_t link, const struct packet *p);
 uint64_t link_delay(struct world *w, uint32_t link, uint64_t base, uint64_t spread);
+
+/* topic.c */
+uint32_t topic_intern(struct world *w, const char *name);
+uint32_t topic_of(struct world *w, enum topic_kind kind, uint32_t id);
+bool topic_matches(const char *filter, const char *topic);
+bool topic_has(const struct sim_topic *t, uint32_t link);
+void topic_subscribe(struct world *w, uint32_t link, uint32_t topic);
+void topic_unsubscribe(struct world *w, uint32_t link, uint32_t topic);
+void topics_free(struct world *w);
+
+/* broker.c */
 void broker_receive(struct world *w, uint32_t link, struct packet *p);
 void broker_fence(struct world *w, uint32_t proc, uint32_t link, struct packet *p);
-void broker_restart(struct world *w, bool in_order, unsigned retained_fate, uint64_t down);
+void broker_publish(struct world *w, uint32_t from, struct packet *p);
+void broker_restart(struct world *w, bool in_order, enum retained_fate fate, uint64_t down);
+void broker_autosave(struct world *w);
+/* Then it goes on, or is killed and away for `down`. */
+void broker_hang(struct world *w, uint64_t duration, uint32_t down);
+void broker_unhang(struct world *w, uint32_t down);
+void broker_wait(struct world *w, const struct entry *e);
 void broker_free(struct world *w);
 
 /* proc.c */
@@ -403,6 +401,7 @@ void proc_stop(struct world *w, uint32_t proc);
 void proc_kill(struct world *w, uint32_t proc);
 void proc_pause(struct world *w, uint32_t proc, uint64_t duration);
 void proc_resume(struct world *w, uint32_t proc);
+void proc_clock(struct world *w, uint32_t proc, uint64_t jump);
 void proc_free(struct proc *p);
 bool proc_reaches(const struct world *w, const struct proc *p);
 
@@ -413,34 +412,63 @@ void client_input(struct world *w, uint32_t link, struct packet *p);
 void client_turn(struct world *w, uint32_t client, uint32_t gen);
 void client_finish(struct world *w, uint32_t client);
 
-/* fault.c */
+/* swarm.c */
 void swarm_draw(struct world *w);
+
+/* fault.c */
 void fault_start(struct world *w);
 void fault_lasts(struct world *w, uint64_t until);
 void fault_happens(struct world *w, enum fault kind);
 void fault_crash(struct world *w, uint32_t proc);
 void fault_pause(struct world *w, uint32_t proc);
+void fault_pause_for(struct world *w, uint32_t proc, uint64_t duration);
 void fault_cut(struct world *w, uint32_t link);
 void fault_leave(struct world *w, uint32_t proc);
+void fault_broker(struct world *w, bool in_order, uint64_t down);
+void fault_stop(struct world *w, uint32_t identity);
 uint32_t identity_new(struct world *w, uint32_t id);
-void aim_look(struct world *w, uint32_t link, struct packet *p);
+
+/* aim.c */
+void aim_look(struct world *w, uint32_t link, const struct packet *p);
+
+/* strange.c */
+void strange_record(struct world *w, struct packet *p);
+void strange_speak(struct world *w);
+void strange_free(struct world *w);
+
+/* sweep.c */
+void sweep_draw(struct world *w);
+void sweep_start(struct world *w);
+void sweep_change(struct world *w);
+void sweep_before(struct world *w, uint32_t link, struct packet *p);
+void sweep_after(struct world *w, uint32_t by, const struct packet *p);
 
 /* judge.c */
 void judge_init(struct world *w);
 void judge_step(struct world *w, struct proc *p);
-void judge_received(struct world *w, const struct proc *giver, struct packet *p);
-void judge_send(struct world *w, const struct proc *by, const struct packet *p);
+void judge_received(struct world *w, const struct proc *giver, const struct packet *p);
+void judge_send(struct world *w, struct proc *by, const struct packet *p);
 void judge_publish(struct world *w, uint32_t link, const struct packet *p);
+void judge_arcs(struct world *w);
+uint64_t judge_probe(const struct world *w, const struct proc *p);
+void judge_free(struct world *w);
+
+/* whole.c */
 void judge_disturbed(struct world *w);
 bool judge_excuses(struct world *w);
 void judge_exit(struct world *w, struct proc *p, int code);
 bool judge_whole(struct world *w, char *why, size_t size);
+void judge_look(struct world *w);
+void judge_told(struct world *w, uint32_t proc, const struct packet *p);
+bool judge_settled(struct world *w);
+void judge_held(struct world *w, const struct proc *p);
 void judge_end(struct world *w);
-void judge_free(struct world *w);
 void fail(struct world *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* history.c: is what clients saw of one key a register, when values written before a loss may come or go? */
-void history_check(struct world *w, uint32_t key);
+bool history_check(struct world *w, uint32_t key, char *why, size_t size);
+bool history_search(struct world *w, uint32_t key, enum linear_verdict *verdict);
+void history_lost(struct world *w, uint32_t key);
 
 /* trace.c */
 void trace(struct world *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -458,7 +486,13 @@ void story_fence(struct world *w, uint32_t proc, const char *client_id);
 void story_free(struct world *w);
 
 /* world.c */
+void world_new(struct world *w, const struct sim_options *options);
+/* One event; false: there is none, or the run has ended. */
+bool world_next(struct world *w);
 void world_run(struct world *w, const struct sim_options *options);
 void world_free(struct world *w);
+
+/* scale.c: a ring of so many nodes without faults; prints what it costs.  True: it was whole and answered everything. */
+bool scale_run(const struct sim_options *options, unsigned nodes);
 
 #endif

@@ -12,7 +12,12 @@
 
 uint32_t story_lane(const struct world *w, uint32_t link)
 {
-	return link == NONE ? NONE : w->links[link].owner | (w->links[link].client ? LANE_CLIENT : 0);
+	const struct link *l;
+
+	if (link == NONE)
+		return NONE;
+	l = &w->links[link];
+	return l->stranger ? LANE_STRANGER : l->client ? LANE_CLIENT | l->owner : l->owner;
 }
 
 void story_mark(struct world *w, enum story_type type, uint32_t lane, uint64_t value)

@@ -30,16 +30,21 @@ enum story_type {
 	STORY_STOPPED, /* value: us */
 	STORY_GOES_ON,
 	STORY_CUT,
-	STORY_CLOSED, /* by the broker */
-	STORY_FENCE,  /* value: the lane that is meant, or NONE; STORY_LIVE: that connection is not gone */
-	STORY_FENCED, /* value: granted */
-	STORY_EXIT,   /* value: code */
-	STORY_BROKER, /* value: is it up */
+	STORY_CLOSED,  /* by the broker */
+	STORY_FENCE,   /* value: the lane that is meant, or NONE; STORY_LIVE: that connection is not gone */
+	STORY_FENCED,  /* value: granted */
+	STORY_EXIT,    /* value: code */
+	STORY_REFUSED, /* a subscription */
+	STORY_IGNORED, /* the connection: no CONNACK */
+	STORY_CLOCK,   /* value: by how many ms it jumps */
+	STORY_BROKER,  /* value: is it up */
+	STORY_HANGS,   /* the broker */
 	STORY_QUIET,
 };
 
 #define STORY_LIVE ((uint64_t)1 << 32)
 #define LANE_CLIENT 0x80000000u /* | its index; else a process's index; NONE: the broker */
+#define LANE_STRANGER (LANE_CLIENT | 0x40000000u)
 
 struct story_event {
 	enum story_type type;

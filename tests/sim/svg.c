@@ -301,6 +301,9 @@ static void mark_text(const struct drawing *d, const struct story_event *e, char
 					    [STORY_CUT] = "connection cut",
 					    [STORY_CLOSED] = "broker ends its connection",
 					    [STORY_FENCED] = "fence: no answer",
+					    [STORY_REFUSED] = "subscription refused",
+					    [STORY_IGNORED] = "broker does not answer its CONNECT",
+					    [STORY_HANGS] = "the broker hangs",
 					    [STORY_QUIET] = "no more faults from here on"};
 	uint32_t meant = (uint32_t)e->value;
 
@@ -311,6 +314,8 @@ static void mark_text(const struct drawing *d, const struct story_event *e, char
 			 (unsigned)(e->value % SECOND / MS));
 	else if (e->type == STORY_EXIT)
 		snprintf(out, 80, "exits, code %d", (int)e->value);
+	else if (e->type == STORY_CLOCK)
+		snprintf(out, 80, "clock jumps by %" PRIu64 " ms", e->value);
 	else if (e->type == STORY_BROKER)
 		snprintf(out, 80, "the broker is %s", e->value ? "up again" : "down");
 	else if (e->type == STORY_FENCE)

@@ -6,7 +6,7 @@
 #include "../../common/mem.h"
 #include "sim.h"
 
-#define HEAL_LIMIT (60 * SECOND)
+#define HEAL_LIMIT ((w->swarm.drift ? 120 : 60) * SECOND) /* the slowest clock has half the rate */
 #define CHECK_EVERY (200 * MS)
 #define WHOLE_FOR (1 * SECOND)
 #define EVENTS_MAX 20000000u
@@ -68,14 +68,26 @@ static void calm(struct world *w)
 		s->timer_late = 0;
 	if (is_calm(w, CALM_FENCES))
 		s->fence_lost = 0;
-	if (is_calm(w, CALM_DROPS))
-		s->drop = 0;
+	if (is_calm(w, CALM_DROPS)) {
+		s->drop = s->slow_chance = 0;
+		s->queue_limit = 0;
+	}
 	if (is_calm(w, CALM_VALUES)) {
-		s->value_len = 0;
+		s->value_len = s->held_max = 0;
 		s->outbox_high = 1 << 20;
 	}
 	if (is_calm(w, CALM_JOINS))
 		s->join_attempts = 4;
+	if (is_calm(w, CALM_WILLS))
+		s->will_lost = s->will_late = 0;
+	if (is_calm(w, CALM_ANSWERS))
+		s->connack_lost = s->suback_late = s->refuse = 0;
+	if (is_calm(w, CALM_ORDER))
+		s->disorder = false;
+	if (is_calm(w, CALM_CLOCKS))
+		s->drift = false;
+	if (is_calm(w, CALM_MANNERS))
+		s->vanish = s->repeat = 0;
 	if (w->options.work_ms && s->work > w->options.work_ms * MS)
 		s->work = w->options.work_ms * MS;
 }
@@ -83,7 +95,7 @@ static void calm(struct world *w)
 static void begin(struct world *w)
 {
 	unsigned mode = (unsigned)rng_below(&w->rng_world, 6);
-	bool together = rng_below(&w->rng_world, 2) != 0;
+	bool together = rng_below(&w->rng_world, 2) != 0 || w->options.sweep;
 	uint64_t at = 0;
 
 	for (unsigned i = 0; i < w->options.nodes; i++)
@@ -99,7 +111,7 @@ static void begin(struct world *w)
 	}
 	w->clients = xcalloc(w->options.clients, sizeof(*w->clients));
 	for (unsigned i = 0; i < w->options.clients; i++) {
-		uint64_t first = rng_below(&w->rng_world, 2 * SECOND);
+		uint64_t first = rng_below(&w->rng_world, CLIENTS_BEGIN);
 
 		w->clients[i] = (struct client){.index = i, .link = NONE, .op = NONE};
 		if (!mask_has(&w->options.clients_on, i))
@@ -108,7 +120,11 @@ static void begin(struct world *w)
 		w->clients[i].left = w->options.ops / w->options.clients;
 		queue_push(&w->queue, first, ENTRY_CLIENT, i, 0, NULL);
 	}
-	fault_start(w);
+	queue_push(&w->queue, LOOK_EVERY, ENTRY_LOOK, 0, 0, NULL);
+	if (w->options.sweep)
+		sweep_start(w);
+	else
+		fault_start(w);
 	queue_push(&w->queue, w->swarm.work + 2 * SECOND, ENTRY_CHECK, 0, 0, NULL);
 }
 
@@ -134,10 +150,16 @@ static void be_quiet(struct world *w)
 		w->trouble_until = w->now;
 	w->whole_since = UINT64_MAX;
 	w->swarm.drop = w->swarm.tail = w->swarm.fence_lost = 0;
+	w->swarm.queue_limit = 0;
+	w->swarm.connack_lost = w->swarm.will_lost = w->swarm.will_late = w->swarm.suback_late = w->swarm.refuse = 0;
+	for (uint32_t i = 0; i < w->link_count; i++) {
+		if (!w->links[i].refused || w->links[i].state != LINK_LIVE)
+			continue;
+		w->rng_fault = w->links[i].rng;
+		fault_cut(w, i); /* somebody has seen to its rights */
+	}
 	for (unsigned i = 0; i < w->options.clients; i++)
 		w->clients[i].left = 0;
-	for (uint32_t i = 0; i < w->proc_count; i++)
-		proc_resume(w, i);
 	queue_push(&w->queue, w->now + CHECK_EVERY, ENTRY_CHECK, 0, 0, NULL);
 }
 
@@ -178,7 +200,7 @@ static void finish(struct world *w)
 		if (w->clients[i].left)
 			return;
 	}
-	if (answers_under_way(w))
+	if (answers_under_way(w) || !judge_settled(w))
 		return;
 	judge_end(w);
 	w->done = true;
@@ -191,6 +213,7 @@ static void look_round(struct world *w)
 
 	if (w->now > w->trouble_until)
 		start_if_none(w);
+	judge_arcs(w);
 	whole = judge_whole(w, why, sizeof(why));
 	if (whole && w->whole_since == UINT64_MAX)
 		w->whole_since = w->now;
@@ -209,20 +232,6 @@ static void look_round(struct world *w)
 
 /* ---- the loop ---- */
 
-static void deliver(struct world *w, uint32_t link, struct packet *p)
-{
-	const struct link *l = &w->links[link];
-
-	if (p->type != PACKET_CLOSED && w->now >= l->in_drop) {
-		story_of(w, STORY_UNHEARD, link, p);
-		return;
-	}
-	if (l->client)
-		client_input(w, link, p);
-	else
-		proc_input(w, link, p);
-}
-
 static void start_identity(struct world *w, uint32_t identity)
 {
 	uint32_t proc = w->identities[identity].proc;
@@ -233,15 +242,19 @@ static void start_identity(struct world *w, uint32_t identity)
 
 static void happen(struct world *w, const struct entry *e)
 {
+	if (w->hung && (e->type == ENTRY_BROKER || e->type == ENTRY_FENCE || e->type == ENTRY_LINK_DEAD)) {
+		broker_wait(w, e);
+		return;
+	}
 	switch (e->type) {
 	case ENTRY_BROKER:
 		broker_receive(w, e->a, e->packet);
 		break;
 	case ENTRY_DELIVER:
-		deliver(w, e->a, e->packet);
+		link_arrive(w, e->a, e->packet);
 		break;
 	case ENTRY_LINK_DEAD:
-		if (w->links[e->a].state == LINK_LIVE)
+		if (w->links[e->a].state == LINK_LIVE && !w->links[e->a].client)
 			judge_disturbed(w);
 		link_close(w, e->a, true, true);
 		break;
@@ -271,6 +284,42 @@ static void happen(struct world *w, const struct entry *e)
 		w->broker_up = true;
 		story_mark(w, STORY_BROKER, NONE, true);
 		break;
+	case ENTRY_STOP:
+		fault_stop(w, e->a);
+		break;
+	case ENTRY_FENCE_VAIN:
+		if (w->hung)
+			proc_fenced(w, e->a, e->b, e->packet);
+		break;
+	case ENTRY_CONNECT_VAIN:
+		if (w->hung) {
+			broker_wait(w, &(struct entry){.type = ENTRY_LINK_DEAD, .a = e->a});
+			queue_push(&w->queue, w->now, ENTRY_DELIVER, e->a, 0, packet_new(PACKET_CLOSED, NONE, NULL, 0));
+		}
+		break;
+	case ENTRY_UNHANG:
+		broker_unhang(w, e->a);
+		break;
+	case ENTRY_WILL:
+		if (w->hung)
+			queue_push(&w->queue, w->now + SECOND, ENTRY_WILL, 0, 0, packet_ref(e->packet));
+		else if (w->broker_up)
+			broker_publish(w, NONE, e->packet);
+		break;
+	case ENTRY_SUBACK:
+		if (w->links[e->a].state == LINK_LIVE)
+			link_deliver(w, e->a, packet_ref(e->packet));
+		break;
+	case ENTRY_SUBSCRIBE:
+		if (w->links[e->a].state == LINK_LIVE)
+			topic_subscribe(w, e->a, e->b);
+		break;
+	case ENTRY_LOOK:
+		judge_look(w);
+		break;
+	case ENTRY_SWEEP:
+		sweep_change(w);
+		break;
 	case ENTRY_CLIENT:
 		client_turn(w, e->a, e->b);
 		break;
@@ -287,26 +336,40 @@ static void happen(struct world *w, const struct entry *e)
 	}
 }
 
-void world_run(struct world *w, const struct sim_options *options)
+void world_new(struct world *w, const struct sim_options *options)
 {
-	struct entry e;
-
 	memset(w, 0, sizeof(*w));
 	w->options = *options;
 	w->broker_up = true;
+	w->stranger = w->tool = NONE;
 	rng_seed(&w->rng_world, options->seed, 1);
 	rng_seed(&w->rng_node, options->seed, 2);
 	rng_seed(&w->rng_schedule, options->seed, 3);
 	rng_seed(&w->rng_aim, options->seed, 4);
 	rng_seed(&w->rng_fault, options->seed, 5);
+}
+
+bool world_next(struct world *w)
+{
+	struct entry e;
+
+	if (w->failed || w->done || !queue_pop(&w->queue, &e))
+		return false;
+	w->now = e.at;
+	happen(w, &e);
+	packet_unref(e.packet);
+	w->stats[STAT_EVENTS]++;
+	return true;
+}
+
+void world_run(struct world *w, const struct sim_options *options)
+{
+	world_new(w, options);
 	swarm_draw(w);
 	calm(w);
 	begin(w);
-	while (!w->failed && !w->done && queue_pop(&w->queue, &e)) {
-		w->now = e.at;
-		happen(w, &e);
-		packet_unref(e.packet);
-		if (++w->stats[STAT_EVENTS] > EVENTS_MAX)
+	while (world_next(w)) {
+		if (w->stats[STAT_EVENTS] > EVENTS_MAX)
 			fail(w, "I7: more than %u events: somebody runs in a circle", EVENTS_MAX);
 	}
 	hash_mix(w, w->place);
@@ -315,6 +378,7 @@ void world_run(struct world *w, const struct sim_options *options)
 void world_free(struct world *w)
 {
 	queue_free(&w->queue);
+	packet_unref(w->aim_packet);
 	for (size_t i = 0; i < w->proc_count; i++)
 		proc_free(w->procs[i]);
 	free(w->procs);

@@ -1,0 +1,173 @@
+/* Strangers who publish nonsense on every topic, and say again what nodes said before: none of it may have any effect.
+ *
+ * Two things they do not do, for no ring could stand it: they invent no frame that is in order (safety needs that
+ * messages are not invented, PROTOCOL.md section 1), so a frame with a flipped bit that can still be read is not sent; and they
+ * do not retain nonsense in the register. */
+#include <string.h>
+
+#include "../../common/frame.h"
+#include "sim.h"
+
+void strange_record(struct world *w, struct packet *p)
+{
+	struct packet **slot = &w->recorded[w->recorded_count % RECORDED_MAX];
+
+	if (p->from != NONE && w->links[p->from].client)
+		return;
+	if (w->topics[p->topic].kind < TOPIC_RING || w->topics[p->topic].kind > TOPIC_NODE || p->len == 0)
+		return;
+	if (p->hash >> 32 & 3) /* a quarter, so that what is kept goes back further */
+		return;
+	packet_unref(*slot);
+	*slot = packet_ref(p);
+	w->recorded_count++;
+}
+
+static const struct packet *recorded(struct world *w)
+{
+	uint64_t n = w->recorded_count < RECORDED_MAX ? w->recorded_count : RECORDED_MAX;
+
+	return n ? w->recorded[rng_below(&w->rng_fault, n)] : NULL;
+}
+
+static void say(struct world *w, uint32_t topic, const void *bytes, size_t len, bool retain)
+{
+	struct packet *p = packet_new(PACKET_PUBLISH, topic, bytes, len);
+	char text[700];
+
+	p->retain = retain;
+	if (w->options.trace)
+		trace(w, "stranger -> %s", trace_packet(w, p, text, sizeof(text)));
+	link_send(w, w->stranger, p);
+}
+
+/* A frame from the past, as it was; the retained topics' ones retained again, or not. */
+static void repeat(struct world *w)
+{
+	const struct packet *p = recorded(w);
+	enum topic_kind kind;
+
+	if (!p)
+		return;
+	kind = w->topics[p->topic].kind;
+	w->stats[STAT_REPLAYED]++;
+	say(w, p->topic, p->bytes, p->len,
+	    (kind == TOPIC_FOUNDER || kind == TOPIC_NODE) && rng_below(&w->rng_fault, 2));
+}
+
+static void noise(struct world *w)
+{
+	static const enum topic_kind kinds[] = {TOPIC_RING, TOPIC_FOUNDER, TOPIC_INBOX, TOPIC_CUT, TOPIC_NODE};
+	enum topic_kind kind = kinds[rng_below(&w->rng_fault, sizeof(kinds) / sizeof(kinds[0]))];
+	uint32_t id = w->identities[rng_below(&w->rng_fault, w->identity_count)].id;
+	uint8_t bytes[64];
+	size_t len = 1 + rng_below(&w->rng_fault, sizeof(bytes));
+
+	for (size_t i = 0; i < len; i++)
+		bytes[i] = (uint8_t)rng_next(&w->rng_fault);
+	bytes[0] |= 0xe0; /* no map: no frame */
+	w->stats[STAT_GARBAGE]++;
+	say(w, topic_of(w, kind, id), bytes, len, false);
+}
+
+/* A frame of somebody's, cut short or with one bit the other way round. */
+static void damage(struct world *w)
+{
+	const struct packet *p = recorded(w);
+	struct frame_room room;
+	struct frame f;
+	uint8_t bytes[1024];
+	size_t len, bit;
+
+	if (!p || p->len > sizeof(bytes))
+		return;
+	memcpy(bytes, p->bytes, p->len);
+	len = p->len;
+	bit = rng_below(&w->rng_fault, len * 8);
+	if (rng_below(&w->rng_fault, 2))
+		bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
+	if (!frame_decode(&f, &room, bytes, len))
+		len = bit / 8;
+	if (len == 0)
+		return;
+	w->stats[STAT_GARBAGE]++;
+	say(w, p->topic, bytes, len, false);
+}
+
+/* The reference's words, each with something wrong (PROTOCOL.md section 9). */
+static void misspell(struct world *w)
+{
+	static const struct {
+		enum topic_kind kind;
+		const char *text;
+	} words[] = {
+		{TOPIC_PUT, ""},
+		{TOPIC_PUT, "x"},
+		{TOPIC_PUT, "x/5"},
+		{TOPIC_PUT, "x/y z"},
+		{TOPIC_PUT, "x/-1 z"},
+		{TOPIC_PUT, "x/4294967296 z"},
+		{TOPIC_PUT, "x/5/6 z"},
+		{TOPIC_PUT, "x /5 z"},
+		{TOPIC_PUT, "\xff\xfe/5 z"},
+		{TOPIC_PUT, "x/ 5 z"},
+		{TOPIC_GET, ""},
+		{TOPIC_GET, "x"},
+		{TOPIC_GET, "-1"},
+		{TOPIC_GET, "+1"},
+		{TOPIC_GET, "4294967296"},
+		{TOPIC_GET, "340282366920938463463374607431768211456"},
+		{TOPIC_GET, "1 "},
+		{TOPIC_GET, "1e3"},
+		{TOPIC_JOIN, ""},
+		{TOPIC_JOIN, "x"},
+		{TOPIC_JOIN, "-1"},
+		{TOPIC_JOIN, "4294967296"},
+		{TOPIC_JOIN, "1/2"},
+		{TOPIC_HAS_STARTED, ""},
+		{TOPIC_LEAVE, ""},
+		{TOPIC_LEAVE, "1"},
+		{TOPIC_LEAVE, "1/2"},
+		{TOPIC_LEAVE, "1/None/"},
+		{TOPIC_LEAVE, "x/None/None"},
+		{TOPIC_ACK_JOIN, ""},
+		{TOPIC_ACK_JOIN, "1/2"},
+		{TOPIC_ACK_JOIN, "1/2/successor"},
+		{TOPIC_ACK_JOIN, "1/x/sucessor"},
+		{TOPIC_ACK_JOIN, "1/2/sucessor/"},
+		{TOPIC_ACK_LEAVE, ""},
+		{TOPIC_ACK_LEAVE, "1"},
+		{TOPIC_ACK_LEAVE, "1/x"},
+	};
+	uint64_t i = rng_below(&w->rng_fault, sizeof(words) / sizeof(words[0]));
+
+	w->stats[STAT_GARBAGE]++;
+	say(w, topic_of(w, words[i].kind, 0), words[i].text, strlen(words[i].text), false);
+}
+
+void strange_speak(struct world *w)
+{
+	link_stranger(w, &w->stranger, "stranger");
+	for (uint64_t n = rng_range(&w->rng_fault, 1, 8); n > 0; n--) {
+		switch (rng_below(&w->rng_fault, 4)) {
+		case 0:
+			repeat(w);
+			break;
+		case 1:
+			noise(w);
+			break;
+		case 2:
+			damage(w);
+			break;
+		default:
+			misspell(w);
+			break;
+		}
+	}
+}
+
+void strange_free(struct world *w)
+{
+	for (size_t i = 0; i < RECORDED_MAX; i++)
+		packet_unref(w->recorded[i]);
+}

@@ -1,0 +1,191 @@
+/* One seed's choices.  Each seed switches on its own subset of the faults at its own rates: some faults hide others, so
+ * all at once finds less than a random few (swarm testing). */
+#include "../../common/frame.h"
+#include "sim.h"
+
+static bool half(struct world *w)
+{
+	return rng_below(&w->rng_world, 2) != 0;
+}
+
+static bool one_in(struct world *w, unsigned n)
+{
+	return rng_below(&w->rng_world, n) == 0;
+}
+
+static void draw_network(struct world *w)
+{
+	struct swarm *s = &w->swarm;
+	struct rng *r = &w->rng_world;
+
+	s->delay_base = rng_scale(r, 20, 5 * MS);
+	s->delay_spread = rng_scale(r, 20, 20 * MS);
+	s->timer_late = half(w) ? 0 : rng_scale(r, 100, 20 * MS);
+	if (!s->gentle && half(w)) {
+		s->tail = (uint32_t)rng_scale(r, 100, 50000);
+		s->tail_max = rng_scale(r, 10 * MS, 4 * SECOND);
+	}
+	s->fence_lost = !s->gentle && half(w) ? (uint32_t)rng_scale(r, 10000, 500000) : 0;
+	s->outbox_high = rng_scale(r, 64, 1 << 20);
+	s->join_attempts = rng_below(r, 16) == 0 ? 100 : (unsigned)rng_range(r, 4, 8);
+	/* Each attempt reaches everybody: few, but over the same time. */
+	s->join_interval = s->join_attempts == 100 ? 10 : 300 / s->join_attempts;
+}
+
+/* What MQTT allows, and brokers do (broker.c, link.c). */
+static void draw_broker(struct world *w)
+{
+	struct swarm *s = &w->swarm;
+	struct rng *r = &w->rng_world;
+
+	s->suback_late = one_in(w, 3) ? (uint32_t)rng_scale(r, 1000, 300000) : 0;
+	s->persistence = half(w);
+	if (s->gentle)
+		return;
+	s->will_lost = one_in(w, 4) ? (uint32_t)rng_scale(r, 10000, 1000000) : 0;
+	s->will_late = one_in(w, 4) ? (uint32_t)rng_scale(r, 10000, 1000000) : 0;
+	s->connack_lost = one_in(w, 6) ? (uint32_t)rng_scale(r, 10000, 300000) : 0;
+	if (w->options.profile == PROFILE_DISORDER) {
+		s->disorder = true;
+		s->skew_max = rng_scale(r, 2 * MS, 2 * SECOND);
+	}
+	if (w->options.profile == PROFILE_REFUSED)
+		s->refuse = (uint32_t)rng_scale(r, 1000, 50000);
+}
+
+static void draw_load(struct world *w)
+{
+	struct swarm *s = &w->swarm;
+	struct rng *r = &w->rng_world;
+
+	s->work = rng_scale(r, 1 * SECOND, 20 * SECOND);
+	s->client_timeout = rng_scale(r, 5 * SECOND, 50 * SECOND);
+	s->private_keys = half(w);
+	s->keys = (unsigned)rng_range(r, 1, KEYS_MAX);
+	s->put_share = (unsigned)rng_range(r, 20, 80);
+	s->value_len = rng_below(r, 10) == 0 ? rng_scale(r, 16, 100000) : rng_below(r, 16);
+	s->vanish = one_in(w, 4) ? (uint32_t)rng_scale(r, 10000, 300000) : 0;
+	s->repeat = one_in(w, 4) ? (uint32_t)rng_scale(r, 10000, 500000) : 0;
+}
+
+/* What may happen where nothing is wrong: strangers and clients are no excuse for anybody. */
+static bool harmless(int f)
+{
+	return f == FAULT_JOIN || f == FAULT_LEAVE || f == FAULT_STOP_ALL || f == FAULT_TWIN || f == FAULT_CUT_CLIENT ||
+	       f == FAULT_STRANGER || f == FAULT_OPERATE || f == FAULT_AUTOSAVE;
+}
+
+static unsigned rarity(int f)
+{
+	switch (f) {
+	case FAULT_STOP_ALL:
+	case FAULT_HANG:
+	case FAULT_CLOCK:
+		return 8;
+	case FAULT_OPERATE:
+		return 50; /* takes minutes */
+	case FAULT_STRANGER:
+		return 4;
+	default:
+		return 2;
+	}
+}
+
+/* Operators take minutes; were everything else to go on at its rate, these seeds would take most of the time. */
+static void slow_down(struct world *w)
+{
+	struct swarm *s = &w->swarm;
+
+	s->work = rng_range(&w->rng_world, 20 * SECOND, 60 * SECOND);
+	for (int f = 0; f < FAULT_COUNT; f++) {
+		if (s->mean[f] && s->mean[f] < s->work / 4)
+			s->mean[f] = s->work / 4;
+	}
+}
+
+static void draw_faults(struct world *w)
+{
+	struct swarm *s = &w->swarm;
+	struct rng *r = &w->rng_world;
+
+	/* Half of the seeds with drops have joins and leaves besides, and nothing that excuses a missing answer. */
+	bool calm = s->gentle || (w->options.profile == PROFILE_DROPS && half(w));
+
+	for (int f = 0; f < FAULT_COUNT; f++) {
+		uint64_t mean = rng_scale(r, 200 * MS, 20 * SECOND);
+
+		if (f == FAULT_STOP_ALL || f == FAULT_BROKER || f == FAULT_HANG)
+			mean *= 4;
+		if (one_in(w, rarity(f)) && (!calm || harmless(f)))
+			s->mean[f] = mean;
+		if (w->options.profile == PROFILE_STORM && (f == FAULT_JOIN || f == FAULT_LEAVE))
+			s->mean[f] = rng_scale(r, 20 * MS, SECOND);
+	}
+	s->burst = (unsigned)rng_range(r, 1, 4);
+	s->return_chance = (uint32_t)rng_below(r, 1000001);
+	s->pause_max = rng_scale(r, 100 * MS, 20 * SECOND);
+	s->down_max = rng_scale(r, 20 * MS, 5 * SECOND);
+	s->drift = !s->gentle && one_in(w, 8);
+	if (half(w)) {
+		s->aim_type = (unsigned)rng_range(r, FRAME_HELLO, FRAME_MERGED);
+		s->aim_chance = (uint32_t)rng_scale(r, 50000, 1000000);
+		s->aim_left = (unsigned)rng_range(r, 1, 5);
+	}
+	if (s->mean[FAULT_OPERATE])
+		slow_down(w);
+}
+
+/* Room runs out: in the broker's queues, and for what a node holds. */
+static void draw_drops(struct world *w)
+{
+	struct swarm *s = &w->swarm;
+	struct rng *r = &w->rng_world;
+
+	if (half(w)) {
+		s->queue_limit = rng_scale(r, 20, 1000);
+		s->slow_chance = (uint32_t)rng_scale(r, 50000, 500000);
+	} else {
+		s->drop = (uint32_t)rng_scale(r, 100, 50000);
+		s->drop_control = half(w);
+	}
+	if (one_in(w, 4)) /* for a few operations, at least */
+		s->held_max = (s->value_len + 400) * rng_range(r, 2, 12);
+}
+
+/* Nodes without patience: false alarms, doubts and holes, which take the usual ones half a minute, fit into a run. */
+static void draw_patience(struct world *w)
+{
+	struct node_config *c = &w->swarm.patience;
+	struct rng *r = &w->rng_world;
+
+	node_config_init(c);
+	if (w->options.profile != PROFILE_HASTY)
+		return;
+	c->ping = (unsigned)rng_scale(r, 500, c->ping);
+	c->silence = (unsigned)rng_scale(r, 1000, c->silence);
+	c->grace = (unsigned)rng_scale(r, 1000, c->grace);
+	c->recover = (unsigned)rng_scale(r, 5000, c->recover);
+}
+
+void swarm_draw(struct world *w)
+{
+	struct swarm *s = &w->swarm;
+
+	if (w->options.sweep) {
+		sweep_draw(w);
+		return;
+	}
+	s->gentle = w->options.profile == PROFILE_GENTLE ||
+		    (w->options.profile == PROFILE_MOSQUITTO && rng_below(&w->rng_world, 3) == 0);
+	draw_network(w);
+	draw_broker(w);
+	draw_load(w);
+	draw_faults(w);
+	draw_patience(w);
+	if (w->options.profile == PROFILE_DROPS)
+		draw_drops(w);
+	s->think = s->work / (w->options.ops / w->options.clients + 1) + 1;
+	s->max_nodes = w->options.nodes + (unsigned)rng_below(&w->rng_world, w->options.nodes + 1);
+	if (s->gentle)
+		w->stats[STAT_GENTLE]++;
+}
