@@ -290,6 +290,7 @@ struct node {
 	uint64_t alone_since; /* no arc of mine ends here, and nobody owns one that does end at itself; 0: not so */
 	uint64_t alone_sent;
 	uint32_t alone_near; /* the end of the nearest arc behind me */
+	uint32_t alone_next; /* the beginning of the nearest arc in front of me */
 	bool hole_answered;
 	uint32_t watched[WATCH_MAX];
 	unsigned watched_count;

@@ -99,7 +99,7 @@ void entry_past_forget(struct node *n)
 static bool after(const struct past *p, const struct view *v, struct arc part, const struct view_name *base)
 {
 	return p->name.number > base->number && arc_overlap(p->arc, part) &&
-	       !(p->name.maker == v->name.maker && name_equal(&p->base, base));
+	       !(p->name.maker == v->name.maker && name_equal(&p->base, &v->base));
 }
 
 /* Is v made from a view whose arc has moved on through here?  (Earlier attempts of its own do not count.) */

@@ -117,6 +117,17 @@ void hole_views(struct node *n, const struct frame *f)
 	}
 }
 
+/* An arc that somebody sees to: is it the nearest behind me, or in front of me? */
+static void beside(struct node *n, struct arc arc)
+{
+	uint32_t id = n->self.id;
+
+	if (ring_distance(arc.hi, id) < ring_distance(n->alone_near, id))
+		n->alone_near = arc.hi;
+	if (n->alone_next == id || ring_distance(id, arc.lo) < ring_distance(id, n->alone_next))
+		n->alone_next = arc.lo;
+}
+
 /* Who left and then took over from the dead may be the last: it owns arcs, none of them its own, and nobody is left to
  * whom they could go.  It asks, and after the set time it is a member again, by the arc that ends at itself.  (Of two
  * such nodes the lower begins.) */
@@ -141,6 +152,10 @@ static void tend_alone(struct node *n, uint64_t *next)
 		n->alone_since = n->now;
 		n->alone_sent = 0;
 		n->alone_near = near->v.arc.hi;
+		n->alone_next = n->self.id;
+		for (const struct entry *e = n->entries; e < n->entry_end; e++)
+			if (e->used && e->mine)
+				beside(n, e->v.arc);
 	}
 	if (n->now - n->alone_since < n->config.recover) {
 		if (!n->alone_sent || n->now - n->alone_sent >= 1000)
@@ -153,7 +168,8 @@ static void tend_alone(struct node *n, uint64_t *next)
 		n->alone_since = n->now;
 		return;
 	}
-	if (!cleared(n, arc, next))
+	/* Whoever owns my place has his own in front of me. */
+	if (!cleared(n, (struct arc){n->alone_near, n->alone_next}, next))
 		return;
 	n->alone_since = 0;
 	n->number = ((n->number >> 16) + 1) << 16;
@@ -170,9 +186,8 @@ static void answer_alone(struct node *n, const struct frame *f)
 	/* A view that may hold: whoever is in it will be in its place. */
 	if (n->alone_since && f->arc_set && ring_contains(f->arc, n->self.id))
 		n->alone_since = n->now;
-	else if (n->alone_since && f->arc_set &&
-		 ring_distance(f->arc.hi, n->self.id) < ring_distance(n->alone_near, n->self.id))
-		n->alone_near = f->arc.hi;
+	else if (n->alone_since && f->arc_set)
+		beside(n, f->arc);
 	for (unsigned i = 0; n->alone_since && i < f->view_count; i++) {
 		const struct view *v = &f->views[i];
 
@@ -184,8 +199,7 @@ static void answer_alone(struct node *n, const struct frame *f)
 		if (v->arc.hi == v->owner.id || ring_contains(v->arc, n->self.id) ||
 		    (v->owner.id < n->self.id && !entry_own(n, v->owner.id)))
 			n->alone_since = n->now;
-		if (ring_distance(v->arc.hi, n->self.id) < ring_distance(n->alone_near, n->self.id))
-			n->alone_near = v->arc.hi;
+		beside(n, v->arc);
 	}
 }
 
