@@ -370,7 +370,7 @@ void entry_newest_conn(const struct node *n, struct member *m);
 void entry_past(struct node *n, const struct view *v);
 bool entry_outlived(const struct node *n, const struct view *v);
 void entry_past_forget(struct node *n);
-uint64_t entry_past_number(const struct node *n, struct arc arc);
+struct view_name entry_past_name(const struct node *n, struct arc arc); /* the greatest; number 0: none */
 bool entry_settled(const struct node *n, const struct entry *e);
 bool entry_serves(const struct node *n, const struct entry *e);
 bool arc_overlap(struct arc a, struct arc b);

@@ -116,14 +116,14 @@ bool entry_outlived(const struct node *n, const struct view *v)
 	return false;
 }
 
-uint64_t entry_past_number(const struct node *n, struct arc arc)
+struct view_name entry_past_name(const struct node *n, struct arc arc)
 {
-	uint64_t number = 0;
+	struct view_name name = {0};
 
 	for (unsigned i = 0; i < PAST_MAX; i++)
-		if (n->past[i].name.number > number && arc_overlap(n->past[i].arc, arc))
-			number = n->past[i].name.number;
-	return number;
+		if (name_less(&name, &n->past[i].name) && arc_overlap(n->past[i].arc, arc))
+			name = n->past[i].name;
+	return name;
 }
 
 void entry_drop(struct node *n, struct entry *e)

@@ -80,7 +80,7 @@ static bool may_store(struct node *n, const struct frame *f)
 
 void view_refuse(struct node *n, const struct frame *f)
 {
-	uint64_t past = entry_past_number(n, f->views[0].arc);
+	struct view_name past = entry_past_name(n, f->views[0].arc);
 	struct frame r;
 
 	frame_start(n, &r, FRAME_REFUSED);
@@ -91,10 +91,10 @@ void view_refuse(struct node *n, const struct frame *f)
 				r.views[r.view_count++] = e->v;
 				break;
 			}
-	if (r.view_count == 1 && past > f->views[0].base.number) {
+	if (r.view_count == 1 && past.number > f->views[0].base.number) {
 		/* Stored once, and moved on. */
 		r.views[r.view_count] = (struct view){.arc = f->views[0].arc};
-		r.views[r.view_count++].name = (struct view_name){past, n->self.id};
+		r.views[r.view_count++].name = past;
 	}
 	frame_to(n, &r, &f->from);
 }

@@ -248,6 +248,7 @@ static void say_store(struct node *n, const struct entry *e)
 void on_sync(struct node *n, const struct frame *f)
 {
 	const struct view *v = &f->views[0];
+	struct view_name past = entry_past_name(n, v->arc);
 	bool overlap = false, later = false;
 	struct entry *e;
 	struct frame r;
@@ -288,11 +289,11 @@ void on_sync(struct node *n, const struct frame *f)
 	}
 	if (overlap && !later)
 		return; /* the maker of the later one will tell whom it concerns */
-	if (!overlap && entry_past_number(n, v->arc) > v->name.number) {
+	if (!overlap && name_less(&v->name, &past)) {
 		/* It has moved on through here; whoever has it now tells where it stands. */
 		r.views[r.view_count] = *v;
 		r.views[r.view_count].owner = r.views[r.view_count].backup = (struct member){0};
-		r.views[r.view_count++].name = (struct view_name){entry_past_number(n, v->arc), n->self.id};
+		r.views[r.view_count++].name = past;
 	} else if (!overlap) {
 		/* Never stored, and now never to be stored. */
 		if (n->take.phase == TAKE_STREAM && member_same(&n->take.giver, &v->backup))
