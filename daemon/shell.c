@@ -258,7 +258,6 @@ static void shell_identify_cb(void *arg, struct mqtt_identity *identity)
 		.will_topic = who.will_topic,
 		.will_payload = who.will_payload,
 		.will_len = who.will_len,
-		.will_retain = true, /* it overwrites the retained status */
 	};
 }
 

@@ -105,7 +105,7 @@ void node_step(struct node *node, const struct event *event, struct update *upda
 struct node_identity {
 	struct conn conn;
 	const char *client_id;
-	const char *will_topic;
+	const char *will_topic; /* not to be retained: it would hide another process of that id */
 	const uint8_t *will_payload;
 	size_t will_len;
 };

@@ -33,6 +33,17 @@ void status_publish(struct node *n)
 	n->announced_at = n->now;
 }
 
+/* Of a member that is out: what it said of itself does not stand for ever. */
+void status_gone(struct node *n, const struct member *m)
+{
+	struct frame f;
+
+	frame_start(n, &f, FRAME_STATUS);
+	f.from = *m;
+	f.state = NODE_GONE;
+	frame_send(n, &f, TOPIC_NODE, m->id);
+}
+
 static enum node_state state_now(struct node *n)
 {
 	bool own = false, suspect = false;

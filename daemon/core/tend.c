@@ -26,6 +26,8 @@ static void take_over(struct node *n, struct entry *e)
 		out_log(n, 4, "arc %s: node %08x is out -> taken over empty, its records are lost with it",
 			arc_text(v.arc, text), e->peer.id);
 	}
+	if (!e->absent)
+		status_gone(n, &e->peer);
 	/* At the end of a doubt others may have come to the same. */
 	doubted = e->doubt != 0;
 	entry_drop(n, e);

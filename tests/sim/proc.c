@@ -256,7 +256,6 @@ void proc_connect(struct world *w, uint32_t proc)
 	if (identity.will_topic) {
 		will = packet_new(PACKET_PUBLISH, topic_intern(w, identity.will_topic), identity.will_payload,
 				  identity.will_len);
-		will->retain = true;
 	}
 	trace(w, "%-7s connects as %s", p->label, identity.client_id);
 	p->connected = false;

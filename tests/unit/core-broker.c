@@ -217,7 +217,7 @@ void core_link_close(struct core *c, int n, bool will)
 	node->filter_count = 0;
 	core_trace(c, "n", n, "loses its connection", node->client_id);
 	if (will)
-		core_publish_as(c, CORE_BROKER, node->will_topic, node->will, node->will_len, true);
+		core_publish_as(c, CORE_BROKER, node->will_topic, node->will, node->will_len, false);
 	if (node->node)
 		core_delivery_add(c, n, EVENT_DISCONNECTED);
 }

@@ -197,7 +197,7 @@ void core_broker_stop(struct core *c, bool wills, bool keep_retained)
 	for (int n = 0; wills && n < c->count; n++)
 		if (c->nodes[n].live)
 			core_publish_as(c, CORE_BROKER, c->nodes[n].will_topic, c->nodes[n].will, c->nodes[n].will_len,
-					true);
+					false);
 	if (wills)
 		core_deliver_all(c);
 	c->broker_down = true;
