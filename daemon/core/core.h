@@ -177,13 +177,14 @@ struct seek {
 
 struct roll_name {
 	struct member m;
-	bool gone; /* by its own will: there is nothing to fence */
+	bool gone;  /* by somebody's word: there is nothing to fence */
+	bool heard; /* it is there, and does not claim what is to be taken */
 };
 
 struct roll {
 	bool open;      /* every status is subscribed */
-	struct arc arc; /* whose ids are listed; lo == hi: all */
-	bool gone;      /* those as well whose end is known */
+	struct arc arc; /* what is to be taken */
+	bool gone;      /* those with ids in it are listed as well whose end is known */
 	bool too_many;  /* more than can be listed */
 	struct roll_name *names;
 	size_t count, next;
@@ -290,7 +291,6 @@ struct node {
 	uint64_t alone_since; /* no arc of mine ends here, and nobody owns one that does end at itself; 0: not so */
 	uint64_t alone_sent;
 	uint32_t alone_near; /* the end of the nearest arc behind me */
-	uint32_t alone_next; /* the beginning of the nearest arc in front of me */
 	bool hole_answered;
 	uint32_t watched[WATCH_MAX];
 	unsigned watched_count;
@@ -468,6 +468,7 @@ void roll_wait(struct node *n);
 void roll_trip(struct node *n, uint64_t seq);
 void roll_add(struct node *n, const struct member *m, bool gone);
 bool roll_status(struct node *n, const struct frame *f, bool retained);
+void roll_heard(struct node *n, const struct member *m);
 void roll_void(struct node *n);
 bool roll_fence(struct node *n, const char *why, uint64_t *next);
 

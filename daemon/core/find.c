@@ -122,7 +122,8 @@ void on_find(struct node *n, const struct frame *f)
 		r.arc = e->v.arc;
 		r.arc_set = true;
 	}
-	if (r.view_count || r.arc_set)
+	/* Who has nothing there says so too: he is there. */
+	if (n->entry_end > n->entries)
 		frame_to(n, &r, &f->from);
 }
 

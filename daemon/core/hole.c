@@ -22,10 +22,13 @@ void hole_heard(struct node *n)
  * cut off goes on where he was.  True when that is done. */
 static bool cleared(struct node *n, struct arc arc, uint64_t *next)
 {
+	uint64_t sent;
+
 	if (n->hole_stage == HOLE_ASK) {
 		roll_open(n, arc, true);
+		find_ask(n, arc, &sent);
 		n->hole_stage = HOLE_LIST;
-	} else if (n->hole_stage == HOLE_LIST && n->roll.back) {
+	} else if (n->hole_stage == HOLE_LIST && n->roll.back && n->now - n->roll.waited >= n->config.silence) {
 		if (n->roll.too_many) {
 			out_log(n, 3,
 				"%s names more than %d nodes -> no arc is taken; clear what is retained there of nodes "
@@ -45,7 +48,7 @@ static bool cleared(struct node *n, struct arc arc, uint64_t *next)
 		return true;
 	}
 	/* What was on its way may be lost. */
-	if (n->hole_stage != HOLE_FENCE && n->now - n->roll.waited >= 2000)
+	if (n->hole_stage != HOLE_FENCE && n->now - n->roll.waited >= 2000 + n->config.silence)
 		hole_heard(n);
 	soonest(next, n->now + 100);
 	return false;
@@ -117,15 +120,11 @@ void hole_views(struct node *n, const struct frame *f)
 	}
 }
 
-/* An arc that somebody sees to: is it the nearest behind me, or in front of me? */
+/* An arc that somebody sees to: is it the nearest behind me? */
 static void beside(struct node *n, struct arc arc)
 {
-	uint32_t id = n->self.id;
-
-	if (ring_distance(arc.hi, id) < ring_distance(n->alone_near, id))
+	if (ring_distance(arc.hi, n->self.id) < ring_distance(n->alone_near, n->self.id))
 		n->alone_near = arc.hi;
-	if (n->alone_next == id || ring_distance(id, arc.lo) < ring_distance(id, n->alone_next))
-		n->alone_next = arc.lo;
 }
 
 /* Who left and then took over from the dead may be the last: it owns arcs, none of them its own, and nobody is left to
@@ -152,10 +151,6 @@ static void tend_alone(struct node *n, uint64_t *next)
 		n->alone_since = n->now;
 		n->alone_sent = 0;
 		n->alone_near = near->v.arc.hi;
-		n->alone_next = n->self.id;
-		for (const struct entry *e = n->entries; e < n->entry_end; e++)
-			if (e->used && e->mine)
-				beside(n, e->v.arc);
 	}
 	if (n->now - n->alone_since < n->config.recover) {
 		if (!n->alone_sent || n->now - n->alone_sent >= 1000)
@@ -168,8 +163,7 @@ static void tend_alone(struct node *n, uint64_t *next)
 		n->alone_since = n->now;
 		return;
 	}
-	/* Whoever owns my place has his own in front of me. */
-	if (!cleared(n, (struct arc){n->alone_near, n->alone_next}, next))
+	if (!cleared(n, arc, next))
 		return;
 	n->alone_since = 0;
 	n->number = ((n->number >> 16) + 1) << 16;
@@ -207,6 +201,8 @@ void hole_answer(struct node *n, const struct frame *f)
 {
 	const struct entry *e = entry_main(n);
 
+	if (n->hole_stage == HOLE_LIST)
+		roll_heard(n, &f->from);
 	/* Of views that hold, and (arc) of one that may. */
 	if (e && n->hole_since && f->arc_set)
 		seen_to(n, f->arc, e->v.arc.lo);

@@ -1,5 +1,6 @@
-/* The roll: everybody whom the retained statuses name, called before his arc is taken without him (PROTOCOL.md sections 4
- * and 5, rule 6).  Those who are there are heard; those who are not are fenced. */
+/* The roll: everybody whom the retained statuses name, called before an arc is taken without its owner (PROTOCOL.md
+ * sections 4 and 5, rule 6).  Who the owner was is not known, nor where his own place is: those who are there are heard;
+ * those who are not are fenced. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -72,13 +73,21 @@ bool roll_status(struct node *n, const struct frame *f, bool retained)
 	bool gone = f->state == NODE_GONE;
 
 	if (!r->open || f->state == NODE_LEFT || f->state == NODE_JOINING || f->state == NODE_CONNECTING ||
-	    member_same(&f->from, &n->self) || (r->arc.lo != r->arc.hi && !ring_contains(r->arc, f->from.id)))
+	    member_same(&f->from, &n->self))
 		return false;
 	if (!retained && !gone)
 		return true;
-	if (!gone || r->gone)
+	if (!gone || (r->gone && ring_contains(r->arc, f->from.id)))
 		roll_add(n, &f->from, gone);
 	return false;
+}
+
+/* It has answered, and is left alone. */
+void roll_heard(struct node *n, const struct member *m)
+{
+	for (size_t i = 0; i < n->roll.count; i++)
+		if (member_same(&n->roll.names[i].m, m))
+			n->roll.names[i].heard = true;
 }
 
 /* Voids everybody on the roll at a place in the order of his own status: whoever finds this there before his own status
@@ -88,6 +97,8 @@ void roll_void(struct node *n)
 	for (size_t i = 0; i < n->roll.count; i++) {
 		struct frame f;
 
+		if (n->roll.names[i].heard)
+			continue;
 		frame_start(n, &f, FRAME_STATUS);
 		f.from = n->roll.names[i].m;
 		f.state = NODE_GONE;
@@ -102,10 +113,11 @@ bool roll_fence(struct node *n, const char *why, uint64_t *next)
 {
 	struct roll *r = &n->roll;
 
-	while (r->next < r->count && (r->names[r->next].gone || fence_done(n, &r->names[r->next].m)))
+	while (r->next < r->count &&
+	       (r->names[r->next].gone || r->names[r->next].heard || fence_done(n, &r->names[r->next].m)))
 		fence_drop(n, &r->names[r->next++].m);
 	for (size_t i = r->next; i < r->count && i < r->next + FENCE_MAX; i++)
-		if (!r->names[i].gone)
+		if (!r->names[i].gone && !r->names[i].heard)
 			fence_want(n, &r->names[i].m, why);
 	if (r->next < r->count)
 		soonest(next, n->now + 100);

@@ -16,6 +16,9 @@ static bool acceptable(const struct entry *e, const struct view *v)
 		return true;
 	if (!v->far_base.number)
 		return supersedes(e, v, &v->base);
+	if (e->v.name.maker == v->name.maker && name_equal(&e->v.base, &v->base) &&
+	    name_equal(&e->v.far_base, &v->far_base))
+		return v->name.number > e->v.name.number;
 	if (arc_overlap(e->v.arc, (struct arc){v->arc.lo, v->split}) && !supersedes(e, v, &v->base))
 		return false;
 	if (arc_overlap(e->v.arc, (struct arc){v->split, v->arc.hi}) && !supersedes(e, v, &v->far_base))
