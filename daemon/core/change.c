@@ -375,7 +375,9 @@ static bool doubted(struct node *n, uint64_t *next)
 			"%u s",
 			n->config.recover / 1000);
 	}
-	if (n->now - c->doubt >= n->config.recover && n->now - n->find_echo <= FIND_ECHO) {
+	if (n->now - c->doubt >= n->config.recover) {
+		if (!hole_cleared(n, c->made[0].arc, next))
+			return true;
 		c->conn = n->self.conn.count;
 		c->doubted = true;
 		/* Whoever had the arc meanwhile may have answered what is held here. */

@@ -188,7 +188,7 @@ struct roll {
 	bool too_many;  /* more than can be listed */
 	struct roll_name *names;
 	size_t count, next;
-	uint64_t trip, waited;
+	uint64_t trip, waited, used;
 	bool back; /* the round trip is */
 };
 
@@ -426,6 +426,7 @@ void on_notify(struct node *n, const struct frame *f);
 /* ---- hole.c ---- */
 void hole_forget(struct node *n);
 void hole_heard(struct node *n);
+bool hole_cleared(struct node *n, struct arc arc, uint64_t *next);
 void hole_tick(struct node *n, uint64_t *next);
 void hole_views(struct node *n, const struct frame *f);
 void hole_answer(struct node *n, const struct frame *f);

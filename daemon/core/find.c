@@ -158,7 +158,9 @@ void find_doubt(struct node *n, struct entry *e, uint64_t *next)
 		out_log(n, 4, "arc %s: node %08x does not confirm it -> asking everybody for %u s",
 			arc_text(e->v.arc, text), e->peer.id, n->config.recover / 1000);
 	}
-	if (n->now - e->doubt >= n->config.recover && n->now - n->find_echo <= FIND_ECHO) {
+	if (n->now - e->doubt >= n->config.recover && !fence_blocks(n, &e->peer) && !hole_cleared(n, e->v.arc, next))
+		return;
+	if (n->now - e->doubt >= n->config.recover) {
 		/* Whoever had the arc meanwhile may have answered what is held here. */
 		if (!fence_blocks(n, &e->peer))
 			request_drop(n, e->v.arc);
@@ -182,7 +184,9 @@ void find_orphan(struct node *n, struct entry *e, bool alone, uint64_t *next)
 		out_log(n, 4, "arc %s: nobody says whether its view holds -> asking everybody for %u s",
 			arc_text(e->v.arc, text), n->config.recover / 1000);
 	}
-	if (n->now - e->orphan >= n->config.recover && n->now - n->find_echo <= FIND_ECHO && (alone || e->confirmed)) {
+	if (n->now - e->orphan >= n->config.recover && (alone || e->confirmed)) {
+		if (!hole_cleared(n, e->v.arc, next))
+			return;
 		request_drop(n, e->v.arc);
 		e->held = true;
 		e->orphan = 0;

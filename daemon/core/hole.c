@@ -18,17 +18,24 @@ void hole_heard(struct node *n)
 		n->alone_since = n->now;
 }
 
-/* Nobody answers for the arc: those whom the statuses name there are voided and fenced first, so that nobody who was only
- * cut off goes on where he was.  True when that is done. */
-static bool cleared(struct node *n, struct arc arc, uint64_t *next)
+/* Nobody answers for the arc: whom the statuses name and who is not heard is voided and fenced first, so that nobody who
+ * was only cut off goes on where he was.  True when that is done.  One arc at a time. */
+bool hole_cleared(struct node *n, struct arc arc, uint64_t *next)
 {
 	uint64_t sent;
 
+	if (n->hole_stage != HOLE_ASK && (n->roll.arc.lo != arc.lo || n->roll.arc.hi != arc.hi)) {
+		if (n->now - n->roll.used >= 1000)
+			hole_heard(n); /* whoever had it called needs it no more */
+		soonest(next, n->now + 100);
+		return false;
+	}
 	if (n->hole_stage == HOLE_ASK) {
 		roll_open(n, arc, true);
 		find_ask(n, arc, &sent);
 		n->hole_stage = HOLE_LIST;
-	} else if (n->hole_stage == HOLE_LIST && n->roll.back && n->now - n->roll.waited >= n->config.silence) {
+	} else if (n->hole_stage == HOLE_LIST && n->roll.back && n->find_echo >= n->roll.waited &&
+		   n->now - n->roll.waited >= n->config.silence) {
 		if (n->roll.too_many) {
 			out_log(n, 3,
 				"%s names more than %d nodes -> no arc is taken; clear what is retained there of nodes "
@@ -50,6 +57,7 @@ static bool cleared(struct node *n, struct arc arc, uint64_t *next)
 	/* What was on its way may be lost. */
 	if (n->hole_stage != HOLE_FENCE && n->now - n->roll.waited >= 2000 + n->config.silence)
 		hole_heard(n);
+	n->roll.used = n->now;
 	soonest(next, n->now + 100);
 	return false;
 }
@@ -80,7 +88,7 @@ static void tend_hole(struct node *n, uint64_t *next)
 		n->hole_since = n->now;
 		return;
 	}
-	if (n->change.kind || n->give.phase || n->take.phase || !entry_serves(n, e) || !cleared(n, hole, next))
+	if (n->change.kind || n->give.phase || n->take.phase || !entry_serves(n, e) || !hole_cleared(n, hole, next))
 		return;
 	n->hole_since = n->notify_since = 0;
 	for (const struct entry *o = n->entries; o < n->entry_end; o++)
@@ -163,7 +171,7 @@ static void tend_alone(struct node *n, uint64_t *next)
 		n->alone_since = n->now;
 		return;
 	}
-	if (!cleared(n, arc, next))
+	if (!hole_cleared(n, arc, next))
 		return;
 	n->alone_since = 0;
 	n->number = ((n->number >> 16) + 1) << 16;
