@@ -45,11 +45,13 @@ static bool room(const struct node *n, const struct frame *f)
 	return used <= ENTRY_MAX - SPARE;
 }
 
-/* Named under our id with a memory that is not ours: what it stored is lost.  But whoever speaks for itself is there: a
- * leaver that still owns what it took over from the dead, after its id has been given to us. */
-static bool forgotten(const struct node *n, const struct member *m, const struct member *from)
+/* Named under our id with a memory that is not ours: what it stored is lost.  But whoever speaks for itself is there (a
+ * leaver that still owns what it took over from the dead, after its id has been given to us), and who has the base is a
+ * leaver himself, whose id is another's now. */
+static bool forgotten(struct node *n, const struct view *v, const struct member *m, const struct member *from)
 {
-	return m->memory && m->id == n->self.id && m->memory != n->self.memory && !member_same(m, from);
+	return m->memory && m->id == n->self.id && m->memory != n->self.memory && !member_same(m, from) &&
+	       !entry_named(n, &v->base) && !entry_named(n, &v->far_base);
 }
 
 /* Asked again for what is stored; by a leaver, of whom nothing is left to show, for what was. */
@@ -70,7 +72,7 @@ static bool may_store(struct node *n, const struct frame *f)
 	for (unsigned i = 0; i < f->view_count; i++) {
 		const struct view *v = &f->views[i];
 
-		if (forgotten(n, &v->owner, &f->from) || forgotten(n, &v->backup, &f->from))
+		if (forgotten(n, v, &v->owner, &f->from) || forgotten(n, v, &v->backup, &f->from))
 			return false;
 		for (const struct entry *e = n->entries; e < n->entry_end; e++)
 			if (e->used && arc_overlap(e->v.arc, v->arc) && !acceptable(e, v))
