@@ -174,8 +174,12 @@ bool history_search(struct world *w, uint32_t key, enum linear_verdict *verdict)
 	bool fits;
 
 	for (size_t i = 0; i < w->op_count; i++) {
-		if (w->ops[i].key == key && w->ops[i].placed && (w->ops[i].kind == OP_PUT || w->ops[i].answered))
-			ops[count++] = linear_of(w, &w->ops[i]);
+		const struct op *op = &w->ops[i];
+
+		/* A put without an answer that nobody has read may as well never have been, and would double the search. */
+		if (op->key == key && op->placed &&
+		    (op->answered || (op->kind == OP_PUT && known(w, op->value) != UINT64_MAX)))
+			ops[count++] = linear_of(w, op);
 	}
 	for (size_t e = 0; e < w->loss_count[key]; e++)
 		ops[count++] = (struct linear_op){
