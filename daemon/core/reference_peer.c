@@ -27,23 +27,6 @@ static void listen(struct node *n, bool on)
 	out_subscribe(n, TOPIC_RES_GET, 0, on);
 }
 
-void reference_publish_ack_join(struct node *n, uint32_t src, uint32_t dst, enum reference_side side)
-{
-	struct reference_ack_join a = {src, dst, side};
-	char text[REFERENCE_TEXT_MAX];
-
-	out_publish(n, TOPIC_ACK_JOIN, 0, text, reference_format_ack_join(text, sizeof(text), &a), false);
-}
-
-void reference_publish_record(struct node *n, const char *client, const struct store_item *item)
-{
-	size_t len;
-	uint8_t *text = out_own(n, reference_format_put((const uint8_t *)client, strlen(client), item->id, item->value,
-							item->len, &len));
-
-	out_publish(n, TOPIC_PUT, 0, text, len, false);
-}
-
 /* An arc of nobody among ours: ours from here. */
 void reference_own_arc(struct node *n, struct arc arc)
 {

@@ -1,9 +1,28 @@
-/* What is put and got while an arc moves between us and a node of the reference (PROTOCOL.md section 10). */
+/* What is said to nodes of the reference, and what is put and got while an arc moves between us (PROTOCOL.md section 10). */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "reference_peer.h"
+
+/* ---- what is said ---- */
+
+void reference_publish_ack_join(struct node *n, uint32_t src, uint32_t dst, enum reference_side side)
+{
+	struct reference_ack_join a = {src, dst, side};
+	char text[REFERENCE_TEXT_MAX];
+
+	out_publish(n, TOPIC_ACK_JOIN, 0, text, reference_format_ack_join(text, sizeof(text), &a), false);
+}
+
+void reference_publish_record(struct node *n, const char *client, const struct store_item *item)
+{
+	size_t len;
+	uint8_t *text = out_own(n, reference_format_put((const uint8_t *)client, strlen(client), item->id, item->value,
+							item->len, &len));
+
+	out_publish(n, TOPIC_PUT, 0, text, len, false);
+}
 
 /* ---- what is held, and who else answered it ---- */
 

@@ -73,7 +73,7 @@ static void in_order(const struct core *c, int count)
 
 	for (size_t i = 0; i < c->line_count; i++)
 		if (!strcmp(c->lines[i].topic, "res-get"))
-			assert_int_equal(atoi(strchr(c->lines[i].payload, '/') + 1), next++);
+			assert_int_equal(strtol(strchr(c->lines[i].payload, '/') + 1, NULL, 10), next++);
 	assert_int_equal(next, count);
 }
 
@@ -336,10 +336,10 @@ static void hear(struct core *c, int n, struct hearing *h)
 		key = (uint32_t)strtoul(strchr(l.payload, '/') + 1, NULL, 10) - KEY;
 		assert_in_range(key, 0, RECORDS - 1);
 		if (!ours)
-			h->wanted[key] = atoi(strchr(l.payload, ' ') + 1);
+			h->wanted[key] = (int)strtol(strchr(l.payload, ' ') + 1, NULL, 10);
 		if (!h->left)
 			continue;
-		h->theirs[key] = atoi(strchr(l.payload, ' ') + 1);
+		h->theirs[key] = (int)strtol(strchr(l.payload, ' ') + 1, NULL, 10);
 		snprintf(text, sizeof(text), "%.*s/1000000000", (int)strcspn(l.payload, "/"), l.payload);
 		core_publish(c, "ack-put", text);
 	}

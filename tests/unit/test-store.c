@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-/* What no caller may see: the buckets. */
+/* What no caller may see: the buckets.  NOLINTNEXTLINE(bugprone-suspicious-include) */
 #include "../../daemon/core/store.c"
 
 #define COLLIDING 4000

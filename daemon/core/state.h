@@ -1,0 +1,319 @@
+/* What a node knows: the views it is named in, the change under way, the streams, the fences, and the rest of its state.
+ * Only the files of the core look inside; the one writer of each part is the file of that name. */
+#ifndef DHT_CORE_STATE_H
+#define DHT_CORE_STATE_H
+
+#include "../../common/mem.h"
+#include "../../common/reference.h"
+#include "node.h"
+#include "store.h"
+
+#define ENTRY_MAX 16   /* views a node is named in: its own, its predecessor's, and a few on the way */
+#define PARTY_MAX 12   /* members of a view, its base and its attempts */
+#define FENCE_MAX 8    /* neighbours fenced at once */
+#define WAITING_MAX 64 /* seekers remembered while busy */
+#define PAST_MAX 64    /* arcs remembered that moved on */
+#define WATCH_MAX 24   /* statuses subscribed */
+#define RECENT_MAX 128 /* HELLOs remembered, to tell the reference's joins from ours */
+
+#define NEVER UINT64_MAX
+#define SETTLE 500     /* ms in which those may speak who know better */
+#define FIND_ECHO 2500 /* ms: that nobody answers means something only while our own FIND comes back */
+
+/* A view this node is named in, and what it knows of the other member. */
+struct entry {
+	bool used;
+	bool mine;      /* I am the owner; else I guard it */
+	bool held;      /* I know that it holds */
+	bool confirmed; /* the other member has confirmed it on this connection of mine */
+	bool sealed;    /* guarded, and its records are still here: the taker has not said ACTIVE */
+	bool absent;    /* the other member has said that it holds no such view */
+	struct view v;
+	struct view prev;     /* the view it replaced here; number 0: none */
+	struct view other;    /* amid a split: the joiner's view, whose storing decides with mine; number 0: none */
+	struct member peer;   /* the other member, with the newest connection known; memory 0: none */
+	uint64_t heard;       /* when it last spoke */
+	uint64_t asked;       /* when it was last asked; 0: never */
+	uint64_t silent;      /* since when questions are unanswered; 0: none are */
+	uint64_t gone;        /* when its end was seen (will); 0: not */
+	uint64_t doubt;       /* since when everybody is asked (FIND); 0: not */
+	uint64_t contested;   /* when somebody last claimed it under a lower name; 0: nobody does */
+	uint64_t orphan;      /* since when nobody sees to it that it holds; 0: somebody does */
+	uint64_t found;       /* when FIND was last sent */
+	uint64_t other_asked; /* since when the joiner of `other` is asked; 0: not */
+};
+
+enum change_kind {
+	CHANGE_NONE,
+	CHANGE_BACKUP, /* another backup, or none */
+	CHANGE_MERGE,  /* two own arcs become one */
+	CHANGE_SPLIT,  /* an own arc around one's own id becomes two */
+	CHANGE_GIVE,   /* the views of a handover */
+	CHANGE_UNDO,   /* the taker is out: the arc as it was */
+	CHANGE_SHRINK, /* the near part goes to a node of the reference */
+};
+
+struct party {
+	struct member m;
+	bool stored;
+	bool out;        /* fenced, or has no such view */
+	uint64_t waited; /* since when its answer is awaited */
+};
+
+/* The one change this node is making (PROTOCOL.md section 5, rule 1). */
+struct change {
+	enum change_kind kind;
+	struct view base[2]; /* what it starts from; name.number 0: unused */
+	struct view made[2];
+	unsigned made_count;
+	struct member backup; /* CHANGE_BACKUP: the wanted one; memory 0: none */
+	struct party party[PARTY_MAX];
+	unsigned party_count;
+	uint32_t conn;  /* of ours (its count), on which whoever is silent may be fenced */
+	uint64_t doubt; /* since when everybody is asked, on a later one; 0: not */
+	bool doubted;   /* a doubt has ended in silence: others may have come to the same */
+	uint64_t found; /* when FIND was last sent */
+	uint64_t sent;
+};
+
+enum give_phase { GIVE_NONE, GIVE_OFFERED, GIVE_STREAM, GIVE_CUT, GIVE_TAIL, GIVE_GRANTED, GIVE_SEALED };
+enum take_phase { TAKE_NONE, TAKE_SUBSCRIBE, TAKE_STREAM, TAKE_STORED };
+
+struct sent_frame {
+	uint64_t seq;
+	uint8_t *bytes;
+	size_t len;
+};
+
+#define WINDOW 32 /* RECORDS frames unacknowledged at once */
+
+/* The one handover this node gives. */
+struct give {
+	enum give_phase phase;
+	bool leave; /* the whole of an own arc to its successor; else the near part of it to a joiner */
+	uint64_t attempt;
+	struct member taker;
+	struct arc arc;
+	uint32_t conn; /* of ours (its count), in whose order the cut stands: only there are operations held */
+	uint32_t *ids; /* still to be sent */
+	size_t id_count, id_next, id_room;
+	struct sent_frame window[WINDOW];
+	unsigned window_count;
+	uint64_t seq;         /* of the last RECORDS */
+	uint64_t count, hash; /* of the whole copy */
+	uint64_t progress;    /* when the taker last moved */
+	uint64_t sent;
+};
+
+/* The one handover this node takes. */
+struct take {
+	enum take_phase phase;
+	bool leave;
+	bool cut;     /* seen: from here operations are held */
+	bool granted; /* GRANT is here */
+	uint64_t attempt;
+	struct member giver;
+	struct arc arc;
+	uint64_t seq; /* RECORDS up to here are in */
+	uint64_t grant_seq, grant_count, grant_hash;
+	struct conn conn; /* of ours, on which it was accepted */
+	struct ring_id ring;
+	bool reference_behind; /* whoever the arc begins at is the reference's */
+	struct view views[2];
+	uint8_t view_count;
+	struct store *staging;
+	uint64_t progress;
+	uint64_t sent;
+};
+
+enum fence_state { FENCE_FREE, FENCE_CONNECT, FENCE_RETRY, FENCE_TRIP, FENCE_DONE };
+
+struct fence {
+	enum fence_state state;
+	struct member m;
+	uint64_t seq;  /* of the TRIP */
+	uint64_t when; /* of the last step */
+};
+
+struct seek {
+	bool active;
+	unsigned count;    /* attempts whose own echo is back */
+	bool echoed;       /* the last one's is */
+	bool heard;        /* one's is, on this connection */
+	uint64_t last;     /* when the last was made */
+	unsigned interval; /* until the next */
+	uint64_t next;     /* not before this */
+	uint64_t since;    /* the last sign of a ring */
+	enum { SEEK_ASK, SEEK_STATUSES, SEEK_FENCES, SEEK_PROPOSED } stage;
+	uint64_t refused_until; /* it founds none before, for that reason; it goes on asking */
+	uint64_t trip;
+	uint64_t stage_since;
+};
+
+#define ROLL_MAX 4096
+
+struct roll_name {
+	struct member m;
+	bool gone;  /* by somebody's word: there is nothing to fence */
+	bool heard; /* it is there, and does not claim what is to be taken */
+};
+
+struct roll {
+	bool open;      /* every status is subscribed */
+	struct arc arc; /* what is to be taken */
+	bool gone;      /* those with ids in it are listed as well whose end is known */
+	bool too_many;  /* more than can be listed */
+	struct roll_name *names;
+	size_t count, next;
+	uint64_t trip, waited, used;
+	bool back; /* the round trip is */
+};
+
+struct held {
+	struct held *next;
+	enum topic_kind kind;
+	uint32_t key;
+	bool early; /* before the joiner of the reference is known to have subscribed */
+	size_t len;
+	uint8_t payload[];
+};
+
+/* An arc that a view of ours covered once: so that "I hold no view of it" is never said of an arc that moved on. */
+struct past {
+	struct arc arc;
+	struct view_name name, base;
+};
+
+struct waiting {
+	struct member m;
+	uint64_t when;
+};
+
+struct recent {
+	uint32_t id;
+	uint64_t memory;
+	uint64_t when;
+};
+
+enum echo_kind { ECHO_INBOX, ECHO_RING, ECHO_FOUNDER, ECHO_KINDS };
+
+struct echo {
+	uint64_t since; /* the first word that is not back; 0: none is awaited */
+	uint64_t next;  /* it is not said again before */
+	unsigned said;
+};
+
+struct reference_peer;
+
+struct node {
+	struct node_config config;
+	struct member self; /* conn: of the present connection, count 0 when there is none */
+	uint64_t rng;
+	uint64_t now;
+	uint64_t fenced_at; /* when a fence of ours was last proven */
+	uint64_t due;       /* the last deadline asked for */
+
+	/* the connection */
+	struct conn next_conn;
+	bool connected;
+	unsigned subscribed; /* bits of base_topics granted */
+	bool tripped;        /* the first round trip on it is done: the register has been seen */
+	uint64_t trip;       /* its number */
+	uint64_t trip_sent;
+	bool announced;        /* our status of it has come back: nothing stands there that voids what we own */
+	bool restate;          /* something else stands there */
+	uint64_t announced_at; /* when it was last published */
+	bool proving;          /* our ring has been put back into the register: its echo is awaited */
+	uint64_t connected_at;
+	uint64_t trips; /* numbers used */
+	char identity_client[CONN_TEXT];
+	char identity_topic[TOPIC_MAX];
+	uint8_t *identity_will;
+
+	/* the ring */
+	struct ring_id ring;
+	struct ring_id seen; /* the register's value */
+	struct member seen_by;
+	uint64_t repair_at; /* the register is to be set right then; NEVER */
+	struct seek seek;
+	struct roll roll;
+	enum { HOLE_ASK, HOLE_LIST, HOLE_VOID, HOLE_FENCE } hole_stage;
+	struct entry entries[ENTRY_MAX], *entry_end; /* no used one from there on: mostly there are two */
+	struct change change;
+	struct give give;
+	struct take take;
+	struct {
+		uint64_t attempt;
+		struct member from;
+		struct view views[2];
+		uint8_t view_count;
+	} last_taken; /* ACTIVE is said again when the giver has missed it */
+	struct past past[PAST_MAX];
+	unsigned past_next;
+	struct fence fences[FENCE_MAX];
+	struct waiting waiting[WAITING_MAX];
+	unsigned waiting_count;
+	struct recent recent[RECENT_MAX];
+	unsigned recent_next;
+	struct member candidate; /* who NOTIFYed as my successor */
+	uint64_t candidate_at, candidate_number;
+	uint32_t heir_lo;      /* where its own arc begins */
+	struct member heir;    /* the owner behind an arc of mine that is not in its place */
+	uint64_t notify_at;    /* when to NOTIFY my predecessor next */
+	uint64_t notify_since; /* since when it does not answer; 0 */
+	uint64_t hole_since;   /* since when everybody is asked about the hole behind me; 0 */
+	uint64_t hole_sent;
+	uint32_t hole_near;   /* nearest member known behind the hole */
+	uint64_t find_echo;   /* when a FIND of this node last came back: only then is silence an answer */
+	uint64_t alone_since; /* no arc of mine ends here, and nobody owns one that does end at itself; 0: not so */
+	uint64_t alone_sent;
+	uint32_t alone_near; /* the end of the nearest arc behind me */
+	bool hole_answered;
+	uint32_t watched[WATCH_MAX];
+	unsigned watched_count;
+	uint64_t attempts;  /* numbers used */
+	uint64_t number;    /* greatest view number known */
+	uint64_t counter;   /* of versions */
+	uint32_t shrink_to; /* where a shrunk arc begins */
+	uint64_t busy_at;   /* when one of ours last answered our HELLO */
+	uint64_t retry_at;  /* a refused or failed change is not begun again before */
+
+	/* records and operations */
+	struct store *store;
+	struct held *held_first, **held_last;
+	size_t held_bytes;
+	bool recheck;              /* ownership may have changed: look at what is held */
+	bool backlog;              /* of what is held some is to be answered, once the transport has drained */
+	bool refused;              /* the id is somebody else's now: nothing is left but to merge the records
+		       * (section 8) and go */
+	uint64_t merged_at;        /* when somebody last took records of ours, or we began to wait for it */
+	bool stash;                /* records may lie here that belong to others */
+	struct ring_id stash_ring; /* the last ring that was given up: theirs */
+	size_t merging;            /* records of the last burst that are not answered */
+	uint64_t stash_at;
+
+	/* life */
+	enum node_state state;
+	uint64_t state_since;
+	bool been_active;
+	bool stopping, leave_said, exiting;
+	uint64_t leave_since;
+	unsigned leave_acks;
+	uint32_t left_successor, left_predecessor;
+	char sentence[200];
+	uint64_t drop_window; /* rate limit of complaints about strangers' input */
+	unsigned drop_count, drop_hidden;
+	struct reference_peer *reference;
+	struct echo echo[ECHO_KINDS];
+
+	/* out */
+	size_t step_bytes; /* published in this step */
+	bool full;         /* more than a burst in one step: streams wait for EVENT_DRAINED */
+	struct effect *effects;
+	size_t effect_count, effect_room;
+	void **owned;
+	size_t owned_count, owned_room;
+	struct frame_room *room;
+};
+
+#endif
