@@ -112,6 +112,7 @@ void on_notify(struct node *n, const struct frame *f);
 
 /* ---- hole.c ---- */
 void hole_forget(struct node *n);
+void hole_filled(struct node *n);
 void hole_heard(struct node *n);
 bool hole_cleared(struct node *n, struct arc arc, uint64_t *next);
 void hole_tick(struct node *n, uint64_t *next);

@@ -62,9 +62,14 @@ void find_superseded(struct node *n, struct entry *e, const struct view *by)
 	entry_drop(n, e);
 }
 
-/* Two views of one arc, neither in the other's history: the lower gives way, wherever it hears of the higher. */
+/* Two views of one arc, neither in the other's history: the lower gives way, wherever it hears of the higher.  And what
+ * its owner has by now without us is guarded here no longer. */
 static bool give_way(struct node *n, const struct view *v)
 {
+	for (struct entry *e = n->entries; e < n->entry_end; e++)
+		if (e->used && !e->mine && !change_makes(n, e) && member_same(&e->v.owner, &v->owner) &&
+		    find_later(n, v, e) && !view_names(v, &n->self))
+			find_superseded(n, e, v);
 	for (struct entry *e = n->entries; e < n->entry_end; e++)
 		if (e->used && e->mine && find_later(n, v, e) && !view_names(v, &n->self) &&
 		    (!change_makes(n, e) || n->change.doubt)) {
@@ -161,9 +166,11 @@ void find_doubt(struct node *n, struct entry *e, uint64_t *next)
 	if (n->now - e->doubt >= n->config.recover && !fence_blocks(n, &e->peer) && !hole_cleared(n, e->v.arc, next))
 		return;
 	if (n->now - e->doubt >= n->config.recover) {
-		/* Whoever had the arc meanwhile may have answered what is held here. */
-		if (!fence_blocks(n, &e->peer))
+		/* Whoever had the arc meanwhile may have answered what is held here, and has counted on. */
+		if (!fence_blocks(n, &e->peer)) {
 			request_drop(n, e->v.arc);
+			n->number = ((n->number >> 16) + 1) << 16;
+		}
 		fence_want(n, &e->peer, "nobody has confirmed its arc in the set time");
 		return;
 	}

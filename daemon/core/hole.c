@@ -10,6 +10,16 @@ void hole_forget(struct node *n)
 	n->hole_since = 0;
 }
 
+/* The hole is none.  A roll that was called for an arc of our own goes on. */
+void hole_filled(struct node *n)
+{
+	n->hole_since = 0;
+	for (const struct entry *e = n->entries; e < n->entry_end; e++)
+		if (e->used && e->v.arc.lo == n->roll.arc.lo && e->v.arc.hi == n->roll.arc.hi)
+			return;
+	hole_forget(n);
+}
+
 /* Somebody speaks whose arc was to be taken. */
 void hole_heard(struct node *n)
 {
@@ -72,7 +82,7 @@ static void tend_hole(struct node *n, uint64_t *next)
 	if (!e || !n->notify_since || n->now - n->notify_since < n->config.silence + n->config.grace)
 		return;
 	if (!n->hole_since || n->hole_answered) {
-		hole_forget(n);
+		hole_filled(n);
 		n->hole_since = n->now;
 		n->hole_answered = false;
 		n->hole_near = n->self.id;
@@ -151,7 +161,7 @@ static void tend_alone(struct node *n, uint64_t *next)
 	if (!near || near->v.arc.hi == n->self.id || !entry_serves(n, near) || n->change.kind || n->give.phase ||
 	    n->take.phase) {
 		if (n->alone_since)
-			hole_forget(n);
+			hole_filled(n);
 		n->alone_since = 0;
 		return;
 	}

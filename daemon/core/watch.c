@@ -127,7 +127,7 @@ static void predecessor_known(struct node *n)
 {
 	n->notify_since = 0;
 	if (n->hole_since)
-		hole_forget(n);
+		hole_filled(n);
 }
 
 /* The node my arc begins at should name me as its backup. */
