@@ -1,6 +1,8 @@
 /* Arcs that nobody owns: behind me, or all around me (PROTOCOL.md section 5, rule 6). */
 #include "core.h"
 
+#define ROLL_IDLE 1000 /* ms */
+
 /* What was begun about a hole is over: somebody is there, or we are not. */
 void hole_forget(struct node *n)
 {
@@ -35,8 +37,6 @@ bool hole_cleared(struct node *n, struct arc arc, uint64_t *next)
 	uint64_t sent;
 
 	if (n->hole_stage != HOLE_ASK && (n->roll.arc.lo != arc.lo || n->roll.arc.hi != arc.hi)) {
-		if (n->now - n->roll.used >= 1000)
-			hole_heard(n); /* whoever had it called needs it no more */
 		soonest(next, n->now + 100);
 		return false;
 	}
@@ -232,4 +232,10 @@ void hole_tick(struct node *n, uint64_t *next)
 {
 	tend_hole(n, next);
 	tend_alone(n, next);
+	if (n->hole_stage == HOLE_ASK)
+		return;
+	/* Whoever had the roll called needs it no more: nobody on it is to be left unanswered. */
+	if (n->now - n->roll.used >= ROLL_IDLE)
+		hole_heard(n);
+	soonest(next, n->roll.used + ROLL_IDLE);
 }
