@@ -66,7 +66,7 @@ void roll_add(struct node *n, const struct member *m, bool gone)
 	r->names[r->count++] = (struct roll_name){.m = *m, .gone = gone};
 }
 
-/* A status while the roll is open.  True: somebody on it speaks, so he is there. */
+/* A status while the roll is open.  True: he is there of whom the roll is to tell: anybody, or whoever has the arc. */
 bool roll_status(struct node *n, const struct frame *f, bool retained)
 {
 	struct roll *r = &n->roll;
@@ -76,9 +76,10 @@ bool roll_status(struct node *n, const struct frame *f, bool retained)
 	    member_same(&f->from, &n->self))
 		return false;
 	if (!retained && !gone)
-		return true;
-	if (!gone || (r->gone && ring_contains(r->arc, f->from.id)))
-		roll_add(n, &f->from, gone);
+		return !r->gone || (f->arc_set && arc_overlap(f->arc, r->arc));
+	/* Voided is not fenced: whoever wrote that may have been kept from it. */
+	if (!gone || f->flag || (r->gone && ring_contains(r->arc, f->from.id)))
+		roll_add(n, &f->from, gone && !f->flag);
 	return false;
 }
 

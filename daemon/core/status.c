@@ -33,14 +33,16 @@ void status_publish(struct node *n)
 	n->announced_at = n->now;
 }
 
-/* Of a member that is out: what it said of itself does not stand for ever. */
-void status_gone(struct node *n, const struct member *m)
+/* Of a member that is out: what it said of itself does not stand for ever.  If an arc has been taken from it, it is to
+ * find that there when it comes back. */
+void status_gone(struct node *n, const struct member *m, bool voided)
 {
 	struct frame f;
 
 	frame_start(n, &f, FRAME_STATUS);
 	f.from = *m;
 	f.state = NODE_GONE;
+	f.flag = voided;
 	frame_send(n, &f, TOPIC_NODE, m->id);
 }
 

@@ -27,7 +27,7 @@ static void take_over(struct node *n, struct entry *e)
 			arc_text(v.arc, text), e->peer.id);
 	}
 	if (!e->absent)
-		status_gone(n, &e->peer);
+		status_gone(n, &e->peer, !e->sealed);
 	/* At the end of a doubt others may have come to the same. */
 	doubted = e->doubt != 0;
 	entry_drop(n, e);
