@@ -186,7 +186,6 @@ void entry_heard(struct node *n, const struct member *from)
 		}
 		n->recheck |= e->gone != 0;
 		e->gone = 0; /* heard behind its will, in the one order: the will was not its own */
-		e->heard = n->now;
 		e->silent = 0;
 	}
 }

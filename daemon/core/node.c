@@ -282,8 +282,7 @@ static void frame(struct node *n, enum topic_kind kind, uint32_t id, const struc
 
 		if (blocked && f.type != FRAME_ACTIVE)
 			return;
-		/* Who merges may have given his arc up: he is asked all the same. */
-		if (!blocked && !member_same(&f.from, &n->self) && f.type != FRAME_MERGE)
+		if (!blocked && !member_same(&f.from, &n->self))
 			entry_heard(n, &f.from);
 		founder_heard(n, &f);
 	}

@@ -32,7 +32,7 @@ struct entry {
 	struct view prev;     /* the view it replaced here; number 0: none */
 	struct view other;    /* amid a split: the joiner's view, whose storing decides with mine; number 0: none */
 	struct member peer;   /* the other member, with the newest connection known; memory 0: none */
-	uint64_t heard;       /* when it last spoke */
+	uint64_t heard;       /* when it last spoke of this very view: whoever gave it up may speak on */
 	uint64_t asked;       /* when it was last asked; 0: never */
 	uint64_t silent;      /* since when questions are unanswered; 0: none are */
 	uint64_t gone;        /* when its end was seen (will); 0: not */

@@ -261,6 +261,8 @@ void on_sync(struct node *n, const struct frame *f)
 	if (e) {
 		if (member_same(&e->peer, &f->from) && f->from.conn.count < e->peer.conn.count)
 			return;
+		if (member_same(&e->peer, &f->from))
+			e->heard = n->now;
 		if (member_same(&e->peer, &f->from) && !e->held && f->flag) {
 			e->held = true;
 			/* Sent to whoever has the inbox: it confirms the connection that it names, no other. */
@@ -342,6 +344,7 @@ void on_confirm(struct node *n, const struct frame *f)
 		if (e->mine && !e->confirmed)
 			take_say_active(n, e);
 		e->confirmed = true;
+		e->heard = n->now;
 		e->doubt = 0;
 		n->recheck = true;
 	} else if (f->reason == REASON_ABSENT && e) {
