@@ -130,8 +130,7 @@ void on_status(struct node *n, const struct frame *f)
 		return;
 	entry_gone(n, &f->from);
 	/* That a taker lost what it once owned (roll.c) says nothing of what it takes now. */
-	if (!f->flag && n->give.phase && n->give.phase < GIVE_GRANTED &&
-	    conn_equal(&f->from.conn, &n->give.taker.conn))
+	if (!f->flag && n->give.phase && n->give.phase < GIVE_GRANTED && conn_equal(&f->from.conn, &n->give.taker.conn))
 		give_end(n);
 	if ((n->take.phase == TAKE_SUBSCRIBE || n->take.phase == TAKE_STREAM) &&
 	    conn_equal(&f->from.conn, &n->take.giver.conn)) {

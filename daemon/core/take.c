@@ -266,14 +266,16 @@ bool take_holds(const struct node *n, uint32_t id)
 	return n->take.phase && n->take.cut && ring_contains(n->take.arc, id);
 }
 
-/* The giver is silent behind its grant: whether its views hold is for its backup to say. */
-static void ask_backup(struct node *n)
+/* The giver is silent behind its grant: whether its views hold is for its backup to say.  Without one all who had to store
+ * them have, and only whoever has found a hole here meanwhile knows better: nobody could tell him of us. */
+static void ask_backup(struct node *n, uint64_t *next)
 {
 	struct take *t = &n->take;
 	struct frame f;
 
 	if (t->view_count < 2 || !t->views[1].backup.memory || member_same(&t->views[1].backup, &n->self)) {
-		take_held(n); /* all who had to store it have */
+		if (hole_cleared(n, t->arc, next))
+			take_held(n);
 		return;
 	}
 	frame_start(n, &f, FRAME_STORE);
@@ -306,7 +308,7 @@ void take_tick(struct node *n, uint64_t *next)
 	}
 	if (n->now - t->progress >= patience && n->now - t->sent >= n->config.resend) {
 		t->sent = n->now;
-		ask_backup(n);
+		ask_backup(n, next);
 		if (!n->take.phase)
 			return;
 	}
