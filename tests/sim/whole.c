@@ -72,8 +72,9 @@ static bool client_free(const struct world *w)
 {
 	for (unsigned i = 0; i < w->options.clients; i++) {
 		const struct client *c = &w->clients[i];
+		const struct link *l = &w->links[c->link];
 
-		if (c->connected && c->subscribed >= 2 &&
+		if (c->connected && c->subscribed >= 2 && l->in_drop > w->now && l->out_drop > w->now &&
 		    (c->op == NONE || (!w->ops[c->op].excused && !w->ops[c->op].answered)))
 			return true;
 	}
