@@ -9,7 +9,7 @@
 #define HEAL_LIMIT ((w->swarm.drift ? 120 : 60) * SECOND) /* the slowest clock has half the rate */
 #define CHECK_EVERY (200 * MS)
 #define WHOLE_FOR (1 * SECOND)
-#define EVENTS_MAX 20000000u
+#define EVENTS_MAX 4000000u
 
 static uint32_t draw_id(struct world *w, unsigned mode, unsigned i)
 {
