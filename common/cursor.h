@@ -47,41 +47,21 @@ bool cursor_fail(struct cursor *c, const char *error);
 static inline bool cursor_head(struct cursor *c, unsigned major, uint64_t *number)
 {
 	const uint8_t *p = c->p;
-	size_t left = (size_t)(c->end - p);
+	size_t left = (size_t)(c->end - p), size;
+	unsigned info;
 
 	if (left == 0 || p[0] >> 5 != major)
 		return false;
-	switch (p[0] & 31) {
-	case 24:
-		if (left < 2)
-			return false;
-		*number = p[1];
-		c->p += 2;
-		return true;
-	case 25:
-		if (left < 3)
-			return false;
-		*number = (uint64_t)p[1] << 8 | p[2];
-		c->p += 3;
-		return true;
-	case 26:
-		if (left < 5)
-			return false;
-		*number = (uint64_t)p[1] << 24 | (uint64_t)p[2] << 16 | (uint64_t)p[3] << 8 | p[4];
-		c->p += 5;
-		return true;
-	case 27:
-		if (left < 9)
-			return false;
-		*number = (uint64_t)p[1] << 56 | (uint64_t)p[2] << 48 | (uint64_t)p[3] << 40 | (uint64_t)p[4] << 32 |
-			  (uint64_t)p[5] << 24 | (uint64_t)p[6] << 16 | (uint64_t)p[7] << 8 | p[8];
-		c->p += 9;
-		return true;
-	default:
-		*number = p[0] & 31;
-		c->p += *number < 24;
-		return *number < 24;
-	}
+	info = p[0] & 31;
+	size = info < 24 ? 0
+			 : (size_t)1 << (info - 24); /* bytes of the number, the most significant first: RFC 8949, 3 */
+	if (info > 27 || left <= size)
+		return false;
+	*number = size ? 0 : info;
+	for (size_t i = 1; i <= size; i++)
+		*number = *number << 8 | p[i];
+	c->p += 1 + size;
+	return true;
 }
 
 /* The next item's head (and its content, for bytes and text). */
