@@ -61,6 +61,7 @@ struct view_name entry_past_name(const struct node *n, struct arc arc); /* the g
 bool entry_settled(const struct node *n, const struct entry *e);
 bool entry_serves(const struct node *n, const struct entry *e);
 bool arc_overlap(struct arc a, struct arc b);
+bool arc_equal(struct arc a, struct arc b);
 bool name_less(const struct view_name *a, const struct view_name *b);
 bool name_equal(const struct view_name *a, const struct view_name *b);
 bool view_names(const struct view *v, const struct member *m);
@@ -113,6 +114,7 @@ void on_notify(struct node *n, const struct frame *f);
 /* ---- hole.c ---- */
 void hole_forget(struct node *n);
 void hole_filled(struct node *n);
+void hole_leap(struct node *n);
 void hole_heard(struct node *n);
 bool hole_cleared(struct node *n, struct arc arc, uint64_t *next);
 void hole_tick(struct node *n, uint64_t *next);

@@ -14,6 +14,11 @@ bool name_less(const struct view_name *a, const struct view_name *b)
 	return a->number != b->number ? a->number < b->number : a->maker < b->maker;
 }
 
+bool arc_equal(struct arc a, struct arc b)
+{
+	return a.lo == b.lo && a.hi == b.hi;
+}
+
 bool arc_overlap(struct arc a, struct arc b)
 {
 	return ring_contains(a, b.hi) || ring_contains(b, a.hi);

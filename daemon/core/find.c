@@ -153,6 +153,7 @@ void on_notify(struct node *n, const struct frame *f)
 	r.arc_set = true;
 	frame_to(n, &r, &f->from);
 }
+
 /* Not confirmed and no answer: ask everybody, and after the set time go on as if confirmed. */
 void find_doubt(struct node *n, struct entry *e, uint64_t *next)
 {
@@ -163,14 +164,12 @@ void find_doubt(struct node *n, struct entry *e, uint64_t *next)
 		out_log(n, 4, "arc %s: node %08x does not confirm it -> asking everybody for %u s",
 			arc_text(e->v.arc, text), e->peer.id, n->config.recover / 1000);
 	}
-	if (n->now - e->doubt >= n->config.recover && !fence_blocks(n, &e->peer) && !hole_cleared(n, e->v.arc, next))
-		return;
 	if (n->now - e->doubt >= n->config.recover) {
+		if (fence_blocks(n, &e->peer) || !hole_cleared(n, e->v.arc, next))
+			return;
 		/* Whoever had the arc meanwhile may have answered what is held here, and has counted on. */
-		if (!fence_blocks(n, &e->peer)) {
-			request_drop(n, e->v.arc);
-			n->number = ((n->number >> 16) + 1) << 16;
-		}
+		request_drop(n, e->v.arc);
+		hole_leap(n);
 		fence_want(n, &e->peer, "nobody has confirmed its arc in the set time");
 		return;
 	}

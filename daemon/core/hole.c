@@ -17,9 +17,15 @@ void hole_filled(struct node *n)
 {
 	n->hole_since = 0;
 	for (const struct entry *e = n->entries; e < n->entry_end; e++)
-		if (e->used && e->v.arc.lo == n->roll.arc.lo && e->v.arc.hi == n->roll.arc.hi)
+		if (e->used && arc_equal(e->v.arc, n->roll.arc))
 			return;
 	hole_forget(n);
+}
+
+/* Of the views that others had nothing is known: what follows is above any number that they can have used. */
+void hole_leap(struct node *n)
+{
+	n->number = ((n->number >> 16) + 1) << 16;
 }
 
 /* Somebody speaks whose arc was to be taken. */
@@ -36,7 +42,7 @@ bool hole_cleared(struct node *n, struct arc arc, uint64_t *next)
 {
 	uint64_t sent;
 
-	if (n->hole_stage != HOLE_ASK && (n->roll.arc.lo != arc.lo || n->roll.arc.hi != arc.hi)) {
+	if (n->hole_stage != HOLE_ASK && !arc_equal(n->roll.arc, arc)) {
 		soonest(next, n->now + 100);
 		return false;
 	}
@@ -104,8 +110,7 @@ static void tend_hole(struct node *n, uint64_t *next)
 	for (const struct entry *o = n->entries; o < n->entry_end; o++)
 		if (o->used && ring_distance(o->v.arc.hi, e->v.arc.lo) < ring_distance(hole.lo, e->v.arc.lo))
 			hole.lo = o->v.arc.hi;
-	/* Of the views that were there nothing is known: leap over any number they can have had. */
-	n->number = ((n->number >> 16) + 1) << 16;
+	hole_leap(n);
 	entry_add(n,
 		  &(struct view){.name = {++n->number, n->self.id}, .base = e->v.name, .arc = hole, .owner = n->self},
 		  true);
@@ -184,7 +189,7 @@ static void tend_alone(struct node *n, uint64_t *next)
 	if (!hole_cleared(n, arc, next))
 		return;
 	n->alone_since = 0;
-	n->number = ((n->number >> 16) + 1) << 16;
+	hole_leap(n);
 	entry_add(n,
 		  &(struct view){.name = {++n->number, n->self.id}, .base = near->v.name, .arc = arc, .owner = n->self},
 		  true);

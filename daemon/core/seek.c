@@ -248,7 +248,7 @@ static void note_restart(struct node *n, const struct member *m)
 		if (e->gone && n->now - e->gone < n->config.grace)
 			e->gone = n->now > n->config.grace ? n->now - n->config.grace : 1;
 		else if (!e->gone && !e->silent)
-			e->heard = n->now > 2 * n->config.ping ? n->now - 2 * n->config.ping : 0;
+			e->heard = 0;
 	}
 }
 

@@ -268,7 +268,7 @@ void on_leave_public(struct node *n, const uint8_t *p, size_t len)
 	/* A guard of ours that goes away is asked, whoever says so. */
 	for (struct entry *e = n->entries; e < n->entry_end; e++)
 		if (e->used && e->mine && e->peer.memory && e->peer.id == l.id && !e->silent)
-			e->heard = n->now > 2 * n->config.ping ? n->now - 2 * n->config.ping : 0;
+			e->heard = 0;
 }
 
 static bool owns(const struct node *n)

@@ -6,6 +6,8 @@
 #ifndef SIM_COMMAND_H
 #define SIM_COMMAND_H
 
+#include <sys/types.h>
+
 #include "sim.h"
 
 #define JOBS_MAX 64
@@ -47,6 +49,8 @@ struct trial {
 	unsigned svg_messages;
 };
 void trial_run(const struct trial *t, struct outcome *out);
+/* fork(2) with nothing left in the buffers of stdio, or the end of the program. */
+pid_t trial_fork(void);
 /* What a worker's exit status says of the seed it was at. */
 void trial_death(int status, unsigned seconds, char text[FAILURE_MAX]);
 double seconds_now(void); /* real */

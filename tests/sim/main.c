@@ -73,12 +73,7 @@ static pid_t spawn(struct board *b, unsigned worker, const struct sim_options *o
 {
 	pid_t pid;
 
-	fflush(stdout);
-	pid = fork();
-	if (pid < 0) {
-		perror("sim: fork");
-		exit(1);
-	}
+	pid = trial_fork();
 	if (pid == 0) {
 		work(b, worker, options);
 		fflush(stdout);

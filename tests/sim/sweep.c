@@ -7,7 +7,7 @@
 
 #include "../../common/frame.h"
 #include "../../common/mem.h"
-#include "sim.h"
+#include "command.h"
 
 #define SEED 1
 #define NTH_MAX 3
@@ -279,12 +279,7 @@ static void run_block(unsigned block, unsigned only, struct cases *t)
 	int status = 0;
 	pid_t pid;
 
-	fflush(stdout);
-	pid = fork();
-	if (pid < 0) {
-		perror("sim: fork");
-		exit(1);
-	}
+	pid = trial_fork();
 	if (pid == 0) {
 		for (unsigned i = block * BLOCK; i < (block + 1) * BLOCK; i++) {
 			if (only == SWEEP_ALL || only == i)

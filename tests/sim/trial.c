@@ -17,6 +17,19 @@ double seconds_now(void)
 	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
+pid_t trial_fork(void)
+{
+	pid_t pid;
+
+	fflush(NULL);
+	pid = fork();
+	if (pid < 0) {
+		perror("sim: fork");
+		exit(1);
+	}
+	return pid;
+}
+
 void trial_death(int status, unsigned seconds, char text[FAILURE_MAX])
 {
 	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM)
@@ -51,12 +64,7 @@ void trial_run(const struct trial *t, struct outcome *out)
 		perror("sim: mmap");
 		exit(1);
 	}
-	fflush(NULL);
-	pid = fork();
-	if (pid < 0) {
-		perror("sim: fork");
-		exit(1);
-	}
+	pid = trial_fork();
 	if (pid == 0)
 		child(t, w);
 	(void)waitpid(pid, &status, 0);

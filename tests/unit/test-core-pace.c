@@ -399,16 +399,23 @@ static void leaving_in_bursts_keeps_the_last_word(void **state)
 	(void)state;
 }
 
-/* A reference that does not take them all: whatever the bursts had come to, the arc is kept whole. */
-static void leaving_in_bursts_to_a_dead_one(void **state)
+static int ours_leaves_by_a_full_line(struct core *c)
 {
-	struct core *c = *state;
 	int n = ours_with_records(c, KEY);
 
 	they_are_admitted(c);
 	core_run(c, 500);
 	c->full = true;
 	core_stop(c, n);
+	return n;
+}
+
+/* A reference that does not take them all: whatever the bursts had come to, the arc is kept whole. */
+static void leaving_in_bursts_to_a_dead_one(void **state)
+{
+	struct core *c = *state;
+	int n = ours_leaves_by_a_full_line(c);
+
 	core_run(c, 5000);
 	drained(c, n);
 	drained(c, n);
@@ -426,12 +433,8 @@ static void leaving_in_bursts_to_a_dead_one(void **state)
 static void leaving_in_bursts_and_cut_off(void **state)
 {
 	struct core *c = *state;
-	int n = ours_with_records(c, KEY);
+	int n = ours_leaves_by_a_full_line(c);
 
-	they_are_admitted(c);
-	core_run(c, 500);
-	c->full = true;
-	core_stop(c, n);
 	core_run(c, 100);
 	say(c, "ack-leave", "3000000000/1000000000");
 	assert_in_range(said(c, 0, n, "put", "3000000000/"), 1, RECORDS - 1);
