@@ -376,13 +376,14 @@ static bool doubted(struct node *n, uint64_t *next)
 			n->config.recover / 1000);
 	}
 	if (n->now - c->doubt >= n->config.recover) {
-		if (!hole_cleared(n, c->made[0].arc, next))
+		struct arc arc = c->base[0].arc;
+
+		if (c->base[1].name.number)
+			arc.hi = c->base[1].arc.hi;
+		if (!roll_cleared(n, arc, next))
 			return true;
 		c->conn = n->self.conn.count;
 		c->doubted = true;
-		/* Whoever had the arc meanwhile may have answered what is held here. */
-		for (unsigned i = 0; i < c->made_count; i++)
-			request_drop(n, c->made[i].arc);
 		return false;
 	}
 	if (n->now - c->found >= 1000)

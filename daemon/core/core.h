@@ -114,9 +114,7 @@ void on_notify(struct node *n, const struct frame *f);
 /* ---- hole.c ---- */
 void hole_forget(struct node *n);
 void hole_filled(struct node *n);
-void hole_leap(struct node *n);
 void hole_heard(struct node *n);
-bool hole_cleared(struct node *n, struct arc arc, uint64_t *next);
 void hole_tick(struct node *n, uint64_t *next);
 void hole_views(struct node *n, const struct frame *f);
 void hole_answer(struct node *n, const struct frame *f);
@@ -125,7 +123,8 @@ void hole_answer(struct node *n, const struct frame *f);
 bool fence_done(struct node *n, const struct member *m);
 bool fence_blocks(const struct node *n, const struct member *m);
 void fence_want(struct node *n, const struct member *m, const char *why);
-void fence_drop(struct node *n, const struct member *m);
+bool fence_for_roll(struct node *n, const struct member *m, const char *why); /* true when its connection is fenced */
+void fence_roll_done(struct node *n, const struct member *m);                 /* NULL: all that the roll wanted */
 void fence_void(struct node *n);
 void fence_tick(struct node *n, uint64_t *next);
 void fence_event(struct node *n, const struct conn *conn, bool fenced);
@@ -153,15 +152,16 @@ void remember_hello(struct node *n, const struct member *m); /* it speaks frames
 
 /* ---- roll.c ---- */
 const char *roll_filter(struct node *n);
-void roll_open(struct node *n, struct arc arc, bool gone);
+void roll_found(struct node *n);
+bool roll_found_listed(struct node *n);
+bool roll_found_fence(struct node *n, uint64_t *next);
+bool roll_cleared(struct node *n, struct arc arc, uint64_t *next);
 void roll_close(struct node *n);
-void roll_wait(struct node *n);
 void roll_trip(struct node *n, uint64_t seq);
-void roll_add(struct node *n, const struct member *m, bool gone);
-bool roll_status(struct node *n, const struct frame *f, bool retained);
-void roll_heard(struct node *n, const struct member *m);
-void roll_void(struct node *n);
-bool roll_fence(struct node *n, const char *why, uint64_t *next);
+void roll_status(struct node *n, const struct frame *f, bool retained);
+void roll_heard(struct node *n, const struct frame *f);
+void roll_claimed(struct node *n, const struct frame *f);
+void roll_tick(struct node *n, uint64_t *next);
 
 /* ---- founder.c ---- */
 void on_found(struct node *n, const struct frame *f, bool retained);
@@ -191,6 +191,7 @@ void on_active(struct node *n, const struct frame *f);
 
 /* ---- take.c ---- */
 void take_end(struct node *n);
+void take_give_up(struct node *n); /* and its views with it */
 void take_refuse(struct node *n); /* says so: this handover is off, for ever */
 void take_say_active(struct node *n, const struct entry *e);
 void take_held(struct node *n); /* the views hold: the copy is ours */

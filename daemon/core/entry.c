@@ -209,6 +209,7 @@ void entry_gone(struct node *n, const struct member *who)
 
 void node_give_up(struct node *n, const char *why)
 {
+	take_give_up(n);
 	out_log(n, 4, "giving up every view: %s -> joining again with %zu records, to be merged", why,
 		store_count(n->store));
 	for (struct entry *e = n->entries; e < n->entry_end; e++)
@@ -216,7 +217,6 @@ void node_give_up(struct node *n, const char *why)
 			entry_drop(n, e);
 	n->change.kind = CHANGE_NONE;
 	give_end(n);
-	take_end(n);
 	fence_void(n);
 	hole_forget(n);
 	request_forget(n);

@@ -16,7 +16,7 @@ bool fence_done(struct node *n, const struct member *m)
 {
 	const struct fence *f = fence_find(n, m);
 
-	return f && f->state == FENCE_DONE;
+	return f && f->state == FENCE_DONE && !f->roll;
 }
 
 bool fence_blocks(const struct node *n, const struct member *m)
@@ -31,7 +31,7 @@ static void connect(struct node *n, struct fence *f)
 	out_effect(n, EFFECT_FENCE)->conn = f->m.conn;
 }
 
-void fence_want(struct node *n, const struct member *m, const char *why)
+static void want(struct node *n, const struct member *m, bool roll, const char *why)
 {
 	if (!m->memory || member_same(m, &n->self) || fence_find(n, m) || !node_ready(n))
 		return;
@@ -39,6 +39,7 @@ void fence_want(struct node *n, const struct member *m, const char *why)
 		if (f->state != FENCE_FREE)
 			continue;
 		f->m = *m;
+		f->roll = roll;
 		entry_newest_conn(n, &f->m);
 		out_log(n, 4, "node %08x: %s -> fencing it", m->id, why);
 		connect(n, f);
@@ -46,12 +47,28 @@ void fence_want(struct node *n, const struct member *m, const char *why)
 	}
 }
 
-void fence_drop(struct node *n, const struct member *m)
+void fence_want(struct node *n, const struct member *m, const char *why)
+{
+	want(n, m, false, why);
+}
+
+bool fence_for_roll(struct node *n, const struct member *m, const char *why)
 {
 	struct fence *f = fence_find(n, m);
 
-	if (f)
+	if (f && f->m.conn.count < m->conn.count)
 		f->state = FENCE_FREE;
+	else if (f)
+		return f->state == FENCE_DONE;
+	want(n, m, true, why);
+	return false;
+}
+
+void fence_roll_done(struct node *n, const struct member *m)
+{
+	for (struct fence *f = n->fences; f < n->fences + FENCE_MAX; f++)
+		if (f->roll && (!m || member_same(&f->m, m)))
+			f->state = FENCE_FREE;
 }
 
 /* A reconnection of one's own voids all fences: what proved them is gone. */

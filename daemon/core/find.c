@@ -102,6 +102,7 @@ void on_find(struct node *n, const struct frame *f)
 	if (!f->arc_set || member_same(&f->from, &n->self))
 		return;
 	hole_views(n, f); /* what it owns, it sees to */
+	roll_claimed(n, f);
 	for (unsigned i = 0; i < f->view_count; i++) {
 		if (give_way(n, &f->views[i]))
 			return;
@@ -154,6 +155,14 @@ void on_notify(struct node *n, const struct frame *f)
 	frame_to(n, &r, &f->from);
 }
 
+/* At the end of a doubt, once: whoever has the arc by now may be named in no view that is known here. */
+static bool cleared(struct node *n, struct entry *e, uint64_t *next)
+{
+	if (!e->cleared)
+		e->cleared = roll_cleared(n, e->v.arc, next);
+	return e->cleared;
+}
+
 /* Not confirmed and no answer: ask everybody, and after the set time go on as if confirmed. */
 void find_doubt(struct node *n, struct entry *e, uint64_t *next)
 {
@@ -161,16 +170,13 @@ void find_doubt(struct node *n, struct entry *e, uint64_t *next)
 
 	if (!e->doubt) {
 		e->doubt = n->now;
+		e->cleared = false;
 		out_log(n, 4, "arc %s: node %08x does not confirm it -> asking everybody for %u s",
 			arc_text(e->v.arc, text), e->peer.id, n->config.recover / 1000);
 	}
 	if (n->now - e->doubt >= n->config.recover) {
-		if (fence_blocks(n, &e->peer) || !hole_cleared(n, e->v.arc, next))
-			return;
-		/* Whoever had the arc meanwhile may have answered what is held here, and has counted on. */
-		request_drop(n, e->v.arc);
-		hole_leap(n);
-		fence_want(n, &e->peer, "nobody has confirmed its arc in the set time");
+		if (cleared(n, e, next))
+			fence_want(n, &e->peer, "nobody has confirmed its arc in the set time");
 		return;
 	}
 	if (n->now - e->found >= 1000)
@@ -187,13 +193,13 @@ void find_orphan(struct node *n, struct entry *e, bool alone, uint64_t *next)
 
 	if (!e->orphan) {
 		e->orphan = n->now;
+		e->cleared = false;
 		out_log(n, 4, "arc %s: nobody says whether its view holds -> asking everybody for %u s",
 			arc_text(e->v.arc, text), n->config.recover / 1000);
 	}
 	if (n->now - e->orphan >= n->config.recover && (alone || e->confirmed)) {
-		if (!hole_cleared(n, e->v.arc, next))
+		if (!cleared(n, e, next))
 			return;
-		request_drop(n, e->v.arc);
 		e->held = true;
 		e->orphan = 0;
 		n->recheck = true;

@@ -1,14 +1,11 @@
 /* Arcs that nobody owns: behind me, or all around me (PROTOCOL.md section 5, rule 6). */
 #include "core.h"
 
-#define ROLL_IDLE 1000 /* ms */
-
 /* What was begun about a hole is over: somebody is there, or we are not. */
 void hole_forget(struct node *n)
 {
-	if (n->hole_stage != HOLE_ASK)
+	if (n->roll.stage != ROLL_FOUNDING)
 		roll_close(n);
-	n->hole_stage = HOLE_ASK;
 	n->hole_since = 0;
 }
 
@@ -22,60 +19,12 @@ void hole_filled(struct node *n)
 	hole_forget(n);
 }
 
-/* Of the views that others had nothing is known: what follows is above any number that they can have used. */
-void hole_leap(struct node *n)
-{
-	n->number = ((n->number >> 16) + 1) << 16;
-}
-
 /* Somebody speaks whose arc was to be taken. */
 void hole_heard(struct node *n)
 {
 	hole_forget(n);
 	if (n->alone_since)
 		n->alone_since = n->now;
-}
-
-/* Nobody answers for the arc: whom the statuses name and who is not heard is voided and fenced first, so that nobody who
- * was only cut off goes on where he was.  True when that is done.  One arc at a time. */
-bool hole_cleared(struct node *n, struct arc arc, uint64_t *next)
-{
-	uint64_t sent;
-
-	if (n->hole_stage != HOLE_ASK && !arc_equal(n->roll.arc, arc)) {
-		soonest(next, n->now + 100);
-		return false;
-	}
-	if (n->hole_stage == HOLE_ASK) {
-		roll_open(n, arc, true);
-		find_ask(n, arc, &sent);
-		n->hole_stage = HOLE_LIST;
-	} else if (n->hole_stage == HOLE_LIST && n->roll.back && n->find_echo >= n->roll.waited &&
-		   n->now - n->roll.waited >= n->config.silence) {
-		if (n->roll.too_many) {
-			out_log(n, 3,
-				"%s names more than %d nodes -> no arc is taken; clear what is retained there of nodes "
-				"that are gone",
-				roll_filter(n), ROLL_MAX);
-			hole_heard(n);
-			return false;
-		}
-		roll_void(n);
-		n->hole_stage = HOLE_VOID;
-	} else if (n->hole_stage == HOLE_VOID && n->roll.back) {
-		n->hole_stage = HOLE_FENCE;
-	}
-	if (n->hole_stage == HOLE_FENCE && roll_fence(n, "nobody guards its arc, and it does not answer", next)) {
-		roll_close(n);
-		n->hole_stage = HOLE_ASK;
-		return true;
-	}
-	/* What was on its way may be lost. */
-	if (n->hole_stage != HOLE_FENCE && n->now - n->roll.waited >= 2000 + n->config.silence)
-		hole_heard(n);
-	n->roll.used = n->now;
-	soonest(next, n->now + 100);
-	return false;
 }
 
 /* Behind me nobody answers and nobody guards: a hole. It is asked about, and after the set time taken. */
@@ -100,17 +49,16 @@ static void tend_hole(struct node *n, uint64_t *next)
 		soonest(next, n->hole_sent + 1000);
 		return;
 	}
-	if (n->hole_stage == HOLE_ASK && n->now - n->find_echo > FIND_ECHO) {
+	if (n->roll.stage == ROLL_CLOSED && n->now - n->find_echo > FIND_ECHO) {
 		n->hole_since = n->now;
 		return;
 	}
-	if (n->change.kind || n->give.phase || n->take.phase || !entry_serves(n, e) || !hole_cleared(n, hole, next))
+	if (n->change.kind || n->give.phase || n->take.phase || !entry_serves(n, e) || !roll_cleared(n, hole, next))
 		return;
 	n->hole_since = n->notify_since = 0;
 	for (const struct entry *o = n->entries; o < n->entry_end; o++)
 		if (o->used && ring_distance(o->v.arc.hi, e->v.arc.lo) < ring_distance(hole.lo, e->v.arc.lo))
 			hole.lo = o->v.arc.hi;
-	hole_leap(n);
 	entry_add(n,
 		  &(struct view){.name = {++n->number, n->self.id}, .base = e->v.name, .arc = hole, .owner = n->self},
 		  true);
@@ -124,23 +72,6 @@ static void seen_to(struct node *n, struct arc arc, uint32_t lo)
 		n->hole_answered = true;
 	else if (ring_distance(arc.hi, lo) < ring_distance(n->hole_near, lo))
 		n->hole_near = arc.hi;
-}
-
-/* Views of owners and guards, told in answer to FIND or in a FIND of their own. */
-void hole_views(struct node *n, const struct frame *f)
-{
-	const struct entry *e = entry_main(n);
-
-	if (!e || !n->hole_since)
-		return;
-	for (unsigned i = 0; i < f->view_count; i++) {
-		const struct view *v = &f->views[i];
-
-		if (v->name.number > n->number && v->name.number >> 32 <= n->seen.term)
-			n->number = v->name.number;
-		if (v->owner.id != n->self.id || ring_contains(v->arc, e->v.arc.lo))
-			seen_to(n, v->arc, e->v.arc.lo);
-	}
 }
 
 /* An arc that somebody sees to: is it the nearest behind me? */
@@ -182,14 +113,13 @@ static void tend_alone(struct node *n, uint64_t *next)
 		return;
 	}
 	arc = (struct arc){n->alone_near, n->self.id};
-	if (n->hole_stage == HOLE_ASK && n->now - n->find_echo > FIND_ECHO) {
+	if (n->roll.stage == ROLL_CLOSED && n->now - n->find_echo > FIND_ECHO) {
 		n->alone_since = n->now;
 		return;
 	}
-	if (!hole_cleared(n, arc, next))
+	if (!roll_cleared(n, arc, next))
 		return;
 	n->alone_since = 0;
-	hole_leap(n);
 	entry_add(n,
 		  &(struct view){.name = {++n->number, n->self.id}, .base = near->v.name, .arc = arc, .owner = n->self},
 		  true);
@@ -197,14 +127,26 @@ static void tend_alone(struct node *n, uint64_t *next)
 		arc_text(arc, text));
 }
 
-/* An answer: somebody owns an arc in its place, or is as badly off as I am. */
-static void answer_alone(struct node *n, const struct frame *f)
+/* Views of owners and guards: of whoever sees to the hole, or to what lies behind it. */
+static void behind_views(struct node *n, const struct frame *f)
 {
-	/* A view that may hold: whoever is in it will be in its place. */
-	if (n->alone_since && f->arc_set && ring_contains(f->arc, n->self.id))
-		n->alone_since = n->now;
-	else if (n->alone_since && f->arc_set)
-		beside(n, f->arc);
+	const struct entry *e = entry_main(n);
+
+	if (!e || !n->hole_since)
+		return;
+	for (unsigned i = 0; i < f->view_count; i++) {
+		const struct view *v = &f->views[i];
+
+		if (v->name.number > n->number && v->name.number >> 32 <= n->seen.term)
+			n->number = v->name.number;
+		if (v->owner.id != n->self.id || ring_contains(v->arc, e->v.arc.lo))
+			seen_to(n, v->arc, e->v.arc.lo);
+	}
+}
+
+/* Views of owners: somebody owns an arc in its place, or is as badly off as I am. */
+static void alone_views(struct node *n, const struct frame *f)
+{
 	for (unsigned i = 0; n->alone_since && i < f->view_count; i++) {
 		const struct view *v = &f->views[i];
 
@@ -220,27 +162,30 @@ static void answer_alone(struct node *n, const struct frame *f)
 	}
 }
 
+/* Views that others tell of, in answer to FIND or in a FIND of their own. */
+void hole_views(struct node *n, const struct frame *f)
+{
+	behind_views(n, f);
+	alone_views(n, f);
+}
+
+/* An answer, of views that hold, and (arc) of one that may: whoever is in that will be in his place. */
 void hole_answer(struct node *n, const struct frame *f)
 {
 	const struct entry *e = entry_main(n);
 
-	if (n->hole_stage == HOLE_LIST)
-		roll_heard(n, &f->from);
-	/* Of views that hold, and (arc) of one that may. */
 	if (e && n->hole_since && f->arc_set)
 		seen_to(n, f->arc, e->v.arc.lo);
+	if (n->alone_since && f->arc_set && ring_contains(f->arc, n->self.id))
+		n->alone_since = n->now;
+	else if (n->alone_since && f->arc_set)
+		beside(n, f->arc);
 	hole_views(n, f);
-	answer_alone(n, f);
 }
 
 void hole_tick(struct node *n, uint64_t *next)
 {
 	tend_hole(n, next);
 	tend_alone(n, next);
-	if (n->hole_stage == HOLE_ASK)
-		return;
-	/* Whoever had the roll called needs it no more: nobody on it is to be left unanswered. */
-	if (n->now - n->roll.used >= ROLL_IDLE)
-		hole_heard(n);
-	soonest(next, n->roll.used + ROLL_IDLE);
+	roll_tick(n, next);
 }

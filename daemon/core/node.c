@@ -168,6 +168,7 @@ static void disconnected(struct node *n)
 	for (struct entry *e = n->entries; e < n->entry_end; e++) {
 		e->confirmed = false;
 		e->asked = e->silent = e->gone = e->doubt = e->orphan = e->contested = e->found = 0;
+		e->cleared = false;
 	}
 	for (enum echo_kind kind = 0; kind < ECHO_KINDS; kind++)
 		echo_forget(n, kind);
@@ -262,12 +263,8 @@ static void frame(struct node *n, enum topic_kind kind, uint32_t id, const struc
 		on_trip(n, &f);
 		return;
 	}
-	if (f.type == FRAME_STATUS && kind == TOPIC_NODE && roll_status(n, &f, ev->retained)) {
-		if (n->seek.active)
-			seek_heard(n);
-		else
-			hole_heard(n);
-	}
+	if (f.type == FRAME_STATUS && kind == TOPIC_NODE)
+		roll_status(n, &f, ev->retained);
 	r = &rules[f.type];
 	/* Between nodes everybody says who he is, and on which connection. */
 	if ((!f.from.memory || !f.from.conn.count) && f.type != FRAME_WHO && f.type != FRAME_LEAVE) {
@@ -417,6 +414,8 @@ static void overslept(struct node *n, uint64_t by)
 	later(&n->notify_since, by);
 	later(&n->hole_since, by);
 	later(&n->alone_since, by);
+	later(&n->roll.since, by);
+	later(&n->roll.used, by);
 	later(&n->seek.since, by);
 	later(&n->merged_at, by);
 	reference_overslept(n, by);

@@ -7,6 +7,8 @@
 #include "core.h"
 
 #define ROLL_STEP 64
+#define ROLL_IDLE 1000 /* ms */
+#define ROLL_LOST 2000 /* ms beyond the silence that it waits for */
 
 /* node/<id> with the id for a wildcard. */
 const char *roll_filter(struct node *n)
@@ -18,37 +20,39 @@ const char *roll_filter(struct node *n)
 	return out_own(n, xstrdup(topic));
 }
 
-void roll_open(struct node *n, struct arc arc, bool gone)
-{
-	roll_close(n);
-	n->roll = (struct roll){.open = true, .arc = arc, .gone = gone};
-	out_effect(n, EFFECT_SUBSCRIBE)->topic = roll_filter(n);
-	roll_wait(n);
-}
-
-void roll_close(struct node *n)
-{
-	if (n->roll.open && n->connected)
-		out_effect(n, EFFECT_UNSUBSCRIBE)->topic = roll_filter(n);
-	free(n->roll.names);
-	n->roll = (struct roll){0};
-}
-
 /* Whatever is on its way has arrived when this round trip is back. */
-void roll_wait(struct node *n)
+static void wait_round(struct node *n)
 {
-	n->roll.waited = n->now;
+	n->roll.begun = n->roll.since = n->now;
 	n->roll.back = false;
 	n->roll.trip = trip_send(n);
 }
 
+static void open(struct node *n, int stage, struct arc arc)
+{
+	roll_close(n);
+	n->roll = (struct roll){.stage = stage, .arc = arc, .used = n->now};
+	out_effect(n, EFFECT_SUBSCRIBE)->topic = roll_filter(n);
+	wait_round(n);
+}
+
+/* Also called off: nobody on it is to be left unanswered. */
+void roll_close(struct node *n)
+{
+	if (n->roll.stage != ROLL_CLOSED && n->connected)
+		out_effect(n, EFFECT_UNSUBSCRIBE)->topic = roll_filter(n);
+	fence_roll_done(n, NULL);
+	free(n->roll.names);
+	n->roll = (struct roll){0};
+}
+
 void roll_trip(struct node *n, uint64_t seq)
 {
-	if (n->roll.open && seq >= n->roll.trip)
+	if (n->roll.stage != ROLL_CLOSED && seq >= n->roll.trip)
 		n->roll.back = true;
 }
 
-void roll_add(struct node *n, const struct member *m, bool gone)
+static void add(struct node *n, const struct member *m, bool gone)
 {
 	struct roll *r = &n->roll;
 
@@ -66,61 +70,181 @@ void roll_add(struct node *n, const struct member *m, bool gone)
 	r->names[r->count++] = (struct roll_name){.m = *m, .gone = gone};
 }
 
-/* A status while the roll is open.  True: he is there of whom the roll is to tell: anybody, or whoever has the arc. */
-bool roll_status(struct node *n, const struct frame *f, bool retained)
+/* It is on the roll by earlier connections only. */
+static bool comes_back(const struct roll *r, const struct member *m)
+{
+	bool listed = false;
+
+	for (size_t i = 0; i < r->count; i++)
+		if (member_same(&r->names[i].m, m)) {
+			if (r->names[i].m.conn.count >= m->conn.count)
+				return false;
+			listed = true;
+		}
+	return listed;
+}
+
+/* A status while the roll is open.  Who is there of whom it is to tell ends it: anybody, where a ring is to be founded;
+ * else whoever has the arc, or comes back before he can have found that he is voided: what he has he need not say. */
+void roll_status(struct node *n, const struct frame *f, bool retained)
 {
 	struct roll *r = &n->roll;
-	bool gone = f->state == NODE_GONE;
+	bool gone = f->state == NODE_GONE, founding = r->stage == ROLL_FOUNDING;
 
-	if (!r->open || f->state == NODE_LEFT || f->state == NODE_JOINING || f->state == NODE_CONNECTING ||
-	    member_same(&f->from, &n->self))
-		return false;
-	if (!retained && !gone)
-		return !r->gone || (f->arc_set && arc_overlap(f->arc, r->arc));
+	if (r->stage == ROLL_CLOSED || f->state == NODE_LEFT || f->state == NODE_JOINING ||
+	    f->state == NODE_CONNECTING || member_same(&f->from, &n->self))
+		return;
+	if (!retained && !gone) {
+		if (founding)
+			seek_heard(n);
+		else if ((f->arc_set && arc_overlap(f->arc, r->arc)) ||
+			 (r->stage != ROLL_FENCE && comes_back(r, &f->from)))
+			hole_heard(n);
+		return;
+	}
 	/* Voided is not fenced: whoever wrote that may have been kept from it. */
-	if (!gone || f->flag || (r->gone && ring_contains(r->arc, f->from.id)))
-		roll_add(n, &f->from, gone && !f->flag);
-	return false;
+	if (!gone || f->flag || (!founding && ring_contains(r->arc, f->from.id)))
+		add(n, &f->from, gone && !f->flag);
 }
 
 /* It has answered, and is left alone. */
-void roll_heard(struct node *n, const struct member *m)
+void roll_heard(struct node *n, const struct frame *f)
 {
+	if (n->roll.stage != ROLL_LIST)
+		return;
 	for (size_t i = 0; i < n->roll.count; i++)
-		if (member_same(&n->roll.names[i].m, m))
+		if (member_same(&n->roll.names[i].m, &f->from))
 			n->roll.names[i].heard = true;
+}
+
+/* It owns some of what is to be taken, and says so by itself. */
+void roll_claimed(struct node *n, const struct frame *f)
+{
+	for (unsigned i = 0; n->roll.stage >= ROLL_LIST && i < f->view_count; i++)
+		if (member_same(&f->views[i].owner, &f->from) && arc_overlap(f->views[i].arc, n->roll.arc))
+			hole_heard(n);
 }
 
 /* Voids everybody on the roll at a place in the order of his own status: whoever finds this there before his own status
  * of a new connection has come back has lost what he owned. */
-void roll_void(struct node *n)
+static void void_all(struct node *n)
 {
-	for (size_t i = 0; i < n->roll.count; i++) {
-		struct frame f;
-
-		if (n->roll.names[i].heard)
-			continue;
-		frame_start(n, &f, FRAME_STATUS);
-		f.from = n->roll.names[i].m;
-		f.state = NODE_GONE;
-		f.flag = true;
-		frame_send(n, &f, TOPIC_NODE, f.from.id);
-	}
-	roll_wait(n);
+	for (size_t i = 0; i < n->roll.count; i++)
+		if (!n->roll.names[i].heard)
+			status_gone(n, &n->roll.names[i].m, true);
+	wait_round(n);
 }
 
 /* Fences everybody on it who may be there, a few at a time; true when all are. */
-bool roll_fence(struct node *n, const char *why, uint64_t *next)
+static bool fence_all(struct node *n, const char *why, uint64_t *next)
 {
 	struct roll *r = &n->roll;
 
-	while (r->next < r->count &&
-	       (r->names[r->next].gone || r->names[r->next].heard || fence_done(n, &r->names[r->next].m)))
-		fence_drop(n, &r->names[r->next++].m);
-	for (size_t i = r->next; i < r->count && i < r->next + FENCE_MAX; i++)
-		if (!r->names[i].gone && !r->names[i].heard)
-			fence_want(n, &r->names[i].m, why);
+	for (size_t i = r->next; i < r->count && i < r->next + FENCE_MAX; i++) {
+		const struct roll_name *name = &r->names[i];
+
+		if (!name->gone && !name->heard && !fence_for_roll(n, &name->m, why))
+			continue;
+		if (i == r->next) {
+			fence_roll_done(n, &name->m);
+			r->next++;
+		}
+	}
 	if (r->next < r->count)
 		soonest(next, n->now + 100);
 	return r->next == r->count;
+}
+
+static bool too_many(struct node *n, const char *what)
+{
+	if (n->roll.too_many)
+		out_log(n, 3, "%s names more than %d nodes -> %s; clear what is retained there of nodes that are gone",
+			roll_filter(n), ROLL_MAX, what);
+	return n->roll.too_many;
+}
+
+/* ---- a ring is to be founded beside one that is registered ---- */
+
+void roll_found(struct node *n)
+{
+	open(n, ROLL_FOUNDING, (struct arc){0, 0});
+}
+
+/* Every status is here, and the register as well: who they name is fenced.  False: too many. */
+bool roll_found_listed(struct node *n)
+{
+	add(n, &n->seen_by, false);
+	return !too_many(n, "too many to fence, founding no ring");
+}
+
+bool roll_found_fence(struct node *n, uint64_t *next)
+{
+	return fence_all(n, "the ring that is registered does not answer", next);
+}
+
+/* ---- an arc is to be taken ---- */
+
+/* Of the views that others had nothing is known: what follows is above any number that they can have used.  And what is
+ * held here they may have answered. */
+static void cleared(struct node *n)
+{
+	request_drop(n, n->roll.arc);
+	n->number = ((n->number >> 16) + 1) << 16;
+	roll_close(n);
+}
+
+static void list(struct node *n)
+{
+	struct roll *r = &n->roll;
+
+	if (!r->back || n->find_echo < r->begun || n->now - r->since < n->config.silence)
+		return;
+	if (too_many(n, "no arc is taken")) {
+		hole_heard(n);
+		return;
+	}
+	void_all(n);
+	r->stage = ROLL_VOID;
+}
+
+/* Nobody answers for the arc: whom the statuses name and who is not heard is voided and fenced first, so that nobody who
+ * was only cut off goes on where he was.  True when that is done.  One arc at a time. */
+bool roll_cleared(struct node *n, struct arc arc, uint64_t *next)
+{
+	struct roll *r = &n->roll;
+	uint64_t sent;
+
+	soonest(next, n->now + 100);
+	if (r->stage == ROLL_CLOSED) {
+		open(n, ROLL_LIST, arc);
+		find_ask(n, arc, &sent);
+	}
+	if (r->stage == ROLL_FOUNDING || !arc_equal(r->arc, arc))
+		return false;
+	r->used = n->now;
+	if (r->stage == ROLL_LIST)
+		list(n);
+	if (r->stage == ROLL_VOID && r->back)
+		r->stage = ROLL_FENCE;
+	if (r->stage == ROLL_FENCE) {
+		if (!fence_all(n, "nobody guards its arc, and it does not answer", next))
+			return false;
+		cleared(n);
+		return true;
+	}
+	/* What was on its way may be lost. */
+	if (r->stage != ROLL_CLOSED && n->now - r->since >= ROLL_LOST + n->config.silence)
+		hole_heard(n);
+	return false;
+}
+
+void roll_tick(struct node *n, uint64_t *next)
+{
+	if (n->roll.stage < ROLL_LIST)
+		return;
+	/* Whoever had the roll called needs it no more: nobody on it is to be left unanswered. */
+	if (n->now - n->roll.used >= ROLL_IDLE)
+		hole_heard(n);
+	else
+		soonest(next, n->roll.used + ROLL_IDLE);
 }

@@ -81,19 +81,13 @@ static void next_stage(struct node *n, int stage)
 	n->seek.stage_since = n->now;
 }
 
-/* Every status is here, and the register as well: who they name is fenced. */
+/* Whoever is not fenced may still serve: no second ring beside him. */
 static void call_roll(struct node *n)
 {
-	roll_add(n, &n->seen_by, false);
-	if (!n->roll.too_many) {
+	if (roll_found_listed(n)) {
 		next_stage(n, SEEK_FENCES);
 		return;
 	}
-	/* Whoever is not fenced may still serve: no second ring beside him. */
-	out_log(n, 3,
-		"%s names more than %d nodes, too many to fence -> founding no ring; clear what is retained there "
-		"of nodes that are gone",
-		roll_filter(n), ROLL_MAX);
 	roll_close(n);
 	n->seek.refused_until = n->now + REFUSE_FOR;
 	next_stage(n, SEEK_ASK);
@@ -115,7 +109,7 @@ void seek_tick(struct node *n, uint64_t *next)
 				founder_propose(n);
 			} else {
 				out_log(n, 4, "a ring is registered but nobody answers -> fencing whoever it names");
-				roll_open(n, (struct arc){0, 0}, false);
+				roll_found(n);
 				next_stage(n, SEEK_STATUSES);
 			}
 			soonest(next, n->now + 1000);
@@ -142,7 +136,7 @@ void seek_tick(struct node *n, uint64_t *next)
 		soonest(next, s->stage_since + 2000);
 		return;
 	case SEEK_FENCES:
-		if (roll_fence(n, "the ring that is registered does not answer", next)) {
+		if (roll_found_fence(n, next)) {
 			roll_close(n);
 			next_stage(n, SEEK_PROPOSED);
 			founder_propose(n);

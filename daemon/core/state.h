@@ -28,6 +28,7 @@ struct entry {
 	bool confirmed; /* the other member has confirmed it on this connection of mine */
 	bool sealed;    /* guarded, and its records are still here: the taker has not said ACTIVE */
 	bool absent;    /* the other member has said that it holds no such view */
+	bool voided;    /* it stands under the other member's name that something was taken from it */
 	struct view v;
 	struct view prev;     /* the view it replaced here; number 0: none */
 	struct view other;    /* amid a split: the joiner's view, whose storing decides with mine; number 0: none */
@@ -37,6 +38,7 @@ struct entry {
 	uint64_t silent;      /* since when questions are unanswered; 0: none are */
 	uint64_t gone;        /* when its end was seen (will); 0: not */
 	uint64_t doubt;       /* since when everybody is asked (FIND); 0: not */
+	bool cleared;         /* a roll has been called for it since */
 	uint64_t contested;   /* when somebody last claimed it under a lower name; 0: nobody does */
 	uint64_t orphan;      /* since when nobody sees to it that it holds; 0: somebody does */
 	uint64_t found;       /* when FIND was last sent */
@@ -130,6 +132,7 @@ enum fence_state { FENCE_FREE, FENCE_CONNECT, FENCE_RETRY, FENCE_TRIP, FENCE_DON
 
 struct fence {
 	enum fence_state state;
+	bool roll; /* wanted by the roll, whose fences count for nothing else: it is done when all of them are */
 	struct member m;
 	uint64_t seq;  /* of the TRIP */
 	uint64_t when; /* of the last step */
@@ -159,14 +162,16 @@ struct roll_name {
 };
 
 struct roll {
-	bool open;      /* every status is subscribed */
-	struct arc arc; /* what is to be taken */
-	bool gone;      /* those with ids in it are listed as well whose end is known */
+	enum { ROLL_CLOSED, ROLL_FOUNDING, ROLL_LIST, ROLL_VOID, ROLL_FENCE } stage; /* open: every status is subscribed */
+	struct arc arc; /* what is to be taken; not at a founding */
 	bool too_many;  /* more than can be listed */
 	struct roll_name *names;
 	size_t count, next;
-	uint64_t trip, waited, used;
-	bool back; /* the round trip is */
+	uint64_t trip;
+	bool back;      /* the round trip is */
+	uint64_t begun; /* when it was */
+	uint64_t since; /* the same, less the time slept */
+	uint64_t used;  /* when somebody last needed it */
 };
 
 struct held {
@@ -237,7 +242,6 @@ struct node {
 	uint64_t repair_at; /* the register is to be set right then; NEVER */
 	struct seek seek;
 	struct roll roll;
-	enum { HOLE_ASK, HOLE_LIST, HOLE_VOID, HOLE_FENCE } hole_stage;
 	struct entry entries[ENTRY_MAX], *entry_end; /* no used one from there on: mostly there are two */
 	struct change change;
 	struct give give;

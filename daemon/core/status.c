@@ -126,9 +126,14 @@ void on_status(struct node *n, const struct frame *f)
 		on_own_status(n, f);
 		return;
 	}
+	for (struct entry *e = n->entries; e < n->entry_end; e++)
+		if (e->used && member_same(&e->peer, &f->from))
+			e->voided = f->state == NODE_GONE && f->flag;
 	if (f->state != NODE_GONE)
 		return;
-	entry_gone(n, &f->from);
+	/* A void says that an arc was taken; and whose connection a fence ends is watched by the fence. */
+	if (!f->flag && !fence_blocks(n, &f->from))
+		entry_gone(n, &f->from);
 	/* That a taker lost what it once owned (roll.c) says nothing of what it takes now. */
 	if (!f->flag && n->give.phase && n->give.phase < GIVE_GRANTED && conn_equal(&f->from.conn, &n->give.taker.conn))
 		give_end(n);

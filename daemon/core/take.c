@@ -221,6 +221,25 @@ void take_say_active(struct node *n, const struct entry *e)
 		say_active(n, &e->peer);
 }
 
+/* The copy becomes part of what lies here. */
+static void keep(struct node *n)
+{
+	struct take *t = &n->take;
+
+	/* Another ring has counted its views apart: what was written there never replaces what is written here. */
+	if (n->stash && n->stash_ring.term && !ring_id_same(&n->stash_ring, &t->ring) && n->seek.active)
+		store_demote(n->store);
+	store_merge(n->store, t->staging);
+}
+
+/* Stored, and it is not known whether the views hold: the giver may be gone, and with it its copy. */
+void take_give_up(struct node *n)
+{
+	if (n->take.phase == TAKE_STORED)
+		keep(n);
+	take_end(n);
+}
+
 /* The views hold: the copy is ours. ACTIVE goes out ahead of any answer, on the same connection. */
 void take_held(struct node *n)
 {
@@ -241,10 +260,7 @@ void take_held(struct node *n)
 	if (conn_equal(&t->conn, &n->self.conn))
 		e->confirmed = n->announced = true;
 	count = store_count(t->staging);
-	/* Another ring has counted its views apart: what was written there never replaces what is written here. */
-	if (n->stash && n->stash_ring.term && !ring_id_same(&n->stash_ring, &t->ring) && n->seek.active)
-		store_demote(n->store);
-	store_merge(n->store, t->staging);
+	keep(n);
 	n->ring = t->ring;
 	if (t->reference_behind)
 		reference_behind(n, t->arc.lo);
@@ -274,7 +290,7 @@ static void ask_backup(struct node *n, uint64_t *next)
 	struct frame f;
 
 	if (t->view_count < 2 || !t->views[1].backup.memory || member_same(&t->views[1].backup, &n->self)) {
-		if (hole_cleared(n, t->arc, next))
+		if (roll_cleared(n, t->arc, next))
 			take_held(n);
 		return;
 	}

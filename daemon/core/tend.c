@@ -26,8 +26,9 @@ static void take_over(struct node *n, struct entry *e)
 		out_log(n, 4, "arc %s: node %08x is out -> taken over empty, its records are lost with it",
 			arc_text(v.arc, text), e->peer.id);
 	}
+	/* A taker that never served has lost nothing, unless somebody else has taken something. */
 	if (!e->absent)
-		status_gone(n, &e->peer, !e->sealed);
+		status_gone(n, &e->peer, !e->sealed || e->voided);
 	/* At the end of a doubt others may have come to the same. */
 	doubted = e->doubt != 0;
 	entry_drop(n, e);

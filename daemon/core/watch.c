@@ -225,7 +225,7 @@ void watch_statuses(struct node *n)
 		}
 	}
 	for (unsigned j = 0; j < count; j++) {
-		bool have = false;
+		bool have = want[j] == n->self.id; /* always: a neighbour may have had our very id */
 
 		for (unsigned i = 0; i < n->watched_count; i++)
 			have |= want[j] == n->watched[i];
@@ -331,6 +331,7 @@ void on_confirm(struct node *n, const struct frame *f)
 		predecessor_known(n);
 	if (f->seq > n->number && f->seq >> 32 <= n->seen.term)
 		n->number = f->seq;
+	roll_heard(n, f);
 	hole_answer(n, f);
 	reference_found(n, f);
 	for (unsigned i = 0; i < f->view_count; i++)

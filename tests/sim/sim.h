@@ -348,7 +348,7 @@ struct world {
 	bool quiet;
 	uint64_t quiet_since, whole_since;
 	uint64_t trouble_until; /* when the last fault under way has been noticed by everybody it concerns */
-	uint64_t asked_at;      /* when everybody was asked who it is */
+	uint64_t asked_at, asked_since; /* when everybody was asked who it is, last and first */
 	bool finals_sent;
 	bool done;
 	bool failed;

@@ -10,6 +10,8 @@
 #define CALM_AFTER (5 * SECOND) /* after the last fault has been noticed: until it shows in the states of the nodes */
 #define CALM_LEAST 12           /* looks: three seconds are enough for any client */
 #define OVERDUE (20 * SECOND)   /* no handover takes longer, with the slowest of networks */
+#define ASK_AGAIN (2 * SECOND)
+#define ANSWER_LIMIT (2 * ASK_AGAIN) /* clients may be slow to finish, and only then everybody is asked */
 #define SETTLE_LIMIT (25 * SECOND) /* from whole arcs to right pointers: a doubt takes 10 s, a ping as long */
 
 /* ---- live ---- */
@@ -230,6 +232,8 @@ static void ask(struct world *w)
 	for (size_t i = 0; i < w->proc_count; i++)
 		w->procs[i]->told = false;
 	w->asked_at = w->now;
+	if (!w->asked_since)
+		w->asked_since = w->now;
 	link_stranger(w, &w->tool, "tool");
 	link_send(w, w->tool, p);
 }
@@ -317,9 +321,9 @@ bool judge_settled(struct world *w)
 
 	if (w->asked_at && pointers_agree(w, why, sizeof(why)) && statuses_retained(w, why, sizeof(why)))
 		return true;
-	if (w->asked_at && w->now > w->whole_since + limit)
+	if (w->asked_at && w->now > w->whole_since + limit && w->now > w->asked_since + ANSWER_LIMIT)
 		fail(w, "I2: the arcs have been whole for %llu s, and %s", (unsigned long long)(limit / SECOND), why);
-	if (!w->asked_at || w->now >= w->asked_at + 2 * SECOND)
+	if (!w->asked_at || w->now >= w->asked_at + ASK_AGAIN)
 		ask(w);
 	return false;
 }
