@@ -45,6 +45,7 @@ void frame_to(struct node *n, struct frame *f, const struct member *to);
 void frame_reply(struct node *n, struct frame *f, const char *topic);
 uint32_t node_random(struct node *n, uint32_t below);
 bool node_ready(const struct node *n);
+void node_stop(struct node *n, const char *why);
 void node_tripped(struct node *n);
 
 /* ---- entry.c ---- */

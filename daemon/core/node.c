@@ -25,7 +25,7 @@ static const struct rule rules[FRAME_TYPES] = {
 	/*                 handled by        in       only on */
 	[FRAME_HELLO] = {on_hello, ANY, TOPIC_RING},        [FRAME_FIND] = {on_find, ANY, TOPIC_RING},
 	[FRAME_MERGE] = {on_merge, MEMBER, TOPIC_RING},     [FRAME_WHO] = {on_who, ANY, TOPIC_RING},
-	[FRAME_REFUSE] = {on_refuse, SEEKING, TOPIC_INBOX}, [FRAME_BUSY] = {on_busy, ANY, TOPIC_INBOX},
+	[FRAME_REFUSE] = {on_refuse, ANY, TOPIC_INBOX},     [FRAME_BUSY] = {on_busy, ANY, TOPIC_INBOX},
 	[FRAME_OFFER] = {on_offer, ANY, TOPIC_INBOX},       [FRAME_ASK] = {on_ask, ANY, TOPIC_INBOX},
 	[FRAME_ACCEPT] = {on_accept, MEMBER, TOPIC_INBOX},  [FRAME_RECORDS] = {on_records, ANY, TOPIC_INBOX},
 	[FRAME_RACK] = {on_rack, MEMBER, TOPIC_INBOX},      [FRAME_CUT] = {on_cut, ANY, TOPIC_CUT},
@@ -231,6 +231,12 @@ static void on_trip(struct node *n, const struct frame *f)
 	roll_trip(n, f->seq);
 }
 
+/* A refusal is for the process, whichever connection it asked on. */
+static bool refuses(const struct node *n, const struct frame *f)
+{
+	return f->type == FRAME_REFUSE && f->to.nonce == n->self.conn.nonce;
+}
+
 static void frame(struct node *n, enum topic_kind kind, uint32_t id, const struct event *ev)
 {
 	const struct rule *r;
@@ -253,7 +259,7 @@ static void frame(struct node *n, enum topic_kind kind, uint32_t id, const struc
 	/* Also when it is meant for an earlier connection: the public words behind it are not the reference's. */
 	if (n->seek.active && f.from.memory && kind != TOPIC_NODE && !member_same(&f.from, &n->self))
 		remember_hello(n, &f.from);
-	if (f.to.count && !conn_equal(&f.to, &n->self.conn))
+	if (f.to.count && !conn_equal(&f.to, &n->self.conn) && !refuses(n, &f))
 		return;
 	if (f.type == FRAME_FOUND && kind == TOPIC_FOUNDER) {
 		on_found(n, &f, ev->retained);
@@ -356,14 +362,14 @@ static void message(struct node *n, const struct event *ev)
 
 /* ---- the step ---- */
 
-static void stop(struct node *n)
+void node_stop(struct node *n, const char *why)
 {
 	if (n->stopping)
 		return;
 	n->stopping = true;
 	n->merged_at = n->now;
 	n->retry_at = 0;
-	out_log(n, 6, "asked to stop -> leaving");
+	out_log(n, 6, "%s -> leaving", why);
 }
 
 static uint64_t ticks(struct node *n)
@@ -449,7 +455,7 @@ void node_step(struct node *n, const struct event *ev, struct update *update)
 		fence_event(n, &ev->conn, ev->granted);
 		break;
 	case EVENT_STOP:
-		stop(n);
+		node_stop(n, "asked to stop");
 		break;
 	case EVENT_START:
 		seek_begin(n); /* from now: a node is made before it knows the time */

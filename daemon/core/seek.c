@@ -8,6 +8,7 @@
 #define RECENT_FOR 3000
 #define WAITING_FOR 10000
 #define REFUSE_FOR 60000
+#define EXIT_REFUSED 77 /* the exit code, also for an id: systemd is not to try again */
 
 /* What was on its way may be lost, and nothing will ask for it again. */
 static void forget_echoes(struct node *n)
@@ -248,7 +249,7 @@ static void note_restart(struct node *n, const struct member *m)
 
 void on_hello(struct node *n, const struct frame *f)
 {
-	bool lower = f->from.memory < n->self.memory;
+	bool lower = f->from.memory < n->self.memory, same_id = f->from.id == n->self.id;
 
 	if (member_same(&f->from, &n->self)) {
 		if (conn_equal(&f->from.conn, &n->self.conn) && n->seek.active && !n->seek.echoed) {
@@ -259,12 +260,13 @@ void on_hello(struct node *n, const struct frame *f)
 		return;
 	}
 	remember_hello(n, &f->from);
-	if (f->from.id == n->self.id)
+	if (same_id)
 		n->busy_at = n->now; /* the `join` behind it, and the answers, are not for us */
-	if (f->from.id == n->self.id || !strcmp(f->name, n->config.name)) {
+	if (same_id || (!strcmp(f->name, n->config.name) && n->exit_code != EXIT_REFUSED)) {
 		if (!n->seek.active || !lower)
-			answer(n, &f->from, FRAME_REFUSE,
-			       f->from.id == n->self.id ? REASON_ID_IN_USE : REASON_NAME_IN_USE, 0);
+			answer(n, &f->from, FRAME_REFUSE, same_id ? REASON_ID_IN_USE : REASON_NAME_IN_USE, 0);
+		if (!same_id)
+			n->rival = f->from;
 		return;
 	}
 	if (n->seek.active) {
@@ -293,10 +295,28 @@ void on_hello(struct node *n, const struct frame *f)
 	}
 }
 
+/* A name refused to who has been admitted meanwhile by others.  Whoever is in stays; of two that are, the one that had
+ * the name first has never heard the other ask before it was in itself; where both have, as when both start at once, the
+ * lower memory stays.  Who stays says so. */
+static bool stays(struct node *n, const struct frame *f)
+{
+	bool member = ring_id_same(&f->ring, &n->ring);
+	bool prevails = member_same(&n->rival, &f->from) && n->self.memory < f->from.memory;
+
+	if (member && !prevails)
+		return n->exit_code != 0;
+	if (member || !f->ring.term)
+		answer(n, &f->from, FRAME_REFUSE, REASON_NAME_IN_USE, 0);
+	return true;
+}
+
 void on_refuse(struct node *n, const struct frame *f)
 {
-	if (!n->seek.active || n->exiting || n->refused || n->take.phase == TAKE_STORED ||
-	    (f->from.id != n->self.id && strcmp(f->name, n->config.name) != 0))
+	bool in = !n->seek.active || n->take.phase == TAKE_STORED;
+
+	if (n->exiting || n->refused || (f->from.id != n->self.id && strcmp(f->name, n->config.name) != 0))
+		return;
+	if (in && (f->reason != REASON_NAME_IN_USE || stays(n, f)))
 		return;
 	if (f->reason == REASON_NAME_IN_USE)
 		out_log(n, 3, "refused: the name \"%s\" is in use by node %08x -> choose another --name",
@@ -304,6 +324,11 @@ void on_refuse(struct node *n, const struct frame *f)
 	else
 		out_log(n, 3, "refused: the id %u is in use by node \"%s\" -> choose another --id or --name",
 			n->self.id, f->name);
+	n->exit_code = EXIT_REFUSED;
+	if (in) {
+		node_stop(n, "admitted before that was said");
+		return;
+	}
 	if (n->take.phase)
 		take_refuse(n);
 	/* Records that lie here go to their owners first. */
@@ -321,13 +346,14 @@ void seek_refused(struct node *n, uint64_t *next)
 			out_log(n, 4, "nobody takes the %zu records that lie here -> asking to be admitted again",
 				store_count(n->store));
 			n->refused = false;
+			n->exit_code = 0;
 			seek_begin(n);
 		}
 		soonest(next, n->now + 1000);
 		return;
 	}
 	n->exiting = true;
-	out_effect(n, EFFECT_EXIT)->code = 77;
+	out_effect(n, EFFECT_EXIT)->code = n->exit_code;
 }
 
 void on_busy(struct node *n, const struct frame *f)

@@ -301,6 +301,8 @@ struct node {
 	uint64_t state_since;
 	bool been_active;
 	bool stopping, leave_said, exiting;
+	struct member rival; /* the last that has asked for admission under our name */
+	int exit_code;
 	uint64_t leave_since;
 	unsigned leave_acks;
 	uint32_t left_successor, left_predecessor;

@@ -55,8 +55,9 @@ static enum node_state state_now(struct node *n)
 	for (const struct entry *e = n->entries; e < n->entry_end; e++) {
 		if (!e->used || !e->mine)
 			continue;
-		own |= e->held || n->been_active;
-		suspect |= e->held && e->peer.memory && !e->confirmed && !n->change.kind;
+		own |= e->held || (n->been_active && n->take.phase != TAKE_STORED);
+		suspect |= e->held ? e->peer.memory && !e->confirmed && !n->change.kind
+				   : !change_makes(n, e) && n->take.phase != TAKE_STORED;
 		suspect |= !entry_settled(n, e) && e->contested;
 	}
 	if (!n->connected)
@@ -164,11 +165,8 @@ void on_leave_request(struct node *n, const struct frame *f)
 	frame_start(n, &r, FRAME_REPLY);
 	r.reason = n->state == NODE_ACTIVE || n->stopping ? REASON_LEAVING : REASON_NOT_ACTIVE;
 	frame_reply(n, &r, f->reply);
-	if (r.reason == REASON_LEAVING && !n->stopping) {
-		out_log(n, 6, "asked to leave");
-		n->stopping = true;
-		n->merged_at = n->now;
-	}
+	if (r.reason == REASON_LEAVING)
+		node_stop(n, "asked to leave");
 }
 
 /* ---- what judges and tests may see ---- */

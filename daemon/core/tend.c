@@ -131,7 +131,7 @@ static void say_leave(struct node *n)
 	n->leave_since = n->now;
 }
 
-static void exit_now(struct node *n, int code)
+static void exit_now(struct node *n)
 {
 	struct frame f;
 
@@ -149,7 +149,7 @@ static void exit_now(struct node *n, int code)
 		free(bytes);
 	}
 	n->exiting = true;
-	out_effect(n, EFFECT_EXIT)->code = code;
+	out_effect(n, EFFECT_EXIT)->code = n->exit_code;
 }
 
 static bool named_anywhere(const struct node *n)
@@ -195,12 +195,12 @@ static void tend_leaving(struct node *n, uint64_t *next)
 			take_end(n);
 		if (!n->been_active || !node_ready(n) || n->seek.active) {
 			out_log(n, 6, "leaving without an arc");
-			exit_now(n, 0);
+			exit_now(n);
 		} else if (!n->leave_said) {
 			say_leave(n);
 		} else if (n->leave_acks >= 2 || n->now - n->leave_since >= 500) {
 			out_log(n, 6, "left the ring in good order");
-			exit_now(n, 0);
+			exit_now(n);
 		}
 		soonest(next, n->leave_since + 500);
 		return;
@@ -227,7 +227,7 @@ static void tend_leaving(struct node *n, uint64_t *next)
 		founder_clear(n);
 		n->left_successor = n->left_predecessor = n->self.id;
 		entry_drop(n, e);
-		exit_now(n, 0);
+		exit_now(n);
 	}
 }
 

@@ -389,7 +389,7 @@ static void judge_answers(struct world *w)
  * left out too little is known. */
 static void judge_floor(struct world *w)
 {
-	unsigned least = w->options.ops / 10 > 3 ? w->options.ops / 10 : 3, done = 0;
+	unsigned least = w->options.ops / 16 > 3 ? w->options.ops / 16 : 3, done = 0;
 
 	for (size_t i = 0; i < w->op_count; i++)
 		done += w->ops[i].answered && !w->ops[i].quiet;

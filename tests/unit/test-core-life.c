@@ -127,6 +127,49 @@ static void a_second_name_is_refused(void **state)
 	assert_true(core_is_whole(c, 2));
 }
 
+/* The first with a name hears of the second only when others have admitted that: the second leaves in good order. */
+static void a_name_refused_too_late(void **state)
+{
+	struct core *c = *state;
+	int first, second;
+
+	core_add_named(c, 100, "anna");
+	core_add_named(c, 1000000000, "carla");
+	first = core_add_named(c, 3000000000, "berta");
+	core_whole(c, 3, 5000);
+	core_pause(c, first);
+	second = core_add_named(c, 50, "berta");
+	core_run(c, 200);
+	assert_int_equal(core_state(c, second), NODE_ACTIVE);
+	core_put(c, "c", 20, "v");
+	core_resume(c, first);
+	core_run(c, 3000);
+	assert_int_equal(c->nodes[second].exit_code, 77);
+	assert_int_equal(core_count_logs(c, second, "the name \"berta\" is in use"), 1);
+	assert_int_equal(core_count_logs(c, second, "in good order"), 1);
+	assert_true(core_is_whole(c, 3));
+	core_expect(c, 20, "v");
+}
+
+/* Of two with one name that start at once one stays, also when both are in before they hear of each other. */
+static void of_two_names_one_stays(void **state)
+{
+	for (unsigned late = 0; late < 30; late += 3) {
+		struct core *c = core_new();
+		int pair[2];
+
+		core_add(c, 2000000000);
+		core_whole(c, 1, 5000);
+		pair[0] = core_add_named(c, 50, "twin");
+		core_run(c, late);
+		pair[1] = core_add_named(c, 3000000000, "twin");
+		core_whole(c, 2, 5000);
+		assert_int_equal(c->nodes[pair[0]].exit_code + c->nodes[pair[1]].exit_code, 77 - 1);
+		core_free(c);
+	}
+	(void)state;
+}
+
 /* Of two seekers with one id the one with the lower memory stays. */
 static void of_two_seekers_one_stays(void **state)
 {
@@ -469,6 +512,8 @@ int main(void)
 		core_test(attempts_count_only_with_their_echo),
 		core_test(a_second_id_is_refused),
 		core_test(a_second_name_is_refused),
+		core_test(a_name_refused_too_late),
+		core_test(of_two_names_one_stays),
 		core_test(of_two_seekers_one_stays),
 		core_test(the_last_node_leaves),
 		core_test(all_leave_at_once),
