@@ -297,6 +297,19 @@ bool change_makes(const struct node *n, const struct entry *e)
 	return false;
 }
 
+/* What a change is made from did hold: whoever still claims what came before it is to hear so, though nobody knows yet what
+ * comes behind it. */
+const struct view *change_base_beyond(const struct node *n, const struct view *v)
+{
+	const struct change *c = &n->change;
+
+	for (unsigned i = 0; c->kind && i < 2; i++)
+		if (c->base[i].name.number && arc_overlap(c->base[i].arc, v->arc) &&
+		    name_less(&v->name, &c->base[i].name))
+			return &c->base[i];
+	return NULL;
+}
+
 /* A party is fenced, or has said that it never stored: the next attempt does without it. */
 void change_out(struct node *n, const struct member *m, const char *why)
 {
@@ -460,8 +473,7 @@ void on_refused(struct node *n, const struct frame *f)
 			n->number = f->views[i].name.number;
 		/* Whoever took the base over while we were away has counted on from there. */
 		if (ours && c->conn != n->self.conn.count && in_base(c, &f->from) &&
-		    f->views[i].name.number > c->base[0].name.number && f->views[i].name.maker != n->self.id &&
-		    !view_names(&f->views[i], &n->self)) {
+		    f->views[i].name.number > c->base[0].name.number && view_foreign(n, &f->views[i])) {
 			node_give_up(n, "the arc has been taken over meanwhile");
 			return;
 		}
@@ -470,7 +482,7 @@ void on_refused(struct node *n, const struct frame *f)
 		if (!taking && f->views[i].name.number <= c->made[0].name.number)
 			continue;
 		if (taking || (c->kind == CHANGE_GIVE && member_same(&f->from, &n->give.taker)) ||
-		    (f->views[i].name.maker != n->self.id && !view_names(&f->views[i], &n->self))) {
+		    view_foreign(n, &f->views[i])) {
 			node_give_up(n, "a later view stands");
 			return;
 		}

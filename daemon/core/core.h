@@ -58,7 +58,7 @@ void entry_newest_conn(const struct node *n, struct member *m);
 void entry_past(struct node *n, const struct view *v);
 bool entry_outlived(const struct node *n, const struct view *v);
 void entry_past_forget(struct node *n);
-struct view_name entry_past_name(const struct node *n, struct arc arc); /* the greatest; number 0: none */
+struct past entry_past_last(const struct node *n, struct arc arc); /* the greatest; number 0: none */
 bool entry_settled(const struct node *n, const struct entry *e);
 bool entry_serves(const struct node *n, const struct entry *e);
 bool arc_overlap(struct arc a, struct arc b);
@@ -78,6 +78,7 @@ void change_begin(struct node *n, enum change_kind kind, const struct entry *a, 
 void change_out(struct node *n, const struct member *m, const char *why);
 void change_undo(struct node *n);
 void change_ends(struct node *n, const struct view *by);
+const struct view *change_base_beyond(const struct node *n, const struct view *v);
 bool change_makes(const struct node *n, const struct entry *e); /* is it of the change under way? */
 void change_holds(struct node *n);
 bool change_adopt(struct node *n, const struct view *views, unsigned count);
@@ -87,6 +88,7 @@ void on_stored(struct node *n, const struct frame *f);
 void on_refused(struct node *n, const struct frame *f);
 
 /* ---- view.c ---- */
+bool view_foreign(const struct node *n, const struct view *v);
 bool view_store(struct node *n, const struct frame *f); /* STORE or GRANT; answers STORED or REFUSED */
 void view_refuse(struct node *n, const struct frame *f);
 void on_store(struct node *n, const struct frame *f);

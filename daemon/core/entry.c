@@ -121,14 +121,14 @@ bool entry_outlived(const struct node *n, const struct view *v)
 	return false;
 }
 
-struct view_name entry_past_name(const struct node *n, struct arc arc)
+struct past entry_past_last(const struct node *n, struct arc arc)
 {
-	struct view_name name = {0};
+	struct past last = {0};
 
 	for (unsigned i = 0; i < PAST_MAX; i++)
-		if (name_less(&name, &n->past[i].name) && arc_overlap(n->past[i].arc, arc))
-			name = n->past[i].name;
-	return name;
+		if (name_less(&last.name, &n->past[i].name) && arc_overlap(n->past[i].arc, arc))
+			last = n->past[i];
+	return last;
 }
 
 void entry_drop(struct node *n, struct entry *e)

@@ -41,7 +41,7 @@ bool find_later(const struct node *n, const struct view *v, const struct entry *
 		return name_less(&e->v.name, &v->name);
 	for (unsigned i = 0; i < 2; i++)
 		if (c->base[i].name.number && arc_overlap(c->base[i].arc, v->arc) &&
-		    v->name.number > c->base[i].name.number && v->name.maker != n->self.id)
+		    v->name.number > c->base[i].name.number && view_foreign(n, v))
 			return true;
 	return false;
 }
@@ -113,6 +113,12 @@ void on_find(struct node *n, const struct frame *f)
 	for (const struct entry *e = n->entries; e < n->entry_end; e++)
 		if (e->used && e->held && r.view_count < FRAME_VIEWS_MAX - 1 && arc_overlap(e->v.arc, f->arc))
 			r.views[r.view_count++] = e->v;
+	for (unsigned i = 0; i < f->view_count && r.view_count < FRAME_VIEWS_MAX - 1; i++) {
+		const struct view *base = change_base_beyond(n, &f->views[i]);
+
+		if (base)
+			r.views[r.view_count++] = *base;
+	}
 	/* What is ours elsewhere shows how far a hole reaches: arcs that are not in their place too. */
 	for (const struct entry *e = n->entries; e < n->entry_end; e++)
 		if (e->used && e->mine && e->held && r.view_count < FRAME_VIEWS_MAX && !arc_overlap(e->v.arc, f->arc))

@@ -193,7 +193,7 @@ void on_grant(struct node *n, const struct frame *f)
 			view_store(n, f);
 		else if (n->last_taken.attempt == f->attempt && member_same(&n->last_taken.from, &f->from))
 			say_active(n, &f->from);
-		else if (entry_past_name(n, f->views[0].arc).number >= f->views[0].name.number)
+		else if (entry_past_last(n, f->views[0].arc).name.number >= f->views[0].name.number)
 			view_refuse(n, f);
 		else
 			say(n, f, FRAME_VOID);

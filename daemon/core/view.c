@@ -26,6 +26,13 @@ static bool acceptable(const struct entry *e, const struct view *v)
 	return true;
 }
 
+/* Made by others, without us.  A maker is an id, which another process may have by now; where the members are left out as
+ * well, it is all there is. */
+bool view_foreign(const struct node *n, const struct view *v)
+{
+	return v->owner.memory ? !view_names(v, &n->self) : v->name.maker != n->self.id;
+}
+
 #define SPARE 4 /* of the entries: kept for views of this node's own making */
 
 /* Is there room for what this node is named in, once what it replaces is gone? */
@@ -85,7 +92,7 @@ static bool may_store(struct node *n, const struct frame *f)
 
 void view_refuse(struct node *n, const struct frame *f)
 {
-	struct view_name past = entry_past_name(n, f->views[0].arc);
+	struct past past = entry_past_last(n, f->views[0].arc);
 	struct frame r;
 
 	frame_start(n, &r, FRAME_REFUSED);
@@ -96,11 +103,9 @@ void view_refuse(struct node *n, const struct frame *f)
 				r.views[r.view_count++] = e->v;
 				break;
 			}
-	if (r.view_count == 1 && past.number > f->views[0].base.number) {
-		/* Stored once, and moved on. */
-		r.views[r.view_count] = (struct view){.arc = f->views[0].arc};
-		r.views[r.view_count++].name = past;
-	}
+	/* Stored once, and moved on. */
+	if (r.view_count == 1 && past.name.number > f->views[0].base.number)
+		r.views[r.view_count++] = (struct view){.arc = past.arc, .name = past.name};
 	frame_to(n, &r, &f->from);
 }
 

@@ -248,7 +248,7 @@ static void say_store(struct node *n, const struct entry *e)
 void on_sync(struct node *n, const struct frame *f)
 {
 	const struct view *v = &f->views[0];
-	struct view_name past = entry_past_name(n, v->arc);
+	struct past past = entry_past_last(n, v->arc);
 	bool overlap = false, later = false;
 	struct entry *e;
 	struct frame r;
@@ -289,13 +289,16 @@ void on_sync(struct node *n, const struct frame *f)
 				say_store(n, o); /* it had it, as ours holds; it is to have it again */
 		}
 	}
+	if (overlap && !later && change_base_beyond(n, v)) {
+		later = true;
+		r.views[r.view_count++] = *change_base_beyond(n, v);
+	}
 	if (overlap && !later)
 		return; /* the maker of the later one will tell whom it concerns */
-	if (!overlap && name_less(&v->name, &past)) {
-		/* It has moved on through here; whoever has it now tells where it stands. */
-		r.views[r.view_count] = *v;
-		r.views[r.view_count].owner = r.views[r.view_count].backup = (struct member){0};
-		r.views[r.view_count++].name = past;
+	if (!overlap && name_less(&v->name, &past.name)) {
+		/* It has moved on through here; whoever has it now tells where it stands.  Of that arc, as what was asked may
+		 * be long past where the question was said again. */
+		r.views[r.view_count++] = (struct view){.arc = past.arc, .name = past.name};
 	} else if (!overlap) {
 		/* Never stored, and now never to be stored. */
 		if (n->take.phase == TAKE_STREAM && member_same(&n->take.giver, &v->backup))
