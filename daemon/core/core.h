@@ -156,6 +156,7 @@ void remember_hello(struct node *n, const struct member *m); /* it speaks frames
 /* ---- roll.c ---- */
 const char *roll_filter(struct node *n);
 void roll_found(struct node *n);
+bool roll_found_present(const struct node *n);
 bool roll_found_listed(struct node *n);
 bool roll_found_fence(struct node *n, uint64_t *next);
 bool roll_cleared(struct node *n, struct arc arc, uint64_t *next);

@@ -102,6 +102,7 @@ void roll_status(struct node *n, const struct frame *f, bool retained)
 			hole_heard(n);
 		return;
 	}
+	r->present |= !gone;
 	/* Voided is not fenced: whoever wrote that may have been kept from it. */
 	if (!gone || f->flag || (!founding && ring_contains(r->arc, f->from.id)))
 		add(n, &f->from, gone && !f->flag);
@@ -170,10 +171,17 @@ void roll_found(struct node *n)
 	open(n, ROLL_FOUNDING, (struct arc){0, 0});
 }
 
-/* Every status is here, and the register as well: who they name is fenced.  False: too many. */
+/* Does any status, of those that are here, say that somebody is in a ring? */
+bool roll_found_present(const struct node *n)
+{
+	return n->roll.present;
+}
+
+/* Who the statuses name, and the register, is to be fenced.  False: too many. */
 bool roll_found_listed(struct node *n)
 {
-	add(n, &n->seen_by, false);
+	if (n->seen.nonce)
+		add(n, &n->seen_by, false);
 	return !too_many(n, "too many to fence, founding no ring");
 }
 

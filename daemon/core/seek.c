@@ -82,16 +82,35 @@ static void next_stage(struct node *n, int stage)
 	n->seek.stage_since = n->now;
 }
 
-/* Whoever is not fenced may still serve: no second ring beside him. */
+/* A ring that is there may be busy with a death: it gets the time that takes. */
+static uint64_t patience(const struct node *n)
+{
+	return (uint64_t)n->config.grace + n->config.recover;
+}
+
+static void propose(struct node *n)
+{
+	roll_close(n);
+	next_stage(n, SEEK_PROPOSED);
+	founder_propose(n);
+}
+
+/* Every status is here.  The register may have been lost, or written by somebody who should not: nobody is in a ring only
+ * if the statuses say so too.  Else who they name is fenced, unless that cannot be: no second ring beside him. */
 static void call_roll(struct node *n)
 {
-	if (roll_found_listed(n)) {
+	if (!n->seen.nonce && !roll_found_present(n)) {
+		propose(n);
+	} else if (n->now - n->seek.since >= patience(n) && roll_found_listed(n)) {
+		out_log(n, 4, "a ring is there but nobody answers -> fencing whoever it names");
 		next_stage(n, SEEK_FENCES);
-		return;
+	} else {
+		n->seek.refused_until = n->seek.since + patience(n);
+		if (n->seek.refused_until <= n->now)
+			n->seek.refused_until = n->now + REFUSE_FOR;
+		roll_close(n);
+		next_stage(n, SEEK_ASK);
 	}
-	roll_close(n);
-	n->seek.refused_until = n->now + REFUSE_FOR;
-	next_stage(n, SEEK_ASK);
 }
 
 void seek_tick(struct node *n, uint64_t *next)
@@ -102,17 +121,10 @@ void seek_tick(struct node *n, uint64_t *next)
 		return;
 	switch (s->stage) {
 	case SEEK_ASK:
-		/* A ring that is registered may be busy with a death: it gets the time that takes. */
 		if (s->count >= n->config.join_attempts && n->now >= s->refused_until &&
-		    (!n->seen.nonce || n->now - s->since >= n->config.grace + n->config.recover)) {
-			if (!n->seen.nonce) {
-				next_stage(n, SEEK_PROPOSED);
-				founder_propose(n);
-			} else {
-				out_log(n, 4, "a ring is registered but nobody answers -> fencing whoever it names");
-				roll_found(n);
-				next_stage(n, SEEK_STATUSES);
-			}
+		    (!n->seen.nonce || n->now - s->since >= patience(n))) {
+			roll_found(n);
+			next_stage(n, SEEK_STATUSES);
 			soonest(next, n->now + 1000);
 			return;
 		}
@@ -138,9 +150,7 @@ void seek_tick(struct node *n, uint64_t *next)
 		return;
 	case SEEK_FENCES:
 		if (roll_found_fence(n, next)) {
-			roll_close(n);
-			next_stage(n, SEEK_PROPOSED);
-			founder_propose(n);
+			propose(n);
 			soonest(next, n->now + 100);
 		}
 		return;

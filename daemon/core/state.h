@@ -164,6 +164,7 @@ struct roll_name {
 struct roll {
 	enum { ROLL_CLOSED, ROLL_FOUNDING, ROLL_LIST, ROLL_VOID, ROLL_FENCE } stage; /* open: every status is subscribed */
 	struct arc arc; /* what is to be taken; not at a founding */
+	bool present;   /* somebody is in a ring, by his own status */
 	bool too_many;  /* more than can be listed */
 	struct roll_name *names;
 	size_t count, next;

@@ -366,6 +366,18 @@ void judge_received(struct world *w, const struct proc *giver, const struct pack
 	}
 }
 
+/* Two who each came to the end of a doubt have leapt to where the other may have counted (PROTOCOL.md section 5, rule 6):
+ * that matters only while both are there. */
+static bool beyond_leap(const struct world *w, const struct held_view *h)
+{
+	if (!(h->name.number >> 16 & 0xffff))
+		return false;
+	for (size_t i = 0; i < w->proc_count; i++)
+		if (w->procs[i]->memory == h->owner.memory)
+			return !w->procs[i]->alive;
+	return false;
+}
+
 /* What a node says to hold, holds; no other view of that number may, of any of its ids, with another owner. */
 static void view_holds(struct world *w, const struct proc *by, const struct frame *f, const struct view *v)
 {
@@ -375,7 +387,7 @@ static void view_holds(struct world *w, const struct proc *by, const struct fram
 		h = &w->views[i - 1];
 		if (h->name.number != v->name.number || h->ring.term != f->ring.term ||
 		    h->ring.nonce != f->ring.nonce ||
-		    !(ring_contains(h->arc, v->arc.hi) || ring_contains(v->arc, h->arc.hi)))
+		    !(ring_contains(h->arc, v->arc.hi) || ring_contains(v->arc, h->arc.hi)) || beyond_leap(w, h))
 			continue;
 		if (!member_same(&h->owner, &v->owner) || h->name.maker != v->name.maker)
 			fail(w,
