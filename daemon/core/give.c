@@ -7,6 +7,7 @@
 #define FRAME_BYTES (32u << 10) /* of records in one frame, unless one alone is larger */
 #define WINDOW_BYTES (2u << 20) /* unacknowledged, unless one frame alone is larger */
 #define TAIL_MAX 256            /* changes left when the cut may be made */
+#define SLOW_MAX 3              /* times that the patience with a slow line is doubled */
 
 void give_begin(struct node *n, const struct member *taker, struct arc arc, bool leave)
 {
@@ -64,6 +65,12 @@ static void call_off(struct node *n, const char *why)
 {
 	out_log(n, 4, "handover to node %08x called off: %s", n->give.taker.id, why);
 	say_void(n);
+	if (n->give.phase == GIVE_OFFERED) {
+		n->slow_times = !member_same(&n->slow, &n->give.taker) ? 1
+				: n->slow_times < SLOW_MAX             ? n->slow_times + 1
+								       : SLOW_MAX;
+		n->slow = n->give.taker;
+	}
 	if (member_same(&n->give.taker, &n->heir))
 		n->heir.memory = 0; /* it is asked for anew */
 	give_end(n);
@@ -231,6 +238,17 @@ static void window_resend(struct node *n, uint64_t *next)
 	soonest(next, g->sent + n->config.resend);
 }
 
+/* Whoever asks is there, but his line may be slow, and to accept takes it twice: after each offer that found no answer he
+ * is given twice the time. */
+static uint64_t patience(const struct node *n)
+{
+	uint64_t silence = n->config.silence;
+
+	if (n->give.phase != GIVE_OFFERED)
+		return 2 * silence;
+	return member_same(&n->slow, &n->give.taker) ? silence << n->slow_times : silence;
+}
+
 void give_tick(struct node *n, uint64_t *next)
 {
 	struct give *g = &n->give;
@@ -267,11 +285,11 @@ void give_tick(struct node *n, uint64_t *next)
 			window_resend(n, next);
 		return;
 	}
-	if (n->now - g->progress >= (g->phase == GIVE_OFFERED ? 1 : 2) * (uint64_t)n->config.silence) {
+	if (n->now - g->progress >= patience(n)) {
 		call_off(n, g->phase == GIVE_CUT ? "its own cut does not come back" : "no answer");
 		return;
 	}
-	soonest(next, g->progress + (g->phase == GIVE_OFFERED ? 1 : 2) * (uint64_t)n->config.silence);
+	soonest(next, g->progress + patience(n));
 	if (g->phase == GIVE_OFFERED)
 		return;
 	window_resend(n, next);

@@ -247,6 +247,8 @@ struct node {
 	struct change change;
 	struct give give;
 	struct take take;
+	struct member slow; /* who did not answer the last offer */
+	unsigned slow_times;
 	struct {
 		uint64_t attempt;
 		struct member from;
