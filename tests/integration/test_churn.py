@@ -111,11 +111,13 @@ def test_a_large_arc_moves_under_load(ring, client, make_hammer):
 
 
 @pytest.mark.slow
-def test_a_joiner_whose_line_is_slow(ring, make_hammer, make_proxy):
-    """0.3 s each way: it hears everything late, and still takes over at the same place in the stream."""
+@pytest.mark.parametrize("each_way", [0.3, 0.6])
+def test_a_joiner_whose_line_is_slow(ring, make_hammer, make_proxy, each_way):
+    """It hears everything late, to accept an offer takes it four times that, and still it takes over at the same place in
+    the stream."""
     r = ring(2, ids=spread(2))
     slow = make_proxy()
-    slow.delay = 0.3
+    slow.delay = each_way
     hammer = make_hammer(keys=60, timeout=20)
     node = r.add(id=SPACE // 4, url=slow.url).wait_ready(40)
     hammer.wait_operations(30)
