@@ -4,6 +4,8 @@
  * other in any order that keeps to real time (who ended before another began goes first), each must be what the register
  * allows then, and a set of operations taken that leaves the same register is looked at once only.  Since a history is
  * linearizable if and only if each key's is, keys are searched apart.  Pure; memory is bounded by the given bound.
+ * Tried is first what ended first, as most registers answer in the order in which they do things; and where some operation
+ * may be taken next without loss, nothing else is (linear.c says why it may).
  *
  * What an operation's client never learnt is no failure: it may take effect at any time from its call on, or never.  An
  * operation that certainly had no effect is left out by the caller; so is a get without an answer. */

@@ -177,6 +177,8 @@ static void test_loss(void **state)
 	NO(PUT(1, 2, 7), loss, PUT(22, 23, 8), GET(30, 31, LINEAR_ABSENT));
 	NO(PUT(1, 2, 7), loss, PUT(22, 23, 8), {.kind = LINEAR_GET, .call = 30, .ret = 31, .value = 7, .known = 2});
 	NO(loss, {.kind = LINEAR_GET, .call = 30, .ret = 31, .value = 9, .known = 30}, PUT(40, 41, 9));
+	/* What nobody knew may have come through it all the same, and nobody overwrote it before. */
+	YES(PUT(1, 2, 7), loss, PUT(11, 50, 8), {.kind = LINEAR_GET, .call = 30, .ret = 31, .value = 7, .known = 20});
 }
 
 /* More than it may look at is not "yes". */
@@ -189,9 +191,59 @@ static void test_bounds(void **state)
 		ops[i] = (struct linear_op)PUT(1, 1000, i + 1);
 	assert_int_equal(linear_check(ops, COUNT(ops), BOUND), LINEAR_UNKNOWN);
 	assert_int_equal(linear_check(ops, 100, BOUND), LINEAR_YES);
-	/* Twenty writes at one time and what cannot be: every order would have to be tried. */
-	ops[20] = (struct linear_op)GET(2000, 2001, 500);
-	assert_int_equal(linear_check(ops, 21, 1000), LINEAR_UNKNOWN);
+	/* Twenty writes at one time and a version that cannot be: every order would have to be tried. */
+	ops[20] = (struct linear_op)GET(2000, 2001, 7);
+	ops[20].version = 1;
+	ops[21] = (struct linear_op)GET(2002, 2003, 7);
+	ops[21].version = 2;
+	assert_int_equal(linear_check(ops, 22, 1000), LINEAR_UNKNOWN);
+}
+
+#define PUTS 32
+#define FEW 2000 /* configurations */
+
+/* A server was away and does at last what had piled up: puts said twice, done the youngest first, each found by a get,
+ * while others are never answered.  What can be is found soon, and what cannot be refused soon. */
+static void test_piled_up(void **state)
+{
+	struct linear_op ops[PUTS * 5 + 5];
+	size_t n = 0;
+
+	(void)state;
+	for (size_t i = 0; i < PUTS; i++) {
+		uint64_t end = 2000 - 10 * i;
+
+		ops[n++] = (struct linear_op)PUT(1 + i, end, i + 1);
+		ops[n++] = (struct linear_op)PUT(1 + i, end + 1, i + 1);
+		ops[n++] = (struct linear_op)GET(100 + i, end + 2, i + 1);
+		ops[n++] = (struct linear_op)GET(200 + i, end + 3, i + 1);
+		if (i % 4 == 0)
+			ops[n++] = (struct linear_op)PUT_MAYBE(1 + i, i + 2);
+	}
+	assert_int_equal(linear_check(ops, n, FEW), LINEAR_YES);
+	/* Two values in turn, each twice, but not three times. */
+	for (size_t i = 0; i < 5; i++) {
+		ops[n++] = (struct linear_op)GET(1500 + 2 * i, 1501 + 2 * i, PUTS - i % 2);
+		assert_int_equal(linear_check(ops, n, FEW), i < 4 ? LINEAR_YES : LINEAR_NO);
+	}
+}
+
+/* So with few values, each said many times. */
+static void test_many_times(void **state)
+{
+	struct linear_op ops[49];
+	size_t n = 0;
+
+	(void)state;
+	while (n < 24) {
+		ops[n] = (struct linear_op)PUT(1 + n, 2000 - n, 1 + n % 4);
+		n++;
+	}
+	/* Each value in turn six times, and once too often. */
+	for (size_t i = 0; i < 25; i++)
+		ops[n + i] = (struct linear_op)GET(100 + 2 * i, 101 + 2 * i, 1 + i % 4);
+	assert_int_equal(linear_check(ops, n + 24, BOUND), LINEAR_YES);
+	assert_int_equal(linear_check(ops, n + 25, BOUND), LINEAR_NO);
 }
 
 /* ---- against a register that is simply simulated ---- */
@@ -271,7 +323,8 @@ int main(void)
 		cmocka_unit_test(test_unknown_outcomes), cmocka_unit_test(test_closed_intervals),
 		cmocka_unit_test(test_deletes),          cmocka_unit_test(test_versions),
 		cmocka_unit_test(test_compare_and_set),  cmocka_unit_test(test_loss),
-		cmocka_unit_test(test_bounds),           cmocka_unit_test(test_random_histories),
+		cmocka_unit_test(test_bounds),           cmocka_unit_test(test_piled_up),
+		cmocka_unit_test(test_many_times),       cmocka_unit_test(test_random_histories),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
