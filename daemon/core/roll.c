@@ -91,8 +91,7 @@ void roll_status(struct node *n, const struct frame *f, bool retained)
 	struct roll *r = &n->roll;
 	bool gone = f->state == NODE_GONE, founding = r->stage == ROLL_FOUNDING;
 
-	if (r->stage == ROLL_CLOSED || f->state == NODE_LEFT || f->state == NODE_JOINING ||
-	    f->state == NODE_CONNECTING || member_same(&f->from, &n->self))
+	if (r->stage == ROLL_CLOSED || f->state == NODE_LEFT || member_same(&f->from, &n->self))
 		return;
 	if (!retained && !gone) {
 		if (founding)
@@ -102,7 +101,7 @@ void roll_status(struct node *n, const struct frame *f, bool retained)
 			hole_heard(n);
 		return;
 	}
-	r->present |= !gone;
+	r->present |= !gone && f->state != NODE_JOINING;
 	/* Voided is not fenced: whoever wrote that may have been kept from it. */
 	if (!gone || f->flag || (!founding && ring_contains(r->arc, f->from.id)))
 		add(n, &f->from, gone && !f->flag);

@@ -228,6 +228,7 @@ struct node {
 	uint64_t trip_sent;
 	bool announced;        /* our status of it has come back: nothing stands there that voids what we own */
 	bool restate;          /* something else stands there */
+	bool told;             /* a status of ours was ever published */
 	uint64_t announced_at; /* when it was last published */
 	bool proving;          /* our ring has been put back into the register: its echo is awaited */
 	uint64_t connected_at;

@@ -31,6 +31,21 @@ void status_publish(struct node *n)
 	status_fill(n, &f);
 	frame_send(n, &f, TOPIC_NODE, n->self.id);
 	n->announced_at = n->now;
+	n->told = true;
+}
+
+/* Of a joiner that is about to store its views: it may own the arc before it knows. */
+void status_taking(struct node *n, struct arc arc)
+{
+	struct frame f;
+
+	frame_start(n, &f, FRAME_STATUS);
+	status_fill(n, &f);
+	f.arc = arc;
+	f.arc_set = true;
+	f.predecessor = arc.lo;
+	frame_send(n, &f, TOPIC_NODE, n->self.id);
+	n->told = true;
 }
 
 /* Of a member that is out: what it said of itself does not stand for ever.  If an arc has been taken from it, it is to

@@ -23,6 +23,9 @@ void take_end(struct node *n)
 		out_subscribe(n, TOPIC_CUT, t->giver.id, false);
 	if (t->phase)
 		n->recheck = true;
+	/* The giver has answered it, or will: it has called the handover off. */
+	if (t->cut)
+		request_drop(n, t->arc);
 	store_free(t->staging);
 	*t = (struct take){0};
 }
@@ -56,6 +59,16 @@ void take_refuse(struct node *n)
 	take_end(n);
 }
 
+/* A giver gives one arc at a time: what it offered before it has called off, and its word of that was lost. */
+static void end_earlier(struct node *n, const struct frame *f)
+{
+	const struct take *t = &n->take;
+
+	if ((t->phase == TAKE_SUBSCRIBE || t->phase == TAKE_STREAM) && member_same(&t->giver, &f->from) &&
+	    f->attempt > t->attempt)
+		take_end(n);
+}
+
 static bool free_to_take(const struct node *n)
 {
 	return !n->take.phase && !n->give.phase && !n->change.kind;
@@ -67,6 +80,7 @@ void on_offer(struct node *n, const struct frame *f)
 
 	if (repeated)
 		return;
+	end_earlier(n, f);
 	n->busy_at = n->now;
 	reference_not_holding(n);
 	if (!n->seek.active || n->refused || n->seek.stage != SEEK_ASK || !free_to_take(n) || n->stopping ||
@@ -83,6 +97,7 @@ void on_ask(struct node *n, const struct frame *f)
 {
 	struct entry *e = f->arc_set ? entry_own(n, f->arc.hi + 1) : NULL;
 
+	end_earlier(n, f);
 	if (!free_to_take(n) || !e || !entry_serves(n, e) || f->arc.hi != e->v.arc.lo ||
 	    member_same(&f->from, &n->self) || ring_contains(f->arc, e->v.arc.hi)) {
 		say(n, f, FRAME_BUSY);
@@ -146,6 +161,9 @@ static void complete(struct node *n)
 	memcpy(f.views, t->views, sizeof(t->views));
 	if (n->seek.active && !ring_id_same(&n->stash_ring, &t->ring))
 		entry_past_forget(n);
+	/* Whoever takes the arc as a hole is to find whom to fence. */
+	if (!t->leave && t->phase == TAKE_STREAM)
+		status_taking(n, t->arc);
 	t->phase = TAKE_STORED;
 	t->progress = n->now;
 	if (!view_store(n, &f)) {
@@ -271,6 +289,7 @@ void take_held(struct node *n)
 	say_active(n, &t->giver);
 	out_log(n, 6, "arc %s: taken over from node %08x with %zu records", arc_text(e->v.arc, text), t->giver.id,
 		count);
+	t->cut = false; /* what is held since is ours to answer */
 	take_end(n);
 	if (n->seek.active)
 		seek_end(n);

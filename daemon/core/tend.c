@@ -138,8 +138,7 @@ static void exit_now(struct node *n)
 	frame_start(n, &f, FRAME_STATUS);
 	status_fill(n, &f);
 	f.state = NODE_LEFT;
-	/* Who never was a member has said nothing there. */
-	if (n->connected && n->been_active) {
+	if (n->connected && n->told) {
 		size_t len;
 		uint8_t *bytes = frame_encode(&f, &len);
 

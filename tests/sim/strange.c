@@ -51,6 +51,9 @@ static void repeat(struct world *w)
 	if (!p)
 		return;
 	kind = w->topics[p->topic].kind;
+	/* Whoever hears of a ring that is gone yields to it, and is fenced where it was: that is no gentle life. */
+	if (w->swarm.gentle && kind == TOPIC_FOUNDER)
+		return;
 	w->stats[STAT_REPLAYED]++;
 	say(w, p->topic, p->bytes, p->len, kind == TOPIC_FOUNDER && rng_below(&w->rng_fault, 2));
 }
