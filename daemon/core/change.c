@@ -297,8 +297,18 @@ bool change_makes(const struct node *n, const struct entry *e)
 	return false;
 }
 
-/* What a change is made from did hold: whoever still claims what came before it is to hear so, though nobody knows yet what
- * comes behind it. */
+/* What a change is made from did hold: whoever asks about its arc is to hear so, though nobody knows yet what comes behind
+ * it.  But for the parties, who may know. */
+const struct view *change_base(struct node *n, unsigned i, struct arc arc, const struct member *to)
+{
+	struct change *c = &n->change;
+
+	if (!c->kind || !c->base[i].name.number || !arc_overlap(c->base[i].arc, arc) || party_find(c, to))
+		return NULL;
+	return &c->base[i];
+}
+
+/* ... and whoever still claims what came before it. */
 const struct view *change_base_beyond(const struct node *n, const struct view *v)
 {
 	const struct change *c = &n->change;

@@ -78,6 +78,7 @@ void change_begin(struct node *n, enum change_kind kind, const struct entry *a, 
 void change_out(struct node *n, const struct member *m, const char *why);
 void change_undo(struct node *n);
 void change_ends(struct node *n, const struct view *by);
+const struct view *change_base(struct node *n, unsigned i, struct arc arc, const struct member *to);
 const struct view *change_base_beyond(const struct node *n, const struct view *v);
 bool change_makes(const struct node *n, const struct entry *e); /* is it of the change under way? */
 void change_holds(struct node *n);
@@ -161,6 +162,7 @@ bool roll_found_listed(struct node *n);
 bool roll_found_fence(struct node *n, uint64_t *next);
 bool roll_cleared(struct node *n, struct arc arc, uint64_t *next);
 void roll_close(struct node *n);
+void roll_subscribed(struct node *n, const struct event *ev);
 void roll_trip(struct node *n, uint64_t seq);
 void roll_status(struct node *n, const struct frame *f, bool retained);
 void roll_heard(struct node *n, const struct frame *f);
@@ -196,7 +198,7 @@ void on_active(struct node *n, const struct frame *f);
 /* ---- take.c ---- */
 void take_end(struct node *n);
 void take_give_up(struct node *n); /* and its views with it */
-void take_refuse(struct node *n); /* says so: this handover is off, for ever */
+void take_refuse(struct node *n);  /* says so: this handover is off, for ever */
 void take_say_active(struct node *n, const struct entry *e);
 void take_held(struct node *n); /* the views hold: the copy is ours */
 bool take_holds(const struct node *n, uint32_t id);

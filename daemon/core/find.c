@@ -10,6 +10,7 @@ void find_ask(struct node *n, struct arc arc, uint64_t *sent)
 	frame_start(n, &f, FRAME_FIND);
 	f.arc = arc;
 	f.arc_set = true;
+	f.seq = ++n->finds;
 	/* What is asked about first: there is room for a few only. */
 	for (int other = 0; other < 2; other++)
 		for (const struct entry *e = n->entries; e < n->entry_end && f.view_count < FRAME_VIEWS_MAX; e++)
@@ -60,15 +61,15 @@ void find_superseded(struct node *n, struct entry *e, const struct view *by)
 	out_log(n, 6, "arc %s: view %llx stands -> no longer guarded here", arc_text(e->v.arc, text),
 		(unsigned long long)by->name.number);
 	entry_drop(n, e);
+	entry_past(n, by); /* who asks for the earlier one is told that it has moved on */
 }
 
-/* Two views of one arc, neither in the other's history: the lower gives way, wherever it hears of the higher.  And what
- * its owner has by now without us is guarded here no longer. */
+/* Two views of one arc, neither in the other's history: the lower gives way, wherever it hears of the higher.  So does its
+ * guard: its owner will say that it holds it no longer, and nobody is to take it over then. */
 static bool give_way(struct node *n, const struct view *v)
 {
 	for (struct entry *e = n->entries; e < n->entry_end; e++)
-		if (e->used && !e->mine && !change_makes(n, e) && member_same(&e->v.owner, &v->owner) &&
-		    find_later(n, v, e) && !view_names(v, &n->self))
+		if (e->used && !e->mine && !change_makes(n, e) && find_later(n, v, e) && !view_names(v, &n->self))
 			find_superseded(n, e, v);
 	for (struct entry *e = n->entries; e < n->entry_end; e++)
 		if (e->used && e->mine && find_later(n, v, e) && !view_names(v, &n->self) &&
@@ -97,8 +98,10 @@ void on_find(struct node *n, const struct frame *f)
 {
 	struct frame r;
 
-	if (member_same(&f->from, &n->self) && conn_equal(&f->from.conn, &n->self.conn))
+	if (member_same(&f->from, &n->self) && conn_equal(&f->from.conn, &n->self.conn)) {
 		n->find_echo = n->now;
+		n->find_heard = f->seq;
+	}
 	if (!f->arc_set || member_same(&f->from, &n->self))
 		return;
 	hole_views(n, f); /* what it owns, it sees to */
@@ -113,6 +116,9 @@ void on_find(struct node *n, const struct frame *f)
 	for (const struct entry *e = n->entries; e < n->entry_end; e++)
 		if (e->used && e->held && r.view_count < FRAME_VIEWS_MAX - 1 && arc_overlap(e->v.arc, f->arc))
 			r.views[r.view_count++] = e->v;
+	for (unsigned i = 0; i < 2 && r.view_count < FRAME_VIEWS_MAX - 1; i++)
+		if (change_base(n, i, f->arc, &f->from))
+			r.views[r.view_count++] = *change_base(n, i, f->arc, &f->from);
 	for (unsigned i = 0; i < f->view_count && r.view_count < FRAME_VIEWS_MAX - 1; i++) {
 		const struct view *base = change_base_beyond(n, &f->views[i]);
 
@@ -135,7 +141,7 @@ void on_find(struct node *n, const struct frame *f)
 		r.arc_set = true;
 	}
 	/* Who has nothing there says so too: he is there. */
-	if (n->entry_end > n->entries)
+	if (n->entry_end > n->entries || n->told)
 		frame_to(n, &r, &f->from);
 }
 

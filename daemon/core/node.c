@@ -23,18 +23,18 @@ struct rule {
 /* clang-format off: a table is to be read in columns */
 static const struct rule rules[FRAME_TYPES] = {
 	/*                 handled by        in       only on */
-	[FRAME_HELLO] = {on_hello, ANY, TOPIC_RING},        [FRAME_FIND] = {on_find, ANY, TOPIC_RING},
-	[FRAME_MERGE] = {on_merge, MEMBER, TOPIC_RING},     [FRAME_WHO] = {on_who, ANY, TOPIC_RING},
-	[FRAME_REFUSE] = {on_refuse, ANY, TOPIC_INBOX},     [FRAME_BUSY] = {on_busy, ANY, TOPIC_INBOX},
-	[FRAME_OFFER] = {on_offer, ANY, TOPIC_INBOX},       [FRAME_ASK] = {on_ask, ANY, TOPIC_INBOX},
-	[FRAME_ACCEPT] = {on_accept, MEMBER, TOPIC_INBOX},  [FRAME_RECORDS] = {on_records, ANY, TOPIC_INBOX},
-	[FRAME_RACK] = {on_rack, MEMBER, TOPIC_INBOX},      [FRAME_CUT] = {on_cut, ANY, TOPIC_CUT},
-	[FRAME_GRANT] = {on_grant, ANY, TOPIC_INBOX},       [FRAME_VOID] = {on_void, ANY, TOPIC_INBOX},
-	[FRAME_STORE] = {on_store, ANY, TOPIC_INBOX},       [FRAME_STORED] = {on_stored, ANY, TOPIC_INBOX},
-	[FRAME_REFUSED] = {on_refused, ANY, TOPIC_INBOX},   [FRAME_HOLDS] = {on_holds, ANY, TOPIC_INBOX},
-	[FRAME_ACTIVE] = {on_active, MEMBER, TOPIC_INBOX},  [FRAME_SYNC] = {on_sync, ANY, TOPIC_INBOX},
-	[FRAME_CONFIRM] = {on_confirm, ANY, TOPIC_INBOX},   [FRAME_NOTIFY] = {on_notify, MEMBER, TOPIC_INBOX},
-	[FRAME_MERGED] = {on_merged, ANY, TOPIC_INBOX},     [FRAME_LEAVE] = {on_leave_request, ANY, TOPIC_INBOX},
+	[FRAME_HELLO] = {on_hello, ANY, TOPIC_RING},       [FRAME_FIND] = {on_find, ANY, TOPIC_RING},
+	[FRAME_MERGE] = {on_merge, MEMBER, TOPIC_RING},    [FRAME_WHO] = {on_who, ANY, TOPIC_RING},
+	[FRAME_REFUSE] = {on_refuse, ANY, TOPIC_INBOX},    [FRAME_BUSY] = {on_busy, ANY, TOPIC_INBOX},
+	[FRAME_OFFER] = {on_offer, ANY, TOPIC_INBOX},      [FRAME_ASK] = {on_ask, ANY, TOPIC_INBOX},
+	[FRAME_ACCEPT] = {on_accept, MEMBER, TOPIC_INBOX}, [FRAME_RECORDS] = {on_records, ANY, TOPIC_INBOX},
+	[FRAME_RACK] = {on_rack, MEMBER, TOPIC_INBOX},     [FRAME_CUT] = {on_cut, ANY, TOPIC_CUT},
+	[FRAME_GRANT] = {on_grant, ANY, TOPIC_INBOX},      [FRAME_VOID] = {on_void, ANY, TOPIC_INBOX},
+	[FRAME_STORE] = {on_store, ANY, TOPIC_INBOX},      [FRAME_STORED] = {on_stored, ANY, TOPIC_INBOX},
+	[FRAME_REFUSED] = {on_refused, ANY, TOPIC_INBOX},  [FRAME_HOLDS] = {on_holds, ANY, TOPIC_INBOX},
+	[FRAME_ACTIVE] = {on_active, MEMBER, TOPIC_INBOX}, [FRAME_SYNC] = {on_sync, ANY, TOPIC_INBOX},
+	[FRAME_CONFIRM] = {on_confirm, ANY, TOPIC_INBOX},  [FRAME_NOTIFY] = {on_notify, MEMBER, TOPIC_INBOX},
+	[FRAME_MERGED] = {on_merged, ANY, TOPIC_INBOX},    [FRAME_LEAVE] = {on_leave_request, ANY, TOPIC_INBOX},
 	[FRAME_STATUS] = {on_status, ANY, TOPIC_NODE},
 	/* FOUND and TRIP are seen to before the table; REPLY is for tools. */
 };
@@ -200,6 +200,8 @@ static void subscribed(struct node *n, const struct event *ev)
 	/* A giver may have our own id: one that has left it and still owns what it took over from the dead. */
 	if (kind == TOPIC_CUT)
 		take_subscribed(n, id, ev->granted);
+	if (kind == TOPIC_UNKNOWN)
+		roll_subscribed(n, ev);
 	if ((kind == TOPIC_CUT || kind == TOPIC_NODE) && id != n->self.id)
 		return;
 	for (unsigned i = 0; i < BASE_TOPICS; i++) {
@@ -234,7 +236,7 @@ static void on_trip(struct node *n, const struct frame *f)
 /* A refusal is for the process, whichever connection it asked on. */
 static bool refuses(const struct node *n, const struct frame *f)
 {
-	return f->type == FRAME_REFUSE && f->to.nonce == n->self.conn.nonce;
+	return f->type == FRAME_REFUSE && (conn_equal(&f->to, &n->asked_on[0]) || conn_equal(&f->to, &n->asked_on[1]));
 }
 
 static void frame(struct node *n, enum topic_kind kind, uint32_t id, const struct event *ev)

@@ -23,7 +23,7 @@ const char *roll_filter(struct node *n)
 /* Whatever is on its way has arrived when this round trip is back. */
 static void wait_round(struct node *n)
 {
-	n->roll.begun = n->roll.since = n->now;
+	n->roll.since = n->now;
 	n->roll.back = false;
 	n->roll.trip = trip_send(n);
 }
@@ -44,6 +44,17 @@ void roll_close(struct node *n)
 	fence_roll_done(n, NULL);
 	free(n->roll.names);
 	n->roll = (struct roll){0};
+}
+
+/* Who may not read the statuses does not know whom to fence. */
+void roll_subscribed(struct node *n, const struct event *ev)
+{
+	if (ev->granted || strcmp(ev->topic, roll_filter(n)) != 0)
+		return;
+	out_log(n, 3,
+		"the broker refuses the subscription to %s -> no arc without an owner is taken, and no ring founded",
+		ev->topic);
+	n->roll.denied = true;
 }
 
 void roll_trip(struct node *n, uint64_t seq)
@@ -155,12 +166,12 @@ static bool fence_all(struct node *n, const char *why, uint64_t *next)
 	return r->next == r->count;
 }
 
-static bool too_many(struct node *n, const char *what)
+static bool incomplete(struct node *n, const char *what)
 {
 	if (n->roll.too_many)
 		out_log(n, 3, "%s names more than %d nodes -> %s; clear what is retained there of nodes that are gone",
 			roll_filter(n), ROLL_MAX, what);
-	return n->roll.too_many;
+	return n->roll.too_many || n->roll.denied;
 }
 
 /* ---- a ring is to be founded beside one that is registered ---- */
@@ -170,10 +181,10 @@ void roll_found(struct node *n)
 	open(n, ROLL_FOUNDING, (struct arc){0, 0});
 }
 
-/* Does any status, of those that are here, say that somebody is in a ring? */
+/* Does any status, of those that are here, say that somebody is in a ring, or may none be read? */
 bool roll_found_present(const struct node *n)
 {
-	return n->roll.present;
+	return n->roll.present || n->roll.denied;
 }
 
 /* Who the statuses name, and the register, is to be fenced.  False: too many. */
@@ -181,7 +192,7 @@ bool roll_found_listed(struct node *n)
 {
 	if (n->seen.nonce)
 		add(n, &n->seen_by, false);
-	return !too_many(n, "too many to fence, founding no ring");
+	return !incomplete(n, "too many to fence, founding no ring");
 }
 
 bool roll_found_fence(struct node *n, uint64_t *next)
@@ -204,9 +215,9 @@ static void list(struct node *n)
 {
 	struct roll *r = &n->roll;
 
-	if (!r->back || n->find_echo < r->begun || n->now - r->since < n->config.silence)
+	if (!r->back || n->find_heard < r->find || n->now - r->since < n->config.silence)
 		return;
-	if (too_many(n, "no arc is taken")) {
+	if (incomplete(n, "no arc is taken")) {
 		hole_heard(n);
 		return;
 	}
@@ -225,6 +236,7 @@ bool roll_cleared(struct node *n, struct arc arc, uint64_t *next)
 	if (r->stage == ROLL_CLOSED) {
 		open(n, ROLL_LIST, arc);
 		find_ask(n, arc, &sent);
+		r->find = n->finds;
 	}
 	if (r->stage == ROLL_FOUNDING || !arc_equal(r->arc, arc))
 		return false;

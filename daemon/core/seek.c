@@ -64,6 +64,10 @@ static void attempt(struct node *n)
 	frame_start(n, &f, FRAME_HELLO);
 	memcpy(f.name, n->config.name, sizeof(f.name));
 	f.seq = s->count;
+	if (!conn_equal(&n->asked_on[0], &n->self.conn)) {
+		n->asked_on[1] = n->asked_on[0];
+		n->asked_on[0] = n->self.conn;
+	}
 	frame_send(n, &f, TOPIC_RING, 0);
 	echo_await(n, ECHO_RING);
 	out_publish(n, TOPIC_JOIN, 0, text, reference_format_id(text, sizeof(text), n->self.id), false);
@@ -257,6 +261,20 @@ static void note_restart(struct node *n, const struct member *m)
 	}
 }
 
+static bool is_rival(const struct node *n, const struct member *m)
+{
+	for (unsigned i = 0; i < RIVALS; i++)
+		if (member_same(&n->rivals[i], m))
+			return true;
+	return false;
+}
+
+static void rival_add(struct node *n, const struct member *m)
+{
+	if (!is_rival(n, m))
+		n->rivals[n->rival_next++ % RIVALS] = *m;
+}
+
 void on_hello(struct node *n, const struct frame *f)
 {
 	bool lower = f->from.memory < n->self.memory, same_id = f->from.id == n->self.id;
@@ -276,7 +294,7 @@ void on_hello(struct node *n, const struct frame *f)
 		if (!n->seek.active || !lower)
 			answer(n, &f->from, FRAME_REFUSE, same_id ? REASON_ID_IN_USE : REASON_NAME_IN_USE, 0);
 		if (!same_id)
-			n->rival = f->from;
+			rival_add(n, &f->from);
 		return;
 	}
 	if (n->seek.active) {
@@ -311,7 +329,7 @@ void on_hello(struct node *n, const struct frame *f)
 static bool stays(struct node *n, const struct frame *f)
 {
 	bool member = ring_id_same(&f->ring, &n->ring);
-	bool prevails = member_same(&n->rival, &f->from) && n->self.memory < f->from.memory;
+	bool prevails = is_rival(n, &f->from) && n->self.memory < f->from.memory;
 
 	if (member && !prevails)
 		return n->exit_code != 0;
@@ -350,7 +368,7 @@ void seek_refused(struct node *n, uint64_t *next)
 {
 	if (!n->refused || n->exiting)
 		return;
-	if (n->stash && n->been_active) {
+	if (n->stash) {
 		/* Nobody takes them: the ring may be gone, and with it whoever had the id. */
 		if (node_ready(n) && n->now - n->merged_at >= n->config.recover) {
 			out_log(n, 4, "nobody takes the %zu records that lie here -> asking to be admitted again",

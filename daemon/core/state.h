@@ -14,6 +14,7 @@
 #define WAITING_MAX 64 /* seekers remembered while busy */
 #define PAST_MAX 64    /* arcs remembered that moved on */
 #define WATCH_MAX 24   /* statuses subscribed */
+#define RIVALS 4
 #define RECENT_MAX 128 /* HELLOs remembered, to tell the reference's joins from ours */
 
 #define NEVER UINT64_MAX
@@ -162,16 +163,23 @@ struct roll_name {
 };
 
 struct roll {
-	enum { ROLL_CLOSED, ROLL_FOUNDING, ROLL_LIST, ROLL_VOID, ROLL_FENCE } stage; /* open: every status is subscribed */
+	enum {
+		ROLL_CLOSED,
+		ROLL_FOUNDING,
+		ROLL_LIST,
+		ROLL_VOID,
+		ROLL_FENCE
+	} stage;        /* open: every status is subscribed */
 	struct arc arc; /* what is to be taken; not at a founding */
 	bool present;   /* somebody is in a ring, by his own status */
 	bool too_many;  /* more than can be listed */
+	bool denied;    /* the statuses may not be read */
 	struct roll_name *names;
 	size_t count, next;
 	uint64_t trip;
 	bool back;      /* the round trip is */
-	uint64_t begun; /* when it was */
-	uint64_t since; /* the same, less the time slept */
+	uint64_t find;  /* the number of its FIND */
+	uint64_t since; /* when it was begun, less the time slept */
 	uint64_t used;  /* when somebody last needed it */
 };
 
@@ -272,7 +280,9 @@ struct node {
 	uint64_t hole_since;   /* since when everybody is asked about the hole behind me; 0 */
 	uint64_t hole_sent;
 	uint32_t hole_near;   /* nearest member known behind the hole */
-	uint64_t find_echo;   /* when a FIND of this node last came back: only then is silence an answer */
+	uint64_t finds;       /* FINDs said: each has its number */
+	uint64_t find_heard;  /* the last that came back */
+	uint64_t find_echo;   /* when that was: only then is silence an answer */
 	uint64_t alone_since; /* no arc of mine ends here, and nobody owns one that does end at itself; 0: not so */
 	uint64_t alone_sent;
 	uint32_t alone_near; /* the end of the nearest arc behind me */
@@ -305,7 +315,9 @@ struct node {
 	uint64_t state_since;
 	bool been_active;
 	bool stopping, leave_said, exiting;
-	struct member rival; /* the last that has asked for admission under our name */
+	struct member rivals[RIVALS]; /* the last that have asked for admission under our name */
+	unsigned rival_next;
+	struct conn asked_on[2]; /* of ours, on which we have asked for it last */
 	int exit_code;
 	uint64_t leave_since;
 	unsigned leave_acks;

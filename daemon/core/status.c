@@ -133,6 +133,8 @@ static void on_own_status(struct node *n, const struct frame *f)
 		node_give_up(n, "its arc has been taken over while it was away");
 	} else {
 		n->restate = true;
+		if (ours)
+			n->announced_at = 0; /* no other process says so of itself: at once */
 	}
 }
 
@@ -143,8 +145,12 @@ void on_status(struct node *n, const struct frame *f)
 		return;
 	}
 	for (struct entry *e = n->entries; e < n->entry_end; e++)
-		if (e->used && member_same(&e->peer, &f->from))
+		if (e->used && member_same(&e->peer, &f->from)) {
 			e->voided = f->state == NODE_GONE && f->flag;
+			/* Also of who is being fenced: a void is to name the connection that it is on. */
+			if (f->state != NODE_GONE && f->from.conn.count > e->peer.conn.count)
+				e->peer.conn = f->from.conn;
+		}
 	if (f->state != NODE_GONE)
 		return;
 	/* A void says that an arc was taken; and whose connection a fence ends is watched by the fence. */

@@ -165,7 +165,7 @@ static bool merges_first(struct node *n, uint64_t *next)
 	/* Their ids may be in a hole, which is noticed and asked about before it is taken. */
 	uint64_t patience = (uint64_t)n->config.silence + n->config.grace + n->config.recover + n->config.ping;
 
-	if (!n->stash || !n->been_active || !store_count(n->store))
+	if (!n->stash || !store_count(n->store))
 		return false;
 	if (!node_ready(n)) {
 		n->merged_at = n->now;

@@ -144,7 +144,7 @@ void core_connect(struct core *c, int n)
 
 	assert_false(node->live);
 	node->connect_at = CORE_NEVER;
-	node_identify(node->node, (uint64_t)n * 1000 + 7, &who);
+	node_identify(node->node, (c->now << 16) + (uint64_t)n * 1000 + 7, &who);
 	snprintf(node->client_id, sizeof(node->client_id), "%s", who.client_id);
 	free(node->will_topic);
 	free(node->will);

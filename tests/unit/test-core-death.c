@@ -191,6 +191,34 @@ static void a_restart_under_the_same_id(void **state)
 	assert_int_equal(told(c, "w"), KEYS);
 }
 
+/* A joiner whose giver and its guard die behind its STORED keeps the copy when it gives up.  It is asked to stop before it
+ * has ever been active: its copy goes to the members all the same. */
+static void a_joiner_that_gave_up_leaves_its_copy(void **state)
+{
+	struct core *c = *state;
+	int joiner;
+
+	core_add(c, ids[0]);
+	core_add(c, ids[1]);
+	core_add(c, ids[2]);
+	core_add(c, ids[3]);
+	core_whole(c, 4, 10000);
+	core_put(c, "k", 2100000000, "v"); /* of ids[2], guarded by ids[3] */
+	core_run(c, 100);
+	joiner = core_add(c, 2500000000);
+	assert_true(core_until(c, FRAME_STORED, 2));
+	core_kill(c, 2);
+	core_kill(c, 3);
+	for (int i = 0; i < 300 && !core_count_logs(c, joiner, "giving up every view"); i++)
+		core_run(c, 100);
+	assert_int_equal(core_count_logs(c, joiner, "giving up every view"), 1);
+	core_stop(c, joiner);
+	core_run(c, 40000);
+	core_whole(c, 2, 60000);
+	core_run(c, 3000);
+	core_expect(c, 2100000000, "v");
+}
+
 /* ---- the broker ---- */
 
 static const int orders[][3] = {{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}};
@@ -379,6 +407,7 @@ int main(void)
 		core_test(silence_without_a_will),
 		core_test(nothing_is_answered_on_the_next_connection),
 		core_test(a_restart_under_the_same_id),
+		core_test(a_joiner_that_gave_up_leaves_its_copy),
 		core_test(the_broker_restarts),
 		core_test(a_lone_node_and_its_broker),
 		core_test(a_late_will_is_overwritten),
