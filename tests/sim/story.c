@@ -87,7 +87,7 @@ static void add_views(const struct world *w, const struct frame *f, char *label,
 
 		arc_text(w, &f->views[i].arc, arc);
 		snprintf(label + n, size - n, "%s %s %s's", i ? "," : "", arc,
-			 position(w, f->views[i].owner.id, owner));
+			 f->views[i].owner.memory ? position(w, f->views[i].owner.id, owner) : "somebody");
 	}
 }
 
