@@ -1,19 +1,21 @@
 #include "peer.h"
 
-#include <inttypes.h>
-#include <stdio.h>
-
 #include "mem.h"
+#include "text.h"
 
 enum { NONCE_DIGITS = 16, COUNT_DIGITS = 6 };
 _Static_assert(1 + NONCE_DIGITS + COUNT_DIGITS + 1 == CONN_TEXT, "a connection's text");
 
 void conn_format(const struct conn *c, char text[CONN_TEXT])
 {
+	struct text t = text_in(text, CONN_TEXT);
+
 	/* A counter that does not fit would name somebody else's connection, and fences go by this name. */
 	if (c->count >= CONN_COUNT_MAX)
 		mem_die("connection counter exhausted");
-	(void)snprintf(text, CONN_TEXT, "d%016" PRIx64 "%06" PRIx32, c->nonce, c->count);
+	text_add_char(&t, 'd');
+	text_add_hex(&t, c->nonce, NONCE_DIGITS);
+	text_add_hex(&t, c->count, COUNT_DIGITS);
 }
 
 /* Exactly `digits` lower-case hex digits. */

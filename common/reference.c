@@ -1,6 +1,5 @@
 #include "reference.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -185,51 +184,70 @@ const char *reference_parse_res_get(const uint8_t *p, size_t len, uint32_t *key,
 	return NULL;
 }
 
-/* What snprintf returned, if it fitted. */
-static size_t written(int n, size_t size)
-{
-	if (n < 0 || (size_t)n >= size)
-		mem_die("a reference text too long");
-	return (size_t)n;
-}
-
 size_t reference_format_id(char *out, size_t size, uint32_t id)
 {
-	return written(snprintf(out, size, "%" PRIu32, id), size);
+	struct text t = text_in(out, size);
+
+	text_add_decimal(&t, id);
+	return text_length(&t);
+}
+
+/* Two numbers with a slash between them. */
+static struct text two_numbers(char *out, size_t size, uint32_t first, uint32_t second)
+{
+	struct text t = text_in(out, size);
+
+	text_add_decimal(&t, first);
+	text_add_char(&t, '/');
+	text_add_decimal(&t, second);
+	return t;
 }
 
 size_t reference_format_ack_join(char *out, size_t size, const struct reference_ack_join *a)
 {
-	return written(snprintf(out, size, "%" PRIu32 "/%" PRIu32 "/%s", a->src, a->dst,
-				a->side == REFERENCE_SUCCESSOR ? "sucessor" : "antecessor"),
-		       size);
+	struct text t = two_numbers(out, size, a->src, a->dst);
+
+	text_add_string(&t, a->side == REFERENCE_SUCCESSOR ? "/sucessor" : "/antecessor");
+	return text_length(&t);
 }
 
 size_t reference_format_ack_put(char *out, size_t size, const uint8_t *client, size_t client_len, uint32_t node)
 {
-	/* memcpy, not %s: a name is bytes */
-	if (client_len > REFERENCE_CLIENT_MAX || client_len >= size)
+	struct text t = text_in(out, size);
+
+	if (client_len > REFERENCE_CLIENT_MAX)
 		mem_die("a client name too long");
-	if (client_len)
-		memcpy(out, client, client_len);
-	return client_len +
-	       written(snprintf(out + client_len, size - client_len, "/%" PRIu32, node), size - client_len);
+	text_add(&t, client, client_len);
+	text_add_char(&t, '/');
+	text_add_decimal(&t, node);
+	return text_length(&t);
+}
+
+/* One of the two neighbours in a `leave`. */
+static void neighbour_add(struct text *t, uint32_t number, bool there)
+{
+	text_add_char(t, '/');
+	if (there)
+		text_add_decimal(t, number);
+	else
+		text_add_string(t, "None");
 }
 
 size_t reference_format_leave(char *out, size_t size, const struct reference_leave *l)
 {
-	char successor[NUMBER_DIGITS + 1] = "None", predecessor[NUMBER_DIGITS + 1] = "None";
+	struct text t = text_in(out, size);
 
-	if (l->has_successor)
-		reference_format_id(successor, sizeof(successor), l->successor);
-	if (l->has_predecessor)
-		reference_format_id(predecessor, sizeof(predecessor), l->predecessor);
-	return written(snprintf(out, size, "%" PRIu32 "/%s/%s", l->id, successor, predecessor), size);
+	text_add_decimal(&t, l->id);
+	neighbour_add(&t, l->successor, l->has_successor);
+	neighbour_add(&t, l->predecessor, l->has_predecessor);
+	return text_length(&t);
 }
 
 size_t reference_format_ack_leave(char *out, size_t size, uint32_t leaver, uint32_t acker)
 {
-	return written(snprintf(out, size, "%" PRIu32 "/%" PRIu32, leaver, acker), size);
+	struct text t = two_numbers(out, size, leaver, acker);
+
+	return text_length(&t);
 }
 
 /* head and value, one behind the other. */

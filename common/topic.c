@@ -1,33 +1,35 @@
 #include "topic.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "mem.h"
 #include "peer.h"
+#include "text.h"
 
 enum argument { ARGUMENT_NONE, ARGUMENT_ID, ARGUMENT_CLIENT };
 
+#define NAME(text) text, sizeof(text) - 1
+
 static const struct {
 	const char *name;
+	size_t length;
 	enum argument argument;
 } topics[TOPIC_KINDS] = {
-	[TOPIC_JOIN] = {"join", ARGUMENT_NONE},
-	[TOPIC_HAS_STARTED] = {"has_started", ARGUMENT_NONE},
-	[TOPIC_ACK_JOIN] = {"ack-join", ARGUMENT_NONE},
-	[TOPIC_PUT] = {"put", ARGUMENT_NONE},
-	[TOPIC_ACK_PUT] = {"ack-put", ARGUMENT_NONE},
-	[TOPIC_GET] = {"get", ARGUMENT_NONE},
-	[TOPIC_RES_GET] = {"res-get", ARGUMENT_NONE},
-	[TOPIC_LEAVE] = {"leave", ARGUMENT_NONE},
-	[TOPIC_ACK_LEAVE] = {"ack-leave", ARGUMENT_NONE},
-	[TOPIC_RING] = {"ring", ARGUMENT_NONE},
-	[TOPIC_FOUNDER] = {"founder", ARGUMENT_NONE},
-	[TOPIC_INBOX] = {"in", ARGUMENT_ID},
-	[TOPIC_CUT] = {"cut", ARGUMENT_ID},
-	[TOPIC_NODE] = {"node", ARGUMENT_ID},
-	[TOPIC_REPLY] = {"to", ARGUMENT_CLIENT},
+	[TOPIC_JOIN] = {NAME("join"), ARGUMENT_NONE},
+	[TOPIC_HAS_STARTED] = {NAME("has_started"), ARGUMENT_NONE},
+	[TOPIC_ACK_JOIN] = {NAME("ack-join"), ARGUMENT_NONE},
+	[TOPIC_PUT] = {NAME("put"), ARGUMENT_NONE},
+	[TOPIC_ACK_PUT] = {NAME("ack-put"), ARGUMENT_NONE},
+	[TOPIC_GET] = {NAME("get"), ARGUMENT_NONE},
+	[TOPIC_RES_GET] = {NAME("res-get"), ARGUMENT_NONE},
+	[TOPIC_LEAVE] = {NAME("leave"), ARGUMENT_NONE},
+	[TOPIC_ACK_LEAVE] = {NAME("ack-leave"), ARGUMENT_NONE},
+	[TOPIC_RING] = {NAME("ring"), ARGUMENT_NONE},
+	[TOPIC_FOUNDER] = {NAME("founder"), ARGUMENT_NONE},
+	[TOPIC_INBOX] = {NAME("in"), ARGUMENT_ID},
+	[TOPIC_CUT] = {NAME("cut"), ARGUMENT_ID},
+	[TOPIC_NODE] = {NAME("node"), ARGUMENT_ID},
+	[TOPIC_REPLY] = {NAME("to"), ARGUMENT_CLIENT},
 };
 
 static bool is_portable(char c)
@@ -45,27 +47,25 @@ static size_t level_length(const char *text)
 	return n;
 }
 
-void topic_format(char out[TOPIC_MAX], const char *prefix, enum topic_kind kind, uint32_t id, const char *client)
+size_t topic_format(char out[TOPIC_MAX], const char *prefix, enum topic_kind kind, uint32_t id, const char *client)
 {
-	const char *slash = prefix[0] ? "/" : "";
-	const char *name = kind > TOPIC_UNKNOWN && kind < TOPIC_KINDS ? topics[kind].name : NULL;
-	int n;
+	struct text t = text_in(out, TOPIC_MAX);
 
-	if (!name)
+	if (kind <= TOPIC_UNKNOWN || kind >= TOPIC_KINDS)
 		mem_die("a topic of no kind");
-	switch (topics[kind].argument) {
-	case ARGUMENT_ID:
-		n = snprintf(out, TOPIC_MAX, "%s%s%s/%08" PRIx32, prefix, slash, name, id);
-		break;
-	case ARGUMENT_CLIENT:
-		n = snprintf(out, TOPIC_MAX, "%s%s%s/%s", prefix, slash, name, client);
-		break;
-	case ARGUMENT_NONE:
-	default:
-		n = snprintf(out, TOPIC_MAX, "%s%s%s", prefix, slash, name);
+	if (prefix[0]) {
+		text_add_string(&t, prefix);
+		text_add_char(&t, '/');
 	}
-	if (n < 0 || n >= TOPIC_MAX)
-		mem_die("a topic too long");
+	text_add(&t, topics[kind].name, topics[kind].length);
+	if (topics[kind].argument == ARGUMENT_NONE)
+		return text_length(&t);
+	text_add_char(&t, '/');
+	if (topics[kind].argument == ARGUMENT_ID)
+		text_add_hex(&t, id, 8);
+	else
+		text_add_string(&t, client);
+	return text_length(&t);
 }
 
 /* Exactly 8 lower-case hex digits. */
@@ -108,11 +108,12 @@ enum topic_kind topic_parse(const char *topic, const char *prefix, uint32_t *id)
 			return TOPIC_UNKNOWN;
 		topic += n + 1;
 	}
-	n = strcspn(topic, "/");
+	for (n = 0; topic[n] && topic[n] != '/';)
+		n++;
 	for (int kind = TOPIC_UNKNOWN + 1; kind < TOPIC_KINDS; kind++) {
 		enum argument argument = topics[kind].argument;
 
-		if (strlen(topics[kind].name) != n || memcmp(topics[kind].name, topic, n) != 0)
+		if (topics[kind].length != n || memcmp(topics[kind].name, topic, n) != 0)
 			continue;
 		if (argument == ARGUMENT_NONE ? topic[n] == '\0'
 					      : topic[n] == '/' && argument_parse(argument, topic + n + 1, id))

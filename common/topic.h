@@ -5,6 +5,7 @@
 #define DHT_TOPIC_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 enum topic_kind {
@@ -32,9 +33,9 @@ enum topic_kind {
 #define TOPIC_PREFIX_MAX 63
 #define TOPIC_MAX 128
 
-/* Writes the topic.  prefix: "" or levels without a slash at either end; id is used by INBOX, CUT and NODE (8 hex
+/* Writes the topic, returns its length.  prefix: "" or levels without a slash at either end; id is used by INBOX, CUT and NODE (8 hex
  * digits), client by REPLY (a connection's text), both else ignored. */
-void topic_format(char out[TOPIC_MAX], const char *prefix, enum topic_kind kind, uint32_t id, const char *client);
+size_t topic_format(char out[TOPIC_MAX], const char *prefix, enum topic_kind kind, uint32_t id, const char *client);
 
 /* What a received topic means; *id is set for INBOX, CUT and NODE.  TOPIC_UNKNOWN if it is not ours. */
 enum topic_kind topic_parse(const char *topic, const char *prefix, uint32_t *id);

@@ -39,9 +39,9 @@ struct effect *out_effect(struct node *n, enum effect_type type)
 const char *out_topic(struct node *n, enum topic_kind kind, uint32_t id)
 {
 	char topic[TOPIC_MAX];
+	size_t len = topic_format(topic, n->config.topic_prefix, kind, id, NULL);
 
-	topic_format(topic, n->config.topic_prefix, kind, id, NULL);
-	return out_own(n, xstrdup(topic));
+	return out_own(n, xmemdup(topic, len + 1));
 }
 
 static void count_bytes(struct node *n, size_t len)

@@ -1,5 +1,4 @@
 /* What is said to nodes of the reference, and what is put and got while an arc moves between us (PROTOCOL.md section 10). */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -74,18 +73,25 @@ static bool is_text(const uint8_t *p, size_t len, const char *text)
 	return len == strlen(text) && memcmp(p, text, len) == 0;
 }
 
+/* A node's id in decimal, as the reference names itself. */
+static bool is_id(const uint8_t *p, size_t len, uint32_t id)
+{
+	char text[16];
+
+	reference_format_id(text, sizeof(text), id);
+	return is_text(p, len, text);
+}
+
 static void on_ack_put(struct node *n, const uint8_t *client, size_t client_len, uint32_t node)
 {
 	struct reference_peer *r = n->reference;
-	char self[16];
 	struct held *h;
 
-	snprintf(self, sizeof(self), "%u", n->self.id);
 	if (r->has_pred && node == r->pred) {
 		r->unanswered = 0;
 		r->pred_heard = n->now;
 	}
-	if (r->quit && node == r->succ && is_text(client, client_len, self)) {
+	if (r->quit && node == r->succ && is_id(client, client_len, n->self.id)) {
 		r->quit_acks++;
 		r->quit_progress = n->now;
 		return;
@@ -140,11 +146,9 @@ static bool redistribution(struct node *n, const struct reference_put *put)
 {
 	struct reference_peer *r = n->reference;
 	struct entry *e = entry_own(n, put->key);
-	char from[16], text[REFERENCE_TEXT_MAX];
-	bool leaving;
+	bool leaving = r->left_until && is_id(put->client, put->client_len, r->leaver);
+	char text[REFERENCE_TEXT_MAX];
 
-	snprintf(from, sizeof(from), "%u", r->leaver);
-	leaving = r->left_until && is_text(put->client, put->client_len, from);
 	if (!e || !(leaving || (r->filling && is_text(put->client, put->client_len, "None"))))
 		return false;
 	store_put_newer(n->store, &(struct store_item){put->key, {e->v.name.number, 0}, put->value, put->value_len});
@@ -166,12 +170,9 @@ bool reference_operation(struct node *n, enum topic_kind kind, const uint8_t *p,
 	if (!r)
 		return false;
 	if (kind == TOPIC_PUT) {
-		char self[16];
-
 		if (reference_parse_put(p, len, &put))
 			return false;
 		key = put.key;
-		snprintf(self, sizeof(self), "%u", n->self.id);
 		if (r->admit == ADMIT_SEND && is_text(put.client, put.client_len, "None") && ring_contains(r->arc, key))
 			return true; /* our own words */
 		if (redistribution(n, &put))
@@ -180,7 +181,7 @@ bool reference_operation(struct node *n, enum topic_kind kind, const uint8_t *p,
 			struct store_item item;
 			bool waiting = store_get(n->store, key, &item);
 
-			if (waiting && is_text(put.client, put.client_len, self)) {
+			if (waiting && is_id(put.client, put.client_len, n->self.id)) {
 				if (!reference_stream_echoed(n, key) || put.value_len != item.len ||
 				    memcmp(put.value, item.value, item.len) != 0)
 					return true; /* an older one of ours: the newer is on its way */

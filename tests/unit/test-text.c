@@ -80,11 +80,35 @@ static void not_clean(void **state)
 	check("\xe2\x82\xac", 2, false);
 }
 
+static void written(void **state)
+{
+	char out[40];
+	struct text t = text_in(out, sizeof(out));
+
+	(void)state;
+	assert_string_equal(out, "");
+	text_add_string(&t, "a");
+	text_add(&t, NULL, 0);
+	text_add_char(&t, '/');
+	text_add_decimal(&t, 0);
+	text_add_char(&t, '/');
+	text_add_decimal(&t, UINT32_MAX);
+	assert_string_equal(out, "a/0/4294967295");
+	assert_int_equal(text_length(&t), 14);
+	text_add_hex(&t, 0xabc, 6);
+	text_add_hex(&t, UINT64_MAX, 2);
+	text_add_hex(&t, 0x0123456789abcdef, 16);
+	assert_string_equal(out, "a/0/4294967295000abcff0123456789abcdef");
+	text_add_char(&t, '.'); /* the last byte is the NUL's */
+	assert_int_equal(text_length(&t), sizeof(out) - 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(clean),
 		cmocka_unit_test(not_clean),
+		cmocka_unit_test(written),
 	};
 
 	return cmocka_run_group_tests_name("text", tests, NULL, NULL);
