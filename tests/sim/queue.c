@@ -57,8 +57,8 @@ enum frame_type packet_frame(const struct packet *p)
 
 /* ---- a timing wheel (Varghese and Lauck 1987) ----
  *
- * An entry stands in the level of the highest byte in which its time differs from now, and there in the slot that this
- * byte names.  So the lowest level that holds anything holds what comes first; a slot of level 0 is one microsecond, one
+ * An entry stands in the level of the highest digit (to the base of 64) in which its time differs from now, and there in the slot that this
+ * digit names.  So the lowest level that holds anything holds what comes first; a slot of level 0 is one microsecond, one
  * of a higher level is dealt out unless there is but one entry in it.  Lists keep the order of arrival, and what has one
  * time is always in one list. */
 
@@ -77,22 +77,20 @@ static void append(struct queue *q, uint32_t index)
 		mem_die("an event in the past, or in another age");
 	slot = slot_of(q->entries[index].at, level);
 	q->entries[index].next = NONE;
-	if (q->taken[level][slot / 64] >> slot % 64 & 1)
+	if (q->taken[level] >> slot & 1)
 		q->entries[q->slots[level][slot].last].next = index;
 	else
 		q->slots[level][slot].first = index;
 	q->slots[level][slot].last = index;
-	q->taken[level][slot / 64] |= (uint64_t)1 << slot % 64;
+	q->taken[level] |= (uint64_t)1 << slot;
+	q->levels |= 1u << level;
 }
 
-/* The first slot of a level that is taken; NONE: none is. */
-static uint32_t first_taken(const struct queue *q, unsigned level)
+/* The first slot that is taken; there is one. */
+static uint32_t first_taken(const struct queue *q, unsigned *level)
 {
-	for (uint32_t i = 0; i < WHEEL_SLOTS / 64; i++) {
-		if (q->taken[level][i])
-			return i * 64 + (uint32_t)__builtin_ctzll(q->taken[level][i]);
-	}
-	return NONE;
+	*level = (unsigned)__builtin_ctz(q->levels);
+	return (uint32_t)__builtin_ctzll(q->taken[*level]);
 }
 
 /* Empties a slot and moves now to where it begins. */
@@ -101,7 +99,8 @@ static uint32_t take_slot(struct queue *q, unsigned level, uint32_t slot)
 	uint64_t below = ((uint64_t)1 << level * WHEEL_BITS) - 1, here = (uint64_t)(WHEEL_SLOTS - 1)
 									 << level * WHEEL_BITS;
 
-	q->taken[level][slot / 64] &= ~((uint64_t)1 << slot % 64);
+	q->taken[level] &= ~((uint64_t)1 << slot);
+	q->levels &= ~((uint32_t)(q->taken[level] == 0) << level);
 	q->now = (q->now & ~here & ~below) | (uint64_t)slot << level * WHEEL_BITS;
 	return q->slots[level][slot].first;
 }
@@ -137,16 +136,14 @@ static void deal(struct queue *q, unsigned level, uint32_t slot)
 bool queue_pop(struct queue *q, struct entry *out)
 {
 	uint32_t slot, index;
-	unsigned level = 0;
+	unsigned level;
 
 	if (q->count == 0)
 		return false;
-	while ((slot = first_taken(q, level)) == NONE)
-		level++;
+	slot = first_taken(q, &level);
 	while (level > 0 && q->slots[level][slot].first != q->slots[level][slot].last) {
 		deal(q, level, slot);
-		for (level = 0; (slot = first_taken(q, level)) == NONE;)
-			level++;
+		slot = first_taken(q, &level);
 	}
 	index = q->slots[level][slot].first;
 	*out = q->entries[index];

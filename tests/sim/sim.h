@@ -116,9 +116,9 @@ struct entry {
 	enum entry_type type;
 };
 
-#define WHEEL_BITS 8
+#define WHEEL_BITS 6 /* so that a level's slots are the bits of one word */
 #define WHEEL_SLOTS (1u << WHEEL_BITS)
-#define WHEEL_LEVELS 5 /* 2^40 us: twelve days */
+#define WHEEL_LEVELS 7 /* 2^42 us: fifty days */
 
 /* What is not in the past, in the order of time and, within one time, of arrival. */
 struct queue {
@@ -129,7 +129,8 @@ struct queue {
 	struct {
 		uint32_t first, last;
 	} slots[WHEEL_LEVELS][WHEEL_SLOTS]; /* only those taken hold anything */
-	uint64_t taken[WHEEL_LEVELS][WHEEL_SLOTS / 64];
+	uint64_t taken[WHEEL_LEVELS];
+	uint32_t levels; /* those with a slot taken */
 };
 
 void queue_push(struct queue *q, uint64_t at, enum entry_type type, uint32_t a, uint32_t b, struct packet *packet);
@@ -347,7 +348,7 @@ struct world {
 
 	bool quiet;
 	uint64_t quiet_since, whole_since;
-	uint64_t trouble_until; /* when the last fault under way has been noticed by everybody it concerns */
+	uint64_t trouble_until;         /* when the last fault under way has been noticed by everybody it concerns */
 	uint64_t asked_at, asked_since; /* when everybody was asked who it is, last and first */
 	bool finals_sent;
 	bool done;
