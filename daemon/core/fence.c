@@ -6,7 +6,7 @@
 
 static struct fence *fence_find(struct node *n, const struct member *m)
 {
-	for (struct fence *f = n->fences; f < n->fences + FENCE_MAX; f++)
+	for (struct fence *f = n->fences; f < n->fence_end; f++)
 		if (f->state != FENCE_FREE && member_same(&f->m, m))
 			return f;
 	return NULL;
@@ -43,6 +43,8 @@ static void want(struct node *n, const struct member *m, bool roll, const char *
 		entry_newest_conn(n, &f->m);
 		out_log(n, 4, "node %08x: %s -> fencing it", m->id, why);
 		connect(n, f);
+		if (f == n->fence_end)
+			n->fence_end++;
 		return;
 	}
 }
@@ -66,7 +68,7 @@ bool fence_for_roll(struct node *n, const struct member *m, const char *why)
 
 void fence_roll_done(struct node *n, const struct member *m)
 {
-	for (struct fence *f = n->fences; f < n->fences + FENCE_MAX; f++)
+	for (struct fence *f = n->fences; f < n->fence_end; f++)
 		if (f->roll && (!m || member_same(&f->m, m)))
 			f->state = FENCE_FREE;
 }
@@ -75,11 +77,12 @@ void fence_roll_done(struct node *n, const struct member *m)
 void fence_void(struct node *n)
 {
 	memset(n->fences, 0, sizeof(n->fences));
+	n->fence_end = n->fences;
 }
 
 void fence_event(struct node *n, const struct conn *conn, bool fenced)
 {
-	for (struct fence *f = n->fences; f < n->fences + FENCE_MAX; f++) {
+	for (struct fence *f = n->fences; f < n->fence_end; f++) {
 		if (f->state != FENCE_CONNECT || !conn_equal(&f->m.conn, conn))
 			continue;
 		f->when = n->now;
@@ -106,7 +109,7 @@ uint64_t trip_send(struct node *n)
 
 void fence_trip(struct node *n, uint64_t seq)
 {
-	for (struct fence *f = n->fences; f < n->fences + FENCE_MAX; f++)
+	for (struct fence *f = n->fences; f < n->fence_end; f++)
 		if (f->state == FENCE_TRIP && f->seq <= seq) {
 			f->state = FENCE_DONE;
 			f->when = n->fenced_at = n->now;
@@ -129,7 +132,7 @@ static bool named(const struct node *n, const struct member *m)
 
 void fence_tick(struct node *n, uint64_t *next)
 {
-	for (struct fence *f = n->fences; f < n->fences + FENCE_MAX; f++) {
+	for (struct fence *f = n->fences; f < n->fence_end; f++) {
 		if (f->state == FENCE_RETRY && n->now >= f->when)
 			connect(n, f);
 		else if (f->state == FENCE_RETRY)
@@ -144,4 +147,6 @@ void fence_tick(struct node *n, uint64_t *next)
 		if (f->state == FENCE_DONE && !named(n, &f->m))
 			f->state = FENCE_FREE;
 	}
+	while (n->fence_end > n->fences && n->fence_end[-1].state == FENCE_FREE)
+		n->fence_end--;
 }

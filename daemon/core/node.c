@@ -68,6 +68,7 @@ struct node *node_new(const struct node_config *config)
 	n->rng = config->seed;
 	n->store = store_new(n->config.secret);
 	n->entry_end = n->entries;
+	n->fence_end = n->fences;
 	n->held_last = &n->held_first;
 	n->room = xmalloc(sizeof(*n->room));
 	n->repair_at = NEVER;

@@ -266,7 +266,7 @@ struct node {
 	} last_taken; /* ACTIVE is said again when the giver has missed it */
 	struct past past[PAST_MAX];
 	unsigned past_next;
-	struct fence fences[FENCE_MAX];
+	struct fence fences[FENCE_MAX], *fence_end; /* no used one from there on: mostly there are none */
 	struct waiting waiting[WAITING_MAX];
 	unsigned waiting_count;
 	struct recent recent[RECENT_MAX];
