@@ -7,6 +7,7 @@
 
 #include "../../common/mem.h"
 #include "../../common/reference.h"
+#include "../../common/text.h"
 #include "sim.h"
 
 void client_init(struct world *w, uint32_t client)
@@ -49,27 +50,32 @@ static unsigned pick_key(struct world *w, struct client *c)
 	return (unsigned)rng_below(&c->rng, w->swarm.keys);
 }
 
+#define PUT_HEAD 64 /* room for all but the dots behind the value */
+
 static struct packet *put_packet(struct world *w, uint32_t index)
 {
+	char *bytes = xmalloc(PUT_HEAD + w->swarm.value_len);
+	struct text t = text_in(bytes, PUT_HEAD);
 	struct packet *p;
-	char text[64];
-	int n = snprintf(text, sizeof(text), "c%u/%u v%u", index, w->keys[w->ops[index].key], index);
-	size_t len = (size_t)n + w->swarm.value_len;
 
-	p = packet_new(PACKET_PUBLISH, topic_of(w, TOPIC_PUT, 0), text, (size_t)n);
-	p = xrealloc(p, sizeof(*p) + len);
-	memset(p->bytes + n, '.', w->swarm.value_len);
-	p->len = len;
-	p->hash = hash_bytes(p->bytes, len);
+	text_add_char(&t, 'c');
+	text_add_decimal(&t, index);
+	text_add_char(&t, '/');
+	text_add_decimal(&t, w->keys[w->ops[index].key]);
+	text_add_string(&t, " v");
+	text_add_decimal(&t, index);
+	memset(t.to, '.', w->swarm.value_len);
+	p = packet_new(PACKET_PUBLISH, topic_of(w, TOPIC_PUT, 0), bytes, text_length(&t) + w->swarm.value_len);
+	free(bytes);
 	return p;
 }
 
 static struct packet *get_packet(struct world *w, uint32_t index)
 {
 	char text[16];
-	int n = snprintf(text, sizeof(text), "%u", w->keys[w->ops[index].key]);
+	size_t n = reference_format_id(text, sizeof(text), w->keys[w->ops[index].key]);
 
-	return packet_new(PACKET_PUBLISH, topic_of(w, TOPIC_GET, 0), text, (size_t)n);
+	return packet_new(PACKET_PUBLISH, topic_of(w, TOPIC_GET, 0), text, n);
 }
 
 static uint32_t op_new(struct world *w, const struct client *c, enum op_kind kind, unsigned key)

@@ -143,26 +143,31 @@ bool history_check(struct world *w, uint32_t key, char *why, size_t size)
 
 #define SEARCH_MAX 200000 /* configurations of one key */
 
-/* The place from which a value was certainly there: its ack, or the first get that found it. */
-static uint64_t known(const struct world *w, uint32_t value)
+/* By value: the place from which it was certainly there, its ack or the first get that found it. */
+static uint64_t *known_make(const struct world *w)
 {
-	uint64_t place = UINT64_MAX;
+	uint64_t *known = xmalloc((w->op_count + 1) * sizeof(*known));
 
-	for (size_t i = 0; value && i < w->op_count; i++) {
-		if (w->ops[i].value == value && w->ops[i].answered && w->ops[i].answered < place)
-			place = w->ops[i].answered;
+	known[0] = 0;
+	for (size_t i = 0; i < w->op_count; i++)
+		known[i + 1] = UINT64_MAX;
+	for (size_t i = 0; i < w->op_count; i++) {
+		const struct op *op = &w->ops[i];
+
+		if (op->answered && op->answered < known[op->value])
+			known[op->value] = op->answered;
 	}
-	return value ? place : 0;
+	return known;
 }
 
-static struct linear_op linear_of(const struct world *w, const struct op *op)
+static struct linear_op linear_of(const struct op *op, const uint64_t *known)
 {
 	struct linear_op l = {.call = op->placed, .ret = op->answered, .value = op->value};
 
 	l.kind = op->kind == OP_PUT ? LINEAR_PUT : LINEAR_GET;
 	l.outcome = op->answered ? LINEAR_DONE : LINEAR_MAYBE;
 	if (op->kind == OP_GET)
-		l.known = known(w, op->value);
+		l.known = known[op->value];
 	return l;
 }
 
@@ -170,6 +175,7 @@ static struct linear_op linear_of(const struct world *w, const struct op *op)
 bool history_search(struct world *w, uint32_t key, enum linear_verdict *verdict)
 {
 	struct linear_op *ops = xmalloc((w->op_count + w->loss_count[key] + 1) * sizeof(*ops));
+	uint64_t *known = known_make(w);
 	size_t count = 0;
 	bool fits;
 
@@ -178,8 +184,8 @@ bool history_search(struct world *w, uint32_t key, enum linear_verdict *verdict)
 
 		/* A put without an answer that nobody has read may as well never have been, and would double the search. */
 		if (op->key == key && op->placed &&
-		    (op->answered || (op->kind == OP_PUT && known(w, op->value) != UINT64_MAX)))
-			ops[count++] = linear_of(w, op);
+		    (op->answered || (op->kind == OP_PUT && known[op->value] != UINT64_MAX)))
+			ops[count++] = linear_of(op, known);
 	}
 	for (size_t e = 0; e < w->loss_count[key]; e++)
 		ops[count++] = (struct linear_op){
@@ -187,6 +193,7 @@ bool history_search(struct world *w, uint32_t key, enum linear_verdict *verdict)
 	fits = count <= LINEAR_OPS_MAX;
 	if (fits)
 		*verdict = linear_check(ops, count, SEARCH_MAX);
+	free(known);
 	free(ops);
 	return fits;
 }

@@ -70,6 +70,7 @@ void judge_init(struct world *w)
 /* A seeker serves nothing by its state, so it is looked at here and there only; a member's keys are looked at always,
  * its other points one in PROBE_STRIDE a step. */
 #define PROBE_STRIDE 4
+#define SEEKER_STRIDE 16
 
 /* Who serves each point, so that one step need not look at all processes; who has died since is dropped by and by. */
 static void serves_now(struct world *w, struct proc *p, unsigned point)
@@ -91,22 +92,37 @@ static void serves_no_more(struct world *w, struct proc *p, unsigned point)
 		w->serving[point][i] = w->serving[point][--w->serving_count[point]];
 }
 
+static void probe_point(struct world *w, struct proc *p, unsigned point)
+{
+	bool served = p->serves >> point & 1, serves = node_serves(p->node, w->probes[point]);
+
+	if (serves && !served)
+		serves_now(w, p, point);
+	else if (!serves && served)
+		serves_no_more(w, p, point);
+}
+
+static void probe_seeker(struct world *w, struct proc *p, unsigned first)
+{
+	for (uint64_t left = p->serves; left; left &= left - 1)
+		serves_no_more(w, p, (unsigned)__builtin_ctzll(left));
+	for (unsigned i = first; i < w->probe_count; i += SEEKER_STRIDE)
+		probe_point(w, p, i);
+}
+
 static void probe_step(struct world *w, struct proc *p)
 {
-	bool seeker = p->state == NODE_CONNECTING || p->state == NODE_JOINING;
 	unsigned first = (unsigned)w->stats[STAT_STEPS] % PROBE_STRIDE;
 
-	for (unsigned i = 0; i < w->probe_count; i++) {
-		bool served = p->serves >> i & 1, serves = false;
-
-		if (!seeker && i >= w->swarm.keys && i % PROBE_STRIDE != first)
-			continue;
-		if (!seeker || i % 16 == first)
-			serves = node_serves(p->node, w->probes[i]);
-		if (serves && !served)
-			serves_now(w, p, i);
-		else if (!serves && served)
-			serves_no_more(w, p, i);
+	if (p->state == NODE_CONNECTING || p->state == NODE_JOINING) {
+		probe_seeker(w, p, first);
+		return;
+	}
+	for (unsigned i = 0; i < w->swarm.keys; i++)
+		probe_point(w, p, i);
+	for (unsigned i = first; i < w->probe_count; i += PROBE_STRIDE) {
+		if (i >= w->swarm.keys)
+			probe_point(w, p, i);
 	}
 }
 
@@ -226,7 +242,9 @@ static void judge_pair(struct world *w, const struct proc *p, const struct proc 
 void judge_arcs(struct world *w)
 {
 	for (size_t i = 0; i < w->proc_count; i++) {
-		for (size_t j = 0; j < i && proc_reaches(w, w->procs[i]); j++) {
+		if (!proc_reaches(w, w->procs[i]))
+			continue;
+		for (size_t j = 0; j < i; j++) {
 			if (proc_reaches(w, w->procs[j]) && !apart(w, w->procs[i], w->procs[j]))
 				judge_pair(w, w->procs[i], w->procs[j]);
 		}
