@@ -430,7 +430,10 @@ void reference_tick(struct node *n, uint64_t *next)
 {
 	struct reference_peer *r = n->reference;
 
-	if (!r || !node_ready(n))
+	/* In a ring of ours alone there is none of all this to see to. */
+	if (!r || !node_ready(n) ||
+	    !(r->listening || r->has_pred || r->has_succ || r->asked_since || r->filling || r->admit || r->left_until ||
+	      r->quit))
 		return;
 	if (r->asked_since && !n->seek.active)
 		r->asked_since = 0;

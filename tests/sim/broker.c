@@ -75,7 +75,7 @@ void broker_publish(struct world *w, uint32_t from, struct packet *p)
 	for (size_t i = 0; i < w->wild_count; i++) {
 		struct sim_topic *f = &w->topics[w->wild[i]];
 
-		if (!topic_matches(f->name, t->name))
+		if (f->link_count == 0 || !topic_matches(f->name, t->name))
 			continue;
 		for (size_t j = 0; j < f->link_count; j++) {
 			if (!topic_has(t, f->links[j])) /* one copy for overlapping filters (B18; [MQTT-3.3.5-1]) */
