@@ -102,26 +102,17 @@ static void probe_point(struct world *w, struct proc *p, unsigned point)
 		serves_no_more(w, p, point);
 }
 
-static void probe_seeker(struct world *w, struct proc *p, unsigned first)
-{
-	for (uint64_t left = p->serves; left; left &= left - 1)
-		serves_no_more(w, p, (unsigned)__builtin_ctzll(left));
-	for (unsigned i = first; i < w->probe_count; i += SEEKER_STRIDE)
-		probe_point(w, p, i);
-}
-
 static void probe_step(struct world *w, struct proc *p)
 {
+	bool seeker = p->state == NODE_CONNECTING || p->state == NODE_JOINING;
 	unsigned first = (unsigned)w->stats[STAT_STEPS] % PROBE_STRIDE;
 
-	if (p->state == NODE_CONNECTING || p->state == NODE_JOINING) {
-		probe_seeker(w, p, first);
-		return;
-	}
-	for (unsigned i = 0; i < w->swarm.keys; i++)
+	for (uint64_t left = seeker ? p->serves : 0; left; left &= left - 1)
+		serves_no_more(w, p, (unsigned)__builtin_ctzll(left));
+	for (unsigned i = 0; i < w->swarm.keys && !seeker; i++)
 		probe_point(w, p, i);
-	for (unsigned i = first; i < w->probe_count; i += PROBE_STRIDE) {
-		if (i >= w->swarm.keys)
+	for (unsigned i = first; i < w->probe_count; i += seeker ? SEEKER_STRIDE : PROBE_STRIDE) {
+		if (seeker || i >= w->swarm.keys)
 			probe_point(w, p, i);
 	}
 }
