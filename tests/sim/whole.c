@@ -12,7 +12,7 @@
 #define OVERDUE (20 * SECOND)   /* no handover takes longer, with the slowest of networks */
 #define ASK_AGAIN (2 * SECOND)
 #define ANSWER_LIMIT (2 * ASK_AGAIN) /* clients may be slow to finish, and only then everybody is asked */
-#define SETTLE_LIMIT (25 * SECOND) /* from whole arcs to right pointers: a doubt takes 10 s, a ping as long */
+#define SETTLE_LIMIT (25 * SECOND)   /* from whole arcs to right pointers: a doubt takes 10 s, a ping as long */
 
 /* ---- live ---- */
 
