@@ -30,6 +30,8 @@ struct entry {
 	bool sealed;    /* guarded, and its records are still here: the taker has not said ACTIVE */
 	bool absent;    /* the other member has said that it holds no such view */
 	bool voided;    /* it stands under the other member's name that something was taken from it */
+	struct conn
+		stands; /* the connection that its status was last of: it may be back on it while it is being fenced */
 	struct view v;
 	struct view prev;     /* the view it replaced here; number 0: none */
 	struct view other;    /* amid a split: the joiner's view, whose storing decides with mine; number 0: none */

@@ -147,9 +147,8 @@ void on_status(struct node *n, const struct frame *f)
 	for (struct entry *e = n->entries; e < n->entry_end; e++)
 		if (e->used && member_same(&e->peer, &f->from)) {
 			e->voided = f->state == NODE_GONE && f->flag;
-			/* Also of who is being fenced: a void is to name the connection that it is on. */
-			if (f->state != NODE_GONE && f->from.conn.count > e->peer.conn.count)
-				e->peer.conn = f->from.conn;
+			if (f->state != NODE_GONE)
+				e->stands = f->from.conn;
 		}
 	if (f->state != NODE_GONE)
 		return;

@@ -27,8 +27,13 @@ static void take_over(struct node *n, struct entry *e)
 			arc_text(v.arc, text), e->peer.id);
 	}
 	/* A taker that never served has lost nothing, unless somebody else has taken something. */
-	if (!e->absent)
-		status_gone(n, &e->peer, !e->sealed || e->voided);
+	if (!e->absent) {
+		struct member m = e->peer;
+
+		if (e->stands.count > m.conn.count)
+			m.conn = e->stands;
+		status_gone(n, &m, !e->sealed || e->voided);
+	}
 	/* At the end of a doubt others may have come to the same. */
 	doubted = e->doubt != 0;
 	entry_drop(n, e);
