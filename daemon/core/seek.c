@@ -388,6 +388,8 @@ void on_busy(struct node *n, const struct frame *f)
 {
 	if (n->give.phase == GIVE_OFFERED && f->attempt == n->give.attempt) {
 		n->retry_at = n->now + 50 + node_random(n, 200);
+		if (member_same(&n->give.taker, &n->heir))
+			n->heir.memory = 0; /* asked for anew: it may own nothing there by now */
 		give_end(n);
 		return;
 	}

@@ -114,7 +114,8 @@ void state_update(struct node *n)
 	e = out_effect(n, EFFECT_STATE);
 	e->state = s;
 	e->text = n->sentence;
-	if (s == NODE_ACTIVE || s == NODE_LEAVING)
+	/* Who is in no view any more is no sign of a ring. */
+	if ((s == NODE_ACTIVE || s == NODE_LEAVING) && n->entry_end > n->entries)
 		status_publish(n);
 }
 
