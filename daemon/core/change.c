@@ -213,7 +213,8 @@ void change_holds(struct node *n)
 
 		if (e)
 			e->held = true;
-		if (e && e->mine && c->doubted)
+		/* A newcomer's word says nothing of what it is made from: those who know better may speak. */
+		if (e && e->mine && (c->doubted || c->conn != n->self.conn.count))
 			e->contested = n->now;
 		if (e && e->mine)
 			out_log(n, 6, "view %llx of %s holds, backup %08x", (unsigned long long)e->v.name.number,

@@ -100,7 +100,7 @@ void on_find(struct node *n, const struct frame *f)
 
 	if (member_same(&f->from, &n->self) && conn_equal(&f->from.conn, &n->self.conn)) {
 		n->find_echo = n->now;
-		n->find_heard = f->seq;
+		n->roll.asked |= f->seq == n->roll.find;
 	}
 	if (!f->arc_set || member_same(&f->from, &n->self))
 		return;

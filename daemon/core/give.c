@@ -65,12 +65,8 @@ static void call_off(struct node *n, const char *why)
 {
 	out_log(n, 4, "handover to node %08x called off: %s", n->give.taker.id, why);
 	say_void(n);
-	if (n->give.phase == GIVE_OFFERED) {
-		n->slow_times = !member_same(&n->slow, &n->give.taker) ? 1
-				: n->slow_times < SLOW_MAX             ? n->slow_times + 1
-								       : SLOW_MAX;
-		n->slow = n->give.taker;
-	}
+	if (n->give.phase == GIVE_OFFERED && n->slow_times < SLOW_MAX)
+		n->slow_times++;
 	if (member_same(&n->give.taker, &n->heir))
 		n->heir.memory = 0; /* it is asked for anew */
 	give_end(n);
@@ -238,15 +234,13 @@ static void window_resend(struct node *n, uint64_t *next)
 	soonest(next, g->sent + n->config.resend);
 }
 
-/* Whoever asks is there, but his line may be slow, and to accept takes it twice: after each offer that found no answer he
- * is given twice the time. */
+/* Whoever asks is there, but his line may be slow, and to accept takes it twice: after each offer that found no answer the
+ * next one is given twice the time, whoever has it, as several may ask by turns. */
 static uint64_t patience(const struct node *n)
 {
 	uint64_t silence = n->config.silence;
 
-	if (n->give.phase != GIVE_OFFERED)
-		return 2 * silence;
-	return member_same(&n->slow, &n->give.taker) ? silence << n->slow_times : silence;
+	return n->give.phase == GIVE_OFFERED ? silence << n->slow_times : 2 * silence;
 }
 
 void give_tick(struct node *n, uint64_t *next)
@@ -317,6 +311,7 @@ void on_accept(struct node *n, const struct frame *f)
 	}
 	g->phase = GIVE_STREAM;
 	g->progress = n->now;
+	n->slow_times = 0;
 	g->ids = store_ids(n->store, g->arc, &g->id_count);
 	g->id_room = g->id_count;
 	pump(n);

@@ -8,6 +8,7 @@
 
 #define ROLL_STEP 64
 #define ROLL_IDLE 1000 /* ms */
+#define DENIED_AGAIN (15 * 60000)
 #define ROLL_LOST 2000 /* ms beyond the silence that it waits for */
 
 /* node/<id> with the id for a wildcard. */
@@ -51,10 +52,14 @@ void roll_subscribed(struct node *n, const struct event *ev)
 {
 	if (ev->granted || strcmp(ev->topic, roll_filter(n)) != 0)
 		return;
-	out_log(n, 3,
-		"the broker refuses the subscription to %s -> no arc without an owner is taken, and no ring founded",
-		ev->topic);
 	n->roll.denied = true;
+	if (n->denied_at && n->now - n->denied_at < DENIED_AGAIN)
+		return;
+	n->denied_at = n->now;
+	out_log(n, 3,
+		"the broker refuses the subscription to %s -> no arc without an owner is taken, and no ring founded; "
+		"let this node read there",
+		ev->topic);
 }
 
 void roll_trip(struct node *n, uint64_t seq)
@@ -215,7 +220,7 @@ static void list(struct node *n)
 {
 	struct roll *r = &n->roll;
 
-	if (!r->back || n->find_heard < r->find || n->now - r->since < n->config.silence)
+	if (!r->back || !r->asked || n->now - r->since < n->config.silence)
 		return;
 	if (incomplete(n, "no arc is taken")) {
 		hole_heard(n);

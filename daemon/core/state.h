@@ -181,6 +181,7 @@ struct roll {
 	uint64_t trip;
 	bool back;      /* the round trip is */
 	uint64_t find;  /* the number of its FIND */
+	bool asked;     /* that is back */
 	uint64_t since; /* when it was begun, less the time slept */
 	uint64_t used;  /* when somebody last needed it */
 };
@@ -254,12 +255,12 @@ struct node {
 	uint64_t repair_at; /* the register is to be set right then; NEVER */
 	struct seek seek;
 	struct roll roll;
+	uint64_t denied_at;                          /* when it was last said that the statuses may not be read */
 	struct entry entries[ENTRY_MAX], *entry_end; /* no used one from there on: mostly there are two */
 	struct change change;
 	struct give give;
 	struct take take;
-	struct member slow; /* who did not answer the last offer */
-	unsigned slow_times;
+	unsigned slow_times; /* offers in a row that found no answer */
 	struct {
 		uint64_t attempt;
 		struct member from;
@@ -283,7 +284,6 @@ struct node {
 	uint64_t hole_sent;
 	uint32_t hole_near;   /* nearest member known behind the hole */
 	uint64_t finds;       /* FINDs said: each has its number */
-	uint64_t find_heard;  /* the last that came back */
 	uint64_t find_echo;   /* when that was: only then is silence an answer */
 	uint64_t alone_since; /* no arc of mine ends here, and nobody owns one that does end at itself; 0: not so */
 	uint64_t alone_sent;

@@ -161,6 +161,8 @@ void on_status(struct node *n, const struct frame *f)
 		give_end(n);
 	if ((n->take.phase == TAKE_SUBSCRIBE || n->take.phase == TAKE_STREAM) &&
 	    conn_equal(&f->from.conn, &n->take.giver.conn)) {
+		/* It has not called the handover off before its end: what is held since the cut may be ours to answer. */
+		n->take.cut = false;
 		take_end(n);
 		seek_sign(n, 50);
 	}

@@ -73,7 +73,7 @@ static bool tend_merge(struct node *n)
 	if (!own || !own->held || own->v.arc.lo == own->v.arc.hi || !(entry_serves(n, own) || out(n, own)))
 		return false;
 	for (struct entry *e = n->entries; e < n->entry_end; e++)
-		if (e != own && e->used && e->mine && e->held && e->v.arc.hi == own->v.arc.lo && entry_settled(n, e)) {
+		if (e != own && e->used && e->v.arc.hi == own->v.arc.lo && entry_serves(n, e)) {
 			change_begin(n, CHANGE_MERGE, e, own, NULL);
 			return true;
 		}
