@@ -245,6 +245,8 @@ bool change_adopt(struct node *n, const struct view *views, unsigned count)
 			return false;
 	memcpy(c->made, views, count * sizeof(*views));
 	store_own(n);
+	for (unsigned i = 0; i < count; i++)
+		entry_past_attempts(n, &views[i]);
 	return true;
 }
 

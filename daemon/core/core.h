@@ -58,6 +58,7 @@ void entry_newest_conn(const struct node *n, struct member *m);
 void entry_past(struct node *n, const struct view *v);
 bool entry_outlived(const struct node *n, const struct view *v);
 void entry_past_forget(struct node *n);
+bool entry_past_attempts(struct node *n, const struct view *v);
 struct past entry_past_last(const struct node *n, struct arc arc); /* the greatest; number 0: none */
 bool entry_settled(const struct node *n, const struct entry *e);
 bool entry_serves(const struct node *n, const struct entry *e);

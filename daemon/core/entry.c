@@ -101,6 +101,21 @@ void entry_past_forget(struct node *n)
 	memset(n->past, 0, sizeof(n->past));
 }
 
+/* Of the attempts from one base one holds.  It is v: the others never did, and nothing later stands.  True if some were
+ * remembered. */
+bool entry_past_attempts(struct node *n, const struct view *v)
+{
+	bool found = false;
+
+	for (struct past *p = n->past; p < n->past + PAST_MAX; p++)
+		if (p->name.number && p->name.maker == v->name.maker && name_equal(&p->base, &v->base) &&
+		    !name_equal(&p->name, &v->name) && arc_overlap(p->arc, v->arc)) {
+			*p = (struct past){0};
+			found = true;
+		}
+	return found;
+}
+
 static bool after(const struct past *p, const struct view *v, struct arc part, const struct view_name *base)
 {
 	return p->name.number > base->number && arc_overlap(p->arc, part) &&

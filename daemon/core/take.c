@@ -171,7 +171,10 @@ static void complete(struct node *n)
 		seek_sign(n, 50);
 		return;
 	}
-	n->ring = t->ring; /* which the register is compared with after a reconnection */
+	/* Another ring has counted its views apart: what was written there never replaces what is written here. */
+	if (n->seek.active && n->stash && n->stash_ring.term && !ring_id_same(&n->stash_ring, &t->ring))
+		store_demote(n->store);
+	n->ring = t->ring; /* which the register is compared with after a reconnection, and which MERGE names */
 }
 
 void on_records(struct node *n, const struct frame *f)
@@ -239,22 +242,11 @@ void take_say_active(struct node *n, const struct entry *e)
 		say_active(n, &e->peer);
 }
 
-/* The copy becomes part of what lies here. */
-static void keep(struct node *n)
-{
-	struct take *t = &n->take;
-
-	/* Another ring has counted its views apart: what was written there never replaces what is written here. */
-	if (n->stash && n->stash_ring.term && !ring_id_same(&n->stash_ring, &t->ring) && n->seek.active)
-		store_demote(n->store);
-	store_merge(n->store, t->staging);
-}
-
 /* Stored, and it is not known whether the views hold: the giver may be gone, and with it its copy. */
 void take_give_up(struct node *n)
 {
 	if (n->take.phase == TAKE_STORED)
-		keep(n);
+		store_merge(n->store, n->take.staging);
 	take_end(n);
 }
 
@@ -278,7 +270,7 @@ void take_held(struct node *n)
 	if (conn_equal(&t->conn, &n->self.conn))
 		e->confirmed = n->announced = true;
 	count = store_count(t->staging);
-	keep(n);
+	store_merge(n->store, t->staging);
 	n->ring = t->ring;
 	if (t->reference_behind)
 		reference_behind(n, t->arc.lo);

@@ -33,6 +33,9 @@ static void take_over(struct node *n, struct entry *e)
 		if (e->stands.count > m.conn.count)
 			m.conn = e->stands;
 		status_gone(n, &m, !e->sealed || e->voided);
+		for (struct entry *o = n->entries; o < n->entry_end; o++)
+			if (o->used && !e->sealed && member_same(&o->peer, &m))
+				o->voided = true; /* as will be heard in a moment */
 	}
 	/* At the end of a doubt others may have come to the same. */
 	doubted = e->doubt != 0;

@@ -182,11 +182,27 @@ void on_store(struct node *n, const struct frame *f)
 		view_store(n, f);
 }
 
+/* Left for a later attempt of its maker, which has taken it up again: it is guarded here. */
+static struct entry *taken_up(struct node *n, const struct view *v)
+{
+	struct past last;
+
+	if (!entry_past_attempts(n, v) || !member_same(&v->backup, &n->self))
+		return NULL;
+	last = entry_past_last(n, v->arc);
+	for (const struct entry *e = n->entries; e < n->entry_end; e++)
+		if (e->used && arc_overlap(e->v.arc, v->arc))
+			return NULL;
+	return name_equal(&last.name, &v->name) ? entry_add(n, v, true) : NULL;
+}
+
 void on_holds(struct node *n, const struct frame *f)
 {
 	for (unsigned i = 0; i < f->view_count; i++) {
 		struct entry *e = entry_named(n, &f->views[i].name);
 
+		if (!e)
+			e = taken_up(n, &f->views[i]);
 		if (!e)
 			continue;
 		e->held = true;

@@ -9,9 +9,10 @@
  *   that was not asked.  Without one order (disorder) doubles are counted only, until all is quiet: while an arc moves they
  *   cannot be excluded (PROTOCOL.md section 1).
  * - A register (I3, I4): always, but when a key is served by another node than before, and the old one was killed or its
- *   connection closed by a fault, or it left as the last of its ring, its only copy may be gone: older values are
- *   excused until the next acked put (history.c).  A handover hands this on with the record, served or not.  Without one
- *   order only this is left: in the end each key has a value that no later acked put should have replaced.
+ *   connection closed by a fault, or it left as the last of its ring, or has given its views up (not if gentle), its only
+ *   copy may be gone or is yet to be merged: older values are excused until the next acked put (history.c).  A handover
+ *   hands this on with the record, served or not.  Without one order only this is left: in the end each key has a value
+ *   that no later acked put should have replaced.
  * - Live (I7): every operation is answered, but for those in flight when, or sent before the ring was whole again after,
  *   a fault other than a join, a leave, or what clients and strangers do; or sent when no node was active; or dropped by
  *   the broker, or by a node whose room is full.  With joins and leaves alone nothing is excused.  Without one order:
@@ -132,7 +133,9 @@ static bool copy_died(const struct world *w, const struct served *last, uint64_t
 	const struct link *l = &w->links[last->link];
 	bool cut =
 		(l->state == LINK_DEAD && !l->clean) || w->now >= l->out_drop; /* also if the broker has not noticed */
-	bool gave_up = !w->swarm.gentle && p->alive && (p->state == NODE_JOINING || p->state == NODE_CONNECTING);
+	/* A leaver stays one when it gives up; without views it is in no ring. */
+	bool gave_up = !w->swarm.gentle && p->alive &&
+		       (p->state == NODE_JOINING || p->state == NODE_CONNECTING || !node_get_ring(p->node).term);
 
 	*died = l->state == LINK_DEAD ? l->closed : w->place;
 	return p->killed || p->lonely_exit || gave_up || cut;
