@@ -170,8 +170,9 @@ static bool named_anywhere(const struct node *n)
 /* Records that lie here for others go to them first, if anybody takes them. */
 static bool merges_first(struct node *n, uint64_t *next)
 {
-	/* Their ids may be in a hole, which is noticed and asked about before it is taken. */
-	uint64_t patience = (uint64_t)n->config.silence + n->config.grace + n->config.recover + n->config.ping;
+	/* Their ids may be in a hole, which is noticed and asked about before it is taken, and first somebody may have to
+	 * found a ring, or to come to the end of a doubt. */
+	uint64_t patience = 2 * ((uint64_t)n->config.silence + n->config.grace + n->config.recover) + n->config.ping;
 
 	if (!n->stash || !store_count(n->store))
 		return false;
