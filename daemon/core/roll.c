@@ -29,7 +29,7 @@ static void wait_round(struct node *n)
 	n->roll.trip = trip_send(n);
 }
 
-static void open(struct node *n, int stage, struct arc arc)
+static void begin(struct node *n, int stage, struct arc arc)
 {
 	roll_close(n);
 	n->roll = (struct roll){.stage = stage, .arc = arc, .used = n->now};
@@ -183,7 +183,7 @@ static bool incomplete(struct node *n, const char *what)
 
 void roll_found(struct node *n)
 {
-	open(n, ROLL_FOUNDING, (struct arc){0, 0});
+	begin(n, ROLL_FOUNDING, (struct arc){0, 0});
 }
 
 /* Does any status, of those that are here, say that somebody is in a ring, or may none be read? */
@@ -239,7 +239,7 @@ bool roll_cleared(struct node *n, struct arc arc, uint64_t *next)
 
 	soonest(next, n->now + 100);
 	if (r->stage == ROLL_CLOSED) {
-		open(n, ROLL_LIST, arc);
+		begin(n, ROLL_LIST, arc);
 		find_ask(n, arc, &sent);
 		r->find = n->finds;
 	}
