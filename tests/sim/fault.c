@@ -4,6 +4,8 @@
 #include "../../common/frame.h"
 #include "sim.h"
 
+#define REFUSED_BY (5 * SECOND) /* whoever starts may be in and hear later that its name is taken: it leaves again */
+
 /* ---- identities ---- */
 
 static bool id_taken(const struct world *w, uint32_t id)
@@ -91,7 +93,7 @@ void fault_crash(struct world *w, uint32_t proc)
 	if (rng_chance(&w->rng_fault, w->swarm.return_chance)) {
 		w->stats[STAT_RETURNED]++;
 		notice = rng_scale(&w->rng_fault, MS, 10 * SECOND);
-		fault_lasts(w, w->now + notice);
+		fault_lasts(w, w->now + notice + REFUSED_BY);
 		queue_push(&w->queue, w->now + notice, ENTRY_START, p->identity, 0, NULL);
 	}
 }
@@ -226,7 +228,7 @@ static void operate(struct world *w)
 		down = at + rng_scale(&w->rng_fault, MS, span);
 		queue_push(&w->queue, at, ENTRY_STOP, i, 0, NULL);
 		queue_push(&w->queue, down, ENTRY_START, i, 0, NULL);
-		fault_lasts(w, down);
+		fault_lasts(w, down + REFUSED_BY);
 	}
 }
 
