@@ -3,7 +3,7 @@
 
 #include "core.h"
 
-static struct party *party_find(struct change *c, const struct member *m)
+struct party *change_party(struct change *c, const struct member *m)
 {
 	for (unsigned i = 0; i < c->party_count; i++)
 		if (member_same(&c->party[i].m, m))
@@ -18,7 +18,7 @@ static void party_add(struct node *n, const struct member *m)
 
 	if (!m->memory || member_same(m, &n->self))
 		return;
-	p = party_find(c, m);
+	p = change_party(c, m);
 	if (!p) {
 		if (c->party_count == PARTY_MAX)
 			mem_die("more parties to a change than a change can have");
@@ -32,94 +32,6 @@ static void party_add(struct node *n, const struct member *m)
 static bool in_base(const struct change *c, const struct member *m)
 {
 	return view_names(&c->base[0], m) || (c->base[1].name.number && view_names(&c->base[1], m));
-}
-
-static bool is_out(struct change *c, const struct member *m)
-{
-	const struct party *p = party_find(c, m);
-
-	return p && p->out;
-}
-
-static struct member unless_out(struct change *c, const struct member *m)
-{
-	return m->memory && !is_out(c, m) ? *m : (struct member){0};
-}
-
-static struct view *made(struct node *n, struct arc arc, const struct member *owner, const struct member *backup)
-{
-	struct change *c = &n->change;
-	struct view *v = &c->made[c->made_count++];
-
-	*v = (struct view){.name = {++n->number, n->self.id}, .arc = arc, .owner = *owner, .backup = *backup};
-	v->base = c->base[0].name;
-	return v;
-}
-
-/* base[0] is the near arc, base[1] continues it and ends at this node. */
-static void make_merge(struct node *n)
-{
-	struct change *c = &n->change;
-	const struct view *near = &c->base[0], *far = &c->base[1];
-	struct arc arc = {near->arc.lo, far->arc.hi};
-	struct member backup = {0};
-	struct view *v;
-
-	if (arc.lo != arc.hi)
-		backup = unless_out(c, &far->backup);
-	v = made(n, arc, &n->self, &backup);
-	v->far_base = far->name;
-	v->split = near->arc.hi;
-}
-
-static void make_give(struct node *n)
-{
-	struct change *c = &n->change;
-	const struct member *taker = &n->give.taker;
-	struct member backup = unless_out(c, &c->base[0].backup);
-
-	made(n, n->give.arc, taker, &n->self);
-	if (n->give.leave)
-		return;
-	if (!c->base[0].backup.memory)
-		backup = c->base[0].arc.lo == n->self.id ? *taker : (struct member){0};
-	made(n, (struct arc){n->give.arc.hi, c->base[0].arc.hi}, &n->self, &backup);
-}
-
-static void make_views(struct node *n)
-{
-	struct change *c = &n->change;
-	struct member backup;
-
-	c->made_count = 0;
-	switch (c->kind) {
-	case CHANGE_BACKUP:
-		backup = unless_out(c, &c->backup);
-		made(n, c->base[0].arc, &n->self, &backup);
-		break;
-	case CHANGE_UNDO:
-		backup = unless_out(c, &c->base[0].backup);
-		made(n, c->base[0].arc, &n->self, &backup);
-		break;
-	case CHANGE_SHRINK:
-		backup = unless_out(c, &c->base[0].backup);
-		made(n, (struct arc){n->shrink_to, c->base[0].arc.hi}, &n->self, &backup);
-		break;
-	case CHANGE_MERGE:
-		make_merge(n);
-		break;
-	case CHANGE_SPLIT:
-		/* What lies in front is guarded by nobody but ourselves, and soon somebody else's. */
-		made(n, (struct arc){c->base[0].arc.lo, n->self.id}, &n->self, &(struct member){0});
-		backup = unless_out(c, &c->base[0].backup);
-		made(n, (struct arc){n->self.id, c->base[0].arc.hi}, &n->self, &backup);
-		break;
-	case CHANGE_GIVE:
-		make_give(n);
-		break;
-	case CHANGE_NONE:
-		break;
-	}
 }
 
 /* Who must store: the members of the base, of this attempt and of those before it. */
@@ -286,7 +198,7 @@ void change_begin(struct node *n, enum change_kind kind, const struct entry *a, 
 			continue;
 		party_add(n, &e->peer);
 		if (e->absent || fence_done(n, &e->peer))
-			party_find(c, &e->peer)->out = true;
+			change_party(c, &e->peer)->out = true;
 	}
 	attempt(n);
 }
@@ -300,26 +212,27 @@ bool change_makes(const struct node *n, const struct entry *e)
 	return false;
 }
 
+static const struct view *base_over(const struct change *c, unsigned i, struct arc arc)
+{
+	return c->kind && c->base[i].name.number && arc_overlap(c->base[i].arc, arc) ? &c->base[i] : NULL;
+}
+
 /* What a change is made from did hold: whoever asks about its arc is to hear so, though nobody knows yet what comes behind
  * it.  But for the parties, who may know. */
 const struct view *change_base(struct node *n, unsigned i, struct arc arc, const struct member *to)
 {
-	struct change *c = &n->change;
-
-	if (!c->kind || !c->base[i].name.number || !arc_overlap(c->base[i].arc, arc) || party_find(c, to))
-		return NULL;
-	return &c->base[i];
+	return change_party(&n->change, to) ? NULL : base_over(&n->change, i, arc);
 }
 
 /* ... and whoever still claims what came before it. */
 const struct view *change_base_beyond(const struct node *n, const struct view *v)
 {
-	const struct change *c = &n->change;
+	for (unsigned i = 0; i < 2; i++) {
+		const struct view *base = base_over(&n->change, i, v->arc);
 
-	for (unsigned i = 0; c->kind && i < 2; i++)
-		if (c->base[i].name.number && arc_overlap(c->base[i].arc, v->arc) &&
-		    name_less(&v->name, &c->base[i].name))
-			return &c->base[i];
+		if (base && name_less(&v->name, &base->name))
+			return base;
+	}
 	return NULL;
 }
 
@@ -327,7 +240,7 @@ const struct view *change_base_beyond(const struct node *n, const struct view *v
 void change_out(struct node *n, const struct member *m, const char *why)
 {
 	struct change *c = &n->change;
-	struct party *p = c->kind ? party_find(c, m) : NULL;
+	struct party *p = c->kind ? change_party(c, m) : NULL;
 
 	if (!p || p->out)
 		return;
@@ -456,7 +369,7 @@ static bool about(const struct frame *f, const struct view *v)
 void on_stored(struct node *n, const struct frame *f)
 {
 	struct change *c = &n->change;
-	struct party *p = c->kind && about(f, &c->made[0]) ? party_find(c, &f->from) : NULL;
+	struct party *p = c->kind && about(f, &c->made[0]) ? change_party(c, &f->from) : NULL;
 
 	if (n->take.phase == TAKE_STORED && n->take.view_count == 2 && about(f, &n->take.views[0])) {
 		take_held(n); /* the giver is silent, but everybody has stored */
@@ -476,7 +389,7 @@ void on_stored(struct node *n, const struct frame *f)
 void on_refused(struct node *n, const struct frame *f)
 {
 	struct change *c = &n->change;
-	bool ours = c->kind && about(f, &c->made[0]) && party_find(c, &f->from);
+	bool ours = c->kind && about(f, &c->made[0]) && change_party(c, &f->from);
 	bool taking = n->take.phase == TAKE_STORED && about(f, &n->take.views[0]);
 
 	if (!ours && !taking)

@@ -5,6 +5,7 @@
  * entry.c    the views this node is named in: own arcs, guarded arcs
  * change.c   making a view, and having it stored (PROTOCOL.md section 5)
  * view.c     storing what others make; HOLDS
+ * make.c     the views that each kind of change makes
  * watch.c    who is silent, who is gone; SYNC, CONFIRM, NOTIFY
  * find.c     asking everybody, and what follows from who knows better
  * hole.c     arcs that nobody owns
@@ -74,6 +75,7 @@ void entry_gone(struct node *n, const struct member *who);
 void node_give_up(struct node *n, const char *why); /* all views; the records stay, to be merged */
 
 /* ---- change.c ---- */
+struct party *change_party(struct change *c, const struct member *m);
 void change_begin(struct node *n, enum change_kind kind, const struct entry *a, const struct entry *b,
 		  const struct member *backup);
 void change_out(struct node *n, const struct member *m, const char *why);
@@ -88,6 +90,9 @@ void change_tick(struct node *n, uint64_t *next);
 void change_resume(struct node *n); /* after a reconnection: everything is to be said again */
 void on_stored(struct node *n, const struct frame *f);
 void on_refused(struct node *n, const struct frame *f);
+
+/* ---- make.c ---- */
+void make_views(struct node *n); /* the next attempt's, into n->change.made */
 
 /* ---- view.c ---- */
 bool view_foreign(const struct node *n, const struct view *v);

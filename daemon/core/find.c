@@ -116,9 +116,12 @@ void on_find(struct node *n, const struct frame *f)
 	for (const struct entry *e = n->entries; e < n->entry_end; e++)
 		if (e->used && e->held && r.view_count < FRAME_VIEWS_MAX - 1 && arc_overlap(e->v.arc, f->arc))
 			r.views[r.view_count++] = e->v;
-	for (unsigned i = 0; i < 2 && r.view_count < FRAME_VIEWS_MAX - 1; i++)
-		if (change_base(n, i, f->arc, &f->from))
-			r.views[r.view_count++] = *change_base(n, i, f->arc, &f->from);
+	for (unsigned i = 0; i < 2 && r.view_count < FRAME_VIEWS_MAX - 1; i++) {
+		const struct view *base = change_base(n, i, f->arc, &f->from);
+
+		if (base)
+			r.views[r.view_count++] = *base;
+	}
 	for (unsigned i = 0; i < f->view_count && r.view_count < FRAME_VIEWS_MAX - 1; i++) {
 		const struct view *base = change_base_beyond(n, &f->views[i]);
 

@@ -234,7 +234,7 @@ static void on_trip(struct node *n, const struct frame *f)
 	roll_trip(n, f->seq);
 }
 
-/* A refusal is for the process, whichever connection it asked on. */
+/* A refusal counts on an earlier connection too, on which it was asked for. */
 static bool refuses(const struct node *n, const struct frame *f)
 {
 	return f->type == FRAME_REFUSE && (conn_equal(&f->to, &n->asked_on[0]) || conn_equal(&f->to, &n->asked_on[1]));

@@ -248,6 +248,7 @@ static void say_store(struct node *n, const struct entry *e)
 void on_sync(struct node *n, const struct frame *f)
 {
 	const struct view *v = &f->views[0];
+	const struct view *base = change_base_beyond(n, v);
 	struct past past = entry_past_last(n, v->arc);
 	bool overlap = false, later = false;
 	struct entry *e;
@@ -289,9 +290,9 @@ void on_sync(struct node *n, const struct frame *f)
 				say_store(n, o); /* it had it, as ours holds; it is to have it again */
 		}
 	}
-	if (overlap && !later && change_base_beyond(n, v)) {
+	if (overlap && !later && base) {
 		later = true;
-		r.views[r.view_count++] = *change_base_beyond(n, v);
+		r.views[r.view_count++] = *base;
 	}
 	if (overlap && !later)
 		return; /* the maker of the later one will tell whom it concerns */

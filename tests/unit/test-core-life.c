@@ -1,4 +1,4 @@
-/* A node's life: founding, one ring of many, refusals, the end; and every frame in every state. */
+/* A node's life: founding, one ring of many, the end; and every frame in every state. */
 #include "core-fixture.h"
 
 #include <stdio.h>
@@ -89,96 +89,6 @@ static void attempts_count_only_with_their_echo(void **state)
 	core_whole(c, 1, 5000);
 	/* Each lost one is made again after a second, and none of them was counted. */
 	assert_int_equal(core_count_frames(c, 0, FRAME_HELLO, n), 100 + lost);
-}
-
-/* The second node with an id in use is refused with exit code 77, and the first is not disturbed. */
-static void a_second_id_is_refused(void **state)
-{
-	struct core *c = *state;
-	int first = core_add(c, 100), second;
-	size_t since;
-
-	core_whole(c, 1, 3000);
-	core_put(c, "c", 1, "v");
-	since = c->line_count;
-	second = core_add_named(c, 100, "other");
-	core_run(c, 3000);
-	assert_int_equal(c->nodes[second].exit_code, 77);
-	assert_int_equal(core_count_logs(c, second, "the id 100 is in use"), 1);
-	assert_true(core_is_whole(c, 1));
-	assert_int_equal(core_count_frames(c, since, FRAME_STATUS, first), 0);
-	assert_int_equal(core_count_logs(c, first, "lost"), 0);
-	core_expect(c, 1, "v");
-}
-
-/* The second node with a name in use is refused with exit code 77, wherever in the ring the first is. */
-static void a_second_name_is_refused(void **state)
-{
-	struct core *c = *state;
-	int second;
-
-	core_add_named(c, 100, "anna");
-	core_add_named(c, 3000000000, "berta");
-	core_whole(c, 2, 5000);
-	second = core_add_named(c, 50, "berta");
-	core_run(c, 3000);
-	assert_int_equal(c->nodes[second].exit_code, 77);
-	assert_int_equal(core_count_logs(c, second, "the name \"berta\" is in use"), 1);
-	assert_true(core_is_whole(c, 2));
-}
-
-/* The first with a name hears of the second only when others have admitted that: the second leaves in good order. */
-static void a_name_refused_too_late(void **state)
-{
-	struct core *c = *state;
-	int first, second;
-
-	core_add_named(c, 100, "anna");
-	core_add_named(c, 1000000000, "carla");
-	first = core_add_named(c, 3000000000, "berta");
-	core_whole(c, 3, 5000);
-	core_pause(c, first);
-	second = core_add_named(c, 50, "berta");
-	core_run(c, 200);
-	assert_int_equal(core_state(c, second), NODE_ACTIVE);
-	core_put(c, "c", 20, "v");
-	core_resume(c, first);
-	core_run(c, 3000);
-	assert_int_equal(c->nodes[second].exit_code, 77);
-	assert_int_equal(core_count_logs(c, second, "the name \"berta\" is in use"), 1);
-	assert_int_equal(core_count_logs(c, second, "in good order"), 1);
-	assert_true(core_is_whole(c, 3));
-	core_expect(c, 20, "v");
-}
-
-/* Of two with one name that start at once one stays, also when both are in before they hear of each other. */
-static void of_two_names_one_stays(void **state)
-{
-	for (unsigned late = 0; late < 30; late += 3) {
-		struct core *c = core_new();
-		int pair[2];
-
-		core_add(c, 2000000000);
-		core_whole(c, 1, 5000);
-		pair[0] = core_add_named(c, 50, "twin");
-		core_run(c, late);
-		pair[1] = core_add_named(c, 3000000000, "twin");
-		core_whole(c, 2, 5000);
-		assert_int_equal(c->nodes[pair[0]].exit_code + c->nodes[pair[1]].exit_code, 77 - 1);
-		core_free(c);
-	}
-	(void)state;
-}
-
-/* Of two seekers with one id the one with the lower memory stays. */
-static void of_two_seekers_one_stays(void **state)
-{
-	struct core *c = *state;
-	int low = core_add(c, 100), high = core_add_named(c, 100, "other");
-
-	core_whole(c, 1, 5000);
-	assert_int_equal(c->nodes[high].exit_code, 77);
-	assert_int_equal(core_state(c, low), NODE_ACTIVE);
 }
 
 /* The last node of a ring leaves in good order, and leaves its term, but nobody, in the register. */
@@ -506,23 +416,12 @@ static void every_word_in_every_state(void **unused)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		core_test(a_lone_node_founds),
-		core_test(eight_at_once_make_one_ring),
-		core_test(a_lower_id_starts_late),
-		core_test(attempts_count_only_with_their_echo),
-		core_test(a_second_id_is_refused),
-		core_test(a_second_name_is_refused),
-		core_test(a_name_refused_too_late),
-		core_test(of_two_names_one_stays),
-		core_test(of_two_seekers_one_stays),
-		core_test(the_last_node_leaves),
-		core_test(all_leave_at_once),
-		core_test(every_frame_in_every_state),
-		core_test(every_word_in_every_state),
-		core_test(too_many_to_fence),
-		core_test(a_search_begins_anew),
-		core_test(a_silent_denial_is_told),
-		core_test(a_member_that_may_not_speak_any_more),
+		core_test(a_lone_node_founds),         core_test(eight_at_once_make_one_ring),
+		core_test(a_lower_id_starts_late),     core_test(attempts_count_only_with_their_echo),
+		core_test(the_last_node_leaves),       core_test(all_leave_at_once),
+		core_test(every_frame_in_every_state), core_test(every_word_in_every_state),
+		core_test(too_many_to_fence),          core_test(a_search_begins_anew),
+		core_test(a_silent_denial_is_told),    core_test(a_member_that_may_not_speak_any_more),
 	};
 
 	return cmocka_run_group_tests_name("core-life", tests, NULL, NULL);
