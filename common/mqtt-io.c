@@ -14,6 +14,9 @@
 
 /* Packets read in one go before the rest of the loop gets its turn. */
 #define LINK_BURST 64
+/* A sip: at most so many packets, and no more once it has made so many bytes of answers. */
+#define LINK_SIP 4096
+#define LINK_SIP_ANSWERS ((size_t)1 << 20)
 /* So many packets are worth a cork. */
 #define LINK_CORK_FROM 4
 /* A packet in libmosquitto's queue costs about so much beside its bytes. */
@@ -47,7 +50,8 @@ static void link_message_cb(struct mosquitto *mosq, void *arg, const struct mosq
 	};
 
 	(void)mosq;
-	l->callbacks->message(l->arg, &m);
+	if (l->phase == PHASE_UP)
+		l->callbacks->message(l->arg, &m);
 	/* loop_read takes an EAGAIN left behind here for its own: every packet queued writes a byte to a socket pair
 	 * that nobody drains in this mode, until it is full (lib/packet_mosq.c:packet__queue). */
 	errno = 0;
@@ -74,7 +78,7 @@ static void link_subscribe_cb(struct mosquitto *mosq, void *arg, int mid, int co
 
 	(void)mosq;
 	/* A refusal is a granted QoS of 0x80; every return code on the way is success. */
-	if (p)
+	if (p && l->phase == PHASE_UP)
 		l->callbacks->subscribed(l->arg, p->filter, count == 1 && granted[0] >= 0 && granted[0] <= 2);
 	free(p);
 	errno = 0;
@@ -140,6 +144,12 @@ static void link_watch_writes(struct mqtt_link *l)
 		(void)event_add(l->write_event, NULL);
 	else
 		(void)event_del(l->write_event);
+}
+
+void link_writable(struct mqtt_link *l)
+{
+	l->last_out = link_now(); /* the kernel has room again: a part of a long packet has left */
+	link_flush(l);
 }
 
 void link_flush(struct mqtt_link *l)
@@ -248,10 +258,12 @@ void mqtt_link_pause(struct mqtt_link *l, bool paused)
 	l->paused = paused;
 	if (!l->read_event)
 		return;
-	if (paused)
-		(void)event_del(l->read_event);
-	else
+	if (!paused) {
 		(void)event_add(l->read_event, NULL);
+		return;
+	}
+	(void)event_del(l->read_event);
+	link_arm(l, LINK_STUCK_MS);
 }
 
 static void link_rise(struct mqtt_link *l)
@@ -263,8 +275,6 @@ static void link_rise(struct mqtt_link *l)
 	l->callbacks->up(l->arg);
 }
 
-/* One call reads one packet, whatever number it is given (lib/loop.c:mosquitto_loop_read), so it is called until the
- * socket is dry, within a bound; the event is level-triggered and brings us back for the rest. */
 /* A broker without set_tcp_nodelay (Mosquitto's default) keeps its next packet back until the last one is acknowledged,
  * and the kernel delays that by 40 ms where it expects an answer to carry it.  The option does not stick: it is set
  * again for each turn. */
@@ -280,29 +290,52 @@ static void link_acknowledge(struct mqtt_link *l)
 #endif
 }
 
-void link_read_cb(evutil_socket_t fd, short what, void *arg)
+/* False if nothing more is to be read now: the socket is dry, or the link at its end. */
+static bool link_read_packet(struct mqtt_link *l)
 {
-	struct mqtt_link *l = arg;
-	int i;
+	bool dry;
+	int rc;
 
-	(void)fd;
-	(void)what;
-	for (i = 0; i < LINK_BURST && !l->paused && l->phase != PHASE_DEAD; i++) {
-		bool dry;
-		int rc;
+	if (l->phase == PHASE_DEAD)
+		return false;
+	errno = 0;
+	rc = mosquitto_loop_read(l->mosq, 1);
+	dry = errno == EAGAIN; /* only a hint: if it is wrong, the event fires again */
+	if (!link_check(l, rc))
+		return false;
+	if (l->accepted)
+		link_rise(l);
+	return !dry;
+}
 
-		errno = 0;
-		rc = mosquitto_loop_read(l->mosq, 1);
-		dry = errno == EAGAIN; /* only a hint: if it is wrong, the event fires again */
-		if (!link_check(l, rc))
-			return;
-		if (l->accepted)
-			link_rise(l);
-		if (dry)
-			break;
-	}
+static void link_end_turn(struct mqtt_link *l)
+{
+	if (l->phase == PHASE_DEAD)
+		return;
 	link_acknowledge(l);
 	l->last_in = link_now(); /* not earlier than the library's own note of it, see link_keepalive */
 	if (l->phase == PHASE_UP)
 		l->callbacks->turn(l->arg);
+}
+
+/* One call reads one packet, whatever number it is given (lib/loop.c:mosquitto_loop_read), so it is called until the
+ * socket is dry, within a bound; the event is level-triggered and brings us back for the rest. */
+void link_read_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct mqtt_link *l = arg;
+
+	(void)fd;
+	(void)what;
+	for (int i = 0; i < LINK_BURST && !l->paused && link_read_packet(l); i++)
+		;
+	link_end_turn(l);
+}
+
+void link_sip(struct mqtt_link *l)
+{
+	size_t enough = l->backlog + LINK_SIP_ANSWERS;
+
+	for (int i = 0; i < LINK_SIP && l->backlog < enough && link_read_packet(l); i++)
+		;
+	link_end_turn(l);
 }

@@ -136,7 +136,7 @@ static void link_write_cb(evutil_socket_t fd, short what, void *arg)
 	if (l->phase == PHASE_DEAD)
 		return;
 	if (l->phase != PHASE_CONNECT) {
-		link_flush(l);
+		link_writable(l);
 		if (l->phase == PHASE_FLUSH)
 			event_active(l->kick, EV_TIMEOUT, 0);
 		return;
@@ -231,16 +231,29 @@ static void link_begin(struct mqtt_link *l)
 /* ---- time ---- */
 
 /* When loop_misc, which sends PINGREQ and sees that none was answered, has something to do: not every second.  Asked again
- * before a whole interval is over it would do nothing, and a dead broker would be found an interval later.  While reading
- * is paused no answer can be seen: then what the broker takes is its sign of life. */
+ * before a whole interval is over it would do nothing, and a dead broker would be found an interval later. */
 static uint64_t link_due(const struct mqtt_link *l)
 {
 	uint64_t interval = (uint64_t)l->config->keepalive_s * 1000;
 	uint64_t oldest = l->last_in < l->last_out ? l->last_in : l->last_out;
 
-	if (l->paused)
-		return l->last_out + 2 * interval;
 	return (oldest > l->checked ? oldest : l->checked) + interval;
+}
+
+/* While reading is paused no PINGRESP can be seen: then what the broker takes is its sign of life. */
+static void link_watch_paused(struct mqtt_link *l)
+{
+	uint64_t limit = 2 * (uint64_t)l->config->keepalive_s * 1000;
+	uint64_t idle = link_now() - l->last_out;
+
+	if (idle >= limit) {
+		mqtt_link_fail(l, MQTT_LOST, "the broker takes nothing");
+		return;
+	}
+	/* Its answers must find room, or a stuck connection would be a lost one. */
+	if (idle >= LINK_STUCK_MS && l->backlog < l->config->outbox_hard / 2)
+		link_sip(l);
+	link_arm(l, limit - idle < LINK_STUCK_MS ? (unsigned)(limit - idle) : LINK_STUCK_MS);
 }
 
 static void link_keepalive(struct mqtt_link *l)
@@ -249,12 +262,8 @@ static void link_keepalive(struct mqtt_link *l)
 	uint64_t now = link_now();
 	uint64_t due = link_due(l);
 
-	if (now < due) { /* no longer than the interval: a pause that ends makes it due earlier */
-		link_arm(l, due - now < interval ? (unsigned)(due - now) : interval);
-		return;
-	}
-	if (l->paused) {
-		mqtt_link_fail(l, MQTT_LOST, "the broker takes nothing");
+	if (now < due) {
+		link_arm(l, (unsigned)(due - now));
 		return;
 	}
 	l->checked = now;
@@ -283,7 +292,10 @@ static void link_timer_cb(evutil_socket_t fd, short what, void *arg)
 			       l->config->connect_timeout_ms);
 		break;
 	case PHASE_UP:
-		link_keepalive(l);
+		if (l->paused)
+			link_watch_paused(l);
+		else
+			link_keepalive(l);
 		break;
 	case PHASE_FLUSH:
 	case PHASE_LINGER:
@@ -337,7 +349,7 @@ void mqtt_link_finish(struct mqtt_link *l, unsigned timeout_ms)
 		return;
 	}
 	l->phase = PHASE_FLUSH;
-	mqtt_link_pause(l, true);
+	mqtt_link_pause(l, false); /* read and forgotten: see link_sip */
 	link_arm(l, timeout_ms);
 	event_active(l->kick, EV_TIMEOUT, 0);
 }

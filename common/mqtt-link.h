@@ -8,6 +8,9 @@
 
 #include "mqtt-internal.h"
 
+/* While reading is paused and nothing is taken, a sip is read so often. */
+#define LINK_STUCK_MS 1000
+
 struct event;
 struct mosquitto;
 
@@ -83,7 +86,13 @@ bool link_check(struct mqtt_link *l, int rc);
 /* In mqtt-io.c. */
 void link_set_callbacks(struct mqtt_link *l);
 void link_read_cb(int fd, short what, void *arg);
+/* Reads a little though reading is paused.  Each side may be waiting for the other: a broker that writes before it reads,
+ * or the kernel: Linux 6.17 and later drop what comes beyond a full receive queue together with the acknowledgement it
+ * carries (LINUX_MIB_BEYOND_WINDOW), and then nothing of ours counts as taken before we have read. */
+void link_sip(struct mqtt_link *l);
 void link_flush(struct mqtt_link *l);
+/* The kernel takes more. */
+void link_writable(struct mqtt_link *l);
 /* Forgets what was queued or asked for. */
 void link_drop_queue(struct mqtt_link *l);
 

@@ -452,6 +452,13 @@ void fake_send(struct fake *f, const void *bytes, size_t len)
 		fake_write(s, bytes, len);
 }
 
+size_t fake_offer(struct fake *f, const void *bytes, size_t len)
+{
+	ssize_t n = send(f->sessions->fd, bytes, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+	return n > 0 ? (size_t)n : 0;
+}
+
 void fake_end(struct fake *f)
 {
 	struct fake_session *s;

@@ -126,6 +126,8 @@ void fake_listen(struct fake *f);
 void fake_sip(struct fake *f);
 /* Sends raw bytes to all sessions. */
 void fake_send(struct fake *f, const void *bytes, size_t len);
+/* Sends what the only session takes now: so many bytes. */
+size_t fake_offer(struct fake *f, const void *bytes, size_t len);
 void fake_end(struct fake *f);
 
 /* A listening socket on a free loopback port. */

@@ -158,6 +158,49 @@ static void test_back_pressure(void **state)
 	assert_int_equal(w->a.disconnected, 0);
 }
 
+/* A broker that takes nothing before what it says is read: neither side waits for the other for ever. */
+static void test_each_waits_for_the_other(void **state)
+{
+	static const uint8_t publish[] = {0x30, 6, 0, 1, 't', 'a', 'b', 'c'};
+	struct world *w = *state;
+
+	w->fake.deaf = true;
+	w->config.outbox_high = 1 << 20;
+	start(w);
+	WAIT_FOR(w->base, mqtt_is_connected(w->a.mqtt));
+	fill(w, w->config.outbox_high);
+	fake_send(&w->fake, publish, sizeof(publish));
+	WAIT_FOR(w->base, w->a.messages == 1);
+	assert_true(mqtt_backlog(w->a.mqtt) > w->config.outbox_high);
+	fake_listen(&w->fake);
+	WAIT_FOR(w->base, w->a.drained == 1);
+	assert_int_equal(w->a.disconnected, 0);
+}
+
+/* The same at the end: what a leaver has still to say is taken by a broker that wants to be read, and what it says then is
+ * nobody's business any more. */
+static void test_stop_waits_for_each_other(void **state)
+{
+	static char talk[16 << 20];
+	struct world *w = *state;
+	size_t taken;
+
+	w->fake.deaf = true;
+	start(w);
+	WAIT_FOR(w->base, mqtt_is_connected(w->a.mqtt));
+	fill(w, 1 << 20);
+	for (size_t i = 0; i < sizeof(talk); i += 8)
+		memcpy(talk + i, "\x30\x06\0\1tabc", 8);
+	mqtt_stop(w->a.mqtt, WAIT_LIMIT_MS);
+	taken = 0;
+	WAIT_FOR(w->base, (taken += fake_offer(&w->fake, talk + taken, sizeof(talk) - taken)) == sizeof(talk));
+	assert_int_equal(w->a.stopped, 0);
+	assert_int_equal(w->a.messages, 0);
+	fake_listen(&w->fake);
+	WAIT_FOR(w->base, w->a.stopped == 1);
+	WAIT_FOR(w->base, w->fake.disconnects == 1);
+}
+
 /* The library's own queue has no bound and no length; ours has both. */
 static void test_overflow(void **state)
 {
@@ -293,12 +336,20 @@ static void test_fence_disconnects(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_refused_subscription), TEST(test_bursts_are_bounded),
-		TEST(test_bursts_with_answers),  TEST(test_packet_in_two_parts),
-		TEST(test_back_pressure),        TEST(test_overflow),
-		TEST(test_stop_is_bounded),      TEST(test_stop_without_connection),
-		TEST(test_stop_disconnects),     TEST(test_peer_goes_while_we_publish),
-		TEST(test_fence_fails),          TEST(test_fence_disconnects),
+		TEST(test_refused_subscription),
+		TEST(test_bursts_are_bounded),
+		TEST(test_bursts_with_answers),
+		TEST(test_packet_in_two_parts),
+		TEST(test_back_pressure),
+		TEST(test_each_waits_for_the_other),
+		TEST(test_stop_waits_for_each_other),
+		TEST(test_overflow),
+		TEST(test_stop_is_bounded),
+		TEST(test_stop_without_connection),
+		TEST(test_stop_disconnects),
+		TEST(test_peer_goes_while_we_publish),
+		TEST(test_fence_fails),
+		TEST(test_fence_disconnects),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

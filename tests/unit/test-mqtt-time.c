@@ -25,6 +25,7 @@ struct world {
 	struct pair talking;   /* we talk, the broker never does: PINGREQ all the same */
 	struct pair stuck;     /* takes nothing, the outbox is above its mark */
 	struct pair slow;      /* takes little, the outbox stays above its mark */
+	struct pair long_one;  /* takes little of one message that needs longer than all this */
 };
 
 static void pair_start(struct pair *p, struct event_base *base)
@@ -58,6 +59,8 @@ static void pair_fill(struct pair *p)
 			return;
 }
 
+static char long_message[48 << 20];
+
 static void start_all(struct world *w)
 {
 	w->base = event_base_new();
@@ -65,12 +68,15 @@ static void start_all(struct world *w)
 	w->talking.fake.no_pingresp = true;
 	w->stuck.fake.deaf = true;
 	w->slow.fake.deaf = true;
+	w->long_one.fake.deaf = true;
 	pair_start(&w->answering, w->base);
 	pair_start(&w->dumb, w->base);
 	pair_start(&w->talking, w->base);
 	pair_start(&w->stuck, w->base);
 	pair_start(&w->slow, w->base);
+	pair_start(&w->long_one, w->base);
 	pair_fill(&w->stuck);
+	assert_true(mqtt_publish(w->long_one.user.mqtt, "t", long_message, sizeof(long_message), false));
 }
 
 static void run_all(struct world *w)
@@ -86,6 +92,7 @@ static void run_all(struct world *w)
 		if (!w->slow.user.disconnected)
 			pair_fill(&w->slow);
 		fake_sip(&w->slow.fake);
+		fake_sip(&w->long_one.fake);
 		pair_note(&w->dumb);
 		pair_note(&w->talking);
 		pair_note(&w->stuck);
@@ -118,11 +125,14 @@ static void test_keepalive(void **state)
 	assert_int_equal(w->slow.user.disconnected, 0);
 	assert_true(mqtt_backlog(w->slow.user.mqtt) > w->slow.config.outbox_high / 2);
 	assert_true(w->slow.fake.bytes > 1 << 20);
+	assert_int_equal(w->long_one.user.disconnected, 0);
+	assert_true(mqtt_backlog(w->long_one.user.mqtt) > sizeof(long_message));
 	pair_end(&w->answering);
 	pair_end(&w->dumb);
 	pair_end(&w->talking);
 	pair_end(&w->stuck);
 	pair_end(&w->slow);
+	pair_end(&w->long_one);
 	event_base_free(w->base);
 	free(w);
 }
