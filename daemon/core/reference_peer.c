@@ -16,7 +16,7 @@ struct reference_peer *reference_peer(struct node *n)
 	return n->reference;
 }
 
-static void listen(struct node *n, bool on)
+void reference_listen(struct node *n, bool on)
 {
 	struct reference_peer *r = reference_peer(n);
 
@@ -96,7 +96,7 @@ void reference_set_pred(struct node *n, uint32_t id)
 	r->pred_heard = n->now;
 	n->notify_since = n->notify_at = 0;
 	if (r->has_pred)
-		listen(n, true);
+		reference_listen(n, true);
 }
 
 void reference_set_succ(struct node *n, uint32_t id)
@@ -106,7 +106,7 @@ void reference_set_succ(struct node *n, uint32_t id)
 	r->succ = id;
 	r->has_succ = id != n->self.id;
 	if (r->has_succ)
-		listen(n, true);
+		reference_listen(n, true);
 }
 
 void reference_behind(struct node *n, uint32_t id)
@@ -243,27 +243,8 @@ bool reference_ack_join(struct node *n, const struct reference_ack_join *a)
 		}
 		return true;
 	}
-	if (r && a->src == n->self.id && a->dst == r->joiner && a->side == REFERENCE_SUCCESSOR &&
-	    r->admit == ADMIT_ACK) {
-		/* The place where a reference would have moved its arc: before it is ours, behind it the joiner's. */
-		r->answering = true;
-		request_recheck(n);
-		r->answering = false;
-		r->admit = ADMIT_CONFIRM;
-		r->since = n->now;
+	if (r && reference_admit_ack_join(n, a))
 		return true;
-	}
-	if (r && r->admit == ADMIT_CONFIRM && a->src == r->joiner && a->dst == n->self.id &&
-	    a->side == REFERENCE_PREDECESSOR) {
-		r->admit = ADMIT_SEND;
-		for (struct held *h = n->held_first; h; h = h->next)
-			h->early = ring_contains(r->arc, h->key);
-		r->since = n->now;
-		r->acks = 0;
-		reference_stream_begin(n, r->arc);
-		(void)reference_stream_pump(n, "None");
-		return true;
-	}
 	/* Our successor has admitted a reference between us. */
 	if (a->side == REFERENCE_SUCCESSOR && entry_main(n) && a->dst != n->self.id && a->src != n->self.id &&
 	    (is_stranger(n, a->dst) || (r && r->has_succ && r->succ == a->src))) {
@@ -285,21 +266,6 @@ bool reference_ack_join(struct node *n, const struct reference_ack_join *a)
 }
 
 /* ---- a reference joins here ---- */
-
-static void shrink_for(struct node *n, uint32_t id)
-{
-	struct reference_peer *r = reference_peer(n);
-	struct entry *e = entry_main(n);
-
-	r->admit = ADMIT_SHRINK;
-	r->joiner = id;
-	r->arc = (struct arc){e->v.arc.lo, id};
-	r->since = n->now;
-	listen(n, true);
-	out_log(n, 6, "node %08x of the reference asks to join -> admitting it", id);
-	n->shrink_to = id;
-	change_begin(n, CHANGE_SHRINK, e, NULL, NULL);
-}
 
 void reference_join(struct node *n, const uint8_t *p, size_t len)
 {
@@ -324,104 +290,7 @@ void reference_join(struct node *n, const uint8_t *p, size_t len)
 	if ((r && ((r->has_pred && r->pred == id) || (r->has_succ && r->succ == id) || r->admit)) || n->stopping ||
 	    n->change.kind || n->give.phase || n->take.phase || !entry_serves(n, e) || !ring_contains(e->v.arc, id))
 		return;
-	shrink_for(n, id);
-}
-
-static void take_back(struct node *n)
-{
-	struct reference_peer *r = reference_peer(n);
-
-	out_log(n, 4, "node %08x of the reference was admitted and does not speak -> taking its arc back", r->joiner);
-	r->admit = ADMIT_NONE;
-	reference_stream_end(n);
-	reference_own_arc(n, r->arc);
-	/* Whoever stands before it took it for its successor. */
-	if (r->arc.lo != n->self.id)
-		reference_publish_ack_join(n, n->self.id, r->arc.lo, REFERENCE_SUCCESSOR);
-	if (r->has_succ && r->succ == r->joiner)
-		r->has_succ = false;
-}
-
-/* What the joiner cannot have heard, and has not answered, is said again; the rest it hears for itself. */
-static void forward_held(struct node *n, struct arc arc)
-{
-	struct held **at = &n->held_first;
-
-	while (*at) {
-		struct held *h = *at;
-
-		if (!ring_contains(arc, h->key)) {
-			at = &h->next;
-			continue;
-		}
-		if (h->early)
-			out_publish(n, h->kind, 0, h->payload, h->len, false);
-		*at = h->next;
-		n->held_bytes -= sizeof(*h) + h->len;
-		free(h);
-	}
-	n->held_last = at;
-}
-
-static void admit_done(struct node *n)
-{
-	struct reference_peer *r = reference_peer(n);
-
-	r->admit = ADMIT_NONE;
-	reference_stream_end(n);
-	forward_held(n, r->arc);
-	reference_set_pred(n, r->joiner);
-	r->pred_arc = r->arc;
-	r->pred_arc_known = true;
-	out_log(n, 6, "node %08x of the reference has joined with %zu records", r->joiner,
-		store_purge(n->store, r->arc));
-}
-
-static void admit_tick(struct node *n, uint64_t *next)
-{
-	struct reference_peer *r = n->reference;
-	const struct entry *e = entry_main(n);
-	bool alone;
-
-	switch (r->admit) {
-	case ADMIT_NONE:
-		return;
-	case ADMIT_SHRINK:
-		if (!e || n->change.kind || !entry_serves(n, e))
-			break;
-		if (e->v.arc.lo != r->joiner) {
-			r->admit = ADMIT_NONE;
-			return;
-		}
-		alone = r->arc.lo == n->self.id;
-		reference_publish_ack_join(n, n->self.id, r->joiner, REFERENCE_SUCCESSOR);
-		if (alone) {
-			reference_publish_ack_join(n, n->self.id, r->joiner, REFERENCE_PREDECESSOR);
-			reference_set_succ(n, r->joiner);
-		}
-		reference_set_pred(n, r->joiner);
-		r->admit = ADMIT_ACK;
-		r->since = n->now;
-		break;
-	case ADMIT_SEND:
-		/* What the transport has not taken yet the joiner cannot acknowledge, and its acks are not read meanwhile. */
-		if (reference_stream_pump(n, "None") || n->full)
-			r->since = n->now;
-		if (reference_stream_done(n, r->acks) && (r->stream.said || n->now - r->since >= 100)) {
-			admit_done(n);
-			return;
-		}
-		if (!r->stream.said)
-			soonest(next, r->since + 100);
-		break;
-	case ADMIT_ACK:
-	case ADMIT_CONFIRM:
-		break;
-	}
-	if (n->now - r->since >= PATIENCE)
-		take_back(n);
-	else
-		soonest(next, r->since + PATIENCE);
+	reference_admit_begin(n, id);
 }
 
 /* ---- life ---- */
@@ -445,8 +314,8 @@ void reference_tick(struct node *n, uint64_t *next)
 		soonest(next, r->asked_again + ASK_FOR / 4);
 	}
 	forget_neighbours(n);
-	listen(n, r->has_pred || r->has_succ || r->admit || r->quit || r->left_until);
-	admit_tick(n, next);
+	reference_listen(n, r->has_pred || r->has_succ || r->admit || r->quit || r->left_until);
+	reference_admit_tick(n, next);
 	reference_leave_tick(n, next);
 	if (r->filling && n->now >= r->filling) {
 		r->filling = 0;
@@ -469,10 +338,7 @@ void reference_disconnected(struct node *n)
 
 	if (!r)
 		return;
-	if (r->admit > ADMIT_SHRINK)
-		reference_own_arc(n, r->arc);
-	reference_stream_break(n);
-	r->admit = ADMIT_NONE;
+	reference_admit_disconnected(n);
 	r->listening = r->holding = false;
 	r->acked[0] = r->acked[1] = false;
 	r->pred_heard = 0; /* it never subscribes again: a connection that ended with ours has made it deaf */

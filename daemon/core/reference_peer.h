@@ -1,4 +1,4 @@
-/* Shared by reference_peer.c (who joins), reference_leave.c (who leaves or dies), reference_words.c (what is put and got
+/* Shared by reference_peer.c (the neighbourhood, and ours joins), reference_admit.c (a reference joins), reference_leave.c (who leaves or dies), reference_words.c (what is put and got
  * meanwhile) and reference_stream.c (the records on their way). */
 #ifndef DHT_REFERENCE_PEER_H
 #define DHT_REFERENCE_PEER_H
@@ -29,10 +29,13 @@ enum quit { QUIT_NONE, QUIT_SAID, QUIT_SENT };
 struct reference_stream {
 	uint32_t *ids; /* in the order in which they are said */
 	size_t count, next, room;
-	size_t said;     /* so many were published, to be acknowledged */
+	size_t first;    /* everything before it is acknowledged */
+	size_t said;     /* of those from there on so many were published, to be acknowledged */
+	size_t echoes;   /* and so many of these have come back */
 	uint32_t *again; /* said more than once and not yet back, each as often as that */
 	size_t again_count, again_room;
-	bool broken; /* with the connection: how much has arrived is not known */
+	bool broken;  /* with the connection: how much has arrived is not known */
+	bool resumed; /* some may be said, and acknowledged, twice */
 };
 
 struct reference_peer {
@@ -88,6 +91,14 @@ void reference_publish_ack_join(struct node *n, uint32_t src, uint32_t dst, enum
 void reference_own_arc(struct node *n, struct arc arc);
 void reference_set_pred(struct node *n, uint32_t id);
 void reference_set_succ(struct node *n, uint32_t id);
+void reference_listen(struct node *n, bool on);
+
+void reference_admit_begin(struct node *n, uint32_t id);
+/* True if the word belongs to an admission under way, and is done with. */
+bool reference_admit_ack_join(struct node *n, const struct reference_ack_join *a);
+void reference_admit_tick(struct node *n, uint64_t *next);
+void reference_admit_disconnected(struct node *n);
+
 void reference_leave_tick(struct node *n, uint64_t *next);
 void reference_publish_record(struct node *n, const char *client, const struct store_item *item);
 
@@ -100,6 +111,8 @@ bool reference_stream_echoed(struct node *n, uint32_t id);
 /* Everything is said, and acknowledged. */
 bool reference_stream_done(const struct node *n, size_t acks);
 void reference_stream_break(struct node *n);
+/* On a new connection: goes on behind what was acknowledged, and counts anew. */
+void reference_stream_resume(struct node *n, size_t acks);
 void reference_stream_end(struct node *n);
 
 #endif

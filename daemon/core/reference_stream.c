@@ -37,7 +37,7 @@ bool reference_stream_pump(struct node *n, const char *client)
 	struct reference_stream *s = &n->reference->stream;
 	size_t before = s->said;
 
-	for (; s->next < s->count && !n->full; s->next++) {
+	for (; !s->broken && s->next < s->count && !n->full; s->next++) {
 		struct store_item item;
 
 		if (!store_get(n->store, s->ids[s->next], &item))
@@ -64,15 +64,29 @@ bool reference_stream_done(const struct node *n, size_t acks)
 {
 	const struct reference_stream *s = &n->reference->stream;
 
-	return !s->broken && s->next == s->count && acks >= s->said;
+	return !s->broken && s->next == s->count && acks >= s->said && (!s->resumed || s->echoes >= s->said);
 }
 
 void reference_stream_break(struct node *n)
 {
+	n->reference->stream.broken = true;
+}
+
+void reference_stream_resume(struct node *n, size_t acks)
+{
 	struct reference_stream *s = &n->reference->stream;
 
-	s->broken = true;
-	s->next = s->count;
+	if (s->resumed && acks > s->echoes)
+		acks = s->echoes; /* the rest are late ones, of before */
+	for (; s->first < s->next && acks; s->first++) {
+		struct store_item item;
+
+		acks -= store_get(n->store, s->ids[s->first], &item);
+	}
+	s->next = s->first;
+	s->said = s->echoes = 0;
+	s->broken = false;
+	s->resumed = true;
 }
 
 void reference_stream_end(struct node *n)

@@ -173,8 +173,11 @@ bool reference_operation(struct node *n, enum topic_kind kind, const uint8_t *p,
 		if (reference_parse_put(p, len, &put))
 			return false;
 		key = put.key;
-		if (r->admit == ADMIT_SEND && is_text(put.client, put.client_len, "None") && ring_contains(r->arc, key))
-			return true; /* our own words */
+		if (r->admit == ADMIT_SEND && is_text(put.client, put.client_len, "None") &&
+		    ring_contains(r->arc, key)) {
+			r->stream.echoes++; /* our own words */
+			return true;
+		}
 		if (redistribution(n, &put))
 			return true;
 		if (r->quit == QUIT_SENT) {

@@ -82,7 +82,7 @@ class Proxy:
         return f"mqtt://127.0.0.1:{self.port}"
 
     def cut(self):
-        """Ends every connection now."""
+        """Ends every connection now; a hook may do so too."""
         self._call(lambda: [self._drop(link) for link in list(self.links)])
 
     def close(self):
@@ -91,6 +91,9 @@ class Proxy:
         self.thread.join(5)
 
     def _call(self, function):
+        if threading.current_thread() is self.thread:
+            function()
+            return
         done = threading.Event()
         with self.lock:
             self.todo.append((function, done))

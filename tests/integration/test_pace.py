@@ -72,6 +72,32 @@ def test_84_mib_move_to_a_reference_that_joins(ring, reference, client):
 
 
 @pytest.mark.slow
+def test_the_connection_is_lost_amid_what_moves_to_a_reference(ring, reference, client, make_proxy):
+    """Its join is not broken off by that: it has its place, and gets the rest on the next connection."""
+    r = ring()
+    line = make_proxy()
+    r.add(id=1000, url=line.url).wait_ready()
+    records = {2000 + i: long_value(i, 4) for i in range(12)}
+    for key, value in records.items():
+        client.put(key, value)
+    seen = []
+
+    def cut_at_the_third(topic, payload):
+        if topic == "put" and payload.startswith(b"None/"):
+            seen.append(payload)
+            if len(seen) == 3:
+                return line.cut
+    line.upward = cut_at_the_third
+    new = reference(HALF)
+    wait_for("it has them all", lambda: len(new.records) == len(records), 60)
+    wait_for("they are its own", lambda: "has joined with 12 records" in r.nodes[0].log_text(), 60)
+    assert "going on with the records" in r.nodes[0].log_text()
+    assert all(new.records[k] == v for k, v in records.items())
+    assert client.put(2000, "theirs") == HALF
+    no_overflow(r)
+
+
+@pytest.mark.slow
 def test_84_mib_move_to_a_reference_when_ours_leaves(ring, reference, client):
     r = ring()
     other = reference(1000)

@@ -155,6 +155,57 @@ static void a_joiner_dies_of_a_get(void **state)
 	core_expect(c, IN_THEIRS + 3, "y");
 }
 
+/* Our connection is lost amid the records: the arc is not taken back, what it has not acknowledged is said again, and is
+ * forgotten only once that is acknowledged and has come back. */
+static void a_connection_lost_amid_the_records(void **state)
+{
+	struct core *c = *state;
+	int n = ours_alone(c);
+	size_t since;
+
+	they_ask(c);
+	core_run(c, 100);
+	since = c->line_count;
+	say(c, "ack-join", "1000000000/3000000000/antecessor");
+	assert_int_equal(said(c, since, n, "put", NULL), 2);
+	say(c, "ack-put", "None/1000000000");
+	for (int lost = 0; lost < 2; lost++) {
+		since = c->line_count;
+		core_cut(c, n);
+		core_run(c, 1000);
+		assert_int_equal(core_state(c, n), NODE_ACTIVE);
+		assert_int_equal(said(c, since, n, "put", NULL), 1);
+		assert_int_equal(node_record_count(c->nodes[n].node), 3);
+		say(c, "put", "d/500000002 theirs");
+		say(c, "put", "e/2000000000 ours");
+		assert_int_equal(said(c, since, n, "ack-put", NULL), 1);
+	}
+	say(c, "ack-put", "None/1000000000");
+	core_run(c, 10);
+	assert_int_equal(node_record_count(c->nodes[n].node), 1);
+	assert_int_equal(core_count_logs(c, n, "has joined with 2 records"), 1);
+}
+
+/* The same before its confirmation was heard. */
+static void a_connection_lost_ahead_of_the_confirmation(void **state)
+{
+	struct core *c = *state;
+	int n = ours_alone(c);
+	size_t since = c->line_count;
+
+	they_ask(c);
+	core_run(c, 100);
+	assert_int_equal(said(c, since, n, "ack-join", NULL), 2);
+	core_cut(c, n);
+	say(c, "ack-join", "1000000000/3000000000/antecessor");
+	core_run(c, 1000);
+	assert_int_equal(said(c, since, n, "put", NULL), 2);
+	say(c, "ack-put", "None/1000000000");
+	say(c, "ack-put", "None/1000000000");
+	core_run(c, 10);
+	assert_int_equal(node_record_count(c->nodes[n].node), 1);
+}
+
 /* A reference leaves to ours: acknowledged on both sides, its records taken and acknowledged, all of them served. */
 static void a_reference_leaves(void **state)
 {
@@ -427,6 +478,8 @@ int main(void)
 		core_test(one_join_is_nobodys),
 		core_test(what_is_held_is_forwarded),
 		core_test(a_joiner_dies_of_a_get),
+		core_test(a_connection_lost_amid_the_records),
+		core_test(a_connection_lost_ahead_of_the_confirmation),
 		core_test(a_reference_leaves),
 		core_test(a_leaver_still_answers),
 		core_test(redistribution_never_overwrites),

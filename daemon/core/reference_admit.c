@@ -1,0 +1,179 @@
+/* A reference joins at ours (PROTOCOL.md section 10): a view of the rest, our word, its confirmation, its records. */
+#include "reference_peer.h"
+
+void reference_admit_begin(struct node *n, uint32_t id)
+{
+	struct reference_peer *r = reference_peer(n);
+	struct entry *e = entry_main(n);
+
+	r->admit = ADMIT_SHRINK;
+	r->joiner = id;
+	r->arc = (struct arc){e->v.arc.lo, id};
+	r->since = n->now;
+	reference_listen(n, true);
+	out_log(n, 6, "node %08x of the reference asks to join -> admitting it", id);
+	n->shrink_to = id;
+	change_begin(n, CHANGE_SHRINK, e, NULL, NULL);
+}
+
+bool reference_admit_ack_join(struct node *n, const struct reference_ack_join *a)
+{
+	struct reference_peer *r = n->reference;
+
+	if (a->src == n->self.id && a->dst == r->joiner && a->side == REFERENCE_SUCCESSOR && r->admit == ADMIT_ACK) {
+		/* The place where a reference would have moved its arc: before it is ours, behind it the joiner's. */
+		r->answering = true;
+		request_recheck(n);
+		r->answering = false;
+		r->admit = ADMIT_CONFIRM;
+		r->since = n->now;
+		return true;
+	}
+	if (r->admit == ADMIT_CONFIRM && a->src == r->joiner && a->dst == n->self.id &&
+	    a->side == REFERENCE_PREDECESSOR) {
+		r->admit = ADMIT_SEND;
+		for (struct held *h = n->held_first; h; h = h->next)
+			h->early = ring_contains(r->arc, h->key);
+		r->since = n->now;
+		r->acks = 0;
+		reference_stream_begin(n, r->arc);
+		(void)reference_stream_pump(n, "None");
+		return true;
+	}
+	return false;
+}
+
+static void take_back(struct node *n)
+{
+	struct reference_peer *r = reference_peer(n);
+
+	out_log(n, 4, "node %08x of the reference was admitted and does not speak -> taking its arc back", r->joiner);
+	r->admit = ADMIT_NONE;
+	reference_stream_end(n);
+	reference_own_arc(n, r->arc);
+	/* Whoever stands before it took it for its successor. */
+	if (r->arc.lo != n->self.id)
+		reference_publish_ack_join(n, n->self.id, r->arc.lo, REFERENCE_SUCCESSOR);
+	if (r->has_succ && r->succ == r->joiner)
+		r->has_succ = false;
+}
+
+/* What the joiner cannot have heard, and has not answered, is said again; the rest it hears for itself. */
+static void forward_held(struct node *n, struct arc arc)
+{
+	struct held **at = &n->held_first;
+
+	while (*at) {
+		struct held *h = *at;
+
+		if (!ring_contains(arc, h->key)) {
+			at = &h->next;
+			continue;
+		}
+		if (h->early)
+			out_publish(n, h->kind, 0, h->payload, h->len, false);
+		*at = h->next;
+		n->held_bytes -= sizeof(*h) + h->len;
+		free(h);
+	}
+	n->held_last = at;
+}
+
+static void admit_done(struct node *n)
+{
+	struct reference_peer *r = reference_peer(n);
+
+	r->admit = ADMIT_NONE;
+	reference_stream_end(n);
+	forward_held(n, r->arc);
+	reference_set_pred(n, r->joiner);
+	r->pred_arc = r->arc;
+	r->pred_arc_known = true;
+	out_log(n, 6, "node %08x of the reference has joined with %zu records", r->joiner,
+		store_purge(n->store, r->arc));
+}
+
+/* The connection was lost, and what it carried; the joiner has its place all the same, unless our arc went meanwhile. */
+static void admit_resume(struct node *n)
+{
+	struct reference_peer *r = n->reference;
+	const struct entry *e = entry_main(n);
+
+	if (!e || e->v.arc.lo != r->joiner) {
+		r->admit = ADMIT_NONE;
+		reference_stream_end(n);
+		return;
+	}
+	reference_stream_resume(n, r->acks);
+	r->acks = 0;
+	r->since = n->now;
+	out_log(n, 6, "connected again -> going on with the records for node %08x of the reference", r->joiner);
+}
+
+void reference_admit_tick(struct node *n, uint64_t *next)
+{
+	struct reference_peer *r = n->reference;
+	const struct entry *e = entry_main(n);
+	bool alone;
+
+	switch (r->admit) {
+	case ADMIT_NONE:
+		return;
+	case ADMIT_SHRINK:
+		if (!e || n->change.kind || !entry_serves(n, e))
+			break;
+		if (e->v.arc.lo != r->joiner) {
+			r->admit = ADMIT_NONE;
+			return;
+		}
+		alone = r->arc.lo == n->self.id;
+		reference_publish_ack_join(n, n->self.id, r->joiner, REFERENCE_SUCCESSOR);
+		if (alone) {
+			reference_publish_ack_join(n, n->self.id, r->joiner, REFERENCE_PREDECESSOR);
+			reference_set_succ(n, r->joiner);
+		}
+		reference_set_pred(n, r->joiner);
+		r->admit = ADMIT_ACK;
+		r->since = n->now;
+		break;
+	case ADMIT_SEND:
+		if (r->stream.broken)
+			admit_resume(n);
+		if (r->admit == ADMIT_NONE)
+			return;
+		/* What the transport has not taken yet the joiner cannot acknowledge, and its acks are not read meanwhile. */
+		if (reference_stream_pump(n, "None") || n->full)
+			r->since = n->now;
+		if (reference_stream_done(n, r->acks) && (r->stream.said || n->now - r->since >= 100)) {
+			admit_done(n);
+			return;
+		}
+		if (!r->stream.said)
+			soonest(next, r->since + 100);
+		break;
+	case ADMIT_ACK:
+	case ADMIT_CONFIRM:
+		break;
+	}
+	if (n->now - r->since >= PATIENCE)
+		take_back(n);
+	else
+		soonest(next, r->since + PATIENCE);
+}
+
+void reference_admit_disconnected(struct node *n)
+{
+	struct reference_peer *r = n->reference;
+
+	/* Once our word has come back the joiner is the owner by everyone's word: it gets its records later. */
+	if (r->admit == ADMIT_CONFIRM) {
+		reference_stream_begin(n, r->arc);
+		r->acks = 0;
+		r->admit = ADMIT_SEND;
+	}
+	reference_stream_break(n);
+	if (r->admit == ADMIT_ACK)
+		reference_own_arc(n, r->arc);
+	if (r->admit != ADMIT_SEND)
+		r->admit = ADMIT_NONE;
+}
