@@ -31,6 +31,13 @@ struct board {
 	} workers[JOBS_MAX];
 };
 
+static void clear_progress(void)
+{
+	if (isatty(STDERR_FILENO))
+		fputs("\r\033[K", stderr);
+}
+
+/* Said at once, by whichever process has found it: a campaign may take hours. */
 static void add_failure(struct board *b, uint64_t seed, const char *text)
 {
 	uint64_t i = atomic_fetch_add(&b->failed, 1);
@@ -39,6 +46,8 @@ static void add_failure(struct board *b, uint64_t seed, const char *text)
 		return;
 	b->failures[i].seed = seed;
 	snprintf(b->failures[i].text, sizeof(b->failures[i].text), "%s", text);
+	clear_progress();
+	printf("seed %" PRIu64 ": %s\n", seed, text);
 }
 
 static void work(struct board *b, unsigned worker, const struct sim_options *options)
@@ -133,8 +142,8 @@ static void run_jobs(const struct arguments *a, struct board *b)
 			}
 		}
 	}
-	if (!a->quiet && isatty(STDERR_FILENO))
-		fputs("\r\033[K", stderr);
+	if (!a->quiet)
+		clear_progress();
 }
 
 static int by_seed(const void *x, const void *y)
@@ -144,13 +153,11 @@ static int by_seed(const void *x, const void *y)
 	return a->seed < b->seed ? -1 : a->seed > b->seed;
 }
 
-static void print_failures(const struct arguments *a, struct board *b)
+static void report_lowest(const struct arguments *a, struct board *b)
 {
 	uint64_t n = b->failed < FAILURES_MAX ? b->failed : FAILURES_MAX;
 
 	qsort(b->failures, n, sizeof(b->failures[0]), by_seed);
-	for (uint64_t i = 0; i < n; i++)
-		printf("seed %" PRIu64 ": %s\n", b->failures[i].seed, b->failures[i].text);
 	if (n > 0)
 		report_failure(a, b->failures[0].seed, b->failures[0].text);
 	else if (a->one && a->svg)
@@ -186,13 +193,13 @@ int main(int argc, char **argv)
 	double from;
 
 	options_parse(&a, argc, argv);
+	setvbuf(stdout, NULL, _IOLBF, 0); /* into a file too; a core that stops itself takes no line with it */
 	if (a.scale)
 		return !scale_run(&a.sim, a.scale);
 	if (a.sweep)
 		return sweep_run(a.sweep_only, a.quiet) != 0;
 	if (a.kept)
 		return kept_run(&a);
-	setvbuf(stdout, NULL, _IOLBF, 0); /* a core that stops itself takes no line with it */
 	if (a.trace)
 		a.sim.trace = stdout;
 	b = mmap(NULL, sizeof(*b), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -206,6 +213,6 @@ int main(int argc, char **argv)
 	run_jobs(&a, b);
 	t = sum(b);
 	from = seconds_now() - from;
-	print_failures(&a, b);
+	report_lowest(&a, b);
 	return !report_table(&a, &t, from) || t.failed;
 }
