@@ -61,9 +61,8 @@ static void store_own(struct node *n)
 	struct change *c = &n->change;
 
 	for (unsigned i = 0; i < c->made_count; i++)
-		for (struct entry *e = n->entries; e < n->entry_end; e++)
-			if (e->used && arc_overlap(e->v.arc, c->made[i].arc))
-				entry_drop(n, e);
+		for (struct entry *e; (e = entry_over(n, c->made[i].arc)) != NULL;)
+			entry_drop(n, e);
 	for (unsigned i = 0; i < c->made_count; i++) {
 		const struct view *v = &c->made[i];
 		struct entry *e = entry_add(n, v, false);

@@ -53,6 +53,7 @@ void node_tripped(struct node *n);
 struct entry *entry_own(struct node *n, uint32_t id); /* the own arc that holds id */
 struct entry *entry_main(struct node *n);             /* the own arc that ends at self */
 struct entry *entry_named(struct node *n, const struct view_name *name);
+struct entry *entry_over(struct node *n, struct arc arc); /* the first whose arc overlaps this one */
 struct entry *entry_add(struct node *n, const struct view *v, bool held);
 void entry_drop(struct node *n, struct entry *e);
 void entry_newest_conn(const struct node *n, struct member *m);

@@ -59,6 +59,14 @@ struct entry *entry_named(struct node *n, const struct view_name *name)
 	return NULL;
 }
 
+struct entry *entry_over(struct node *n, struct arc arc)
+{
+	for (struct entry *e = n->entries; e < n->entry_end; e++)
+		if (e->used && arc_overlap(e->v.arc, arc))
+			return e;
+	return NULL;
+}
+
 /* The newest connection we know of a member, whichever view told us. */
 void entry_newest_conn(const struct node *n, struct member *m)
 {

@@ -22,9 +22,8 @@ void reference_leave(struct node *n, const struct reference_leave *l)
 	if (!r->has_pred || r->pred != l->id)
 		return;
 	lo = l->has_predecessor ? l->predecessor : n->self.id;
-	for (const struct entry *e = n->entries; e < n->entry_end; e++)
-		if (lo == l->id || (e->used && arc_overlap(e->v.arc, (struct arc){lo, l->id})))
-			return;
+	if (lo == l->id || entry_over(n, (struct arc){lo, l->id}))
+		return;
 	r->left = (struct arc){lo, l->id};
 	r->leaver = l->id;
 	r->left_until = n->now + LINGER;

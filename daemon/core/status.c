@@ -23,29 +23,32 @@ void status_fill(struct node *n, struct frame *f)
 		f->successor = e->peer.id;
 }
 
-void status_publish(struct node *n)
+/* With what it owns, or with what it is taking. */
+static void publish(struct node *n, const struct arc *taking)
 {
 	struct frame f;
 
 	frame_start(n, &f, FRAME_STATUS);
 	status_fill(n, &f);
+	if (taking) {
+		f.arc = *taking;
+		f.arc_set = true;
+		f.predecessor = taking->lo;
+	}
 	frame_send(n, &f, TOPIC_NODE, n->self.id);
-	n->announced_at = n->now;
 	n->told = true;
+}
+
+void status_publish(struct node *n)
+{
+	publish(n, NULL);
+	n->announced_at = n->now;
 }
 
 /* Of a joiner that is about to store its views: it may own the arc before it knows. */
 void status_taking(struct node *n, struct arc arc)
 {
-	struct frame f;
-
-	frame_start(n, &f, FRAME_STATUS);
-	status_fill(n, &f);
-	f.arc = arc;
-	f.arc_set = true;
-	f.predecessor = arc.lo;
-	frame_send(n, &f, TOPIC_NODE, n->self.id);
-	n->told = true;
+	publish(n, &arc);
 }
 
 /* Of a member that is out: what it said of itself does not stand for ever.  If an arc has been taken from it, it is to

@@ -33,6 +33,15 @@ bool view_foreign(const struct node *n, const struct view *v)
 	return v->owner.memory ? !view_names(v, &n->self) : v->name.maker != n->self.id;
 }
 
+/* Does what f brings take its place? */
+static bool replaced(const struct entry *e, const struct frame *f)
+{
+	for (unsigned i = 0; i < f->view_count; i++)
+		if (e->used && arc_overlap(e->v.arc, f->views[i].arc))
+			return true;
+	return false;
+}
+
 #define SPARE 4 /* of the entries: kept for views of this node's own making */
 
 /* Is there room for what this node is named in, once what it replaces is gone? */
@@ -40,13 +49,8 @@ static bool room(const struct node *n, const struct frame *f)
 {
 	unsigned used = 0;
 
-	for (const struct entry *e = n->entries; e < n->entry_end; e++) {
-		bool replaced = false;
-
-		for (unsigned i = 0; i < f->view_count; i++)
-			replaced |= arc_overlap(e->v.arc, f->views[i].arc);
-		used += e->used && !replaced;
-	}
+	for (const struct entry *e = n->entries; e < n->entry_end; e++)
+		used += e->used && !replaced(e, f);
 	for (unsigned i = 0; i < f->view_count; i++)
 		used += view_names(&f->views[i], &n->self);
 	return used <= ENTRY_MAX - SPARE;
@@ -98,11 +102,8 @@ void view_refuse(struct node *n, const struct frame *f)
 	frame_start(n, &r, FRAME_REFUSED);
 	r.views[r.view_count++] = f->views[0];
 	for (const struct entry *e = n->entries; e < n->entry_end; e++)
-		for (unsigned i = 0; i < f->view_count; i++)
-			if (e->used && r.view_count < FRAME_VIEWS_MAX && arc_overlap(e->v.arc, f->views[i].arc)) {
-				r.views[r.view_count++] = e->v;
-				break;
-			}
+		if (replaced(e, f) && r.view_count < FRAME_VIEWS_MAX)
+			r.views[r.view_count++] = e->v;
 	/* Stored once, and moved on. */
 	if (r.view_count == 1 && past.name.number > f->views[0].base.number)
 		r.views[r.view_count++] = (struct view){.arc = past.arc, .name = past.name};
@@ -115,18 +116,18 @@ static void replace_entries(struct node *n, const struct frame *f)
 	struct view prev = {0};
 	struct member confirmer = {0};
 
-	for (struct entry *e = n->entries; e < n->entry_end; e++)
-		for (unsigned i = 0; e->used && i < f->view_count; i++)
-			if (arc_overlap(e->v.arc, f->views[i].arc)) {
-				if (e->mine) {
-					n->stash = true; /* whatever is not handed over by this very view */
-				} else {
-					prev = e->held ? e->v : e->prev;
-					if (e->confirmed)
-						confirmer = e->peer;
-				}
-				entry_drop(n, e);
-			}
+	for (struct entry *e = n->entries; e < n->entry_end; e++) {
+		if (!replaced(e, f))
+			continue;
+		if (e->mine) {
+			n->stash = true; /* whatever is not handed over by this very view */
+		} else {
+			prev = e->held ? e->v : e->prev;
+			if (e->confirmed)
+				confirmer = e->peer;
+		}
+		entry_drop(n, e);
+	}
 	for (unsigned i = 0; i < f->view_count; i++) {
 		struct entry *e;
 
@@ -153,12 +154,8 @@ bool view_store(struct node *n, const struct frame *f)
 		return false;
 	}
 	for (unsigned i = 0; i < f->view_count; i++)
-		if (view_names(&f->views[i], &n->self) && !entry_named(n, &f->views[i].name))
-			known = false;
-		else if (!view_names(&f->views[i], &n->self))
-			for (const struct entry *e = n->entries; e < n->entry_end; e++)
-				if (e->used && arc_overlap(e->v.arc, f->views[i].arc))
-					known = false;
+		known &= view_names(&f->views[i], &n->self) ? entry_named(n, &f->views[i].name) != NULL
+							    : !entry_over(n, f->views[i].arc);
 	if (!known) {
 		for (unsigned i = 0; i < f->view_count; i++)
 			change_ends(n, &f->views[i]);
@@ -187,12 +184,9 @@ static struct entry *taken_up(struct node *n, const struct view *v)
 {
 	struct past last;
 
-	if (!entry_past_attempts(n, v) || !member_same(&v->backup, &n->self))
+	if (!entry_past_attempts(n, v) || !member_same(&v->backup, &n->self) || entry_over(n, v->arc))
 		return NULL;
 	last = entry_past_last(n, v->arc);
-	for (const struct entry *e = n->entries; e < n->entry_end; e++)
-		if (e->used && arc_overlap(e->v.arc, v->arc))
-			return NULL;
 	return name_equal(&last.name, &v->name) ? entry_add(n, v, true) : NULL;
 }
 
