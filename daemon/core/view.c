@@ -167,27 +167,46 @@ bool view_store(struct node *n, const struct frame *f)
 	return true;
 }
 
+/* Who has given everything up may still be named by others of that ring, and is in it again with the first view that it
+ * stores.  Into another ring it comes by a handover; a lesser one than stands in the register is to yield. */
+static bool returns(const struct node *n, const struct frame *f)
+{
+	return !n->ring.term && ring_id_same(&f->ring, &n->stash_ring) && !ring_id_less(&f->ring, &n->seen);
+}
+
 void on_store(struct node *n, const struct frame *f)
 {
-	/* An arc comes with its records, by GRANT, or not at all. */
-	for (unsigned i = 0; i < f->view_count; i++)
+	bool named = false, back = returns(n, f);
+
+	for (unsigned i = 0; i < f->view_count; i++) {
+		named |= view_names(&f->views[i], &n->self);
+		/* An arc comes with its records, by GRANT, or not at all. */
 		if (member_same(&f->views[i].owner, &n->self) && !entry_named(n, &f->views[i].name)) {
 			view_refuse(n, f);
 			return;
 		}
-	if (f->view_count)
-		view_store(n, f);
+	}
+	if (named && !n->ring.term && !back)
+		view_refuse(n, f);
+	else if (f->view_count && view_store(n, f) && named && back)
+		n->ring = f->ring;
 }
 
 /* Left for a later attempt of its maker, which has taken it up again: it is guarded here. */
-static struct entry *taken_up(struct node *n, const struct view *v)
+static struct entry *taken_up(struct node *n, const struct frame *f, const struct view *v)
 {
 	struct past last;
 
+	if (!n->ring.term && !returns(n, f))
+		return NULL;
 	if (!entry_past_attempts(n, v) || !member_same(&v->backup, &n->self) || entry_over(n, v->arc))
 		return NULL;
 	last = entry_past_last(n, v->arc);
-	return name_equal(&last.name, &v->name) ? entry_add(n, v, true) : NULL;
+	if (!name_equal(&last.name, &v->name))
+		return NULL;
+	if (!n->ring.term)
+		n->ring = f->ring;
+	return entry_add(n, v, true);
 }
 
 void on_holds(struct node *n, const struct frame *f)
@@ -196,7 +215,7 @@ void on_holds(struct node *n, const struct frame *f)
 		struct entry *e = entry_named(n, &f->views[i].name);
 
 		if (!e)
-			e = taken_up(n, &f->views[i]);
+			e = taken_up(n, f, &f->views[i]);
 		if (!e)
 			continue;
 		e->held = true;

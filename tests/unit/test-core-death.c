@@ -219,6 +219,44 @@ static void a_joiner_that_gave_up_leaves_its_copy(void **state)
 	core_expect(c, 2100000000, "v");
 }
 
+/* To a node alone: that its arc has been taken from it. */
+static void void_node(struct core *c, int n, uint64_t memory)
+{
+	struct frame f = {.type = FRAME_STATUS,
+			  .state = NODE_GONE,
+			  .flag = true,
+			  .from = {.id = c->nodes[n].id, .memory = memory}};
+	char topic[TOPIC_MAX];
+	uint8_t *bytes;
+	size_t len;
+
+	assert_true(conn_parse(c->nodes[n].client_id, &f.from.conn));
+	bytes = frame_encode(&f, &len);
+	topic_format(topic, "", TOPIC_NODE, f.from.id, NULL);
+	core_step(c, n, (struct event){.type = EVENT_MESSAGE, .topic = topic, .payload = bytes, .len = len});
+	free(bytes);
+}
+
+/* Who has given everything up and then stores a view as a guard is in its ring again: the arc may soon be its own. */
+static void a_guard_again_is_in_its_ring_again(void **state)
+{
+	struct core *c = *state;
+	uint64_t memory;
+	int owner = core_add(c, ids[0]), guard;
+
+	core_whole(c, 1, 5000);
+	guard = core_add(c, ids[2]);
+	memory = c->memory;
+	core_whole(c, 2, 5000);
+	core_add(c, ids[3]);
+	assert_true(core_until(c, FRAME_STORE, guard));
+	void_node(c, guard, memory);
+	assert_int_equal(node_get_ring(c->nodes[guard].node).term, 0);
+	core_deliver(c);
+	assert_int_equal(node_get_ring(c->nodes[guard].node).term, node_get_ring(c->nodes[owner].node).term);
+	core_whole(c, 3, 30000);
+}
+
 /* ---- the broker ---- */
 
 static const int orders[][3] = {{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}};
@@ -408,6 +446,7 @@ int main(void)
 		core_test(nothing_is_answered_on_the_next_connection),
 		core_test(a_restart_under_the_same_id),
 		core_test(a_joiner_that_gave_up_leaves_its_copy),
+		core_test(a_guard_again_is_in_its_ring_again),
 		core_test(the_broker_restarts),
 		core_test(a_lone_node_and_its_broker),
 		core_test(a_late_will_is_overwritten),
