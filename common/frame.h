@@ -125,7 +125,7 @@ struct frame {
 	bool arc_set;
 	bool flag; /* SYNC: answer wanted; CONFIRM: the view asked about is my newest; STATUS: see PROTOCOL.md */
 	enum node_state state;           /* STATUS */
-	uint64_t since;                  /* STATUS: milliseconds in this state */
+	uint64_t since;                  /* STATUS: milliseconds in this state; REFUSE: as a member */
 	uint32_t predecessor, successor; /* STATUS */
 	struct conn peer;                /* SYNC, CONFIRM: the connection of the addressee as the sender knows it */
 	char name[NAME_MAX_LEN + 1];     /* HELLO, REFUSE, STATUS: the node's name */

@@ -30,6 +30,7 @@ void seek_end(struct node *n)
 	forget_echoes(n);
 	roll_close(n);
 	n->seek = (struct seek){0};
+	n->in_since = n->now;
 }
 
 /* There is a ring: count anew, and ask no more often than it answers. */
@@ -196,6 +197,8 @@ static void answer(struct node *n, const struct member *to, enum frame_type type
 	frame_start(n, &f, type);
 	f.reason = reason;
 	f.wait = wait;
+	if (type == FRAME_REFUSE && !n->seek.active)
+		f.since = n->now - n->in_since;
 	memcpy(f.name, n->config.name, sizeof(f.name));
 	frame_to(n, &f, to);
 }
@@ -325,12 +328,15 @@ void on_hello(struct node *n, const struct frame *f)
 
 /* A name refused to who has been admitted meanwhile by others.  Whoever is in stays; of two that are, the one that had
  * the name first has never heard the other ask before it was in itself; where both have, as when both start at once, the
- * lower memory stays.  Who stays says so. */
+ * lower memory stays.  Who stays says so.  But strangers may say again what was refused, or asked, long ago: who has been
+ * in for longer than who refuses does not take it for an answer. */
 static bool stays(struct node *n, const struct frame *f)
 {
-	bool member = ring_id_same(&f->ring, &n->ring);
-	bool prevails = is_rival(n, &f->from) && n->self.memory < f->from.memory;
+	bool member = ring_id_same(&f->ring, &n->ring), rival = is_rival(n, &f->from);
+	bool prevails = rival && n->self.memory < f->from.memory;
 
+	if (member && !rival && !n->seek.active && n->now - n->in_since > f->since)
+		return true;
 	if (member && !prevails)
 		return n->exit_code != 0;
 	if (member || !f->ring.term)

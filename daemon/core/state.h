@@ -317,6 +317,7 @@ struct node {
 	uint64_t state_since;
 	bool been_active;
 	bool stopping, leave_said, exiting;
+	uint64_t in_since;            /* when its search last came to its end */
 	struct member rivals[RIVALS]; /* the last that have asked for admission under our name */
 	unsigned rival_next;
 	struct conn asked_on[2]; /* of ours, on which we have asked for it last */

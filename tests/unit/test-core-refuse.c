@@ -61,6 +61,39 @@ static void a_name_refused_too_late(void **state)
 	core_expect(c, 20, "v");
 }
 
+static void say_again(struct core *c, enum frame_type type, int from)
+{
+	for (size_t i = c->line_count; i-- > 0;)
+		if (c->lines[i].frame == type && c->lines[i].from == from) {
+			core_publish_bytes(c, c->lines[i].topic, c->lines[i].payload, c->lines[i].len);
+			core_run(c, 3000);
+			return;
+		}
+	fail_msg("node %d has said no %s", from, frame_type_name(type));
+}
+
+/* Two of one name that do not know of each other: what the first asked long ago a stranger says again, and then what the
+ * second answered to that.  The first was in before, and stays. */
+static void a_stranger_repeats_a_refusal(void **state)
+{
+	struct core *c = *state;
+	int first, second;
+
+	core_add_named(c, 100, "anna");
+	core_add_named(c, 1000000000, "carla");
+	first = core_add_named(c, 3000000000, "berta");
+	core_whole(c, 3, 5000);
+	core_cut_for(c, first, 500);
+	core_run(c, 100);
+	second = core_add_named(c, 50, "berta");
+	core_whole(c, 4, 5000);
+	say_again(c, FRAME_HELLO, first);
+	say_again(c, FRAME_REFUSE, second);
+	assert_int_equal(c->nodes[first].exit_code, -1);
+	assert_int_equal(core_state(c, first), NODE_ACTIVE);
+	assert_int_equal(c->nodes[second].exit_code, -1);
+}
+
 /* Of two with one name that start at once one stays, also when both are in before they hear of each other. */
 static void of_two_names_one_stays(void **state)
 {
@@ -94,9 +127,9 @@ static void of_two_seekers_one_stays(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		core_test(a_second_id_is_refused),   core_test(a_second_name_is_refused),
-		core_test(a_name_refused_too_late),  core_test(of_two_names_one_stays),
-		core_test(of_two_seekers_one_stays),
+		core_test(a_stranger_repeats_a_refusal), core_test(a_second_id_is_refused),
+		core_test(a_second_name_is_refused),     core_test(a_name_refused_too_late),
+		core_test(of_two_names_one_stays),       core_test(of_two_seekers_one_stays),
 	};
 
 	return cmocka_run_group_tests_name("core-refuse", tests, NULL, NULL);
