@@ -284,7 +284,8 @@ void reference_join(struct node *n, const uint8_t *p, size_t len)
 			reference_hold(n);
 		return;
 	}
-	if (hello_recent(n, id) || !e || !note_stranger(n, id))
+	/* Amid our subscriptions the HELLO ahead of it may have gone unheard, each time. */
+	if (hello_recent(n, id) || !e || !node_ready(n) || !note_stranger(n, id))
 		return;
 	out_publish(n, TOPIC_HAS_STARTED, 0, "yes", 3, false);
 	if ((r && ((r->has_pred && r->pred == id) || (r->has_succ && r->succ == id) || r->admit)) || n->stopping ||

@@ -374,6 +374,35 @@ static void complaints_are_few(void **state)
 	assert_in_range(c->log_count - logs, 2, 2 * 13);
 }
 
+static void hears(struct core *c, int n, const char *topic, const char *payload)
+{
+	core_step(c, n,
+		  (struct event){.type = EVENT_MESSAGE,
+				 .topic = topic,
+				 .payload = (const uint8_t *)payload,
+				 .len = strlen(payload)});
+}
+
+/* One of ours joins while a neighbour comes back and is subscribed to `join`, but not to `ring` yet: it is not taken for
+ * a node of the reference. */
+static void joins_heard_amid_subscriptions(void **state)
+{
+	struct core *c = *state;
+	int n = core_add(c, 1000000000);
+
+	core_add(c, 3000000000);
+	core_whole(c, 2, 5000);
+	core_cut_for(c, n, CORE_NEVER);
+	core_deliver_all(c);
+	core_connect(c, n);
+	assert_true(core_deliver(c));
+	hears(c, n, "join", "2000000000");
+	hears(c, n, "join", "2000000000");
+	hears(c, n, "ack-join", "3000000000/2000000000/sucessor");
+	core_whole(c, 2, 5000);
+	assert_int_equal(core_count(c, 0, "ack-join", "1000000000/2000000000/antecessor"), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -385,6 +414,7 @@ int main(void)
 		core_test(false_words),
 		core_test(a_joiner_that_never_speaks_again),
 		core_test(complaints_are_few),
+		core_test(joins_heard_amid_subscriptions),
 	};
 
 	return cmocka_run_group_tests_name("core-input", tests, NULL, NULL);
