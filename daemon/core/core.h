@@ -259,6 +259,7 @@ void echo_tick(struct node *n, uint64_t *next);
 void status_fill(struct node *n, struct frame *f);
 void status_publish(struct node *n);
 void status_taking(struct node *n, struct arc arc);
+void status_clear(struct node *n);
 void status_gone(struct node *n, const struct member *m, bool voided);
 void state_update(struct node *n);
 void on_status(struct node *n, const struct frame *f);

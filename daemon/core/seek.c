@@ -366,7 +366,7 @@ void on_refuse(struct node *n, const struct frame *f)
 	if (n->take.phase)
 		take_refuse(n);
 	/* Records that lie here go to their owners first. */
-	n->refused = true;
+	n->refused = f->reason == REASON_NAME_IN_USE ? REASON_NAME_IN_USE : REASON_ID_IN_USE;
 	n->merged_at = n->now;
 }
 
@@ -379,13 +379,16 @@ void seek_refused(struct node *n, uint64_t *next)
 		if (node_ready(n) && n->now - n->merged_at >= n->config.recover) {
 			out_log(n, 4, "nobody takes the %zu records that lie here -> asking to be admitted again",
 				store_count(n->store));
-			n->refused = false;
+			n->refused = REASON_NONE;
 			n->exit_code = 0;
 			seek_begin(n);
 		}
 		soonest(next, n->now + 1000);
 		return;
 	}
+	/* As a joiner it may have told of an arc.  Under an id in use the other sees to what stands there. */
+	if (n->told && n->connected && n->refused == REASON_NAME_IN_USE)
+		status_clear(n);
 	n->exiting = true;
 	out_effect(n, EFFECT_EXIT)->code = n->exit_code;
 }

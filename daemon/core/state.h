@@ -304,8 +304,7 @@ struct node {
 	size_t held_bytes;
 	bool recheck;              /* ownership may have changed: look at what is held */
 	bool backlog;              /* of what is held some is to be answered, once the transport has drained */
-	bool refused;              /* the id is somebody else's now: nothing is left but to merge the records
-		       * (section 8) and go */
+	enum frame_reason refused; /* the id or name is somebody else's: only to merge the records (section 8) and go */
 	uint64_t merged_at;        /* when somebody last took records of ours, or we began to wait for it */
 	bool stash;                /* records may lie here that belong to others */
 	struct ring_id stash_ring; /* the last ring that was given up: theirs */

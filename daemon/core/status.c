@@ -51,6 +51,12 @@ void status_taking(struct node *n, struct arc arc)
 	publish(n, &arc);
 }
 
+/* Nothing stays retained of this node. */
+void status_clear(struct node *n)
+{
+	out_publish(n, TOPIC_NODE, n->self.id, "", 0, true);
+}
+
 /* Of a member that is out: what it said of itself does not stand for ever.  If an arc has been taken from it, it is to
  * find that there when it comes back. */
 void status_gone(struct node *n, const struct member *m, bool voided)

@@ -150,9 +150,9 @@ static void exit_now(struct node *n)
 		size_t len;
 		uint8_t *bytes = frame_encode(&f, &len);
 
-		/* The farewell for those who listen, then nothing is retained of this node. */
+		/* The farewell for those who listen. */
 		out_publish(n, TOPIC_NODE, n->self.id, bytes, len, false);
-		out_publish(n, TOPIC_NODE, n->self.id, "", 0, true);
+		status_clear(n);
 		free(bytes);
 	}
 	n->exiting = true;

@@ -1,6 +1,10 @@
 /* Ids and names in use: who is refused, who stays. */
 #include "core-fixture.h"
 
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
 /* The second node with an id in use is refused with exit code 77, and the first is not disturbed. */
 static void a_second_id_is_refused(void **state)
 {
@@ -113,6 +117,50 @@ static void of_two_names_one_stays(void **state)
 	(void)state;
 }
 
+static size_t retained(const struct core *c, const char *topic)
+{
+	for (size_t i = 0; i < c->retained_count; i++)
+		if (!strcmp(c->retained[i].topic, topic))
+			return c->retained[i].len;
+	return 0;
+}
+
+static void refuse_name(struct core *c, int n, const char *name)
+{
+	struct frame f = {.type = FRAME_REFUSE, .reason = REASON_NAME_IN_USE, .from = {5, 5, {5, 5}}};
+	uint8_t *bytes;
+	size_t len;
+
+	snprintf(f.name, sizeof(f.name), "%s", name);
+	bytes = frame_encode(&f, &len);
+	core_step(c, n, (struct event){.type = EVENT_MESSAGE, .topic = "in/9502f900", .payload = bytes, .len = len});
+	free(bytes);
+}
+
+/* A joiner that had told of the arc it takes, and whose giver and guard died, is refused: nothing stays retained of it. */
+static void a_refused_joiner_leaves_no_status(void **state)
+{
+	struct core *c = *state;
+	int joiner;
+
+	core_add(c, 1000000000);
+	core_add(c, 2000000000);
+	core_add(c, 3000000000);
+	core_add(c, 4000000000);
+	core_whole(c, 4, 10000);
+	joiner = core_add_named(c, 2500000000, "twin");
+	assert_true(core_until(c, FRAME_STORED, 2));
+	assert_int_not_equal(retained(c, "node/9502f900"), 0);
+	core_kill(c, 2);
+	core_kill(c, 3);
+	for (int i = 0; i < 300 && !core_count_logs(c, joiner, "giving up every view"); i++)
+		core_run(c, 100);
+	refuse_name(c, joiner, "twin");
+	core_run(c, 1000);
+	assert_int_equal(c->nodes[joiner].exit_code, 77);
+	assert_int_equal(retained(c, "node/9502f900"), 0);
+}
+
 /* Of two seekers with one id the one with the lower memory stays. */
 static void of_two_seekers_one_stays(void **state)
 {
@@ -127,9 +175,13 @@ static void of_two_seekers_one_stays(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		core_test(a_stranger_repeats_a_refusal), core_test(a_second_id_is_refused),
-		core_test(a_second_name_is_refused),     core_test(a_name_refused_too_late),
-		core_test(of_two_names_one_stays),       core_test(of_two_seekers_one_stays),
+		core_test(a_stranger_repeats_a_refusal),
+		core_test(a_second_id_is_refused),
+		core_test(a_second_name_is_refused),
+		core_test(a_name_refused_too_late),
+		core_test(of_two_names_one_stays),
+		core_test(of_two_seekers_one_stays),
+		core_test(a_refused_joiner_leaves_no_status),
 	};
 
 	return cmocka_run_group_tests_name("core-refuse", tests, NULL, NULL);
