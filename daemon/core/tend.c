@@ -13,8 +13,8 @@ static bool out(struct node *n, const struct entry *e)
 static void take_over(struct node *n, struct entry *e)
 {
 	struct view v = {.name = {++n->number, n->self.id}, .base = e->v.name, .arc = e->v.arc, .owner = n->self};
+	bool voided = !e->sealed || e->voided, newer = e->stands.count > e->peer.conn.count, doubted;
 	uint64_t count, hash;
-	bool doubted;
 	char text[24];
 
 	store_digest(n->store, e->v.arc, &count, &hash);
@@ -26,13 +26,14 @@ static void take_over(struct node *n, struct entry *e)
 		out_log(n, 4, "arc %s: node %08x is out -> taken over empty, its records are lost with it",
 			arc_text(v.arc, text), e->peer.id);
 	}
-	/* A taker that never served has lost nothing, unless somebody else has taken something. */
-	if (!e->absent) {
+	/* A taker that never served has lost nothing, unless somebody else has taken something; and what it says of itself
+	 * on a newer connection than was fenced is true. */
+	if (!e->absent && (voided || !newer)) {
 		struct member m = e->peer;
 
-		if (e->stands.count > m.conn.count)
+		if (newer)
 			m.conn = e->stands;
-		status_gone(n, &m, !e->sealed || e->voided);
+		status_gone(n, &m, voided);
 		for (struct entry *o = n->entries; o < n->entry_end; o++)
 			if (o->used && !e->sealed && member_same(&o->peer, &m))
 				o->voided = true; /* as will be heard in a moment */
