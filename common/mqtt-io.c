@@ -258,12 +258,11 @@ void mqtt_link_pause(struct mqtt_link *l, bool paused)
 	l->paused = paused;
 	if (!l->read_event)
 		return;
-	if (!paused) {
+	if (paused)
+		(void)event_del(l->read_event);
+	else
 		(void)event_add(l->read_event, NULL);
-		return;
-	}
-	(void)event_del(l->read_event);
-	link_arm(l, LINK_STUCK_MS);
+	link_arm(l, LINK_STUCK_MS); /* a PINGRESP that waits is read before anybody asks for it */
 }
 
 static void link_rise(struct mqtt_link *l)
@@ -303,7 +302,7 @@ static bool link_read_packet(struct mqtt_link *l)
 	dry = errno == EAGAIN; /* only a hint: if it is wrong, the event fires again */
 	if (!link_check(l, rc))
 		return false;
-	if (l->accepted)
+	if (l->accepted && l->phase == PHASE_HANDSHAKE)
 		link_rise(l);
 	return !dry;
 }
@@ -313,7 +312,6 @@ static void link_end_turn(struct mqtt_link *l)
 	if (l->phase == PHASE_DEAD)
 		return;
 	link_acknowledge(l);
-	l->last_in = link_now(); /* not earlier than the library's own note of it, see link_keepalive */
 	if (l->phase == PHASE_UP)
 		l->callbacks->turn(l->arg);
 }
@@ -328,6 +326,7 @@ void link_read_cb(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	for (int i = 0; i < LINK_BURST && !l->paused && link_read_packet(l); i++)
 		;
+	l->last_in = link_now(); /* not earlier than the library's own note of it, see link_keepalive */
 	link_end_turn(l);
 }
 
@@ -336,6 +335,6 @@ void link_sip(struct mqtt_link *l)
 	size_t enough = l->backlog + LINK_SIP_ANSWERS;
 
 	for (int i = 0; i < LINK_SIP && l->backlog < enough && link_read_packet(l); i++)
-		;
+		l->last_in = link_now();
 	link_end_turn(l);
 }

@@ -250,10 +250,11 @@ static void link_watch_paused(struct mqtt_link *l)
 		mqtt_link_fail(l, MQTT_LOST, "the broker takes nothing");
 		return;
 	}
+	/* Ahead of the sip, which may be the last: what it makes of the link has its own limit. */
+	link_arm(l, limit - idle < LINK_STUCK_MS ? (unsigned)(limit - idle) : LINK_STUCK_MS);
 	/* Its answers must find room, or a stuck connection would be a lost one. */
 	if (idle >= LINK_STUCK_MS && l->backlog < l->config->outbox_hard / 2)
 		link_sip(l);
-	link_arm(l, limit - idle < LINK_STUCK_MS ? (unsigned)(limit - idle) : LINK_STUCK_MS);
 }
 
 static void link_keepalive(struct mqtt_link *l)
@@ -267,10 +268,9 @@ static void link_keepalive(struct mqtt_link *l)
 		return;
 	}
 	l->checked = now;
-	if (!link_check(l, mosquitto_loop_misc(l->mosq)))
-		return;
-	link_flush(l);
 	link_arm(l, interval);
+	if (link_check(l, mosquitto_loop_misc(l->mosq)))
+		link_flush(l);
 }
 
 static void link_timer_cb(evutil_socket_t fd, short what, void *arg)
