@@ -16,13 +16,42 @@ void reference_admit_begin(struct node *n, uint32_t id)
 	change_begin(n, CHANGE_SHRINK, e, NULL, NULL);
 }
 
+/* Our word, behind which the arc is the joiner's. */
+static void say(struct node *n)
+{
+	struct reference_peer *r = n->reference;
+
+	reference_publish_ack_join(n, n->self.id, r->joiner, REFERENCE_SUCCESSOR);
+	if (r->arc.lo == n->self.id) {
+		reference_publish_ack_join(n, n->self.id, r->joiner, REFERENCE_PREDECESSOR);
+		reference_set_succ(n, r->joiner);
+	}
+	reference_set_pred(n, r->joiner);
+	r->admit = ADMIT_ACK;
+	r->since = n->now;
+}
+
+static void send(struct node *n)
+{
+	struct reference_peer *r = n->reference;
+
+	r->admit = ADMIT_SEND;
+	for (struct held *h = n->held_first; h; h = h->next)
+		h->early = ring_contains(r->arc, h->key);
+	r->since = n->now;
+	r->acks = 0;
+	reference_stream_begin(n, r->arc);
+	(void)reference_stream_pump(n, "None");
+}
+
 bool reference_admit_ack_join(struct node *n, const struct reference_ack_join *a)
 {
 	struct reference_peer *r = n->reference;
 
 	if (a->src == n->self.id && a->dst == r->joiner && a->side == REFERENCE_SUCCESSOR && r->admit == ADMIT_ACK) {
-		/* The place where a reference would have moved its arc: before it is ours, behind it the joiner's. */
-		r->answering = true;
+		/* The place where a reference would have moved its arc: before it is ours, behind it the joiner's.  Said
+		 * once more, it may be long past. */
+		r->answering = !r->lost;
 		request_recheck(n);
 		r->answering = false;
 		r->admit = ADMIT_CONFIRM;
@@ -31,25 +60,25 @@ bool reference_admit_ack_join(struct node *n, const struct reference_ack_join *a
 	}
 	if (r->admit == ADMIT_CONFIRM && a->src == r->joiner && a->dst == n->self.id &&
 	    a->side == REFERENCE_PREDECESSOR) {
-		r->admit = ADMIT_SEND;
-		for (struct held *h = n->held_first; h; h = h->next)
-			h->early = ring_contains(r->arc, h->key);
-		r->since = n->now;
-		r->acks = 0;
-		reference_stream_begin(n, r->arc);
-		(void)reference_stream_pump(n, "None");
+		send(n);
 		return true;
 	}
 	return false;
 }
 
+static void end(struct node *n)
+{
+	n->reference->admit = ADMIT_NONE;
+	n->reference->lost = false;
+	reference_stream_end(n);
+}
+
 static void take_back(struct node *n)
 {
-	struct reference_peer *r = reference_peer(n);
+	struct reference_peer *r = n->reference;
 
 	out_log(n, 4, "node %08x of the reference was admitted and does not speak -> taking its arc back", r->joiner);
-	r->admit = ADMIT_NONE;
-	reference_stream_end(n);
+	end(n);
 	reference_own_arc(n, r->arc);
 	/* Whoever stands before it took it for its successor. */
 	if (r->arc.lo != n->self.id)
@@ -81,10 +110,9 @@ static void forward_held(struct node *n, struct arc arc)
 
 static void admit_done(struct node *n)
 {
-	struct reference_peer *r = reference_peer(n);
+	struct reference_peer *r = n->reference;
 
-	r->admit = ADMIT_NONE;
-	reference_stream_end(n);
+	end(n);
 	forward_held(n, r->arc);
 	reference_set_pred(n, r->joiner);
 	r->pred_arc = r->arc;
@@ -93,87 +121,90 @@ static void admit_done(struct node *n)
 		store_purge(n->store, r->arc));
 }
 
-/* The connection was lost, and what it carried; the joiner has its place all the same, unless our arc went meanwhile. */
-static void admit_resume(struct node *n)
+/* The connection was lost, and what it carried; the joiner has its place all the same. */
+static void resume(struct node *n)
 {
 	struct reference_peer *r = n->reference;
-	const struct entry *e = entry_main(n);
 
-	if (!e || e->v.arc.lo != r->joiner) {
-		r->admit = ADMIT_NONE;
-		reference_stream_end(n);
-		return;
-	}
 	reference_stream_resume(n, r->acks);
 	r->acks = 0;
 	r->since = n->now;
 	out_log(n, 6, "connected again -> going on with the records for node %08x of the reference", r->joiner);
 }
 
+static void send_on(struct node *n, uint64_t *next)
+{
+	struct reference_peer *r = n->reference;
+
+	if (r->stream.broken)
+		resume(n);
+	/* What the transport has not taken yet the joiner cannot acknowledge, and its acks are not read meanwhile. */
+	if (reference_stream_pump(n, "None") || n->full)
+		r->since = n->now;
+	if (reference_stream_done(n, r->acks) && (r->stream.said || n->now - r->since >= 100)) {
+		admit_done(n);
+		return;
+	}
+	if (!r->stream.said)
+		soonest(next, r->since + 100);
+}
+
 void reference_admit_tick(struct node *n, uint64_t *next)
 {
 	struct reference_peer *r = n->reference;
 	const struct entry *e = entry_main(n);
-	bool alone;
 
-	switch (r->admit) {
-	case ADMIT_NONE:
+	if (r->admit == ADMIT_NONE)
 		return;
+	/* The change that makes room ends by itself; on a new connection others may have taken the arc meanwhile. */
+	if (e && (r->admit == ADMIT_SHRINK || r->stream.broken || r->admit == ADMIT_SAY) &&
+	    (n->change.kind || !entry_serves(n, e)))
+		return;
+	if (!e || e->v.arc.lo != r->joiner) {
+		end(n);
+		return;
+	}
+	switch (r->admit) {
 	case ADMIT_SHRINK:
-		if (!e || n->change.kind || !entry_serves(n, e))
-			break;
-		if (e->v.arc.lo != r->joiner) {
-			r->admit = ADMIT_NONE;
-			return;
-		}
-		alone = r->arc.lo == n->self.id;
-		reference_publish_ack_join(n, n->self.id, r->joiner, REFERENCE_SUCCESSOR);
-		if (alone) {
-			reference_publish_ack_join(n, n->self.id, r->joiner, REFERENCE_PREDECESSOR);
-			reference_set_succ(n, r->joiner);
-		}
-		reference_set_pred(n, r->joiner);
-		r->admit = ADMIT_ACK;
-		r->since = n->now;
+	case ADMIT_SAY:
+		say(n);
+		break;
+	case ADMIT_CONFIRM:
+		if (r->lost && n->now - r->since >= CONFIRMED)
+			send(n);
+		else if (r->lost)
+			soonest(next, r->since + CONFIRMED);
 		break;
 	case ADMIT_SEND:
-		if (r->stream.broken)
-			admit_resume(n);
-		if (r->admit == ADMIT_NONE)
-			return;
-		/* What the transport has not taken yet the joiner cannot acknowledge, and its acks are not read meanwhile. */
-		if (reference_stream_pump(n, "None") || n->full)
-			r->since = n->now;
-		if (reference_stream_done(n, r->acks) && (r->stream.said || n->now - r->since >= 100)) {
-			admit_done(n);
-			return;
-		}
-		if (!r->stream.said)
-			soonest(next, r->since + 100);
+		send_on(n, next);
 		break;
+	case ADMIT_NONE:
 	case ADMIT_ACK:
-	case ADMIT_CONFIRM:
 		break;
 	}
-	if (n->now - r->since >= PATIENCE)
+	if (r->admit && n->now - r->since >= PATIENCE)
 		take_back(n);
-	else
+	else if (r->admit)
 		soonest(next, r->since + PATIENCE);
 }
 
+void reference_admit_left(struct node *n, uint32_t id)
+{
+	if (n->reference->admit && n->reference->joiner == id)
+		end(n);
+}
+
+/* Behind our word the joiner is the owner by everyone's, so we do not take the arc back: it is said again, as nobody knows
+ * whether it was heard, and the records go out where they stood. */
 void reference_admit_disconnected(struct node *n)
 {
 	struct reference_peer *r = n->reference;
 
-	/* Once our word has come back the joiner is the owner by everyone's word: it gets its records later. */
-	if (r->admit == ADMIT_CONFIRM) {
-		reference_stream_begin(n, r->arc);
-		r->acks = 0;
-		r->admit = ADMIT_SEND;
+	if (r->admit == ADMIT_ACK || r->admit == ADMIT_CONFIRM) {
+		r->admit = ADMIT_SAY;
+		r->lost = true;
 	}
 	reference_stream_break(n);
-	if (r->admit == ADMIT_ACK)
-		reference_own_arc(n, r->arc);
-	if (r->admit != ADMIT_SEND)
+	if (r->admit == ADMIT_SHRINK)
 		r->admit = ADMIT_NONE;
 }

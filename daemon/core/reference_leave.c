@@ -24,6 +24,7 @@ void reference_leave(struct node *n, const struct reference_leave *l)
 	lo = l->has_predecessor ? l->predecessor : n->self.id;
 	if (lo == l->id || entry_over(n, (struct arc){lo, l->id}))
 		return;
+	reference_admit_left(n, l->id);
 	r->left = (struct arc){lo, l->id};
 	r->leaver = l->id;
 	r->left_until = n->now + LINGER;
@@ -42,9 +43,9 @@ bool reference_quit(struct node *n)
 	struct reference_leave l = {.id = n->self.id, .has_successor = true, .has_predecessor = true};
 	char self[16], text[REFERENCE_TEXT_MAX];
 
-	if (!r || (!r->has_succ && !r->quit) || r->admit)
+	if (!r || (!r->has_succ && !r->quit && !r->admit))
 		return false;
-	if (r->quit)
+	if (r->quit || r->admit)
 		return true;
 	if (n->change.kind || n->give.phase || n->take.phase || n->backlog || !e || !entry_serves(n, e))
 		return true;

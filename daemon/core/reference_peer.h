@@ -8,6 +8,7 @@
 #define QUIET 300     /* no redistribution for so long: it is over (there is no end marker) */
 #define ASK_FOR 100   /* how long ours may take to say that they own a position */
 #define LINGER 500    /* how long a leaver of the reference may still answer */
+#define CONFIRMED 500 /* how long a joiner may take that has perhaps confirmed before */
 #define PATIENCE 2000 /* for a confirmation, for acks */
 #define SILENT 30000  /* a predecessor of which nothing was heard for so long is asked */
 
@@ -22,7 +23,7 @@ struct stranger {
 	uint64_t when;
 };
 
-enum admit { ADMIT_NONE, ADMIT_SHRINK, ADMIT_ACK, ADMIT_CONFIRM, ADMIT_SEND };
+enum admit { ADMIT_NONE, ADMIT_SHRINK, ADMIT_SAY, ADMIT_ACK, ADMIT_CONFIRM, ADMIT_SEND };
 enum quit { QUIT_NONE, QUIT_SAID, QUIT_SENT };
 
 /* The records on their way to a node of the reference, which joins or to which we leave. */
@@ -31,7 +32,7 @@ struct reference_stream {
 	size_t count, next, room;
 	size_t first;    /* everything before it is acknowledged */
 	size_t said;     /* of those from there on so many were published, to be acknowledged */
-	size_t echoes;   /* and so many of these have come back */
+	size_t heard;    /* everything before it is acknowledged, or has come back on this connection */
 	uint32_t *again; /* said more than once and not yet back, each as often as that */
 	size_t again_count, again_room;
 	bool broken;  /* with the connection: how much has arrived is not known */
@@ -63,6 +64,7 @@ struct reference_peer {
 	uint32_t joiner;
 	struct arc arc;
 	uint64_t since;
+	bool lost; /* our connection, behind our word: what it had confirmed was not heard */
 	size_t acks;
 	bool answering; /* the held ones of before its place are ours */
 
@@ -97,6 +99,8 @@ void reference_admit_begin(struct node *n, uint32_t id);
 /* True if the word belongs to an admission under way, and is done with. */
 bool reference_admit_ack_join(struct node *n, const struct reference_ack_join *a);
 void reference_admit_tick(struct node *n, uint64_t *next);
+/* A node of the reference has left: nothing more is owed to it. */
+void reference_admit_left(struct node *n, uint32_t id);
 void reference_admit_disconnected(struct node *n);
 
 void reference_leave_tick(struct node *n, uint64_t *next);
@@ -106,6 +110,8 @@ void reference_stream_begin(struct node *n, struct arc arc);
 void reference_stream_again(struct node *n, uint32_t id);
 /* Publishes what the transport takes now; true if that was anything. */
 bool reference_stream_pump(struct node *n, const char *client);
+/* A record has come back. */
+void reference_stream_heard(struct node *n, uint32_t id);
 /* A word of ours is back; true if it is the last one about that id. */
 bool reference_stream_echoed(struct node *n, uint32_t id);
 /* Everything is said, and acknowledged. */

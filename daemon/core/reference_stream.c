@@ -64,7 +64,18 @@ bool reference_stream_done(const struct node *n, size_t acks)
 {
 	const struct reference_stream *s = &n->reference->stream;
 
-	return !s->broken && s->next == s->count && acks >= s->said && (!s->resumed || s->echoes >= s->said);
+	return !s->broken && s->next == s->count && acks >= s->said && (!s->resumed || s->heard >= s->next);
+}
+
+/* In the order in which they were said: what an earlier connection has left on its way comes back first. */
+void reference_stream_heard(struct node *n, uint32_t id)
+{
+	struct reference_stream *s = &n->reference->stream;
+
+	while (s->heard < s->next && !store_get(n->store, s->ids[s->heard], NULL))
+		s->heard++;
+	if (s->heard < s->next && s->ids[s->heard] == id)
+		s->heard++;
 }
 
 void reference_stream_break(struct node *n)
@@ -76,15 +87,11 @@ void reference_stream_resume(struct node *n, size_t acks)
 {
 	struct reference_stream *s = &n->reference->stream;
 
-	if (s->resumed && acks > s->echoes)
-		acks = s->echoes; /* the rest are late ones, of before */
-	for (; s->first < s->next && acks; s->first++) {
-		struct store_item item;
-
-		acks -= store_get(n->store, s->ids[s->first], &item);
-	}
-	s->next = s->first;
-	s->said = s->echoes = 0;
+	/* Acknowledgements may be late ones, of what was said before. */
+	for (; s->first < (s->resumed ? s->heard : s->next) && acks; s->first++)
+		acks -= store_get(n->store, s->ids[s->first], NULL);
+	s->next = s->heard = s->first;
+	s->said = 0;
 	s->broken = false;
 	s->resumed = true;
 }

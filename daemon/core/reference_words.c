@@ -175,7 +175,7 @@ bool reference_operation(struct node *n, enum topic_kind kind, const uint8_t *p,
 		key = put.key;
 		if (r->admit == ADMIT_SEND && is_text(put.client, put.client_len, "None") &&
 		    ring_contains(r->arc, key)) {
-			r->stream.echoes++; /* our own words */
+			reference_stream_heard(n, key); /* our own words */
 			return true;
 		}
 		if (redistribution(n, &put))

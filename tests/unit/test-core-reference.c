@@ -2,209 +2,11 @@
  *
  * THEIRS is never a process: the test says what it would say.  An operation of its arc it "answers" by publishing the
  * answer; the fixture counts those like any other. */
-#include "core-fixture.h"
+#include "core-theirs.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-
-#define OURS 3000000000u
-#define THEIRS 1000000000u
-#define IN_THEIRS 500000000u /* in (OURS, THEIRS] */
-#define IN_OURS 2000000000u
-
-static unsigned said(const struct core *c, size_t since, int n, const char *topic, const char *payload)
-{
-	unsigned count = 0;
-
-	for (size_t i = since; i < c->line_count; i++)
-		count += c->lines[i].from == n && !strcmp(c->lines[i].topic, topic) &&
-			 (!payload || !strcmp(c->lines[i].payload, payload));
-	return count;
-}
-
-static void say(struct core *c, const char *topic, const char *payload)
-{
-	core_publish(c, topic, payload);
-	core_deliver_all(c);
-}
-
-/* Ours alone, with two records in what will be their arc and one in its own. */
-static int ours_alone(struct core *c)
-{
-	int n = core_add(c, OURS);
-
-	core_whole(c, 1, 3000);
-	core_put(c, "a", IN_THEIRS, "one");
-	core_put(c, "b", IN_THEIRS + 1, "two");
-	core_put(c, "c", IN_OURS, "three");
-	core_run(c, 10);
-	return n;
-}
-
-static void they_ask(struct core *c)
-{
-	say(c, "join", "1000000000");
-	core_run(c, 10);
-	core_publish(c, "join", "1000000000");
-}
-
-static void they_are_in(struct core *c)
-{
-	they_ask(c);
-	core_run(c, 100);
-	say(c, "ack-join", "1000000000/3000000000/antecessor");
-	say(c, "ack-put", "None/1000000000");
-	say(c, "ack-put", "None/1000000000");
-	core_run(c, 500);
-}
-
-/* A reference joins at ours: its acks, at its confirmation the records as puts of None, and they go once it has them. */
-static void a_reference_joins(void **state)
-{
-	struct core *c = *state;
-	int n = ours_alone(c);
-	size_t since = c->line_count;
-
-	they_ask(c);
-	core_run(c, 100);
-	assert_int_equal(said(c, since, n, "ack-join", "3000000000/1000000000/sucessor"), 1);
-	assert_int_equal(said(c, since, n, "ack-join", "3000000000/1000000000/antecessor"), 1);
-	assert_int_equal(said(c, since, n, "put", NULL), 0);
-	say(c, "ack-join", "1000000000/3000000000/antecessor");
-	assert_int_equal(said(c, since, n, "put", NULL), 2);
-	assert_int_equal(said(c, since, n, "put", "None/500000000 one"), 1);
-	assert_int_equal(said(c, since, n, "put", "None/500000001 two"), 1);
-	assert_int_equal(node_record_count(c->nodes[n].node), 3);
-	say(c, "ack-put", "None/1000000000");
-	assert_int_equal(node_record_count(c->nodes[n].node), 3);
-	say(c, "ack-put", "None/1000000000");
-	core_run(c, 10);
-	assert_int_equal(node_record_count(c->nodes[n].node), 1);
-	/* From here their arc is theirs, and the rest is ours. */
-	since = c->line_count;
-	say(c, "put", "d/500000000 theirs");
-	say(c, "put", "e/2000000000 ours");
-	assert_int_equal(said(c, since, n, "ack-put", NULL), 1);
-	assert_int_equal(said(c, since, n, "ack-put", "e/3000000000"), 1);
-}
-
-/* One `join` without a HELLO may be one of ours whose HELLO was missed: nothing is said to it; a second one is the reference's. */
-static void one_join_is_nobodys(void **state)
-{
-	struct core *c = *state;
-	int n = ours_alone(c);
-	size_t since = c->line_count;
-
-	say(c, "join", "1000000000");
-	core_run(c, 500);
-	assert_int_equal(c->line_count, since + 1);
-	say(c, "join", "1000000000");
-	assert_int_equal(said(c, since, n, "has_started", "yes"), 1);
-}
-
-/* Before the place of our `ack-join` the arc is ours; behind it held; what they cannot have heard is said again verbatim. */
-static void what_is_held_is_forwarded(void **state)
-{
-	struct core *c = *state;
-	int n = ours_alone(c);
-	size_t since = c->line_count;
-
-	say(c, "put", "before/500000002 x");
-	assert_int_equal(said(c, since, n, "ack-put", "before/3000000000"), 1);
-	they_ask(c);
-	core_run(c, 50);
-	say(c, "put", "early/500000003 y z");
-	say(c, "get", "500000000");
-	say(c, "ack-join", "1000000000/3000000000/antecessor");
-	say(c, "put", "late/500000004 w");
-	core_run(c, 50);
-	assert_int_equal(said(c, since, n, "ack-put", "early/3000000000"), 0);
-	assert_int_equal(said(c, since, n, "res-get", NULL), 0);
-	say(c, "put", "slow/500000005 v");    /* it hears that one too, and will answer */
-	say(c, "ack-put", "late/1000000000"); /* it hears since its confirmation */
-	for (int i = 0; i < 3; i++)
-		say(c, "ack-put", "None/1000000000");
-	core_run(c, 500);
-	assert_int_equal(said(c, since, n, "put", "early/500000003 y z"), 1);
-	assert_int_equal(said(c, since, n, "get", "500000000"), 1);
-	assert_int_equal(said(c, since, n, "put", "late/500000004 w"), 0);
-	assert_int_equal(said(c, since, n, "ack-put", "late/3000000000"), 0);
-	assert_int_equal(said(c, since, n, "put", "slow/500000005 v"), 0);
-}
-
-/* A joiner that confirms and then acknowledges nothing for 2 s is dead: the arc comes back, what was held is answered. */
-static void a_joiner_dies_of_a_get(void **state)
-{
-	struct core *c = *state;
-	int n = ours_alone(c);
-	size_t since;
-
-	they_ask(c);
-	core_run(c, 50);
-	say(c, "ack-join", "1000000000/3000000000/antecessor");
-	since = c->line_count;
-	say(c, "put", "held/500000003 y");
-	core_run(c, 1900);
-	assert_int_equal(said(c, since, n, "ack-put", NULL), 0);
-	core_run(c, 1000);
-	assert_int_equal(said(c, since, n, "ack-put", "held/3000000000"), 1);
-	core_whole(c, 1, 5000);
-	core_expect(c, IN_THEIRS, "one");
-	core_expect(c, IN_THEIRS + 1, "two");
-	core_expect(c, IN_THEIRS + 3, "y");
-}
-
-/* Our connection is lost amid the records: the arc is not taken back, what it has not acknowledged is said again, and is
- * forgotten only once that is acknowledged and has come back. */
-static void a_connection_lost_amid_the_records(void **state)
-{
-	struct core *c = *state;
-	int n = ours_alone(c);
-	size_t since;
-
-	they_ask(c);
-	core_run(c, 100);
-	since = c->line_count;
-	say(c, "ack-join", "1000000000/3000000000/antecessor");
-	assert_int_equal(said(c, since, n, "put", NULL), 2);
-	say(c, "ack-put", "None/1000000000");
-	for (int lost = 0; lost < 2; lost++) {
-		since = c->line_count;
-		core_cut(c, n);
-		core_run(c, 1000);
-		assert_int_equal(core_state(c, n), NODE_ACTIVE);
-		assert_int_equal(said(c, since, n, "put", NULL), 1);
-		assert_int_equal(node_record_count(c->nodes[n].node), 3);
-		say(c, "put", "d/500000002 theirs");
-		say(c, "put", "e/2000000000 ours");
-		assert_int_equal(said(c, since, n, "ack-put", NULL), 1);
-	}
-	say(c, "ack-put", "None/1000000000");
-	core_run(c, 10);
-	assert_int_equal(node_record_count(c->nodes[n].node), 1);
-	assert_int_equal(core_count_logs(c, n, "has joined with 2 records"), 1);
-}
-
-/* The same before its confirmation was heard. */
-static void a_connection_lost_ahead_of_the_confirmation(void **state)
-{
-	struct core *c = *state;
-	int n = ours_alone(c);
-	size_t since = c->line_count;
-
-	they_ask(c);
-	core_run(c, 100);
-	assert_int_equal(said(c, since, n, "ack-join", NULL), 2);
-	core_cut(c, n);
-	say(c, "ack-join", "1000000000/3000000000/antecessor");
-	core_run(c, 1000);
-	assert_int_equal(said(c, since, n, "put", NULL), 2);
-	say(c, "ack-put", "None/1000000000");
-	say(c, "ack-put", "None/1000000000");
-	core_run(c, 10);
-	assert_int_equal(node_record_count(c->nodes[n].node), 1);
-}
 
 /* A reference leaves to ours: acknowledged on both sides, its records taken and acknowledged, all of them served. */
 static void a_reference_leaves(void **state)
@@ -430,24 +232,6 @@ static void leaving_to_a_dead_one(void **state)
 	core_expect(c, IN_OURS, "kept");
 }
 
-/* Two of the reference start at one moment: each `join` is answered, so that they ask on instead of founding. */
-static void two_references_at_once(void **state)
-{
-	struct core *c = *state;
-	int n = ours_alone(c);
-	size_t since = c->line_count;
-
-	for (int i = 0; i < 50; i++) {
-		say(c, "join", "1000000000");
-		say(c, "join", "1500000000");
-		core_run(c, 10);
-	}
-	assert_in_range(said(c, since, n, "has_started", "yes"), 90, 100);
-	assert_int_equal(said(c, since, n, "ack-join", "3000000000/1000000000/sucessor") +
-				 said(c, since, n, "ack-join", "3000000000/1500000000/sucessor"),
-			 1); /* one by one */
-}
-
 /* Never a word that makes references take themselves for alone, or unsubscribe, and never a marker in their topics. */
 static void never_a_word_that_kills(void **state)
 {
@@ -474,12 +258,6 @@ static void never_a_word_that_kills(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		core_test(a_reference_joins),
-		core_test(one_join_is_nobodys),
-		core_test(what_is_held_is_forwarded),
-		core_test(a_joiner_dies_of_a_get),
-		core_test(a_connection_lost_amid_the_records),
-		core_test(a_connection_lost_ahead_of_the_confirmation),
 		core_test(a_reference_leaves),
 		core_test(a_leaver_still_answers),
 		core_test(redistribution_never_overwrites),
@@ -489,7 +267,6 @@ int main(void)
 		core_test(what_is_put_just_ahead_of_our_leave),
 		core_test(a_put_ahead_of_our_record),
 		core_test(leaving_to_a_dead_one),
-		core_test(two_references_at_once),
 		core_test(never_a_word_that_kills),
 	};
 
