@@ -101,7 +101,7 @@ static void on_ack_put(struct node *n, const uint8_t *client, size_t client_len,
 		r->since = n->now;
 		return;
 	}
-	if (!(r->admit >= ADMIT_CONFIRM && node == r->joiner) && !(r->left_until && node == r->leaver))
+	if (!(r->admit >= ADMIT_SAY && node == r->joiner) && !(r->left_until && node == r->leaver))
 		return;
 	h = unhold(n, TOPIC_PUT, 0, client, client_len);
 	if (h && r->left_until && node == r->leaver) {
@@ -135,7 +135,7 @@ void reference_answer(struct node *n, enum topic_kind kind, const uint8_t *p, si
 		return;
 	if (r->unanswered && id == r->unanswered_key)
 		r->unanswered = 0;
-	if ((r->admit >= ADMIT_CONFIRM && ring_contains(r->arc, id)) || (r->left_until && ring_contains(r->left, id)))
+	if ((r->admit >= ADMIT_SAY && ring_contains(r->arc, id)) || (r->left_until && ring_contains(r->left, id)))
 		free(unhold(n, TOPIC_GET, id, NULL, 0));
 }
 
