@@ -178,6 +178,7 @@ void roll_tick(struct node *n, uint64_t *next);
 
 /* ---- founder.c ---- */
 void on_found(struct node *n, const struct frame *f, bool retained);
+void founder_read(struct node *n);
 void founder_cleared(struct node *n);
 bool founder_checked(struct node *n); /* the first round trip of a connection is back */
 void founder_propose(struct node *n);

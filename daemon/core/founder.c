@@ -143,6 +143,16 @@ void on_found(struct node *n, const struct frame *f, bool retained)
 		repair_soon(n);
 }
 
+/* Members speak of a lesser ring than was heard of: a stranger may have said the greater one, and nobody else heard him.
+ * What is retained comes with every SUBSCRIBE [MQTT-3.8.4-3]. */
+void founder_read(struct node *n)
+{
+	if (n->register_at && n->now - n->register_at < 1000)
+		return;
+	n->register_at = n->now;
+	out_subscribe(n, TOPIC_FOUNDER, 0, true);
+}
+
 void founder_cleared(struct node *n)
 {
 	n->seen = (struct ring_id){0};

@@ -252,7 +252,8 @@ struct node {
 	struct ring_id ring;
 	struct ring_id seen; /* the register's value */
 	struct member seen_by;
-	uint64_t repair_at; /* the register is to be set right then; NEVER */
+	uint64_t repair_at;   /* the register is to be set right then; NEVER */
+	uint64_t register_at; /* when it was last read again; 0: never */
 	struct seek seek;
 	struct roll roll;
 	uint64_t denied_at;                          /* when it was last said that the statuses may not be read */

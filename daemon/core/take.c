@@ -85,6 +85,8 @@ void on_offer(struct node *n, const struct frame *f)
 	reference_not_holding(n);
 	if (!n->seek.active || n->refused || n->seek.stage != SEEK_ASK || !free_to_take(n) || n->stopping ||
 	    !f->arc_set || f->arc.hi != n->self.id || ring_id_less(&f->ring, &n->seen)) {
+		if (n->seek.active && ring_id_less(&f->ring, &n->seen))
+			founder_read(n);
 		say(n, f, FRAME_BUSY);
 		return;
 	}
@@ -147,6 +149,12 @@ static void complete(struct node *n)
 
 	if (!t->granted || t->seq < t->grant_seq)
 		return;
+	/* A greater ring than at the OFFER stands in the register: this one is to yield, and perhaps has. */
+	if (n->seek.active && t->phase == TAKE_STREAM && ring_id_less(&t->ring, &n->seen)) {
+		take_refuse(n);
+		seek_sign(n, 50);
+		return;
+	}
 	store_digest(t->staging, t->arc, &count, &hash);
 	if (!t->cut || count != t->grant_count || hash != t->grant_hash) {
 		out_log(n, 4, "handover from node %08x refused: %s", t->giver.id,
