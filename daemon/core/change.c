@@ -400,6 +400,7 @@ void on_refused(struct node *n, const struct frame *f)
 		if (ours && c->conn != n->self.conn.count && in_base(c, &f->from) &&
 		    f->views[i].name.number > c->base[0].name.number && view_foreign(n, &f->views[i])) {
 			node_give_up(n, "the arc has been taken over meanwhile");
+			entry_past(n, &f->views[i]);
 			return;
 		}
 		/* A taker that has later views has made ours hold, with the backup, while we were away.  One that only
@@ -409,6 +410,7 @@ void on_refused(struct node *n, const struct frame *f)
 		if (taking || (c->kind == CHANGE_GIVE && member_same(&f->from, &n->give.taker)) ||
 		    view_foreign(n, &f->views[i])) {
 			node_give_up(n, "a later view stands");
+			entry_past(n, &f->views[i]);
 			return;
 		}
 	}

@@ -64,6 +64,7 @@ bool entry_past_attempts(struct node *n, const struct view *v);
 struct past entry_past_last(const struct node *n, struct arc arc); /* the greatest; number 0: none */
 bool entry_settled(const struct node *n, const struct entry *e);
 bool entry_serves(const struct node *n, const struct entry *e);
+bool entry_out(struct node *n, const struct entry *e);
 bool arc_overlap(struct arc a, struct arc b);
 bool arc_equal(struct arc a, struct arc b);
 bool name_less(const struct view_name *a, const struct view_name *b);

@@ -181,6 +181,15 @@ bool entry_serves(const struct node *n, const struct entry *e)
 	return e->used && e->mine && e->held && (!e->peer.memory || e->confirmed) && node_ready(n);
 }
 
+/* Is the other member out?  Who holds no view any more may have given it up to somebody whom he does not know: a guard to
+ * whom it was not confirmed on this connection may have slept through all that, and doubts first (rule 5). */
+bool entry_out(struct node *n, const struct entry *e)
+{
+	bool absent = e->absent && (e->mine || e->confirmed || e->cleared);
+
+	return e->peer.memory && (absent || fence_done(n, &e->peer));
+}
+
 /* Whoever is dealt with under an older connection has a new one. */
 static void heard_elsewhere(struct node *n, const struct member *from)
 {

@@ -56,6 +56,7 @@ void find_superseded(struct node *n, struct entry *e, const struct view *by)
 	/* What we are giving is ours still, and falls with what it is made from. */
 	if (e->mine || change_makes(n, e)) {
 		node_give_up(n, "a later view of the arc stands without this node");
+		entry_past(n, by); /* its guard is told that it has moved on, not that it is free */
 		return;
 	}
 	out_log(n, 6, "arc %s: view %llx stands -> no longer guarded here", arc_text(e->v.arc, text),
@@ -190,7 +191,7 @@ void find_doubt(struct node *n, struct entry *e, uint64_t *next)
 			arc_text(e->v.arc, text), e->peer.id, n->config.recover / 1000);
 	}
 	if (n->now - e->doubt >= n->config.recover) {
-		if (cleared(n, e, next))
+		if (cleared(n, e, next) && !e->absent)
 			fence_want(n, &e->peer, "nobody has confirmed its arc in the set time");
 		return;
 	}

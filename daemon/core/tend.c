@@ -4,11 +4,6 @@
 
 #include "core.h"
 
-static bool out(struct node *n, const struct entry *e)
-{
-	return e->peer.memory && (e->absent || fence_done(n, &e->peer));
-}
-
 /* The backup, the owner being fenced, goes on alone; with the records if a copy is sealed here. */
 static void take_over(struct node *n, struct entry *e)
 {
@@ -61,7 +56,7 @@ static bool tend_backup(struct node *n)
 
 		if (!e->used || !e->mine || !e->held)
 			continue;
-		if (!out(n, e) && !((better || (alone && e->peer.memory)) && entry_serves(n, e)))
+		if (!entry_out(n, e) && !((better || (alone && e->peer.memory)) && entry_serves(n, e)))
 			continue;
 		change_begin(n, CHANGE_BACKUP, e, NULL, better ? &n->candidate : NULL);
 		return true;
@@ -74,7 +69,7 @@ static bool tend_merge(struct node *n)
 {
 	struct entry *own = entry_main(n);
 
-	if (!own || !own->held || own->v.arc.lo == own->v.arc.hi || !(entry_serves(n, own) || out(n, own)))
+	if (!own || !own->held || own->v.arc.lo == own->v.arc.hi || !(entry_serves(n, own) || entry_out(n, own)))
 		return false;
 	for (struct entry *e = n->entries; e < n->entry_end; e++)
 		if (e != own && e->used && e->v.arc.hi == own->v.arc.lo && entry_serves(n, e)) {
@@ -121,7 +116,7 @@ static bool tend_misplaced(struct node *n, uint64_t *next)
 static bool tend_takeover(struct node *n)
 {
 	for (struct entry *e = n->entries; e < n->entry_end; e++)
-		if (e->used && !e->mine && e->held && out(n, e)) {
+		if (e->used && !e->mine && e->held && entry_out(n, e)) {
 			take_over(n, e);
 			return true;
 		}

@@ -100,6 +100,8 @@ static void watch_entry(struct node *n, struct entry *e, uint64_t *next)
 			resolve(n, e, next);
 		else if (orphan)
 			find_orphan(n, e, true, next);
+		else if (!entry_out(n, e))
+			find_doubt(n, e, next);
 		return;
 	}
 	if (change_makes(n, e))

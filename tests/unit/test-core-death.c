@@ -257,6 +257,34 @@ static void a_guard_again_is_in_its_ring_again(void **state)
 	core_whole(c, 3, 30000);
 }
 
+/* An owner gives its arc up to somebody whom it does not know, while its guard is away: back on a new connection that one
+ * asks everybody first, and calls the roll, before it takes the arc over. */
+static void a_guard_that_was_away_doubts_first(void **state)
+{
+	struct core *c = *state;
+	uint32_t key = 1500000000;
+	int owner, guard;
+	uint64_t memory;
+
+	core_add(c, ids[0]);
+	owner = core_add(c, ids[1]);
+	memory = c->memory;
+	guard = core_add(c, ids[2]);
+	core_whole(c, 3, 10000);
+	core_cut_for(c, guard, 500);
+	void_node(c, owner, memory);
+	core_run(c, 5000);
+	assert_int_equal(core_count_logs(c, guard, "left out"), 1);
+	assert_int_equal(core_count_logs(c, guard, "asking everybody"), 1);
+	assert_false(core_serves(c, guard, key));
+	core_run(c, c->config.recover - 5000);
+	assert_int_equal(core_count_logs(c, guard, "taken over empty"), 0);
+	core_whole(c, 3, 10000);
+	assert_int_equal(core_count_logs(c, guard, "taken over empty"), 1);
+	assert_int_equal(core_count_logs(c, CORE_ANY, "fencing"), 0);
+	core_all_answered(c);
+}
+
 /* ---- the broker ---- */
 
 static const int orders[][3] = {{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}};
@@ -447,6 +475,7 @@ int main(void)
 		core_test(a_restart_under_the_same_id),
 		core_test(a_joiner_that_gave_up_leaves_its_copy),
 		core_test(a_guard_again_is_in_its_ring_again),
+		core_test(a_guard_that_was_away_doubts_first),
 		core_test(the_broker_restarts),
 		core_test(a_lone_node_and_its_broker),
 		core_test(a_late_will_is_overwritten),
