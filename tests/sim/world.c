@@ -138,6 +138,7 @@ static void start_if_none(struct world *w)
 			return;
 	}
 	proc_start(w, identity_new(w, (uint32_t)rng_next(&w->rng_node)));
+	fault_lasts(w, w->now); /* it has as long as any other, however long the last one took to go */
 }
 
 static void be_quiet(struct world *w)
