@@ -8,6 +8,7 @@
 #define RECENT_FOR 3000
 #define WAITING_FOR 10000
 #define REFUSE_FOR 60000
+#define REFUSED_MAX 4 /* its wait doubles so often */
 #define EXIT_REFUSED 77 /* the exit code, also for an id: systemd is not to try again */
 
 /* What was on its way may be lost, and nothing will ask for it again. */
@@ -31,6 +32,7 @@ void seek_end(struct node *n)
 	roll_close(n);
 	n->seek = (struct seek){0};
 	n->in_since = n->now;
+	n->refused_times = 0;
 }
 
 /* There is a ring: count anew, and ask no more often than it answers. */
@@ -375,12 +377,15 @@ void seek_refused(struct node *n, uint64_t *next)
 	if (!n->refused || n->exiting)
 		return;
 	if (n->stash) {
-		/* Nobody takes them: the ring may be gone, and with it whoever had the id. */
-		if (node_ready(n) && n->now - n->merged_at >= n->config.recover) {
+		/* Nobody takes them: the ring may be gone, and with it whoever had the id.  Or there is none yet, and those who
+		 * would found one defer to whoever asks: each time we leave them longer. */
+		if (node_ready(n) && n->now - n->merged_at >= (uint64_t)n->config.recover << n->refused_times) {
 			out_log(n, 4, "nobody takes the %zu records that lie here -> asking to be admitted again",
 				store_count(n->store));
 			n->refused = REASON_NONE;
 			n->exit_code = 0;
+			if (n->refused_times < REFUSED_MAX)
+				n->refused_times++;
 			seek_begin(n);
 		}
 		soonest(next, n->now + 1000);

@@ -306,6 +306,7 @@ struct node {
 	bool recheck;              /* ownership may have changed: look at what is held */
 	bool backlog;              /* of what is held some is to be answered, once the transport has drained */
 	enum frame_reason refused; /* the id or name is somebody else's: only to merge the records (section 8) and go */
+	unsigned refused_times;    /* in a row, and asked again after each */
 	uint64_t merged_at;        /* when somebody last took records of ours, or we began to wait for it */
 	bool stash;                /* records may lie here that belong to others */
 	struct ring_id stash_ring; /* the last ring that was given up: theirs */
