@@ -116,7 +116,7 @@ struct frame {
 	struct ring_id ring; /* the sender's ring; term 0: none yet */
 	uint64_t attempt;    /* names one handover of its giver */
 	uint64_t seq;        /* RECORDS, RACK, TRIP: a number; HELLO: counted attempts; GRANT: the last RECORDS;
-				* CONFIRM in answer to FIND: the greatest view number known */
+				* CONFIRM in answer to FIND, STATUS: the greatest view number known */
 	uint64_t count;      /* GRANT: records in all; STATUS: records held */
 	uint64_t hash;       /* GRANT: sum of the record hashes */
 	uint32_t wait;       /* BUSY: milliseconds */

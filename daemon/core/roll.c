@@ -117,6 +117,9 @@ void roll_status(struct node *n, const struct frame *f, bool retained)
 			hole_heard(n);
 		return;
 	}
+	/* Who has taken an arc by a roll may sleep since: what we take then is above what he has counted. */
+	if (f->seq > n->number && f->seq >> 32 <= n->seen.term)
+		n->number = f->seq;
 	r->present |= !gone && f->state != NODE_JOINING;
 	/* Voided is not fenced: whoever wrote that may have been kept from it. */
 	if (!gone || f->flag || (!founding && ring_contains(r->arc, f->from.id)))
@@ -213,6 +216,7 @@ static void cleared(struct node *n)
 {
 	request_drop(n, n->roll.arc);
 	n->number = ((n->number >> 16) + 1) << 16;
+	status_publish(n); /* from where the next roll goes on */
 	roll_close(n);
 }
 

@@ -8,7 +8,7 @@
 #define RECENT_FOR 3000
 #define WAITING_FOR 10000
 #define REFUSE_FOR 60000
-#define REFUSED_MAX 4 /* its wait doubles so often */
+#define REFUSED_MAX 4   /* its wait doubles so often */
 #define EXIT_REFUSED 77 /* the exit code, also for an id: systemd is not to try again */
 
 /* What was on its way may be lost, and nothing will ask for it again. */

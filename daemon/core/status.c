@@ -9,6 +9,7 @@ void status_fill(struct node *n, struct frame *f)
 	const struct entry *e = entry_main(n);
 
 	f->state = n->state;
+	f->seq = n->number;
 	f->since = n->now - n->state_since;
 	f->count = store_count(n->store);
 	f->predecessor = f->successor = n->self.id;
@@ -66,6 +67,7 @@ void status_gone(struct node *n, const struct member *m, bool voided)
 	frame_start(n, &f, FRAME_STATUS);
 	f.from = *m;
 	f.state = NODE_GONE;
+	f.seq = n->number;
 	f.flag = voided;
 	frame_send(n, &f, TOPIC_NODE, m->id);
 }
