@@ -230,6 +230,11 @@ void on_grant(struct node *n, const struct frame *f)
 	}
 	if (t->phase != TAKE_STREAM && t->phase != TAKE_STORED)
 		return;
+	/* Of an attempt that has been followed by another, said again. */
+	if (t->phase == TAKE_STORED && name_less(&f->views[0].name, &t->views[0].name)) {
+		view_refuse(n, f);
+		return;
+	}
 	t->granted = true;
 	t->grant_seq = f->seq;
 	t->grant_count = f->count;
