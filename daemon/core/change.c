@@ -394,13 +394,13 @@ void on_refused(struct node *n, const struct frame *f)
 	if (!ours && !taking)
 		return;
 	for (unsigned i = 1; i < f->view_count; i++) {
-		if (f->views[i].name.number > n->number)
-			n->number = f->views[i].name.number;
+		number_learn(n, f->views[i].name.number);
 		/* Whoever took the base over while we were away has counted on from there. */
 		if (ours && c->conn != n->self.conn.count && in_base(c, &f->from) &&
 		    f->views[i].name.number > c->base[0].name.number && view_foreign(n, &f->views[i])) {
 			node_give_up(n, "the arc has been taken over meanwhile");
-			entry_past(n, &f->views[i]);
+			if (number_believed(n, f->views[i].name.number))
+				entry_past(n, &f->views[i]);
 			return;
 		}
 		/* A taker that has later views has made ours hold, with the backup, while we were away.  One that only
@@ -410,7 +410,8 @@ void on_refused(struct node *n, const struct frame *f)
 		if (taking || (c->kind == CHANGE_GIVE && member_same(&f->from, &n->give.taker)) ||
 		    view_foreign(n, &f->views[i])) {
 			node_give_up(n, "a later view stands");
-			entry_past(n, &f->views[i]);
+			if (number_believed(n, f->views[i].name.number))
+				entry_past(n, &f->views[i]);
 			return;
 		}
 	}

@@ -65,6 +65,8 @@ struct past entry_past_last(const struct node *n, struct arc arc); /* the greate
 bool entry_settled(const struct node *n, const struct entry *e);
 bool entry_serves(const struct node *n, const struct entry *e);
 bool entry_out(struct node *n, const struct entry *e);
+bool number_believed(const struct node *n, uint64_t number);
+void number_learn(struct node *n, uint64_t number); /* what others have counted is counted here */
 bool arc_overlap(struct arc a, struct arc b);
 bool arc_equal(struct arc a, struct arc b);
 bool name_less(const struct view_name *a, const struct view_name *b);

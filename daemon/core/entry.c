@@ -190,6 +190,19 @@ bool entry_out(struct node *n, const struct entry *e)
 	return e->peer.memory && (absent || fence_done(n, &e->peer));
 }
 
+/* Beyond the term of our ring, and of the one that is registered, nobody has counted: it is of a ring that is gone, or a
+ * stranger's word. */
+bool number_believed(const struct node *n, uint64_t number)
+{
+	return number >> 32 <= n->seen.term || number >> 32 <= n->ring.term;
+}
+
+void number_learn(struct node *n, uint64_t number)
+{
+	if (number > n->number && number_believed(n, number))
+		n->number = number;
+}
+
 /* Whoever is dealt with under an older connection has a new one. */
 static void heard_elsewhere(struct node *n, const struct member *from)
 {

@@ -51,18 +51,19 @@ void find_superseded(struct node *n, struct entry *e, const struct view *by)
 {
 	char text[24];
 
-	if (by->name.number > n->number)
-		n->number = by->name.number;
+	number_learn(n, by->name.number);
 	/* What we are giving is ours still, and falls with what it is made from. */
 	if (e->mine || change_makes(n, e)) {
 		node_give_up(n, "a later view of the arc stands without this node");
-		entry_past(n, by); /* its guard is told that it has moved on, not that it is free */
+		if (number_believed(n, by->name.number))
+			entry_past(n, by); /* its guard is told that it has moved on, not that it is free */
 		return;
 	}
 	out_log(n, 6, "arc %s: view %llx stands -> no longer guarded here", arc_text(e->v.arc, text),
 		(unsigned long long)by->name.number);
 	entry_drop(n, e);
-	entry_past(n, by); /* who asks for the earlier one is told that it has moved on */
+	if (number_believed(n, by->name.number))
+		entry_past(n, by); /* who asks for the earlier one is told that it has moved on */
 }
 
 /* Two views of one arc, neither in the other's history: the lower gives way, wherever it hears of the higher.  So does its

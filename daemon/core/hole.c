@@ -137,8 +137,7 @@ static void behind_views(struct node *n, const struct frame *f)
 	for (unsigned i = 0; i < f->view_count; i++) {
 		const struct view *v = &f->views[i];
 
-		if (v->name.number > n->number && v->name.number >> 32 <= n->seen.term)
-			n->number = v->name.number;
+		number_learn(n, v->name.number);
 		if (v->owner.id != n->self.id || ring_contains(v->arc, e->v.arc.lo))
 			seen_to(n, v->arc, e->v.arc.lo);
 	}
@@ -150,8 +149,7 @@ static void alone_views(struct node *n, const struct frame *f)
 	for (unsigned i = 0; n->alone_since && i < f->view_count; i++) {
 		const struct view *v = &f->views[i];
 
-		if (v->name.number > n->number)
-			n->number = v->name.number;
+		number_learn(n, v->name.number);
 		if (v->owner.id == n->self.id)
 			continue;
 		/* Whose own place is in an arc of the other's cannot begin. */

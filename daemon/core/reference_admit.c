@@ -70,6 +70,7 @@ static void end(struct node *n)
 {
 	n->reference->admit = ADMIT_NONE;
 	n->reference->lost = false;
+	n->recheck = true;
 	reference_stream_end(n);
 }
 
@@ -182,7 +183,9 @@ void reference_admit_tick(struct node *n, uint64_t *next)
 	case ADMIT_ACK:
 		break;
 	}
-	if (r->admit && n->now - r->since >= PATIENCE)
+	if (r->admit == ADMIT_SEND && n->now - r->since >= PATIENCE && reference_stream_acked(n, r->acks))
+		admit_done(n); /* a word of ours has not come back; all the same the joiner has everything */
+	else if (r->admit && n->now - r->since >= PATIENCE)
 		take_back(n);
 	else if (r->admit)
 		soonest(next, r->since + PATIENCE);

@@ -1,5 +1,6 @@
-/* Shared by reference_peer.c (the neighbourhood, and ours joins), reference_admit.c (a reference joins), reference_leave.c (who leaves or dies), reference_words.c (what is put and got
- * meanwhile) and reference_stream.c (the records on their way). */
+/* Shared by reference_peer.c (the neighbourhood, and ours joins), reference_admit.c (a reference joins), reference_leave.c
+ * (who leaves or dies), reference_words.c (what is put and got meanwhile) and reference_stream.c (the records on their
+ * way). */
 #ifndef DHT_REFERENCE_PEER_H
 #define DHT_REFERENCE_PEER_H
 
@@ -114,7 +115,9 @@ bool reference_stream_pump(struct node *n, const char *client);
 void reference_stream_heard(struct node *n, uint32_t id);
 /* A word of ours is back; true if it is the last one about that id. */
 bool reference_stream_echoed(struct node *n, uint32_t id);
-/* Everything is said, and acknowledged. */
+/* Everything is said, and acknowledged as often; after a resumption some of it perhaps twice. */
+bool reference_stream_acked(const struct node *n, size_t acks);
+/* ... and has come back, where that tells. */
 bool reference_stream_done(const struct node *n, size_t acks);
 void reference_stream_break(struct node *n);
 /* On a new connection: goes on behind what was acknowledged, and counts anew. */

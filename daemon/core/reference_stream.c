@@ -60,11 +60,18 @@ bool reference_stream_echoed(struct node *n, uint32_t id)
 	return true;
 }
 
+bool reference_stream_acked(const struct node *n, size_t acks)
+{
+	const struct reference_stream *s = &n->reference->stream;
+
+	return !s->broken && s->next == s->count && acks >= s->said;
+}
+
 bool reference_stream_done(const struct node *n, size_t acks)
 {
 	const struct reference_stream *s = &n->reference->stream;
 
-	return !s->broken && s->next == s->count && acks >= s->said && (!s->resumed || s->heard >= s->next);
+	return reference_stream_acked(n, acks) && (!s->resumed || s->heard >= s->next);
 }
 
 /* In the order in which they were said: what an earlier connection has left on its way comes back first. */

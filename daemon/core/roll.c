@@ -109,6 +109,8 @@ void roll_status(struct node *n, const struct frame *f, bool retained)
 
 	if (r->stage == ROLL_CLOSED || f->state == NODE_LEFT || member_same(&f->from, &n->self))
 		return;
+	/* Who has taken an arc by a roll may sleep since: what we take then is above what he has counted. */
+	number_learn(n, f->seq);
 	if (!retained && !gone) {
 		if (founding)
 			seek_heard(n);
@@ -117,9 +119,6 @@ void roll_status(struct node *n, const struct frame *f, bool retained)
 			hole_heard(n);
 		return;
 	}
-	/* Who has taken an arc by a roll may sleep since: what we take then is above what he has counted. */
-	if (f->seq > n->number && f->seq >> 32 <= n->seen.term)
-		n->number = f->seq;
 	r->present |= !gone && f->state != NODE_JOINING;
 	/* Voided is not fenced: whoever wrote that may have been kept from it. */
 	if (!gone || f->flag || (!founding && ring_contains(r->arc, f->from.id)))

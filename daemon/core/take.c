@@ -258,8 +258,11 @@ void take_say_active(struct node *n, const struct entry *e)
 /* Stored, and it is not known whether the views hold: the giver may be gone, and with it its copy. */
 void take_give_up(struct node *n)
 {
-	if (n->take.phase == TAKE_STORED)
+	if (n->take.phase == TAKE_STORED) {
 		store_merge(n->store, n->take.staging);
+		if (n->seek.active)
+			n->stash_ring = n->take.ring;
+	}
 	take_end(n);
 }
 

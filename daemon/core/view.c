@@ -174,7 +174,8 @@ bool view_store(struct node *n, const struct frame *f)
  * stores.  Into another ring it comes by a handover; a lesser one than stands in the register is to yield. */
 static bool returns(const struct node *n, const struct frame *f)
 {
-	return !n->ring.term && ring_id_same(&f->ring, &n->stash_ring) && !ring_id_less(&f->ring, &n->seen);
+	return !n->ring.term && f->ring.term && ring_id_same(&f->ring, &n->stash_ring) &&
+	       !ring_id_less(&f->ring, &n->seen);
 }
 
 void on_store(struct node *n, const struct frame *f)

@@ -96,12 +96,12 @@ static void watch_entry(struct node *n, struct entry *e, uint64_t *next)
 	bool orphan = e->mine && !e->held && !change_makes(n, e) && n->take.phase != TAKE_STORED;
 
 	if (e->absent || fence_done(n, &e->peer)) {
-		if (!e->held && !e->mine)
+		if (!e->mine && !entry_out(n, e))
+			find_doubt(n, e, next);
+		else if (!e->held && !e->mine)
 			resolve(n, e, next);
 		else if (orphan)
 			find_orphan(n, e, true, next);
-		else if (!entry_out(n, e))
-			find_doubt(n, e, next);
 		return;
 	}
 	if (change_makes(n, e))
@@ -335,8 +335,7 @@ void on_confirm(struct node *n, const struct frame *f)
 	/* The answer to NOTIFY, not to SYNC: the node behind us may be there and own nothing. */
 	if (own && f->arc_set && f->arc.hi == own->v.arc.lo)
 		predecessor_known(n);
-	if (f->seq > n->number && f->seq >> 32 <= n->seen.term)
-		n->number = f->seq;
+	number_learn(n, f->seq);
 	roll_heard(n, f);
 	hole_answer(n, f);
 	reference_found(n, f);

@@ -197,6 +197,9 @@ static void late_acknowledgements(void **state)
 	say(c, "ack-put", "None/1000000000");
 	core_run(c, 100);
 	assert_int_equal(node_record_count(c->nodes[n].node), 3);
+	core_run(c, 2000); /* nor does a word of ours that got lost make two owners */
+	assert_int_equal(node_record_count(c->nodes[n].node), 1);
+	assert_int_equal(core_count_logs(c, n, "taking its arc back"), 0);
 }
 
 /* The joiner leaves before it has everything: its arc is ours again, once. */
