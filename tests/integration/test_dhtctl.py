@@ -561,7 +561,7 @@ def test_a_subscription_that_is_not_answered():
 
 def test_a_connection_that_is_lost(broker, make_fake, make_proxy):
     proxy = make_proxy()
-    proxy.upward = lambda topic, payload: topic != "put" or (lambda: threading.Thread(target=proxy.cut).start())
+    proxy.upward = lambda topic, payload: topic != "put" or proxy.cut
     refuses(run(proxy.url, "put", 5, "x"), UNREACHABLE, "lost the connection", "may have been stored")
 
 
