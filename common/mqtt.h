@@ -72,8 +72,9 @@ struct mqtt_config {
 	unsigned connect_timeout_ms; /* name look-up, connect and CONNACK, each; default 5000 */
 	unsigned backoff_min_ms;     /* default 50 */
 	unsigned backoff_max_ms;     /* default 2000 */
-	size_t outbox_high; /* bytes; above it reading stops, but for a sip a second while the broker takes nothing
-				      * either, so that answers cannot pile up; default 8 MiB */
+	/* bytes; above it reading stops, so that answers cannot pile up, but for a sip a second while the broker takes
+	 * nothing; default 8 MiB */
+	size_t outbox_high;
 	size_t outbox_hard; /* bytes; a publish beyond it ends the connection; default 64 MiB */
 };
 /* Fills the defaults and url = URL_DEFAULT. */

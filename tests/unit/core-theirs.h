@@ -48,13 +48,24 @@ static inline void they_ask(struct core *c)
 	core_publish(c, "join", "1000000000");
 }
 
+static inline void they_confirm(struct core *c)
+{
+	say(c, "ack-join", "1000000000/3000000000/antecessor");
+}
+
+/* Each of the records that are handed to them. */
+static inline void they_acknowledge(struct core *c, unsigned records)
+{
+	while (records--)
+		say(c, "ack-put", "None/1000000000");
+}
+
 static inline void they_are_in(struct core *c)
 {
 	they_ask(c);
 	core_run(c, 100);
-	say(c, "ack-join", "1000000000/3000000000/antecessor");
-	say(c, "ack-put", "None/1000000000");
-	say(c, "ack-put", "None/1000000000");
+	they_confirm(c);
+	they_acknowledge(c, 2);
 	core_run(c, 500);
 }
 

@@ -13,14 +13,14 @@ static void a_reference_joins(void **state)
 	assert_int_equal(said(c, since, n, "ack-join", "3000000000/1000000000/sucessor"), 1);
 	assert_int_equal(said(c, since, n, "ack-join", "3000000000/1000000000/antecessor"), 1);
 	assert_int_equal(said(c, since, n, "put", NULL), 0);
-	say(c, "ack-join", "1000000000/3000000000/antecessor");
+	they_confirm(c);
 	assert_int_equal(said(c, since, n, "put", NULL), 2);
 	assert_int_equal(said(c, since, n, "put", "None/500000000 one"), 1);
 	assert_int_equal(said(c, since, n, "put", "None/500000001 two"), 1);
 	assert_int_equal(node_record_count(c->nodes[n].node), 3);
-	say(c, "ack-put", "None/1000000000");
+	they_acknowledge(c, 1);
 	assert_int_equal(node_record_count(c->nodes[n].node), 3);
-	say(c, "ack-put", "None/1000000000");
+	they_acknowledge(c, 1);
 	core_run(c, 10);
 	assert_int_equal(node_record_count(c->nodes[n].node), 1);
 	/* From here their arc is theirs, and the rest is ours. */
@@ -58,15 +58,14 @@ static void what_is_held_is_forwarded(void **state)
 	core_run(c, 50);
 	say(c, "put", "early/500000003 y z");
 	say(c, "get", "500000000");
-	say(c, "ack-join", "1000000000/3000000000/antecessor");
+	they_confirm(c);
 	say(c, "put", "late/500000004 w");
 	core_run(c, 50);
 	assert_int_equal(said(c, since, n, "ack-put", "early/3000000000"), 0);
 	assert_int_equal(said(c, since, n, "res-get", NULL), 0);
 	say(c, "put", "slow/500000005 v");    /* it hears that one too, and will answer */
 	say(c, "ack-put", "late/1000000000"); /* it hears since its confirmation */
-	for (int i = 0; i < 3; i++)
-		say(c, "ack-put", "None/1000000000");
+	they_acknowledge(c, 3);
 	core_run(c, 500);
 	assert_int_equal(said(c, since, n, "put", "early/500000003 y z"), 1);
 	assert_int_equal(said(c, since, n, "get", "500000000"), 1);
@@ -84,7 +83,7 @@ static void a_joiner_dies_of_a_get(void **state)
 
 	they_ask(c);
 	core_run(c, 50);
-	say(c, "ack-join", "1000000000/3000000000/antecessor");
+	they_confirm(c);
 	since = c->line_count;
 	say(c, "put", "held/500000003 y");
 	core_run(c, 1900);
@@ -108,9 +107,9 @@ static void a_connection_lost_amid_the_records(void **state)
 	they_ask(c);
 	core_run(c, 100);
 	since = c->line_count;
-	say(c, "ack-join", "1000000000/3000000000/antecessor");
+	they_confirm(c);
 	assert_int_equal(said(c, since, n, "put", NULL), 2);
-	say(c, "ack-put", "None/1000000000");
+	they_acknowledge(c, 1);
 	for (int lost = 0; lost < 2; lost++) {
 		since = c->line_count;
 		core_cut(c, n);
@@ -122,7 +121,7 @@ static void a_connection_lost_amid_the_records(void **state)
 		say(c, "put", "e/2000000000 ours");
 		assert_int_equal(said(c, since, n, "ack-put", NULL), 1);
 	}
-	say(c, "ack-put", "None/1000000000");
+	they_acknowledge(c, 1);
 	core_run(c, 10);
 	assert_int_equal(node_record_count(c->nodes[n].node), 1);
 	assert_int_equal(core_count_logs(c, n, "has joined with 2 records"), 1);
@@ -138,13 +137,12 @@ static void a_connection_lost_ahead_of_the_confirmation(void **state)
 	they_ask(c);
 	core_run(c, 100);
 	core_cut(c, n);
-	say(c, "ack-join", "1000000000/3000000000/antecessor");
+	they_confirm(c);
 	since = c->line_count;
 	core_run(c, 1500);
 	assert_int_equal(said(c, since, n, "ack-join", "3000000000/1000000000/sucessor"), 1);
 	assert_int_equal(said(c, since, n, "put", NULL), 2);
-	say(c, "ack-put", "None/1000000000");
-	say(c, "ack-put", "None/1000000000");
+	they_acknowledge(c, 2);
 	core_run(c, 10);
 	assert_int_equal(node_record_count(c->nodes[n].node), 1);
 }
@@ -164,15 +162,17 @@ static void a_connection_lost_behind_our_word(void **state)
 	core_run(c, 200); /* connected, and not sure of its own arc yet */
 	say(c, "put", "d/500000002 theirs");
 	say(c, "ack-put", "d/1000000000");
+	say(c, "put", "f/500000003 unheard");
 	assert_int_equal(said(c, since, n, "ack-join", NULL), 0);
 	core_run(c, 900);
 	assert_int_equal(said(c, since, n, "ack-join", "3000000000/1000000000/sucessor"), 1);
 	core_run(c, 1000);
 	assert_int_equal(said(c, since, n, "put", NULL), 2);
-	say(c, "ack-put", "None/1000000000");
-	say(c, "ack-put", "None/1000000000");
+	they_acknowledge(c, 2);
 	core_run(c, 10);
 	assert_int_equal(said(c, since, n, "ack-put", NULL), 0);
+	assert_int_equal(said(c, since, n, "put", NULL), 3);
+	assert_int_equal(said(c, since, n, "put", "f/500000003 unheard"), 1);
 	assert_int_equal(node_record_count(c->nodes[n].node), 1);
 }
 
@@ -185,7 +185,7 @@ static void late_acknowledgements(void **state)
 
 	they_ask(c);
 	core_run(c, 100);
-	say(c, "ack-join", "1000000000/3000000000/antecessor");
+	they_confirm(c);
 	core_cut(c, n);
 	since = c->line_count;
 	while (said(c, since, n, "put", NULL) < 2)
@@ -193,8 +193,7 @@ static void late_acknowledgements(void **state)
 			assert_true(core_advance(c, c->now + 1000));
 	while (core_next(c))
 		core_drop(c);
-	say(c, "ack-put", "None/1000000000");
-	say(c, "ack-put", "None/1000000000");
+	they_acknowledge(c, 2);
 	core_run(c, 100);
 	assert_int_equal(node_record_count(c->nodes[n].node), 3);
 	core_run(c, 2000); /* nor does a word of ours that got lost make two owners */
@@ -210,8 +209,8 @@ static void a_joiner_leaves_at_once(void **state)
 
 	they_ask(c);
 	core_run(c, 100);
-	say(c, "ack-join", "1000000000/3000000000/antecessor");
-	say(c, "ack-put", "None/1000000000");
+	they_confirm(c);
+	they_acknowledge(c, 1);
 	say(c, "leave", "1000000000/3000000000/3000000000");
 	core_run(c, 3000);
 	assert_int_equal(core_count_logs(c, n, "taking its arc back"), 0);
@@ -229,13 +228,12 @@ static void stopped_amid_the_records(void **state)
 
 	they_ask(c);
 	core_run(c, 100);
-	say(c, "ack-join", "1000000000/3000000000/antecessor");
+	they_confirm(c);
 	since = c->line_count;
 	core_stop(c, n);
 	core_run(c, 1000);
 	assert_int_equal(said(c, since, n, "leave", NULL), 0);
-	say(c, "ack-put", "None/1000000000");
-	say(c, "ack-put", "None/1000000000");
+	they_acknowledge(c, 2);
 	core_run(c, 100);
 	assert_int_equal(said(c, since, n, "leave", "3000000000/1000000000/1000000000"), 1);
 	assert_int_equal(said(c, since, n, "put", "3000000000/2000000000 three"), 1);

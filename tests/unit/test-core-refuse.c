@@ -41,16 +41,25 @@ static void a_second_name_is_refused(void **state)
 	assert_true(core_is_whole(c, 2));
 }
 
+/* A ring of three, one of them of the name that will be wanted twice. */
+static int berta_of_three(struct core *c)
+{
+	int first;
+
+	core_add_named(c, 100, "anna");
+	core_add_named(c, 1000000000, "carla");
+	first = core_add_named(c, 3000000000, "berta");
+	core_whole(c, 3, 5000);
+	return first;
+}
+
 /* The first with a name hears of the second only when others have admitted that: the second leaves in good order. */
 static void a_name_refused_too_late(void **state)
 {
 	struct core *c = *state;
 	int first, second;
 
-	core_add_named(c, 100, "anna");
-	core_add_named(c, 1000000000, "carla");
-	first = core_add_named(c, 3000000000, "berta");
-	core_whole(c, 3, 5000);
+	first = berta_of_three(c);
 	core_pause(c, first);
 	second = core_add_named(c, 50, "berta");
 	core_run(c, 200);
@@ -83,10 +92,7 @@ static void a_stranger_repeats_a_refusal(void **state)
 	struct core *c = *state;
 	int first, second;
 
-	core_add_named(c, 100, "anna");
-	core_add_named(c, 1000000000, "carla");
-	first = core_add_named(c, 3000000000, "berta");
-	core_whole(c, 3, 5000);
+	first = berta_of_three(c);
 	core_cut_for(c, first, 500);
 	core_run(c, 100);
 	second = core_add_named(c, 50, "berta");

@@ -133,22 +133,28 @@ static void fill(struct world *w, size_t limit)
 		(void)event_base_loop(w->base, EVLOOP_NONBLOCK);
 }
 
-/* A broker that takes nothing: above the high mark nothing more is read, so that no answers pile up; when it takes
- * again, `drained` comes and what waited is read. */
-static void test_back_pressure(void **state)
-{
-	static const uint8_t publish[] = {0x30, 6, 0, 1, 't', 'a', 'b', 'c'};
-	struct world *w = *state;
-	uint64_t begin;
+static const uint8_t abc[] = {0x30, 6, 0, 1, 't', 'a', 'b', 'c'};
 
+/* Connected to a broker that takes nothing, with more than the high mark of 1 MiB in the outbox; and it says "abc". */
+static void stuck(struct world *w)
+{
 	w->fake.deaf = true;
 	w->config.outbox_high = 1 << 20;
 	start(w);
 	WAIT_FOR(w->base, mqtt_is_connected(w->a.mqtt));
-	begin = clock_ms();
 	fill(w, w->config.outbox_high);
 	assert_true(mqtt_backlog(w->a.mqtt) > w->config.outbox_high);
-	fake_send(&w->fake, publish, sizeof(publish));
+	fake_send(&w->fake, abc, sizeof(abc));
+}
+
+/* A broker that takes nothing: above the high mark nothing more is read, so that no answers pile up; when it takes
+ * again, `drained` comes and what waited is read. */
+static void test_back_pressure(void **state)
+{
+	struct world *w = *state;
+	uint64_t begin = clock_ms();
+
+	stuck(w);
 	loop_for(w->base, 100);
 	assert_true(w->a.messages == 0 || clock_ms() - begin >= 1000); /* after a second a sip */
 	assert_int_equal(w->a.drained, 0);
@@ -163,15 +169,9 @@ static void test_back_pressure(void **state)
 /* A broker that takes nothing before what it says is read: neither side waits for the other for ever. */
 static void test_each_waits_for_the_other(void **state)
 {
-	static const uint8_t publish[] = {0x30, 6, 0, 1, 't', 'a', 'b', 'c'};
 	struct world *w = *state;
 
-	w->fake.deaf = true;
-	w->config.outbox_high = 1 << 20;
-	start(w);
-	WAIT_FOR(w->base, mqtt_is_connected(w->a.mqtt));
-	fill(w, w->config.outbox_high);
-	fake_send(&w->fake, publish, sizeof(publish));
+	stuck(w);
 	WAIT_FOR(w->base, w->a.messages == 1);
 	assert_true(mqtt_backlog(w->a.mqtt) > w->config.outbox_high);
 	fake_listen(&w->fake);
@@ -213,16 +213,10 @@ static void stop_at_message_cb(struct user *u, const struct mqtt_message *messag
 /* What is read while nothing is taken may be what ends the node: its last words have the time that the stop gives them. */
 static void test_stop_amid_a_sip(void **state)
 {
-	static const uint8_t publish[] = {0x30, 6, 0, 1, 't', 'a', 'b', 'c'};
 	struct world *w = *state;
 
-	w->fake.deaf = true;
-	w->config.outbox_high = 1 << 20;
-	start(w);
+	stuck(w);
 	w->a.on_message = stop_at_message_cb;
-	WAIT_FOR(w->base, mqtt_is_connected(w->a.mqtt));
-	fill(w, w->config.outbox_high);
-	fake_send(&w->fake, publish, sizeof(publish));
 	WAIT_FOR(w->base, w->a.messages == 1);
 	loop_for(w->base, 1500);
 	assert_int_equal(w->a.stopped, 0);
