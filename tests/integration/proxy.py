@@ -88,7 +88,10 @@ class Proxy:
     def close(self):
         self.stopping = True
         self.wake_out.send(b"x")
-        self.thread.join(5)
+        self.thread.join(10)
+        assert not self.thread.is_alive(), "a hook of the proxy does not return"
+        self.wake_in.close()    # only now: the thread may have seen .stopping before the byte was sent
+        self.wake_out.close()
 
     def _call(self, function):
         if threading.current_thread() is self.thread:
@@ -147,8 +150,6 @@ class Proxy:
             self._drop(link)
         self.listener.close()
         self.selector.close()
-        self.wake_in.close()
-        self.wake_out.close()
 
     def _flush(self, link, now):
         while link in self.links and link.queue and link.queue[0][0] <= now:
