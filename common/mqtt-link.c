@@ -95,9 +95,10 @@ bool link_check(struct mqtt_link *l, int rc)
 			       mosquitto_connack_string(l->refusal));
 	else if (rc == MOSQ_ERR_KEEPALIVE)
 		mqtt_link_fail(l, why, "the broker has not answered for %u s", l->config->keepalive_s);
-	else if (rc == MOSQ_ERR_ERRNO && error != EPROTO)
+	else if (rc == MOSQ_ERR_ERRNO && error != 0 && error != EPROTO)
 		mqtt_link_fail(l, why, "%s", strerror(error));
-	else if (rc == MOSQ_ERR_SUCCESS || rc == MOSQ_ERR_CONN_LOST || rc == MOSQ_ERR_NO_CONN)
+	else if (rc == MOSQ_ERR_SUCCESS || rc == MOSQ_ERR_CONN_LOST || rc == MOSQ_ERR_NO_CONN ||
+		 (rc == MOSQ_ERR_ERRNO && error == 0)) /* the end within a packet (lib/packet_mosq.c:packet__read) */
 		mqtt_link_fail(l, why, "connection closed by the broker");
 	else
 		mqtt_link_fail(l, why, "%s", mosquitto_strerror(rc));

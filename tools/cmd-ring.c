@@ -88,7 +88,7 @@ static void ring_print_node(const struct census_node *node, char letter, int nam
 	}
 	output_span(since, sizeof(since), node->since);
 	printf("%c  ", letter);
-	output_escaped(stdout, (const uint8_t *)node->name, strlen(node->name));
+	output_line(stdout, node->name);
 	for (int pad = (int)strlen(node->name); pad < name_width; pad++)
 		putchar(' ');
 	printf("  %10u  %-10s  %-20s  %6s  %9llu  %s\n", node->who.id, node_state_name(node->state), arc, share,
@@ -121,7 +121,7 @@ static void ring_print(const struct settings *settings, const struct census *cen
 {
 	for (size_t i = 0; i < census->problem_count; i++) {
 		printf("problem: ");
-		output_escaped(stdout, (const uint8_t *)census->problems[i].text, strlen(census->problems[i].text));
+		output_line(stdout, census->problems[i].text);
 		putchar('\n');
 	}
 	if (census->problem_count > 0)

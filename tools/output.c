@@ -19,7 +19,7 @@ void output_error(const char *format, ...)
 	if (isatty(STDERR_FILENO))
 		fputs("\r\033[K", stderr); /* a progress bar may stand there */
 	fputs("dhtctl: ", stderr);
-	output_escaped(stderr, (const uint8_t *)line, strlen(line));
+	output_line(stderr, line);
 	fputc('\n', stderr);
 }
 
@@ -32,23 +32,29 @@ bool output_is_utf8(const uint8_t *bytes, size_t len)
 	return true;
 }
 
-static bool output_drives_terminal(int32_t c)
-{
-	return (c < 0x20 && c != '\n' && c != '\t') || (c >= 0x7f && c < 0xa0);
-}
-
-void output_escaped(FILE *out, const uint8_t *bytes, size_t len)
+/* Everything that could drive a terminal is escaped, but for the characters of keep. */
+static void output_text(FILE *out, const uint8_t *bytes, size_t len, const char *keep)
 {
 	for (size_t i = 0, step = 1; i < len; i += step, step = 1) {
 		int32_t c = text_next(bytes + i, len - i, &step);
 
-		if (c >= 0 && !output_drives_terminal(c)) {
+		if (c >= 0xa0 || (c >= 0x20 && c < 0x7f) || (c > 0 && c < 0x20 && strchr(keep, c))) {
 			fwrite(bytes + i, 1, step, out);
 			continue;
 		}
 		for (size_t j = 0; j < step; j++)
 			fprintf(out, "\\x%02x", bytes[i + j]);
 	}
+}
+
+void output_escaped(FILE *out, const uint8_t *bytes, size_t len)
+{
+	output_text(out, bytes, len, "\n\t");
+}
+
+void output_line(FILE *out, const char *text)
+{
+	output_text(out, (const uint8_t *)text, strlen(text), "");
 }
 
 void output_json_string(FILE *out, const uint8_t *bytes, size_t len)

@@ -13,6 +13,9 @@ void output_error(const char *format, ...) __attribute__((format(printf, 1, 2)))
 /* For a terminal: what could drive it is shown as \xHH, as are bytes that are not UTF-8; newlines and tabs stay. */
 void output_escaped(FILE *out, const uint8_t *bytes, size_t len);
 
+/* The same for what stands within one line: newlines and tabs are shown as \x0a and \x09 too. */
+void output_line(FILE *out, const char *text);
+
 /* A JSON string in quotes; bytes must be valid UTF-8 (see output_is_utf8). */
 void output_json_string(FILE *out, const uint8_t *bytes, size_t len);
 /* "KEY":"..." if the bytes are UTF-8, else "KEY_base64":"...": JSON has no other way to hold any bytes. */

@@ -528,16 +528,24 @@ def test_a_broker_that_hangs():
         assert 0.3 < time.monotonic() - before < 5 * PATIENCE
 
 
-@pytest.mark.parametrize("talk", [
-    lambda c: c.sendall(b"HTTP/1.1 400 Bad Request\r\nServer: x\r\n\r\n<html>"),
-    lambda c: c.sendall(b"220 mail ESMTP\r\n"),
-    lambda c: c.sendall(bytes(1000)),
-    lambda c: c.close(),
-], ids=["http", "smtp", "zeros", "closes"])
-def test_no_mqtt(talk):
+def answer_and_close(connection):
+    connection.recv(1000)   # or it would be a reset, not an end
+    connection.sendall(b"HTTP/1.1 400 Bad Request\r\nServer: x\r\n\r\n<html>")
+    connection.close()
+
+
+@pytest.mark.parametrize("talk, cause", [
+    (lambda c: c.sendall(b"HTTP/1.1 400 Bad Request\r\nServer: x\r\n\r\n<html>"), "connected, but no MQTT answer"),
+    (lambda c: c.sendall(b"220 mail ESMTP\r\n"), "connected, but no MQTT answer"),
+    (lambda c: c.sendall(bytes(1000)), "a network protocol error"),
+    (lambda c: c.close(), "connection closed by the broker"),
+    (answer_and_close, "connection closed by the broker"),
+], ids=["http", "smtp", "zeros", "closes", "http-closes"])
+def test_no_mqtt(talk, cause):
     with server(talk) as url:
         before = time.monotonic()
-        refuses(run(url, "get", 5, "--timeout", "2s"), UNREACHABLE, "cannot reach broker " + url)
+        refuses(run(url, "get", 5, "--timeout", "2s"), UNREACHABLE, f"cannot reach broker {url} (--broker): {cause}",
+                "(is it an MQTT broker? set --broker or DHT_BROKER)")
         assert time.monotonic() - before < 5 * PATIENCE
 
 
@@ -608,6 +616,7 @@ def test_the_time_out_bounds_the_whole_command(broker, fake):
     (["get", "5", "--brokr=x"], ["did you mean '--broker'?"]),
     (["-x"], ["unknown option '-x'"]),
     (["gte", "5"], ["unknown command 'gte'", "did you mean 'get'?"]),
+    (["a\n\tb"], ["unknown command 'a\\x0a\\x09b'"]),
     (["frobnicate"], ["unknown command 'frobnicate'; see 'dhtctl --help'"]),
     (["get"], ["too few arguments", "dhtctl get KEY"]),
     (["get", "1", "2"], ["too many arguments", "dhtctl get KEY"]),
