@@ -26,14 +26,16 @@
  * |  20 | reply       | text                                    | 127 bytes                    |
  * |  21 | views       | [view, ...]                             | 4                            |
  * |  22 | records     | [record, ...]                           | 512                          |
- * |  23 | ids         | [uint, ...]                             | 512, each 2^32-1             |
+ * |  23 | keys        | [key, ...]                              | 512                          |
  *
  * conn   = [nonce, count]              2^64-1, below 2^24-1
  * member = [id, memory, nonce, count]  2^32-1, 2^64-1, and as in conn
  * arc    = [lo, hi]                    2^32-1 each
  * view   = [number, maker, base number, base maker, far base number, far base maker, split, lo, hi, owner, backup]
  *          numbers 2^64-1, makers, split, lo and hi 2^32-1; owner a member; backup a member with a memory, or null
- * record = [id, number, counter, value]  2^32-1, 2^64-1, 2^64-1, bytes of at most 16 MiB
+ * key    = a number's uint, 2^32-1; or a name's bytes, 1 to 65,536
+ * record = [key, number, counter, value, life]  2^64-1, 2^64-1, bytes of at most 16 MiB or null (a tombstone), 2^64-1;
+ *          a life of 0 (for ever) is left out
  *
  * Arrays have exactly these lengths; lengths are definite; texts are UTF-8 without control characters.  Keys are
  * unsigned, come in any order and, those below 64, never twice; keys from 24 on are stepped over with whatever
@@ -330,33 +332,33 @@ static bool records_take(struct cursor *c, struct frame *f, const struct row *ro
 
 static const struct kind records_kind = {records_empty, records_put, records_take};
 
-static bool ids_empty(const struct frame *f, const struct row *row)
+static bool keys_empty(const struct frame *f, const struct row *row)
 {
 	(void)row;
-	return f->id_count == 0;
+	return f->key_count == 0;
 }
 
-static void ids_put(struct wire *w, const struct frame *f, const struct row *row)
+static void keys_put(struct wire *w, const struct frame *f, const struct row *row)
 {
-	if (f->id_count > row->bound)
-		mem_die("too many ids in a frame");
-	wire_put_array(w, f->id_count);
-	for (size_t i = 0; i < f->id_count; i++)
-		wire_put_uint(w, f->ids[i]);
+	if (f->key_count > row->bound)
+		mem_die("too many keys in a frame");
+	wire_put_array(w, f->key_count);
+	for (size_t i = 0; i < f->key_count; i++)
+		wire_put_key(w, &f->keys[i]);
 }
 
-static bool ids_take(struct cursor *c, struct frame *f, const struct row *row)
+static bool keys_take(struct cursor *c, struct frame *f, const struct row *row)
 {
-	if (!wire_take_array(c, row->bound, &f->id_count))
+	if (!wire_take_array(c, row->bound, &f->key_count))
 		return false;
-	for (size_t i = 0; i < f->id_count; i++) {
-		if (!wire_take_u32(c, &f->ids[i]))
+	for (size_t i = 0; i < f->key_count; i++) {
+		if (!wire_take_key(c, &f->keys[i]))
 			return false;
 	}
 	return true;
 }
 
-static const struct kind ids_kind = {ids_empty, ids_put, ids_take};
+static const struct kind keys_kind = {keys_empty, keys_put, keys_take};
 
 enum { KEY_VERSION, KEY_TYPE, KEYS_KNOWN = 24, KEYS_COUNTED = 64 };
 
@@ -384,20 +386,22 @@ static const struct row rows[KEYS_KNOWN] = {
 	[20] = {&text_kind, offsetof(struct frame, reply), sizeof(((struct frame *)0)->reply)},
 	[21] = {&views_kind, offsetof(struct frame, views), FRAME_VIEWS_MAX},
 	[22] = {&records_kind, offsetof(struct frame, records), FRAME_RECORDS_MAX},
-	[23] = {&ids_kind, offsetof(struct frame, ids), FRAME_IDS_MAX},
+	[23] = {&keys_kind, offsetof(struct frame, keys), FRAME_KEYS_MAX},
 };
 
 size_t frame_record_size(const struct frame_record *r)
 {
-	return WIRE_RECORD_MAX + r->value_len;
+	return WIRE_RECORD_MAX + r->key.name_len + r->value_len;
 }
 
 /* At least what the frame takes: every key but the last four bounded for good, those by what they hold. */
 static size_t frame_bound(const struct frame *f)
 {
-	size_t size = 256 + sizeof(f->name) + sizeof(f->software) + sizeof(f->reply) +
-		      (size_t)f->view_count * WIRE_VIEW_MAX + 5 * f->id_count;
+	size_t size =
+		256 + sizeof(f->name) + sizeof(f->software) + sizeof(f->reply) + (size_t)f->view_count * WIRE_VIEW_MAX;
 
+	for (size_t i = 0; i < f->key_count; i++)
+		size += WIRE_KEY_MAX + f->keys[i].name_len;
 	for (size_t i = 0; i < f->record_count; i++)
 		size += frame_record_size(&f->records[i]);
 	return size;
@@ -447,7 +451,7 @@ const char *frame_decode(struct frame *f, struct frame_room *room, const uint8_t
 
 	*f = (struct frame){0};
 	f->records = room->records;
-	f->ids = room->ids;
+	f->keys = room->keys;
 	if (!cursor_next(&c, &map))
 		return c.error;
 	if (map.kind != ITEM_MAP)

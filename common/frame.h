@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "key.h"
 #include "peer.h"
 #include "ring.h"
 
@@ -41,7 +42,7 @@ enum frame_type {
 	FRAME_FOUND,   /* the register: this ring exists                                founder, retained */
 	FRAME_TRIP,    /* to oneself: is this connection whole?                         inbox */
 	FRAME_MERGE,   /* records of an arc that moved on: put if newer                 ring */
-	FRAME_MERGED,  /* ... these ids are safe                                        inbox */
+	FRAME_MERGED,  /* ... these keys are safe                                       inbox */
 	FRAME_WHO,     /* a tool asks for every node's status                           ring */
 	FRAME_STATUS,  /* a node's status                                               node/<id> retained, reply */
 	FRAME_LEAVE,   /* a tool asks a node to leave                                   inbox */
@@ -96,18 +97,20 @@ struct view {
 	struct member backup;
 };
 
-/* A record on the wire.  value is borrowed from the frame's bytes (decode) or the caller (encode). */
+/* A record on the wire.  Name and value are borrowed from the frame's bytes (decode) or the caller (encode). */
 struct frame_record {
-	uint32_t id;
+	struct key key;
 	uint64_t number; /* version: (view number, counter) */
 	uint64_t counter;
 	const uint8_t *value;
 	size_t value_len;
+	uint64_t life; /* milliseconds that it has left; 0: for ever */
+	bool deleted;  /* a tombstone: no value */
 };
 
 #define FRAME_RECORDS_MAX 512
 #define FRAME_VALUE_MAX (16u << 20)
-#define FRAME_IDS_MAX 512
+#define FRAME_KEYS_MAX 512
 
 struct frame {
 	enum frame_type type;
@@ -135,14 +138,14 @@ struct frame {
 	uint8_t view_count;
 	struct frame_record *records; /* decode: points into the caller's array */
 	size_t record_count;
-	uint32_t *ids; /* MERGED; decode: points into the caller's array */
-	size_t id_count;
+	struct key *keys; /* MERGED; decode: points into the caller's array */
+	size_t key_count;
 };
 
 /* Room for what a decoded frame points at; one is enough for a process that decodes one frame at a time. */
 struct frame_room {
 	struct frame_record records[FRAME_RECORDS_MAX];
-	uint32_t ids[FRAME_IDS_MAX];
+	struct key keys[FRAME_KEYS_MAX];
 };
 
 /* Appends nothing, allocates once: returns the encoded bytes (caller frees), *len their number.  Ends the process when

@@ -106,16 +106,36 @@ void wire_put_view(struct wire *w, const struct view *v)
 		advance(w, cbor_encode_null(w->p + w->used, w->size - w->used));
 }
 
+static void put_bytes(struct wire *w, const uint8_t *p, size_t len)
+{
+	advance(w, cbor_encode_bytestring_start(len, w->p + w->used, w->size - w->used));
+	put_content(w, p, len);
+}
+
+void wire_put_key(struct wire *w, const struct key *key)
+{
+	if (key->name_len > KEY_NAME_MAX)
+		mem_die("a name too long");
+	if (key->name_len)
+		put_bytes(w, key->name, key->name_len);
+	else
+		wire_put_uint(w, key->id);
+}
+
 void wire_put_record(struct wire *w, const struct frame_record *r)
 {
 	if (r->value_len > FRAME_VALUE_MAX)
 		mem_die("a value too long");
-	wire_put_array(w, 4);
-	wire_put_uint(w, r->id);
+	wire_put_array(w, r->life ? 5 : 4);
+	wire_put_key(w, &r->key);
 	wire_put_uint(w, r->number);
 	wire_put_uint(w, r->counter);
-	advance(w, cbor_encode_bytestring_start(r->value_len, w->p + w->used, w->size - w->used));
-	put_content(w, r->value, r->value_len);
+	if (r->deleted)
+		advance(w, cbor_encode_null(w->p + w->used, w->size - w->used));
+	else
+		put_bytes(w, r->value, r->value_len);
+	if (r->life)
+		wire_put_uint(w, r->life);
 }
 
 bool wire_take_uint(struct cursor *c, uint64_t bound, uint64_t *n)
@@ -240,16 +260,49 @@ bool wire_take_view(struct cursor *c, struct view *v)
 	       wire_take_u32(c, &v->arc.hi) && wire_take_member(c, &v->owner) && take_backup(c, &v->backup);
 }
 
-bool wire_take_record(struct cursor *c, struct frame_record *r)
+bool wire_take_key(struct cursor *c, struct key *key)
 {
 	struct item item;
 
-	if (!wire_take_tuple(c, 4) || !wire_take_u32(c, &r->id) || !wire_take_uint(c, UINT64_MAX, &r->number) ||
-	    !wire_take_uint(c, UINT64_MAX, &r->counter) || !cursor_expect(c, ITEM_BYTES, &item))
+	if (c->p < c->end && *c->p >> 5 == 0) {
+		*key = (struct key){0};
+		return wire_take_u32(c, &key->id);
+	}
+	if (!cursor_expect(c, ITEM_BYTES, &item))
 		return false;
+	if (item.number == 0 || item.number > KEY_NAME_MAX)
+		return cursor_fail(c, "a name of no length, or too long");
+	*key = key_named(item.p, (size_t)item.number);
+	return true;
+}
+
+static bool take_value(struct cursor *c, struct frame_record *r)
+{
+	struct item item;
+
+	if (!cursor_next(c, &item))
+		return false;
+	r->deleted = item.kind == ITEM_NULL;
+	if (!r->deleted && item.kind != ITEM_BYTES)
+		return cursor_fail(c, "a value that is neither bytes nor null");
 	if (item.number > FRAME_VALUE_MAX)
 		return cursor_fail(c, "a value too long");
-	r->value = item.p;
-	r->value_len = (size_t)item.number;
+	r->value = r->deleted ? NULL : item.p;
+	r->value_len = r->deleted ? 0 : (size_t)item.number;
 	return true;
+}
+
+bool wire_take_record(struct cursor *c, struct frame_record *r)
+{
+	size_t count;
+
+	r->life = 0;
+	if (!wire_take_array(c, 5, &count))
+		return false;
+	if (count < 4)
+		return cursor_fail(c, "an array too short");
+	return wire_take_key(c, &r->key) && wire_take_uint(c, UINT64_MAX, &r->number) &&
+	       wire_take_uint(c, UINT64_MAX, &r->counter) && take_value(c, r) &&
+	       (count < 5 ||
+		(wire_take_uint(c, UINT64_MAX, &r->life) && (r->life != 0 || cursor_fail(c, "a life of 0"))));
 }

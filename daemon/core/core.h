@@ -17,6 +17,7 @@
  * give.c     handover, the giver's side
  * take.c     handover, the taker's side
  * request.c  put and get: answer, hold or leave alone
+ * record.c   records as the store has them, and as frames tell them
  * merge.c    records that outlive their arc
  * echo.c     own words that do not come back
  * status.c   STATUS, WHO, LEAVE, REPLY
@@ -197,7 +198,7 @@ void give_end(struct node *n);
 void give_grant(struct node *n); /* send (again) what the views of the change mean for the taker */
 void give_stored(struct node *n);
 void give_failed(struct node *n); /* the taker is out */
-void give_changed(struct node *n, uint32_t id);
+void give_changed(struct node *n, const struct key *key);
 bool give_holds(const struct node *n, uint32_t id);
 void give_tick(struct node *n, uint64_t *next);
 void on_accept(struct node *n, const struct frame *f);
@@ -225,6 +226,14 @@ void request(struct node *n, enum topic_kind kind, const uint8_t *payload, size_
 void request_recheck(struct node *n);
 void request_drop(struct node *n, struct arc arc);
 void request_forget(struct node *n);
+
+/* ---- record.c ---- */
+bool record_live(const struct node *n, const struct key *key, struct store_item *item); /* there, and not at its end */
+bool record_number(const struct node *n, uint32_t id, struct store_item *item);         /* the same for a number */
+struct frame_record record_told(const struct node *n, const struct store_item *item);   /* life counted from now */
+struct store_item record_heard(const struct node *n, const struct frame_record *r);
+struct store_item record_tombstone(const struct node *n, const struct key *key, struct version version);
+void record_tick(struct node *n, uint64_t *next);
 
 /* ---- merge.c ---- */
 void merge_tick(struct node *n, uint64_t *next);

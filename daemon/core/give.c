@@ -48,7 +48,9 @@ void give_end(struct node *n)
 	if (n->give.phase)
 		n->recheck = true;
 	window_clear(&n->give);
-	free(n->give.ids);
+	for (size_t i = n->give.next; i < n->give.key_count; i++)
+		key_free(&n->give.keys[i]);
+	free(n->give.keys);
 	n->give = (struct give){0};
 }
 
@@ -73,7 +75,7 @@ static void call_off(struct node *n, const char *why)
 	n->retry_at = n->now + 50 + node_random(n, 200);
 }
 
-/* One RECORDS frame out of the ids that are still to be sent. */
+/* One RECORDS frame out of the keys that are still to be sent. */
 static void send_records(struct node *n)
 {
 	struct give *g = &n->give;
@@ -82,19 +84,18 @@ static void send_records(struct node *n)
 	size_t count = 0, bytes = 0;
 	struct frame f;
 
-	while (g->id_next < g->id_count && count < FRAME_RECORDS_MAX) {
+	while (g->next < g->key_count && count < FRAME_RECORDS_MAX) {
 		struct store_item item;
 
-		if (store_get(n->store, g->ids[g->id_next], &item)) {
-			struct frame_record r = {item.id, item.version.number, item.version.counter, item.value,
-						 item.len};
+		if (store_get(n->store, g->keys[g->next], &item)) {
+			struct frame_record r = record_told(n, &item);
 
 			if (count && bytes + frame_record_size(&r) > FRAME_BYTES)
 				break;
 			bytes += frame_record_size(&r);
 			records[count++] = r;
 		}
-		g->id_next++;
+		key_free(&g->keys[g->next++]);
 	}
 	if (!count)
 		return;
@@ -140,13 +141,13 @@ static void pump(struct node *n)
 
 	if (g->phase != GIVE_STREAM && g->phase != GIVE_CUT && g->phase != GIVE_TAIL)
 		return;
-	while (g->window_count < WINDOW && g->id_next < g->id_count && window_bytes(g) < WINDOW_BYTES)
+	while (g->window_count < WINDOW && g->next < g->key_count && window_bytes(g) < WINDOW_BYTES)
 		send_records(n);
 	/* What comes before the cut is to be answered by then. */
-	if (g->phase == GIVE_STREAM && !n->change.kind && !n->backlog && g->id_count - g->id_next <= TAIL_MAX &&
+	if (g->phase == GIVE_STREAM && !n->change.kind && !n->backlog && g->key_count - g->next <= TAIL_MAX &&
 	    g->window_count < WINDOW)
 		send_cut(n);
-	if (g->phase == GIVE_TAIL && !n->change.kind && g->id_next == g->id_count && e) {
+	if (g->phase == GIVE_TAIL && !n->change.kind && g->next == g->key_count && e) {
 		if (!e->held || e->v.arc.lo != g->arc.lo || (g->leave && e->v.arc.hi != g->arc.hi)) {
 			call_off(n, "the arc has changed");
 			return;
@@ -191,26 +192,26 @@ void give_failed(struct node *n)
 	n->give.taker.memory = 0;
 }
 
-void give_changed(struct node *n, uint32_t id)
+void give_changed(struct node *n, const struct key *key)
 {
 	struct give *g = &n->give;
 
-	if ((g->phase != GIVE_STREAM && g->phase != GIVE_CUT) || !ring_contains(g->arc, id))
+	if ((g->phase != GIVE_STREAM && g->phase != GIVE_CUT) || !ring_contains(g->arc, key->id))
 		return;
-	if (g->id_count > g->id_next && g->ids[g->id_count - 1] == id)
+	if (g->key_count > g->next && key_equal(&g->keys[g->key_count - 1], key))
 		return;
-	if (g->id_count == g->id_room) {
+	if (g->key_count == g->key_room) {
 		/* What is sent already makes room first, so that a hot arc does not grow us. */
-		if (g->id_next)
-			memmove(g->ids, g->ids + g->id_next, (g->id_count - g->id_next) * sizeof(*g->ids));
-		g->id_count -= g->id_next;
-		g->id_next = 0;
-		if (g->id_count * 2 >= g->id_room) {
-			g->id_room = g->id_room ? g->id_room * 2 : 64;
-			g->ids = xrealloc(g->ids, g->id_room * sizeof(*g->ids));
+		if (g->next)
+			memmove(g->keys, g->keys + g->next, (g->key_count - g->next) * sizeof(*g->keys));
+		g->key_count -= g->next;
+		g->next = 0;
+		if (g->key_count * 2 >= g->key_room) {
+			g->key_room = g->key_room ? g->key_room * 2 : 64;
+			g->keys = xrealloc(g->keys, g->key_room * sizeof(*g->keys));
 		}
 	}
-	g->ids[g->id_count++] = id;
+	g->keys[g->key_count++] = key_copy(key);
 }
 
 /* On a later connection the taker may have served already, its ACTIVE lost with the one before. */
@@ -312,8 +313,8 @@ void on_accept(struct node *n, const struct frame *f)
 	g->phase = GIVE_STREAM;
 	g->progress = n->now;
 	n->slow_times = 0;
-	g->ids = store_ids(n->store, g->arc, &g->id_count);
-	g->id_room = g->id_count;
+	g->keys = store_keys(n->store, g->arc, &g->key_count);
+	g->key_room = g->key_count;
 	pump(n);
 }
 

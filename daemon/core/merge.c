@@ -36,19 +36,19 @@ static void send(struct node *n, struct frame_record *records, size_t count)
 static size_t offer(struct node *n)
 {
 	struct frame_record records[FRAME_RECORDS_MAX];
-	size_t id_count, count = 0, bytes = 0, frames = 0, all = 0, sent = 0;
-	uint32_t *ids = store_ids(n->store, (struct arc){0, 0}, &id_count);
+	size_t key_count, count = 0, bytes = 0, frames = 0, all = 0, sent = 0;
+	struct key *keys = store_keys(n->store, (struct arc){0, 0}, &key_count);
 
-	for (size_t i = 0; i < id_count; i++) {
+	for (size_t i = 0; i < key_count; i++) {
 		struct store_item item;
 		struct frame_record r;
 
-		if (at_home(n, ids[i]) || !store_get(n->store, ids[i], &item))
+		if (at_home(n, keys[i].id) || !store_get(n->store, keys[i], &item))
 			continue;
 		all++;
 		if (frames == MERGE_FRAMES || sent >= MERGE_BURST)
 			continue;
-		r = (struct frame_record){item.id, item.version.number, item.version.counter, item.value, item.len};
+		r = record_told(n, &item);
 		if (count && (count == FRAME_RECORDS_MAX || bytes + frame_record_size(&r) > MERGE_BYTES)) {
 			send(n, records, count);
 			count = bytes = 0;
@@ -61,7 +61,9 @@ static size_t offer(struct node *n)
 	}
 	if (count)
 		send(n, records, count);
-	free(ids);
+	for (size_t i = 0; i < key_count; i++)
+		key_free(&keys[i]);
+	free(keys);
 	return all;
 }
 
@@ -87,29 +89,29 @@ void on_merge(struct node *n, const struct frame *f)
 {
 	/* Another ring has counted its views apart: what was written there fills gaps only. */
 	uint64_t mask = f->ring.term && !ring_id_same(&f->ring, &n->ring) ? UINT32_MAX : UINT64_MAX;
-	uint32_t ids[FRAME_IDS_MAX];
+	struct key keys[FRAME_KEYS_MAX];
 	size_t newer = 0;
 	struct frame r;
 
 	if (member_same(&f->from, &n->self))
 		return;
 	frame_start(n, &r, FRAME_MERGED);
-	r.ids = ids;
-	for (size_t i = 0; i < f->record_count && r.id_count < FRAME_IDS_MAX; i++) {
-		const struct frame_record *w = &f->records[i];
-		struct store_item item = {w->id, {w->number & mask, w->counter}, w->value, w->value_len};
-		struct entry *e = entry_own(n, w->id);
+	r.keys = keys;
+	for (size_t i = 0; i < f->record_count && r.key_count < FRAME_KEYS_MAX; i++) {
+		struct store_item item = record_heard(n, &f->records[i]);
+		struct entry *e = entry_own(n, item.key.id);
 
+		item.version.number &= mask;
 		/* Under the cut like any operation: what is not acknowledged comes again. */
-		if (!e || !entry_serves(n, e) || give_holds(n, w->id))
+		if (!e || !entry_serves(n, e) || give_holds(n, item.key.id))
 			continue;
 		if (store_put_newer(n->store, &item)) {
-			give_changed(n, w->id);
+			give_changed(n, &item.key);
 			newer++;
 		}
-		ids[r.id_count++] = w->id;
+		keys[r.key_count++] = item.key;
 	}
-	if (!r.id_count)
+	if (!r.key_count)
 		return;
 	frame_to(n, &r, &f->from);
 	if (newer)
@@ -118,13 +120,13 @@ void on_merge(struct node *n, const struct frame *f)
 
 void on_merged(struct node *n, const struct frame *f)
 {
-	for (size_t i = 0; i < f->id_count; i++)
-		if (n->stash && !at_home(n, f->ids[i])) {
-			store_remove(n->store, f->ids[i]);
+	for (size_t i = 0; i < f->key_count; i++)
+		if (n->stash && !at_home(n, f->keys[i].id)) {
+			store_remove(n->store, f->keys[i]);
 			n->merged_at = n->now;
 		}
 	/* The next ones when all of these are answered; else when the time has come. */
-	n->merging = n->merging > f->id_count ? n->merging - f->id_count : 0;
+	n->merging = n->merging > f->key_count ? n->merging - f->key_count : 0;
 	if (n->stash && !n->merging)
 		n->stash_at = n->now;
 }

@@ -52,6 +52,7 @@ void node_config_init(struct node_config *c)
 		.grace = 2000,
 		.ping = 10000,
 		.recover = 10000,
+		.tombstone = 3600000,
 		.burst = 8u << 20,
 		.held_max = 16u << 20,
 	};
@@ -391,6 +392,7 @@ static uint64_t ticks(struct node *n)
 	seek_refused(n, &next);
 	founder_tick(n, &next);
 	merge_tick(n, &next);
+	record_tick(n, &next);
 	echo_tick(n, &next);
 	if (n->connected && !n->tripped && n->trip) {
 		if (n->now - n->trip_sent >= n->config.silence) {

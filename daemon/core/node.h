@@ -34,7 +34,8 @@ struct node_config {
 	unsigned silence;       /* 1500: a party to a change that has not answered for so long is fenced */
 	unsigned grace;         /* 2000: how long a node whose will was seen may come back with its records */
 	unsigned ping;          /* 10000: between two looks at one's neighbours */
-	unsigned recover; /* 10000: how long an arc nobody answers for stays in doubt before it is served as empty */
+	unsigned recover;   /* 10000: how long an arc nobody answers for stays in doubt before it is served as empty */
+	unsigned tombstone; /* 3600000: how long a deletion is remembered against older copies of what it deleted */
 	size_t burst; /* 8 MiB: whoever publishes more bytes than that in one step is told by EVENT_DRAINED when to go on */
 	size_t held_max; /* 16 MiB: operations held during a handover, in bytes */
 };

@@ -83,7 +83,7 @@ static void say_changed(struct node *n)
 	for (size_t i = 0; i < count; i++) {
 		struct store_item item;
 
-		if (store_get(n->store, ids[i], &item) && item.version.counter > r->quit_counter)
+		if (record_number(n, ids[i], &item) && item.version.counter > r->quit_counter)
 			reference_stream_again(n, ids[i]);
 	}
 	free(ids);

@@ -40,7 +40,7 @@ bool reference_stream_pump(struct node *n, const char *client)
 	for (; !s->broken && s->next < s->count && !n->full; s->next++) {
 		struct store_item item;
 
-		if (!store_get(n->store, s->ids[s->next], &item))
+		if (!record_number(n, s->ids[s->next], &item))
 			continue;
 		reference_publish_record(n, client, &item);
 		s->said++;
@@ -79,7 +79,7 @@ void reference_stream_heard(struct node *n, uint32_t id)
 {
 	struct reference_stream *s = &n->reference->stream;
 
-	while (s->heard < s->next && !store_get(n->store, s->ids[s->heard], NULL))
+	while (s->heard < s->next && !record_number(n, s->ids[s->heard], NULL))
 		s->heard++;
 	if (s->heard < s->next && s->ids[s->heard] == id)
 		s->heard++;
@@ -96,7 +96,7 @@ void reference_stream_resume(struct node *n, size_t acks)
 
 	/* Acknowledgements may be late ones, of what was said before. */
 	for (; s->first < (s->resumed ? s->heard : s->next) && acks; s->first++)
-		acks -= store_get(n->store, s->ids[s->first], NULL);
+		acks -= record_number(n, s->ids[s->first], NULL);
 	s->next = s->heard = s->first;
 	s->said = 0;
 	s->broken = false;

@@ -17,8 +17,8 @@ void reference_publish_ack_join(struct node *n, uint32_t src, uint32_t dst, enum
 void reference_publish_record(struct node *n, const char *client, const struct store_item *item)
 {
 	size_t len;
-	uint8_t *text = out_own(n, reference_format_put((const uint8_t *)client, strlen(client), item->id, item->value,
-							item->len, &len));
+	uint8_t *text = out_own(n, reference_format_put((const uint8_t *)client, strlen(client), item->key.id,
+							item->value, item->len, &len));
 
 	out_publish(n, TOPIC_PUT, 0, text, len, false);
 }
@@ -41,7 +41,7 @@ enum reference_verdict reference_judge(struct node *n, enum topic_kind kind, uin
 	}
 	if (r->left_until && ring_contains(r->left, key))
 		return REFERENCE_HOLD;
-	if (r->filling && kind == TOPIC_GET && entry_own(n, key) && !store_get(n->store, key, NULL))
+	if (r->filling && kind == TOPIC_GET && entry_own(n, key) && !record_number(n, key, NULL))
 		return REFERENCE_HOLD;
 	return REFERENCE_NOTHING;
 }
@@ -110,9 +110,10 @@ static void on_ack_put(struct node *n, const uint8_t *client, size_t client_len,
 
 		/* Acknowledged by the leaver, behind the place where its arc became ours: its value is the newest. */
 		if (e && !reference_parse_put(h->payload, h->len, &put))
-			store_put(n->store,
-				  &(struct store_item){
-					  put.key, {e->v.name.number, ++n->counter}, put.value, put.value_len});
+			store_put(n->store, &(struct store_item){.key = key_number(put.key),
+								 .version = {e->v.name.number, ++n->counter},
+								 .value = put.value,
+								 .len = put.value_len});
 	}
 	free(h);
 }
@@ -151,7 +152,10 @@ static bool redistribution(struct node *n, const struct reference_put *put)
 
 	if (!e || !(leaving || (r->filling && is_text(put->client, put->client_len, "None"))))
 		return false;
-	store_put_newer(n->store, &(struct store_item){put->key, {e->v.name.number, 0}, put->value, put->value_len});
+	store_put_newer(n->store, &(struct store_item){.key = key_number(put->key),
+						       .version = {e->v.name.number, 0},
+						       .value = put->value,
+						       .len = put->value_len});
 	if (r->filling)
 		r->filling = n->now + QUIET;
 	n->recheck = true;
@@ -182,14 +186,14 @@ bool reference_operation(struct node *n, enum topic_kind kind, const uint8_t *p,
 			return true;
 		if (r->quit == QUIT_SENT) {
 			struct store_item item;
-			bool waiting = store_get(n->store, key, &item);
+			bool waiting = record_number(n, key, &item);
 
 			if (waiting && is_id(put.client, put.client_len, n->self.id)) {
 				if (!reference_stream_echoed(n, key) || put.value_len != item.len ||
 				    memcmp(put.value, item.value, item.len) != 0)
 					return true; /* an older one of ours: the newer is on its way */
 				store_put(r->quit_echoed, &item);
-				store_remove(n->store, key);
+				store_remove(n->store, key_number(key));
 			} else if (waiting) {
 				/* Ahead of our record in the order: said again behind it, or the old value wins. */
 				item.value = put.value;

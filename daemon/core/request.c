@@ -31,18 +31,21 @@ static void answer_get(struct node *n, uint32_t key)
 	uint8_t *text;
 	size_t len;
 
-	store_get(n->store, key, &item);
+	record_number(n, key, &item);
 	text = out_own(n, reference_format_res_get(key, item.value, item.len, &len));
 	out_publish(n, TOPIC_RES_GET, 0, text, len, false);
 }
 
 static void answer_put(struct node *n, const struct entry *e, const struct reference_put *put)
 {
-	struct store_item item = {put->key, {e->v.name.number, ++n->counter}, put->value, put->value_len};
+	struct store_item item = {.key = key_number(put->key),
+				  .version = {e->v.name.number, ++n->counter},
+				  .value = put->value,
+				  .len = put->value_len};
 	char text[REFERENCE_TEXT_MAX];
 
 	store_put(n->store, &item);
-	give_changed(n, put->key);
+	give_changed(n, &item.key);
 	out_publish(n, TOPIC_ACK_PUT, 0, text,
 		    reference_format_ack_put(text, sizeof(text), put->client, put->client_len, n->self.id), false);
 }

@@ -99,9 +99,9 @@ struct give {
 	uint64_t attempt;
 	struct member taker;
 	struct arc arc;
-	uint32_t conn; /* of ours (its count), in whose order the cut stands: only there are operations held */
-	uint32_t *ids; /* still to be sent */
-	size_t id_count, id_next, id_room;
+	uint32_t conn;    /* of ours (its count), in whose order the cut stands: only there are operations held */
+	struct key *keys; /* still to be sent, from next on */
+	size_t key_count, next, key_room;
 	struct sent_frame window[WINDOW];
 	unsigned window_count;
 	uint64_t seq;         /* of the last RECORDS */
@@ -310,6 +310,7 @@ struct node {
 	uint64_t merged_at;        /* when somebody last took records of ours, or we began to wait for it */
 	bool stash;                /* records may lie here that belong to others */
 	struct ring_id stash_ring; /* the last ring that was given up: theirs */
+	uint64_t expire_at;        /* when records are next looked at for their end; NEVER */
 	size_t merging;            /* records of the last burst that are not answered */
 	uint64_t stash_at;
 

@@ -232,7 +232,7 @@ const uint8_t *node_record(const struct node *n, uint32_t id, size_t *len)
 {
 	struct store_item item;
 
-	if (!store_get(n->store, id, &item))
+	if (!record_number(n, id, &item))
 		return NULL;
 	*len = item.len;
 	return item.value;

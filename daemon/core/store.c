@@ -12,17 +12,24 @@
 #define uthash_fatal(what) mem_die(what)
 #include <uthash.h>
 
+/* Numbers that never expire are the many, and have no room for what the others need: that stands behind the value. */
 struct record {
 	UT_hash_handle hh;
 	struct version version;
-	size_t len;
 	uint32_t id;
+	uint32_t len : 25; /* STORE_VALUE_MAX included */
+	uint32_t deleted : 1;
+	uint32_t expires : 1; /* an uint64_t follows the value */
+	uint32_t named : 1;   /* an uint32_t, its length, and the name follow that */
 	uint8_t value[];
 };
 
 struct store {
 	struct record *records;
 	uint64_t secret;
+	size_t buried;         /* tombstones */
+	size_t mortal;         /* records that expire, tombstones among them */
+	struct record *expiry; /* the next of all records to be looked at for that; NULL: the first */
 };
 
 /* Clients choose the ids: by a hash that they can compute they would put them all into one bucket.  Order is that of
@@ -32,9 +39,52 @@ static unsigned hash_of(const struct store *s, uint32_t id)
 	return (unsigned)XXH3_64bits_withSeed(&id, sizeof(id), s->secret);
 }
 
+static uint64_t expires_of(const struct record *r)
+{
+	uint64_t at = 0;
+
+	if (r->expires)
+		memcpy(&at, r->value + r->len, sizeof(at));
+	return at;
+}
+
+static struct key key_of(const struct record *r)
+{
+	struct key key = {.id = r->id};
+	const uint8_t *p = r->value + r->len + (r->expires ? sizeof(uint64_t) : 0);
+
+	if (r->named) {
+		memcpy(&key.name_len, p, sizeof(key.name_len));
+		key.name = p + sizeof(key.name_len);
+	}
+	return key;
+}
+
+static bool is_of(const struct record *r, const struct key *key)
+{
+	struct key own;
+
+	if (!r->named && !key->name_len)
+		return r->id == key->id;
+	own = key_of(r);
+	return key_equal(&own, key);
+}
+
 static void add(struct store *s, struct record *r)
 {
 	HASH_ADD_BYHASHVALUE(hh, s->records, id, sizeof(r->id), hash_of(s, r->id), r);
+	s->buried += r->deleted;
+	s->mortal += r->expires;
+}
+
+/* Out of the table, not freed. */
+static void take_out(struct store *s, struct record *r)
+{
+	if (s->expiry == r)
+		s->expiry = r->hh.next;
+	s->buried -= r->deleted;
+	s->mortal -= r->expires;
+	HASH_DEL(s->records, r);
 }
 
 struct store *store_new(uint64_t secret)
@@ -62,56 +112,90 @@ void store_free(struct store *s)
 
 size_t store_count(const struct store *s)
 {
-	return HASH_COUNT(s->records);
+	return HASH_COUNT(s->records) - s->buried;
 }
 
-static struct record *find(const struct store *s, uint32_t id)
+/* Those that share an id share a bucket, and uthash finds the first of them. */
+static struct record *find(const struct store *s, const struct key *key)
 {
 	struct record *r;
 
-	HASH_FIND_BYHASHVALUE(hh, s->records, &id, sizeof(id), hash_of(s, id), r);
+	HASH_FIND_BYHASHVALUE(hh, s->records, &key->id, sizeof(key->id), hash_of(s, key->id), r);
+	while (r && !is_of(r, key))
+		r = r->hh.hh_next ? ELMT_FROM_HH(s->records->hh.tbl, r->hh.hh_next) : NULL;
 	return r;
 }
 
 static struct store_item item_of(const struct record *r)
 {
-	return (struct store_item){.id = r->id, .version = r->version, .value = r->value, .len = r->len};
+	return (struct store_item){.key = key_of(r),
+				   .version = r->version,
+				   .value = r->value,
+				   .len = r->len,
+				   .expires = expires_of(r),
+				   .deleted = r->deleted};
 }
 
-bool store_get(const struct store *s, uint32_t id, struct store_item *item)
+bool store_get(const struct store *s, struct key key, struct store_item *item)
 {
-	const struct record *r = find(s, id);
+	const struct record *r = find(s, &key);
 
 	if (r && item)
 		*item = item_of(r);
 	return r != NULL;
 }
 
+static struct record *record_new(const struct store_item *item)
+{
+	size_t tail = (item->expires ? sizeof(item->expires) : 0) +
+		      (item->key.name_len ? sizeof(item->key.name_len) + item->key.name_len : 0);
+	struct record *r = xmalloc(sizeof(*r) + item->len + tail);
+	uint8_t *p = r->value + item->len;
+
+	r->id = item->key.id;
+	r->len = item->len & ((1u << 25) - 1);
+	r->deleted = item->deleted;
+	r->expires = item->expires != 0;
+	r->named = item->key.name_len != 0;
+	if (r->expires) {
+		memcpy(p, &item->expires, sizeof(item->expires));
+		p += sizeof(item->expires);
+	}
+	if (r->named) {
+		memcpy(p, &item->key.name_len, sizeof(item->key.name_len));
+		memcpy(p + sizeof(item->key.name_len), item->key.name, item->key.name_len);
+	}
+	return r;
+}
+
 void store_put(struct store *s, const struct store_item *item)
 {
-	struct record *r = find(s, item->id);
+	struct record *r = find(s, &item->key);
 
+	if (item->len > STORE_VALUE_MAX || item->key.name_len > KEY_NAME_MAX)
+		mem_die("a record beyond its bounds");
 	/* A value of the same length is written in place: the usual update costs no allocation. */
-	if (!r || r->len != item->len) {
-		struct record *fresh = xmalloc(sizeof(*fresh) + item->len);
+	if (!r || r->len != item->len || r->deleted || item->deleted || r->expires || item->expires) {
+		struct record *fresh = record_new(item);
 
-		fresh->id = item->id;
-		fresh->len = item->len;
+		if (item->len)
+			memcpy(fresh->value, item->value, item->len); /* which may be the old one's */
 		if (r) {
-			HASH_DEL(s->records, r);
+			take_out(s, r);
 			free(r);
 		}
 		add(s, fresh);
-		r = fresh;
+		fresh->version = item->version;
+		return;
 	}
 	r->version = item->version;
 	if (item->len)
-		memcpy(r->value, item->value, item->len);
+		memmove(r->value, item->value, item->len);
 }
 
 bool store_put_newer(struct store *s, const struct store_item *item)
 {
-	const struct record *r = find(s, item->id);
+	const struct record *r = find(s, &item->key);
 
 	if (r && !version_newer(item->version, r->version))
 		return false;
@@ -119,12 +203,12 @@ bool store_put_newer(struct store *s, const struct store_item *item)
 	return true;
 }
 
-void store_remove(struct store *s, uint32_t id)
+void store_remove(struct store *s, struct key key)
 {
-	struct record *r = find(s, id);
+	struct record *r = find(s, &key);
 
 	if (r) {
-		HASH_DEL(s->records, r);
+		take_out(s, r);
 		free(r);
 	}
 }
@@ -137,9 +221,9 @@ size_t store_purge(struct store *s, struct arc arc)
 
 	HASH_ITER (hh, s->records, r, next) {
 		if (ring_contains(arc, r->id)) {
-			HASH_DEL(s->records, r);
+			purged += !r->deleted;
+			take_out(s, r);
 			free(r);
-			purged++;
 		}
 	}
 	return purged;
@@ -158,7 +242,7 @@ uint32_t *store_ids(const struct store *s, struct arc arc, size_t *count)
 	size_t n = 0, room = 0;
 
 	for (r = s->records; r; r = r->hh.next) {
-		if (!ring_contains(arc, r->id))
+		if (r->named || r->deleted || !ring_contains(arc, r->id))
 			continue;
 		if (n == room) {
 			room = room ? room * 2 : 64;
@@ -170,38 +254,98 @@ uint32_t *store_ids(const struct store *s, struct arc arc, size_t *count)
 	return ids;
 }
 
+struct key *store_keys(const struct store *s, struct arc arc, size_t *count)
+{
+	struct key *keys = NULL;
+	size_t n = 0, room = 0;
+
+	for (const struct record *r = s->records; r; r = r->hh.next) {
+		struct key key = key_of(r);
+
+		if (!ring_contains(arc, r->id))
+			continue;
+		if (n == room) {
+			room = room ? room * 2 : 64;
+			keys = xrealloc(keys, room * sizeof(*keys));
+		}
+		keys[n++] = key_copy(&key);
+	}
+	*count = n;
+	return keys;
+}
+
 void store_merge(struct store *to, struct store *from)
 {
 	struct record *r, *next;
 
 	if (!to->records && to->secret == from->secret) {
 		to->records = from->records;
-		from->records = NULL;
+		to->buried = from->buried;
+		to->mortal = from->mortal;
+		to->expiry = NULL;
+		from->records = from->expiry = NULL;
+		from->buried = from->mortal = 0;
 		return;
 	}
 	HASH_ITER (hh, from->records, r, next) {
-		struct record *old = find(to, r->id);
+		struct key key = key_of(r);
+		struct record *old = find(to, &key);
 
-		HASH_DEL(from->records, r);
+		take_out(from, r);
 		if (old && !version_newer(r->version, old->version)) {
 			free(r);
 			continue;
 		}
 		if (old) {
-			HASH_DEL(to->records, old);
+			take_out(to, old);
 			free(old);
 		}
 		add(to, r);
 	}
 }
 
+static void bury(struct store *s, struct record *r, uint64_t until)
+{
+	struct store_item item = item_of(r);
+	struct record *fresh;
+
+	item.value = NULL;
+	item.len = 0;
+	item.expires = until;
+	item.deleted = true;
+	fresh = record_new(&item);
+	fresh->version = r->version;
+	take_out(s, r);
+	free(r);
+	add(s, fresh);
+}
+
+bool store_expire(struct store *s, uint64_t now, uint64_t until, size_t most)
+{
+	while (s->mortal && most-- > 0) {
+		struct record *r = s->expiry ? s->expiry : s->records;
+
+		s->expiry = r->hh.next;
+		if (!r->expires || expires_of(r) > now)
+			continue;
+		if (!r->deleted) {
+			bury(s, r, until);
+			continue;
+		}
+		take_out(s, r);
+		free(r);
+	}
+	return s->mortal != 0;
+}
+
 /* NOLINTEND(clang-analyzer-unix.Malloc) */
 
 uint64_t store_item_hash(const struct store_item *item)
 {
-	const uint64_t head[3] = {item->id, item->version.number, item->version.counter};
+	const uint64_t head[4] = {item->key.id, item->version.number, item->version.counter, item->deleted};
+	uint64_t hash = XXH3_64bits_withSeed(item->value, item->len, XXH3_64bits(head, sizeof(head)));
 
-	return XXH3_64bits_withSeed(item->value, item->len, XXH3_64bits(head, sizeof(head)));
+	return item->key.name_len ? XXH3_64bits_withSeed(item->key.name, item->key.name_len, hash) : hash;
 }
 
 void store_digest(const struct store *s, struct arc arc, uint64_t *count, uint64_t *hash)

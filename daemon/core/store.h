@@ -1,4 +1,8 @@
-/* Records in memory: a uthash table by 32-bit id, one allocation a record. */
+/* Records in memory: a uthash table by 32-bit id, one allocation a record.
+ *
+ * A key is a number, the id itself, or a name whose id others have worked out; several names, and a number, may share
+ * one id.  What was deleted stays as a record without a value for as long as its owner wants, so that no older copy
+ * takes its place; nothing here knows the time. */
 #ifndef DHT_STORE_H
 #define DHT_STORE_H
 
@@ -6,7 +10,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "../../common/key.h"
 #include "../../common/ring.h"
+
+#define STORE_VALUE_MAX (16u << 20)
 
 struct store;
 
@@ -21,20 +28,23 @@ static inline bool version_newer(struct version a, struct version b)
 	return a.number != b.number ? a.number > b.number : a.counter > b.counter;
 }
 
-/* What a caller sees of a record; value is borrowed until the record changes. */
+/* What a caller sees of a record, and gives of one; everything in it is borrowed until the record changes. */
 struct store_item {
-	uint32_t id;
+	struct key key;
 	struct version version;
 	const uint8_t *value;
-	size_t len;
+	size_t len;       /* at most STORE_VALUE_MAX */
+	uint64_t expires; /* a time of the caller's, 0: never */
+	bool deleted;     /* a tombstone: no value */
 };
 
 /* secret keys the table's hash; nothing else depends on it. */
 struct store *store_new(uint64_t secret);
 void store_free(struct store *s);
-size_t store_count(const struct store *s);
+size_t store_count(const struct store *s); /* without tombstones */
 
-bool store_get(const struct store *s, uint32_t id, struct store_item *item);
+/* True if there is a record, a tombstone among them; item may be NULL. */
+bool store_get(const struct store *s, struct key key, struct store_item *item);
 
 /* Puts a copy, whatever was there. */
 void store_put(struct store *s, const struct store_item *item);
@@ -42,13 +52,16 @@ void store_put(struct store *s, const struct store_item *item);
 /* Puts a copy if there is none or an older one; true if it did. */
 bool store_put_newer(struct store *s, const struct store_item *item);
 
-void store_remove(struct store *s, uint32_t id);
+void store_remove(struct store *s, struct key key);
 
-/* Removes every record in the arc; returns how many. */
+/* Removes every record in the arc; returns how many values there were. */
 size_t store_purge(struct store *s, struct arc arc);
 
-/* The ids in the arc, in no particular order; allocated (NULL if none), caller frees. */
+/* The ids of the arc's numbers that have a value, in no particular order; allocated (NULL if none), caller frees. */
 uint32_t *store_ids(const struct store *s, struct arc arc, size_t *count);
+
+/* All keys in the arc, tombstones among them, in no particular order; the array and every name in it are allocated (key_free). */
+struct key *store_keys(const struct store *s, struct arc arc, size_t *count);
 
 /* Moves every record of from into to where it is newer; from is empty afterwards. */
 void store_merge(struct store *to, struct store *from);
@@ -56,10 +69,15 @@ void store_merge(struct store *to, struct store *from);
 /* Makes every version older than any of a living ring: terms are taken off, the order among them stays. */
 void store_demote(struct store *s);
 
-/* How many records the arc holds and the sum of their hashes: equal for equal copies. */
+/* How many records the arc holds, tombstones among them, and the sum of their hashes: equal for equal copies.  When a
+ * record expires is not part of it: each node counts by its own clock. */
 void store_digest(const struct store *s, struct arc arc, uint64_t *count, uint64_t *hash);
 
-/* 64 bits that depend on id, version and value; sums of them compare copies of an arc whatever their order. */
+/* 64 bits that depend on key, version and value; sums of them compare copies of an arc whatever their order. */
 uint64_t store_item_hash(const struct store_item *item);
+
+/* Looks at the next `most` records, in turn: those whose time is up become tombstones until `bury`, tombstones go.
+ * False: no record here expires. */
+bool store_expire(struct store *s, uint64_t now, uint64_t bury, size_t most);
 
 #endif

@@ -194,10 +194,9 @@ void on_records(struct node *n, const struct frame *f)
 		return;
 	if (f->seq == t->seq + 1) {
 		for (size_t i = 0; i < f->record_count; i++) {
-			const struct frame_record *w = &f->records[i];
-			struct store_item item = {w->id, {w->number, w->counter}, w->value, w->value_len};
+			struct store_item item = record_heard(n, &f->records[i]);
 
-			if (ring_contains(t->arc, w->id))
+			if (ring_contains(t->arc, item.key.id))
 				store_put(t->staging, &item);
 		}
 		t->seq = f->seq;

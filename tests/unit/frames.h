@@ -49,14 +49,35 @@ static inline struct view frames_view(struct random *r)
 
 enum { FRAMES_VALUE_MAX = 300 };
 
-/* Some fields of any type of frame.  Records and ids go into room, values are pieces of `values`. */
+static inline struct key frames_key(struct random *r, const uint8_t values[FRAMES_VALUE_MAX])
+{
+	if (random_below(r, 2))
+		return key_named(values, 1 + random_below(r, FRAMES_VALUE_MAX));
+	return key_number((uint32_t)random_sized(r));
+}
+
+static inline struct frame_record frames_record(struct random *r, const uint8_t values[FRAMES_VALUE_MAX])
+{
+	struct frame_record record = {
+		.key = frames_key(r, values), .number = random_sized(r), .counter = random_sized(r)};
+
+	record.life = random_below(r, 2) ? random_sized(r) : 0;
+	record.deleted = random_below(r, 4) == 0;
+	if (!record.deleted) {
+		record.value = values;
+		record.value_len = random_below(r, FRAMES_VALUE_MAX);
+	}
+	return record;
+}
+
+/* Some fields of any type of frame.  Records and keys go into room, values are pieces of `values`. */
 static inline struct frame frames_random(struct random *r, struct frame_room *room,
 					 const uint8_t values[FRAMES_VALUE_MAX])
 {
 	uint64_t half = random_next(r), with = half & random_next(r);
 	struct frame f = {.type = (enum frame_type)(1 + random_below(r, FRAME_TYPES - 1)),
 			  .records = room->records,
-			  .ids = room->ids};
+			  .keys = room->keys};
 
 	f.from = with & 1 ? frames_member(r) : f.from;
 	f.to = with & 2 ? frames_conn(r) : f.to;
@@ -87,11 +108,10 @@ static inline struct frame frames_random(struct random *r, struct frame_room *ro
 		f.views[i] = frames_view(r);
 	f.record_count = with & 0x40000 ? random_below(r, random_below(r, 8) ? 5 : FRAME_RECORDS_MAX + 1) : 0;
 	for (size_t i = 0; i < f.record_count; i++)
-		f.records[i] = (struct frame_record){(uint32_t)random_sized(r), random_sized(r), random_sized(r),
-						     values, random_below(r, FRAMES_VALUE_MAX)};
-	f.id_count = with & 0x80000 ? random_below(r, random_below(r, 8) ? 5 : FRAME_IDS_MAX + 1) : 0;
-	for (size_t i = 0; i < f.id_count; i++)
-		f.ids[i] = (uint32_t)random_sized(r);
+		f.records[i] = frames_record(r, values);
+	f.key_count = with & 0x80000 ? random_below(r, random_below(r, 8) ? 5 : FRAME_KEYS_MAX + 1) : 0;
+	for (size_t i = 0; i < f.key_count; i++)
+		f.keys[i] = frames_key(r, values);
 	return f;
 }
 
@@ -115,8 +135,9 @@ static inline bool frames_same_view(const struct view *a, const struct view *b)
 
 static inline bool frames_same_record(const struct frame_record *a, const struct frame_record *b)
 {
-	return a->id == b->id && a->number == b->number && a->counter == b->counter && a->value_len == b->value_len &&
-	       memcmp(a->value, b->value, a->value_len) == 0;
+	return key_equal(&a->key, &b->key) && a->number == b->number && a->counter == b->counter &&
+	       a->life == b->life && a->deleted == b->deleted && a->value_len == b->value_len &&
+	       (a->value_len == 0 || memcmp(a->value, b->value, a->value_len) == 0);
 }
 
 /* NULL if they are the same, else the field in which they differ. */
@@ -144,7 +165,7 @@ static inline const char *frames_difference(const struct frame *a, const struct 
 	DIFFER(successor);
 	DIFFER(view_count);
 	DIFFER(record_count);
-	DIFFER(id_count);
+	DIFFER(key_count);
 #undef DIFFER
 	if (!frames_same_member(&a->from, &b->from))
 		return "from";
@@ -166,9 +187,9 @@ static inline const char *frames_difference(const struct frame *a, const struct 
 		if (!frames_same_record(&a->records[i], &b->records[i]))
 			return "records";
 	}
-	for (size_t i = 0; i < a->id_count; i++) {
-		if (a->ids[i] != b->ids[i])
-			return "ids";
+	for (size_t i = 0; i < a->key_count; i++) {
+		if (!key_equal(&a->keys[i], &b->keys[i]))
+			return "keys";
 	}
 	return NULL;
 }
@@ -185,7 +206,7 @@ static inline const char *frames_out_of_bounds(const struct frame *f, const uint
 	if (!memchr(f->name, '\0', sizeof(f->name)) || !memchr(f->software, '\0', sizeof(f->software)) ||
 	    !memchr(f->reply, '\0', sizeof(f->reply)))
 		return "a text";
-	if (f->view_count > FRAME_VIEWS_MAX || f->record_count > FRAME_RECORDS_MAX || f->id_count > FRAME_IDS_MAX)
+	if (f->view_count > FRAME_VIEWS_MAX || f->record_count > FRAME_RECORDS_MAX || f->key_count > FRAME_KEYS_MAX)
 		return "a count";
 	for (size_t i = 0; i < f->view_count; i++) {
 		if (f->views[i].owner.conn.count >= CONN_COUNT_MAX || f->views[i].backup.conn.count >= CONN_COUNT_MAX)
@@ -194,7 +215,9 @@ static inline const char *frames_out_of_bounds(const struct frame *f, const uint
 	for (size_t i = 0; i < f->record_count; i++) {
 		const struct frame_record *r = &f->records[i];
 
-		if (r->value < bytes || r->value_len > FRAME_VALUE_MAX || r->value + r->value_len > bytes + len)
+		if (r->deleted ? r->value_len
+			       : r->value < bytes || r->value_len > FRAME_VALUE_MAX ||
+					 r->value + r->value_len > bytes + len)
 			return "a value";
 	}
 	return NULL;

@@ -301,7 +301,7 @@ static void other_spellings(void **state)
 	(void)state;
 	assert_null(frame_decode(&f, room, bytes, sizeof(bytes) - 1));
 	assert_true(f.type == FRAME_HELLO && f.seq == 7 && f.count == 0 && f.name[0] == '\0' && f.from.conn.count == 4);
-	assert_int_equal(f.record_count + f.view_count + f.id_count, 0);
+	assert_int_equal(f.record_count + f.view_count + f.key_count, 0);
 	free(room);
 }
 

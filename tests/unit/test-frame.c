@@ -32,7 +32,11 @@ static void golden_records(void **state)
 					"\x19\x01\x00\x1a\x00\x01\x00\x00"
 					"\x06\x18\x18"
 					"\x16\x81\x84\x05\x1b\x00\x00\x00\x01\x00\x00\x00\x00\x01\x42\x00\xff";
-	struct frame_record record = {5, UINT64_C(1) << 32, 1, (const uint8_t *)"\x00\xff", 2};
+	struct frame_record record = {.key = {.id = 5},
+				      .number = UINT64_C(1) << 32,
+				      .counter = 1,
+				      .value = (const uint8_t *)"\x00\xff",
+				      .value_len = 2};
 	struct frame f = {.type = FRAME_RECORDS,
 			  .from = {0x3fa01234, UINT64_MAX, {256, 65536}},
 			  .seq = 24,
@@ -57,8 +61,8 @@ static void golden_rest(void **state)
 					"\x15\x82\x8b\x07\x08\x06\x09\x05\x0c\x0d\x0a\x0b\x84\x01\x02\x03\x04\xf6"
 					"\x8b\x00\x00\x00\x00\x00\x00\x00\x00\x00\x84\x00\x00\x00\x00"
 					"\x84\x01\x02\x03\x04"
-					"\x17\x82\x18\x2a\x00";
-	uint32_t ids[] = {42, 0};
+					"\x17\x83\x18\x2a\x00\x42\x61\x00";
+	struct key keys[] = {{.id = 42}, {0}, key_named((const uint8_t *)"a\0", 2)};
 	struct frame f = {
 		.type = FRAME_STORE,
 		.to = {5, 6},
@@ -80,8 +84,8 @@ static void golden_rest(void **state)
 		.views = {{{7, 8}, {6, 9}, {5, 12}, 13, {10, 11}, {1, 2, {3, 4}}, {0}},
 			  {{0}, {0}, {0}, 0, {0}, {0}, {1, 2, {3, 4}}}},
 		.view_count = 2,
-		.ids = ids,
-		.id_count = 2,
+		.keys = keys,
+		.key_count = 3,
 	};
 	size_t len;
 	uint8_t *bytes = frame_encode(&f, &len);
@@ -175,8 +179,8 @@ static void the_largest_frame(void **state)
 			  .view_count = FRAME_VIEWS_MAX,
 			  .records = room->records,
 			  .record_count = FRAME_RECORDS_MAX,
-			  .ids = room->ids,
-			  .id_count = FRAME_IDS_MAX};
+			  .keys = room->keys,
+			  .key_count = FRAME_KEYS_MAX};
 
 	(void)state;
 	memset(f.name, 'n', sizeof(f.name) - 1);
@@ -191,9 +195,13 @@ static void the_largest_frame(void **state)
 					   m,
 					   m};
 	for (size_t i = 0; i < FRAME_RECORDS_MAX; i++)
-		f.records[i] = (struct frame_record){UINT32_MAX, UINT64_MAX, UINT64_MAX, (const uint8_t *)"", 0};
-	for (size_t i = 0; i < FRAME_IDS_MAX; i++)
-		f.ids[i] = UINT32_MAX;
+		f.records[i] = (struct frame_record){.key = key_number(UINT32_MAX),
+						     .number = UINT64_MAX,
+						     .counter = UINT64_MAX,
+						     .value = (const uint8_t *)"",
+						     .life = UINT64_MAX};
+	for (size_t i = 0; i < FRAME_KEYS_MAX; i++)
+		f.keys[i] = key_number(UINT32_MAX);
 	assert_round_trip(&f);
 	free(room);
 }
@@ -201,7 +209,8 @@ static void the_largest_frame(void **state)
 static void the_largest_value(void **state)
 {
 	uint8_t *value = calloc(1, FRAME_VALUE_MAX), *bytes;
-	struct frame_record record = {1, 2, 3, value, FRAME_VALUE_MAX};
+	struct frame_record record = {
+		.key = key_number(1), .number = 2, .counter = 3, .value = value, .value_len = FRAME_VALUE_MAX};
 	struct frame f = {.type = FRAME_MERGE, .records = &record, .record_count = 1};
 	size_t len;
 
@@ -221,16 +230,23 @@ static void record_sizes(void **state)
 	uint8_t *value = calloc(1, 65536);
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(lens) / sizeof(lens[0]); i++) {
-		struct frame_record record = {UINT32_MAX, UINT64_MAX, UINT64_MAX, value, lens[i]};
+	for (size_t i = 0; i < sizeof(lens) / sizeof(lens[0]) * 2; i++) {
+		struct frame_record record = {.key = key_number(UINT32_MAX),
+					      .number = UINT64_MAX,
+					      .counter = UINT64_MAX,
+					      .value = value,
+					      .value_len = lens[i / 2],
+					      .life = UINT64_MAX};
 		struct frame f = {.type = FRAME_RECORDS, .records = &record, .record_count = 1};
 		size_t with, without;
 
+		if (i % 2)
+			record.key = key_named(value, lens[i / 2] ? lens[i / 2] : 1);
 		free(frame_encode(&f, &with));
 		f.record_count = 0;
 		free(frame_encode(&f, &without));
 		/* the key and the array's head are not the record's */
-		assert_in_range(frame_record_size(&record), with - without - 2, with - without - 2 + 4);
+		assert_in_range(frame_record_size(&record), with - without - 2, with - without - 2 + 8);
 	}
 	free(value);
 }

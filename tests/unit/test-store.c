@@ -67,7 +67,8 @@ static struct store *filled(uint64_t secret, const uint32_t *ids)
 	struct store *s = store_new(secret);
 
 	for (uint32_t i = 0; i < COLLIDING; i++)
-		store_put(s, &(struct store_item){.id = ids ? ids[i] : i, .value = (const uint8_t *)"v", .len = 1});
+		store_put(s, &(struct store_item){
+				     .key = key_number(ids ? ids[i] : i), .value = (const uint8_t *)"v", .len = 1});
 	return s;
 }
 
@@ -76,7 +77,7 @@ static double microseconds(const struct store *s, const uint32_t *ids)
 	clock_t start = clock();
 
 	for (size_t i = 0; i < COLLIDING; i++)
-		assert_true(store_get(s, ids[i], NULL));
+		assert_true(store_get(s, key_number(ids[i]), NULL));
 	return (double)(clock() - start) * 1e6 / CLOCKS_PER_SEC;
 }
 
@@ -135,17 +136,18 @@ static void the_order_is_that_of_arrival(void **state)
 		size_t count;
 
 		for (size_t i = 0; i < sizeof(put) / sizeof(put[0]); i++)
-			store_put(s, &(struct store_item){.id = put[i], .value = (const uint8_t *)"vw", .len = len[i]});
-		store_remove(s, 7);
-		store_put(other, &(struct store_item){.id = 7});
-		store_put(other, &(struct store_item){.id = 9});
-		store_put(other, &(struct store_item){.id = 1});
+			store_put(s, &(struct store_item){
+					     .key = key_number(put[i]), .value = (const uint8_t *)"vw", .len = len[i]});
+		store_remove(s, key_number(7));
+		store_put(other, &(struct store_item){.key = key_number(7)});
+		store_put(other, &(struct store_item){.key = key_number(9)});
+		store_put(other, &(struct store_item){.key = key_number(1)});
 		store_merge(s, other);
 		ids = store_ids(s, (struct arc){0, 0}, &count);
 		assert_int_equal(count, sizeof(want) / sizeof(want[0]));
 		assert_memory_equal(ids, want, sizeof(want));
 		for (size_t i = 0; i < count; i++)
-			assert_true(store_get(s, ids[i], NULL));
+			assert_true(store_get(s, key_number(ids[i]), NULL));
 		free(ids);
 		store_free(s);
 		store_free(other);
@@ -163,7 +165,7 @@ static void a_merge_into_nothing(void **state)
 		assert_int_equal(store_count(s), COLLIDING);
 		assert_int_equal(store_count(other), 0);
 		for (uint32_t i = 0; i < COLLIDING; i++)
-			assert_true(store_get(s, i, NULL));
+			assert_true(store_get(s, key_number(i), NULL));
 		store_free(s);
 		store_free(other);
 	}

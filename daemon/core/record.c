@@ -1,0 +1,73 @@
+/* Records as the store has them and as frames tell them.  A record's end is a time of this process's clock here, and what
+ * is left of it on the wire, so that nobody needs the time of day (PROTOCOL.md section 11). */
+#include "core.h"
+
+#define EXPIRE_EVERY 100 /* ms */
+#define EXPIRE_MOST 2000 /* records looked at each time: some 100 us */
+
+bool record_live(const struct node *n, const struct key *key, struct store_item *item)
+{
+	struct store_item found;
+
+	if (!store_get(n->store, *key, &found) || found.deleted || (found.expires && found.expires <= n->now))
+		return false;
+	if (item)
+		*item = found;
+	return true;
+}
+
+bool record_number(const struct node *n, uint32_t id, struct store_item *item)
+{
+	struct key key = key_number(id);
+
+	return record_live(n, &key, item);
+}
+
+struct frame_record record_told(const struct node *n, const struct store_item *item)
+{
+	struct frame_record r = {.key = item->key,
+				 .number = item->version.number,
+				 .counter = item->version.counter,
+				 .value = item->value,
+				 .value_len = item->len,
+				 .deleted = item->deleted};
+
+	if (item->expires)
+		r.life = item->expires > n->now ? item->expires - n->now : 1;
+	return r;
+}
+
+struct store_item record_heard(const struct node *n, const struct frame_record *r)
+{
+	struct store_item item = {.key = r->key,
+				  .version = {r->number, r->counter},
+				  .value = r->value,
+				  .len = r->value_len,
+				  .deleted = r->deleted};
+
+	/* A tombstone without an end would stay for ever; a life beyond all clocks is one without an end. */
+	if (r->life && r->life <= UINT64_MAX - n->now)
+		item.expires = n->now + r->life;
+	else if (r->deleted)
+		item.expires = n->now + n->config.tombstone;
+	return item;
+}
+
+struct store_item record_tombstone(const struct node *n, const struct key *key, struct version version)
+{
+	return (struct store_item){
+		.key = *key, .version = version, .deleted = true, .expires = n->now + n->config.tombstone};
+}
+
+void record_tick(struct node *n, uint64_t *next)
+{
+	if (n->now < n->expire_at) {
+		soonest(next, n->expire_at);
+		return;
+	}
+	n->expire_at = NEVER;
+	/* What is being handed over stays as it was told; nobody sees a record at its end, swept or not. */
+	if (store_expire(n->store, n->now, n->now + n->config.tombstone, n->give.phase ? 0 : EXPIRE_MOST))
+		n->expire_at = n->now + EXPIRE_EVERY;
+	soonest(next, n->expire_at);
+}
