@@ -284,7 +284,7 @@ static bool take_value(struct cursor *c, struct frame_record *r)
 		return false;
 	r->deleted = item.kind == ITEM_NULL;
 	if (!r->deleted && item.kind != ITEM_BYTES)
-		return cursor_fail(c, "a value that is neither bytes nor null");
+		return cursor_fail(c, "a field of the wrong type");
 	if (item.number > FRAME_VALUE_MAX)
 		return cursor_fail(c, "a value too long");
 	r->value = r->deleted ? NULL : item.p;
