@@ -32,11 +32,13 @@ struct store {
 	struct record *expiry; /* the next of all records to be looked at for that; NULL: the first */
 };
 
-/* Clients choose the ids: by a hash that they can compute they would put them all into one bucket.  Order is that of
- * arrival, uthash's own list, so that the secret decides nothing that anybody sees. */
-static unsigned hash_of(const struct store *s, uint32_t id)
+/* Clients choose the ids, and names that share one: by a hash that they can compute they would put them all into one
+ * bucket.  Order is that of arrival, uthash's own list, so that the secret decides nothing that anybody sees. */
+static unsigned hash_of(const struct store *s, const struct key *key)
 {
-	return (unsigned)XXH3_64bits_withSeed(&id, sizeof(id), s->secret);
+	uint64_t hash = XXH3_64bits_withSeed(&key->id, sizeof(key->id), s->secret);
+
+	return (unsigned)(key->name_len ? XXH3_64bits_withSeed(key->name, key->name_len, hash) : hash);
 }
 
 static uint64_t expires_of(const struct record *r)
@@ -72,7 +74,9 @@ static bool is_of(const struct record *r, const struct key *key)
 
 static void add(struct store *s, struct record *r)
 {
-	HASH_ADD_BYHASHVALUE(hh, s->records, id, sizeof(r->id), hash_of(s, r->id), r);
+	struct key key = key_of(r);
+
+	HASH_ADD_BYHASHVALUE(hh, s->records, id, sizeof(r->id), hash_of(s, &key), r);
 	s->buried += r->deleted;
 	s->mortal += r->expires;
 }
@@ -115,12 +119,12 @@ size_t store_count(const struct store *s)
 	return HASH_COUNT(s->records) - s->buried;
 }
 
-/* Those that share an id share a bucket, and uthash finds the first of them. */
+/* uthash compares the hash and the id, and finds the first of those that share both. */
 static struct record *find(const struct store *s, const struct key *key)
 {
 	struct record *r;
 
-	HASH_FIND_BYHASHVALUE(hh, s->records, &key->id, sizeof(key->id), hash_of(s, key->id), r);
+	HASH_FIND_BYHASHVALUE(hh, s->records, &key->id, sizeof(key->id), hash_of(s, key), r);
 	while (r && !is_of(r, key))
 		r = r->hh.hh_next ? ELMT_FROM_HH(s->records->hh.tbl, r->hh.hh_next) : NULL;
 	return r;
