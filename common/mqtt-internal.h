@@ -47,7 +47,8 @@ void mqtt_link_fail(struct mqtt_link *l, enum mqtt_failure why, const char *form
 /* True from CONNACK 0 to failure or finish. */
 bool mqtt_link_is_up(const struct mqtt_link *l);
 bool mqtt_link_publish(struct mqtt_link *l, const char *topic, const void *payload, size_t len, bool retain);
-bool mqtt_link_subscribe(struct mqtt_link *l, const char *filter, bool subscribe);
+/* In one packet; its answer names the first filter, and says whether all are granted. */
+bool mqtt_link_subscribe(struct mqtt_link *l, const char *const *filters, size_t count, bool subscribe);
 size_t mqtt_link_backlog(const struct mqtt_link *l);
 /* What a message of this topic and size adds to the backlog. */
 size_t mqtt_link_cost(const char *topic, size_t len);

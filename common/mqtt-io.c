@@ -1,6 +1,7 @@
 /* Reading and writing on one link, and what libmosquitto says meanwhile. */
 #include <assert.h>
 #include <errno.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
@@ -71,15 +72,23 @@ static struct link_pending *link_take_pending(struct mqtt_link *l, int mid)
 	return p;
 }
 
+/* A refusal is a granted QoS of 0x80; every return code on the way is success. */
+static bool link_all_granted(const int *granted, int count, size_t asked)
+{
+	for (int i = 0; i < count; i++)
+		if (granted[i] < 0 || granted[i] > 2)
+			return false;
+	return count >= 0 && (size_t)count == asked;
+}
+
 static void link_subscribe_cb(struct mosquitto *mosq, void *arg, int mid, int count, const int *granted)
 {
 	struct mqtt_link *l = arg;
 	struct link_pending *p = link_take_pending(l, mid);
 
 	(void)mosq;
-	/* A refusal is a granted QoS of 0x80; every return code on the way is success. */
 	if (p && l->phase == PHASE_UP)
-		l->callbacks->subscribed(l->arg, p->filter, count == 1 && granted[0] >= 0 && granted[0] <= 2);
+		l->callbacks->subscribed(l->arg, p->filter, link_all_granted(granted, count, p->count));
 	free(p);
 	errno = 0;
 }
@@ -229,18 +238,23 @@ bool mqtt_link_publish(struct mqtt_link *l, const char *topic, const void *paylo
 	return true;
 }
 
-bool mqtt_link_subscribe(struct mqtt_link *l, const char *filter, bool subscribe)
+bool mqtt_link_subscribe(struct mqtt_link *l, const char *const *filters, size_t count, bool subscribe)
 {
-	size_t size = strlen(filter) + 1;
+	size_t size = count ? strlen(filters[0]) + 1 : 0;
+	char *const *subs = (char *const *)(uintptr_t)filters; /* libmosquitto only reads them */
 	struct link_pending *p;
 	int rc;
 
-	if (!mqtt_link_is_up(l) || !link_topic_valid(filter))
+	if (!mqtt_link_is_up(l) || count == 0 || count > INT_MAX)
 		return false;
+	for (size_t i = 0; i < count; i++)
+		if (!link_topic_valid(filters[i]))
+			return false;
 	p = xmalloc(sizeof(*p) + size);
-	memcpy(p->filter, filter, size);
-	rc = subscribe ? mosquitto_subscribe(l->mosq, &p->mid, filter, 0)
-		       : mosquitto_unsubscribe(l->mosq, &p->mid, filter);
+	p->count = count;
+	memcpy(p->filter, filters[0], size);
+	rc = subscribe ? mosquitto_subscribe_multiple(l->mosq, &p->mid, (int)count, subs, 0, 0, NULL)
+		       : mosquitto_unsubscribe_multiple(l->mosq, &p->mid, (int)count, subs, NULL);
 	if (rc != MOSQ_ERR_SUCCESS) {
 		free(p);
 		return false;

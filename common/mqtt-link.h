@@ -27,7 +27,8 @@ enum link_phase {
 struct link_pending { /* a SUBSCRIBE or UNSUBSCRIBE without its answer */
 	struct link_pending *next;
 	int mid;
-	char filter[];
+	size_t count;  /* of filters */
+	char filter[]; /* the first */
 };
 
 struct link_sizes { /* what each queued message cost, oldest first; a ring of `room` entries, a power of two */

@@ -232,14 +232,14 @@ bool mqtt_publish(struct mqtt *m, const char *topic, const void *payload, size_t
 	return true;
 }
 
-bool mqtt_subscribe(struct mqtt *m, const char *filter)
+bool mqtt_subscribe(struct mqtt *m, const char *const *filters, size_t count)
 {
-	return m->state == STATE_UP && mqtt_link_subscribe(m->link, filter, true);
+	return m->state == STATE_UP && mqtt_link_subscribe(m->link, filters, count, true);
 }
 
-bool mqtt_unsubscribe(struct mqtt *m, const char *filter)
+bool mqtt_unsubscribe(struct mqtt *m, const char *const *filters, size_t count)
 {
-	return m->state == STATE_UP && mqtt_link_subscribe(m->link, filter, false);
+	return m->state == STATE_UP && mqtt_link_subscribe(m->link, filters, count, false);
 }
 
 size_t mqtt_backlog(const struct mqtt *m)

@@ -55,7 +55,7 @@ struct mqtt_callbacks {
 	/* after `connected`, or after each failed attempt; detail is a static or borrowed English text such as
 	 * "connection refused"; retry_ms: when the next attempt is made */
 	void (*disconnected)(void *arg, enum mqtt_failure why, const char *detail, unsigned retry_ms);
-	/* the broker answered a subscription */
+	/* the broker answered the subscription of that filter, and of those asked for with it */
 	void (*subscribed)(void *arg, const char *filter, bool granted);
 	void (*message)(void *arg, const struct mqtt_message *message);
 	/* the outbox fell from above its high mark to below its low mark */
@@ -97,9 +97,10 @@ void mqtt_start(struct mqtt *m);
  * up: `disconnected` follows). */
 bool mqtt_publish(struct mqtt *m, const char *topic, const void *payload, size_t len, bool retain);
 
-/* Asks for a subscription (QoS 0); the answer comes as `subscribed`.  False without a connection. */
-bool mqtt_subscribe(struct mqtt *m, const char *filter);
-bool mqtt_unsubscribe(struct mqtt *m, const char *filter);
+/* Asks for subscriptions (QoS 0), all in one packet; the answer comes as one `subscribed`, which names the first filter
+ * and says whether all are granted.  False without a connection, or if a filter is invalid. */
+bool mqtt_subscribe(struct mqtt *m, const char *const *filters, size_t count);
+bool mqtt_unsubscribe(struct mqtt *m, const char *const *filters, size_t count);
 
 /* Bytes accepted by mqtt_publish and not yet taken by the kernel, about. */
 size_t mqtt_backlog(const struct mqtt *m);

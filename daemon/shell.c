@@ -141,10 +141,10 @@ static void shell_carry_out(struct shell *s, const struct effect *effect)
 {
 	switch (effect->type) {
 	case EFFECT_SUBSCRIBE:
-		(void)mqtt_subscribe(s->mqtt, effect->topic);
+		(void)mqtt_subscribe(s->mqtt, effect->filters, effect->filter_count);
 		break;
 	case EFFECT_UNSUBSCRIBE:
-		(void)mqtt_unsubscribe(s->mqtt, effect->topic);
+		(void)mqtt_unsubscribe(s->mqtt, effect->filters, effect->filter_count);
 		break;
 	case EFFECT_PUBLISH:
 		(void)mqtt_publish(s->mqtt, effect->topic, effect->payload, effect->len, effect->retain);

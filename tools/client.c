@@ -310,12 +310,13 @@ void client_listen(struct client *client, void (*message)(void *arg, const struc
 enum exit_code client_subscribe(struct client *client, enum topic_kind kind, uint32_t id)
 {
 	const struct settings *settings = client->settings;
+	const char *filter = client->awaited;
 	enum exit_code code;
 	char timeout[32];
 
 	topic_format(client->awaited, settings->topic_prefix, kind, id, client->client_id);
 	client->answered = false;
-	mqtt_subscribe(client->mqtt, client->awaited); /* if it fails, the connection is gone, which client_wait says */
+	mqtt_subscribe(client->mqtt, &filter, 1); /* if it fails, the connection is gone, which client_wait says */
 	code = client_wait(client, &client->answered, client->deadline);
 	if (code == RC_TIMEOUT) {
 		output_error("broker %s did not answer a subscription within %s", settings->broker_shown,

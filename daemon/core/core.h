@@ -36,6 +36,8 @@ const char *out_topic(struct node *n, enum topic_kind kind, uint32_t id);
 void out_publish(struct node *n, enum topic_kind kind, uint32_t id, const void *payload, size_t len, bool retain);
 void out_publish_to(struct node *n, const char *topic, const void *payload, size_t len);
 void out_subscribe(struct node *n, enum topic_kind kind, uint32_t id, bool on);
+/* In one packet; the texts are to last until the next step. */
+void out_filters(struct node *n, const char *const *filters, size_t count, bool on);
 void out_log(struct node *n, int level, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* At most a few a time: what strangers can make us say. */
 void out_complain(struct node *n, const char *what, const char *why, const uint8_t *payload, size_t len);

@@ -45,7 +45,7 @@ enum event_type {
 	EVENT_START,        /* first event */
 	EVENT_CONNECTED,    /* CONNACK 0 on the connection announced by node_identify */
 	EVENT_DISCONNECTED, /* that connection is gone */
-	EVENT_SUBSCRIBED,   /* the broker answered a subscription (topic, granted) */
+	EVENT_SUBSCRIBED,   /* the broker answered EFFECT_SUBSCRIBE (topic: its first filter; granted: all of them) */
 	EVENT_MESSAGE,      /* a message (topic, payload, len, retained) */
 	EVENT_FENCED,       /* the fence of EFFECT_FENCE has ended (conn, granted = fenced) */
 	EVENT_DRAINED,      /* the transport's outbox has room again; follows each step of more than config.burst */
@@ -66,8 +66,8 @@ struct event {
 };
 
 enum effect_type {
-	EFFECT_SUBSCRIBE,   /* topic */
-	EFFECT_UNSUBSCRIBE, /* topic */
+	EFFECT_SUBSCRIBE,   /* filters, in one packet; EVENT_SUBSCRIBED names the first */
+	EFFECT_UNSUBSCRIBE, /* filters, in one packet */
 	EFFECT_PUBLISH,     /* topic, payload, len, retain */
 	EFFECT_FENCE, /* conn: connect once with this client id; EVENT_FENCED follows unless the connection is lost */
 	EFFECT_LOG,   /* level (syslog's 3 to 7), text */
@@ -79,6 +79,8 @@ enum effect_type {
 struct effect {
 	enum effect_type type;
 	const char *topic;
+	const char *const *filters;
+	size_t filter_count;
 	const uint8_t *payload;
 	size_t len;
 	bool retain;

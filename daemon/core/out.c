@@ -77,8 +77,20 @@ void out_publish_to(struct node *n, const char *topic, const void *payload, size
 
 void out_subscribe(struct node *n, enum topic_kind kind, uint32_t id, bool on)
 {
-	if (n->connected)
-		out_effect(n, on ? EFFECT_SUBSCRIBE : EFFECT_UNSUBSCRIBE)->topic = out_topic(n, kind, id);
+	const char *filter = out_topic(n, kind, id);
+
+	out_filters(n, &filter, 1, on);
+}
+
+void out_filters(struct node *n, const char *const *filters, size_t count, bool on)
+{
+	struct effect *e;
+
+	if (!n->connected || !count)
+		return;
+	e = out_effect(n, on ? EFFECT_SUBSCRIBE : EFFECT_UNSUBSCRIBE);
+	e->filters = out_own(n, xmemdup(filters, count * sizeof(*filters)));
+	e->filter_count = count;
 }
 
 static void log_text(struct node *n, int level, const char *text)

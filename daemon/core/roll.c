@@ -29,19 +29,26 @@ static void wait_round(struct node *n)
 	n->roll.trip = trip_send(n);
 }
 
+static void subscribe(struct node *n, bool on)
+{
+	const char *filter = roll_filter(n);
+
+	out_filters(n, &filter, 1, on);
+}
+
 static void begin(struct node *n, int stage, struct arc arc)
 {
 	roll_close(n);
 	n->roll = (struct roll){.stage = stage, .arc = arc, .used = n->now};
-	out_effect(n, EFFECT_SUBSCRIBE)->topic = roll_filter(n);
+	subscribe(n, true);
 	wait_round(n);
 }
 
 /* Also called off: nobody on it is to be left unanswered. */
 void roll_close(struct node *n)
 {
-	if (n->roll.stage != ROLL_CLOSED && n->connected)
-		out_effect(n, EFFECT_UNSUBSCRIBE)->topic = roll_filter(n);
+	if (n->roll.stage != ROLL_CLOSED)
+		subscribe(n, false);
 	fence_roll_done(n, NULL);
 	free(n->roll.names);
 	n->roll = (struct roll){0};

@@ -130,9 +130,47 @@ static bool refused(struct world *w, uint32_t link, uint32_t topic)
 	return true;
 }
 
-static void answer_subscribe(struct world *w, uint32_t link, uint32_t topic)
+/* The topics of a SUBSCRIBE or UNSUBSCRIBE behind the first, which is the packet's. */
+static size_t more_topics(const struct packet *p, const uint32_t **topics)
+{
+	*topics = (const uint32_t *)(const void *)p->bytes;
+	return p->len / sizeof(**topics);
+}
+
+void broker_subscribe(struct world *w, uint32_t link, const struct packet *p)
+{
+	const uint32_t *more;
+	size_t count = more_topics(p, &more);
+
+	topic_subscribe(w, link, p->topic);
+	for (size_t i = 0; i < count; i++)
+		topic_subscribe(w, link, more[i]);
+}
+
+static void unsubscribe_all(struct world *w, uint32_t link, const struct packet *p)
+{
+	const uint32_t *more;
+	size_t count = more_topics(p, &more);
+
+	topic_unsubscribe(w, link, p->topic);
+	for (size_t i = 0; i < count; i++)
+		topic_unsubscribe(w, link, more[i]);
+}
+
+static void send_all_retained(struct world *w, uint32_t link, const struct packet *p)
+{
+	const uint32_t *more;
+	size_t count = more_topics(p, &more);
+
+	send_retained(w, link, p->topic);
+	for (size_t i = 0; i < count; i++)
+		send_retained(w, link, more[i]);
+}
+
+static void answer_subscribe(struct world *w, uint32_t link, struct packet *p)
 {
 	struct rng *r = &w->links[link].rng;
+	uint32_t topic = p->topic;
 	struct packet *suback;
 	bool first = rng_below(r, 2) != 0; /* 3.8.4: messages may come before the SUBACK, or behind it */
 	bool late = w->swarm.suback_late && rng_chance(r, w->swarm.suback_late); /* ... long before it (D2) */
@@ -146,16 +184,16 @@ static void answer_subscribe(struct world *w, uint32_t link, uint32_t topic)
 	if (late && w->swarm.disorder && first) { /* of a cluster: it is told before it acts everywhere */
 		w->stats[STAT_SUBSCRIBE_LATE]++;
 		link_deliver(w, link, suback);
-		queue_push(&w->queue, at, ENTRY_SUBSCRIBE, link, topic, NULL);
+		queue_push(&w->queue, at, ENTRY_SUBSCRIBE, link, 0, packet_ref(p));
 		return;
 	}
-	topic_subscribe(w, link, topic);
+	broker_subscribe(w, link, p);
 	w->stats[STAT_SUBACK_LATE] += late;
 	if (late)
 		queue_push(&w->queue, at, ENTRY_SUBACK, link, 0, suback);
 	else if (first)
 		link_deliver(w, link, suback);
-	send_retained(w, link, topic);
+	send_all_retained(w, link, p);
 	if (!first && !late)
 		link_deliver(w, link, suback);
 }
@@ -227,10 +265,10 @@ void broker_receive(struct world *w, uint32_t link, struct packet *p)
 		accept_connection(w, link);
 		break;
 	case PACKET_SUBSCRIBE:
-		answer_subscribe(w, link, p->topic);
+		answer_subscribe(w, link, p);
 		break;
 	case PACKET_UNSUBSCRIBE:
-		topic_unsubscribe(w, link, p->topic);
+		unsubscribe_all(w, link, p);
 		break;
 	case PACKET_PUBLISH:
 		broker_publish(w, link, p);

@@ -48,10 +48,19 @@ static void timer_arm(struct world *w, struct proc *p)
 
 /* ---- effects ---- */
 
-static void send_topic(struct world *w, struct proc *p, enum packet_type type, const char *topic)
+/* The first topic is the packet's, the others stand in it. */
+static void send_filters(struct world *w, struct proc *p, enum packet_type type, const struct effect *e)
 {
+	uint32_t *rest = xmalloc(e->filter_count * sizeof(*rest));
+
+	for (size_t i = 0; i < e->filter_count; i++) {
+		rest[i] = topic_intern(w, e->filters[i]);
+		trace(w, "%-7s -> %s %s", p->label, type == PACKET_SUBSCRIBE ? "subscribe" : "unsubscribe",
+		      e->filters[i]);
+	}
 	if (p->link != NONE && p->connected)
-		link_send(w, p->link, packet_new(type, topic_intern(w, topic), NULL, 0));
+		link_send(w, p->link, packet_new(type, rest[0], rest + 1, (e->filter_count - 1) * sizeof(*rest)));
+	free(rest);
 }
 
 static void send_publish(struct world *w, struct proc *p, const struct effect *e)
@@ -105,12 +114,10 @@ static void carry_out(struct world *w, struct proc *p, const struct effect *e)
 	hash_mix(w, (uint64_t)e->type << 32 | (uint64_t)e->state);
 	switch (e->type) {
 	case EFFECT_SUBSCRIBE:
-		trace(w, "%-7s -> subscribe %s", p->label, e->topic);
-		send_topic(w, p, PACKET_SUBSCRIBE, e->topic);
+		send_filters(w, p, PACKET_SUBSCRIBE, e);
 		break;
 	case EFFECT_UNSUBSCRIBE:
-		trace(w, "%-7s -> unsubscribe %s", p->label, e->topic);
-		send_topic(w, p, PACKET_UNSUBSCRIBE, e->topic);
+		send_filters(w, p, PACKET_UNSUBSCRIBE, e);
 		break;
 	case EFFECT_PUBLISH:
 		send_publish(w, p, e);

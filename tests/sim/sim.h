@@ -100,7 +100,7 @@ enum entry_type {
 	ENTRY_UNHANG,       /* the broker goes on, or is killed and away for so long (a) */
 	ENTRY_WILL,         /* packet: a will that comes late */
 	ENTRY_SUBACK,       /* link, packet: a SUBACK that comes late */
-	ENTRY_SUBSCRIBE,    /* link, topic: a subscription that acts late */
+	ENTRY_SUBSCRIBE,    /* link, packet: a subscription that acts late */
 	ENTRY_CLIENT,       /* client, generation: next operation or time-out */
 	ENTRY_FAULT,        /* fault kind */
 	ENTRY_CHECK,        /* the quiet phase begins, or looks round */
@@ -384,6 +384,7 @@ void topics_free(struct world *w);
 void broker_receive(struct world *w, uint32_t link, struct packet *p);
 void broker_fence(struct world *w, uint32_t proc, uint32_t link, struct packet *p);
 void broker_publish(struct world *w, uint32_t from, struct packet *p);
+void broker_subscribe(struct world *w, uint32_t link, const struct packet *p);
 void broker_restart(struct world *w, bool in_order, enum retained_fate fate, uint64_t down);
 void broker_autosave(struct world *w);
 /* Then it goes on, or is killed and away for `down`. */

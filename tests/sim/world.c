@@ -313,7 +313,7 @@ static void happen(struct world *w, const struct entry *e)
 		break;
 	case ENTRY_SUBSCRIBE:
 		if (w->links[e->a].state == LINK_LIVE)
-			topic_subscribe(w, e->a, e->b);
+			broker_subscribe(w, e->a, e->packet);
 		break;
 	case ENTRY_LOOK:
 		judge_look(w);

@@ -63,11 +63,12 @@ static void carry_out(struct core *c, int n, const struct effect *e)
 
 	switch (e->type) {
 	case EFFECT_SUBSCRIBE:
-		if (node->live)
-			core_subscribe(c, n, e->topic);
+		for (size_t i = 0; node->live && i < e->filter_count; i++)
+			core_subscribe(c, n, e->filters[i]);
 		break;
 	case EFFECT_UNSUBSCRIBE:
-		core_unsubscribe(node, e->topic);
+		for (size_t i = 0; i < e->filter_count; i++)
+			core_unsubscribe(node, e->filters[i]);
 		break;
 	case EFFECT_PUBLISH:
 		if (node->live)

@@ -131,7 +131,7 @@ void user_subscribe(struct user *u, const char *filter)
 	unsigned before = u->granted;
 
 	WAIT_FOR(u->base, mqtt_is_connected(u->mqtt));
-	assert_true(mqtt_subscribe(u->mqtt, filter));
+	assert_true(mqtt_subscribe(u->mqtt, &filter, 1));
 	WAIT_FOR(u->base, u->granted > before);
 }
 

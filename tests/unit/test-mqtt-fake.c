@@ -51,7 +51,7 @@ static void test_refused_subscription(void **state)
 	w->fake.suback = 0x80;
 	start(w);
 	WAIT_FOR(w->base, mqtt_is_connected(w->a.mqtt));
-	assert_true(mqtt_subscribe(w->a.mqtt, "t"));
+	assert_true(mqtt_subscribe(w->a.mqtt, (const char *[]){"t"}, 1));
 	WAIT_FOR(w->base, w->a.refused == 1);
 	assert_int_equal(w->a.granted, 0);
 	assert_true(mqtt_is_connected(w->a.mqtt));

@@ -144,7 +144,7 @@ static void test_nothing_is_carried_over(void **state)
 
 	user_start(&w->a, w->base, NULL, &w->config);
 	assert_false(mqtt_publish(w->a.mqtt, "t", "early", 5, false));
-	assert_false(mqtt_subscribe(w->a.mqtt, "t"));
+	assert_false(mqtt_subscribe(w->a.mqtt, (const char *[]){"t"}, 1));
 	user_subscribe(&w->a, "t");
 	assert_int_equal(w->a.messages, 0);
 	connected = w->a.connected;
@@ -208,8 +208,8 @@ static void test_socket_options(void **state)
 
 static void subscribe_and_publish_cb(struct user *u)
 {
-	assert_true(mqtt_subscribe(u->mqtt, "more"));
-	assert_true(mqtt_unsubscribe(u->mqtt, "less"));
+	assert_true(mqtt_subscribe(u->mqtt, (const char *[]){"more", "most"}, 2));
+	assert_true(mqtt_unsubscribe(u->mqtt, (const char *[]){"less"}, 1));
 	user_publish(u, "t", "from a callback");
 }
 
@@ -320,11 +320,11 @@ static void test_invalid_topics(void **state)
 	memset(deep, '/', 201);
 	deep[201] = '\0';
 	assert_false(mqtt_publish(w->a.mqtt, deep, "x", 1, false));
-	assert_false(mqtt_subscribe(w->a.mqtt, deep));
+	assert_false(mqtt_subscribe(w->a.mqtt, (const char *[]){"ok", deep}, 2));
 	assert_false(mqtt_publish(w->a.mqtt, "a/+", "x", 1, false));
 	assert_false(mqtt_publish(w->a.mqtt, "\xff", "x", 1, false));
 	assert_false(mqtt_publish(w->a.mqtt, "", "x", 1, false));
-	assert_false(mqtt_subscribe(w->a.mqtt, "a/#/b"));
+	assert_false(mqtt_subscribe(w->a.mqtt, (const char *[]){"a/#/b"}, 1));
 	deep[200] = '\0';
 	assert_true(mqtt_publish(w->a.mqtt, deep, "x", 1, false));
 	user_subscribe(&w->a, "t");
