@@ -27,6 +27,7 @@
  * |  21 | views       | [view, ...]                             | 4                            |
  * |  22 | records     | [record, ...]                           | 512                          |
  * |  23 | keys        | [key, ...]                              | 512                          |
+ * |  31 | table       | bytes                                   | 65535                        |
  *
  * conn   = [nonce, count]              2^64-1, below 2^24-1
  * member = [id, memory, nonce, count]  2^32-1, 2^64-1, and as in conn
@@ -38,8 +39,8 @@
  *          a life of 0 (for ever) is left out
  *
  * Arrays have exactly these lengths; lengths are definite; texts are UTF-8 without control characters.  Keys are
- * unsigned, come in any order and, those below 64, never twice; keys from 24 on are stepped over with whatever
- * well-formed value they have, nested at most 8 deep. */
+ * unsigned, come in any order and, those below 64, never twice; keys from 24 on, of which some are operation.c's, are
+ * stepped over with whatever well-formed value they have, nested at most 8 deep. */
 #include "frame.h"
 
 #include <stddef.h>
@@ -92,15 +93,9 @@ static void version_put(struct wire *w, const struct frame *f, const struct row 
 
 static bool version_take(struct cursor *c, struct frame *f, const struct row *row)
 {
-	static const char *const others[] = {"version 0", "version 1", "version 2", "version 3", "version 4",
-					     "version 5", "version 6", "version 7", "version 8", "version 9"};
-	uint64_t n;
-
 	(void)f;
 	(void)row;
-	if (!wire_take_uint(c, UINT64_MAX, &n))
-		return false;
-	return n == FRAME_VERSION || cursor_fail(c, n < 10 ? others[n] : "version 10 or later");
+	return wire_take_version(c);
 }
 
 static const struct kind version_kind = {version_empty, version_put, version_take};
@@ -360,7 +355,28 @@ static bool keys_take(struct cursor *c, struct frame *f, const struct row *row)
 
 static const struct kind keys_kind = {keys_empty, keys_put, keys_take};
 
-enum { KEY_VERSION, KEY_TYPE, KEYS_KNOWN = 24, KEYS_COUNTED = 64 };
+static bool table_empty(const struct frame *f, const struct row *row)
+{
+	(void)row;
+	return f->table_len == 0;
+}
+
+static void table_put(struct wire *w, const struct frame *f, const struct row *row)
+{
+	if (f->table_len > row->bound)
+		mem_die("too long a table in a frame");
+	wire_put_bytes(w, f->table, f->table_len);
+}
+
+static bool table_take(struct cursor *c, struct frame *f, const struct row *row)
+{
+	return wire_take_bytes(c, &f->table, &f->table_len) &&
+	       (f->table_len <= row->bound || cursor_fail(c, "a table too long"));
+}
+
+static const struct kind table_kind = {table_empty, table_put, table_take};
+
+enum { KEY_VERSION, KEY_TYPE, KEYS_KNOWN = 32 };
 
 static const struct row rows[KEYS_KNOWN] = {
 	[KEY_VERSION] = {&version_kind, 0, 0},
@@ -387,6 +403,8 @@ static const struct row rows[KEYS_KNOWN] = {
 	[21] = {&views_kind, offsetof(struct frame, views), FRAME_VIEWS_MAX},
 	[22] = {&records_kind, offsetof(struct frame, records), FRAME_RECORDS_MAX},
 	[23] = {&keys_kind, offsetof(struct frame, keys), FRAME_KEYS_MAX},
+	/* 24 to 30 are those of operation.c */
+	[31] = {&table_kind, 0, 65535},
 };
 
 size_t frame_record_size(const struct frame_record *r)
@@ -394,11 +412,12 @@ size_t frame_record_size(const struct frame_record *r)
 	return WIRE_RECORD_MAX + r->key.name_len + r->value_len;
 }
 
-/* At least what the frame takes: every key but the last four bounded for good, those by what they hold. */
+/* At least what the frame takes: every key but the last few bounded for good, those by what they hold. */
 static size_t frame_bound(const struct frame *f)
 {
 	size_t size =
-		256 + sizeof(f->name) + sizeof(f->software) + sizeof(f->reply) + (size_t)f->view_count * WIRE_VIEW_MAX;
+		256 + sizeof(f->name) + sizeof(f->software) + sizeof(f->reply) + (size_t)f->view_count * WIRE_VIEW_MAX +
+		f->table_len;
 
 	for (size_t i = 0; i < f->key_count; i++)
 		size += WIRE_KEY_MAX + f->keys[i].name_len;
@@ -415,11 +434,11 @@ uint8_t *frame_encode(const struct frame *f, size_t *len)
 	if (f->type == FRAME_NONE)
 		mem_die("a frame of no type");
 	for (size_t key = 0; key < KEYS_KNOWN; key++)
-		pairs += !rows[key].kind->empty(f, &rows[key]);
+		pairs += rows[key].kind && !rows[key].kind->empty(f, &rows[key]);
 	w.p = xmalloc(w.size);
 	wire_put_map(&w, pairs);
 	for (size_t key = 0; key < KEYS_KNOWN; key++) {
-		if (rows[key].kind->empty(f, &rows[key]))
+		if (!rows[key].kind || rows[key].kind->empty(f, &rows[key]))
 			continue;
 		wire_put_uint(&w, key);
 		rows[key].kind->put(&w, f, &rows[key]);
@@ -433,30 +452,22 @@ static bool pair_take(struct cursor *c, struct frame *f, uint64_t *seen)
 {
 	uint64_t key;
 
-	if (!wire_take_uint(c, UINT64_MAX, &key))
+	if (!wire_take_field(c, seen, &key))
 		return false;
-	if (key < KEYS_COUNTED) {
-		if (*seen >> key & 1)
-			return cursor_fail(c, "a key twice");
-		*seen |= UINT64_C(1) << key;
-	}
-	return key < KEYS_KNOWN ? rows[key].kind->take(c, f, &rows[key]) : cursor_skip(c);
+	return key < KEYS_KNOWN && rows[key].kind ? rows[key].kind->take(c, f, &rows[key]) : cursor_skip(c);
 }
 
 const char *frame_decode(struct frame *f, struct frame_room *room, const uint8_t *bytes, size_t len)
 {
 	struct cursor c = {bytes, bytes + len, NULL};
-	struct item map;
-	uint64_t seen = 0;
+	uint64_t pairs, seen = 0;
 
 	*f = (struct frame){0};
 	f->records = room->records;
 	f->keys = room->keys;
-	if (!cursor_next(&c, &map))
+	if (!wire_take_map(&c, &pairs))
 		return c.error;
-	if (map.kind != ITEM_MAP)
-		return "not a map";
-	for (uint64_t left = map.number; left > 0; left--) {
+	for (; pairs > 0; pairs--) {
 		if (!pair_take(&c, f, &seen))
 			return c.error;
 	}
@@ -467,6 +478,22 @@ const char *frame_decode(struct frame *f, struct frame_room *room, const uint8_t
 	if (f->type == FRAME_NONE)
 		return "no type";
 	return NULL;
+}
+
+enum frame_type frame_type_of(const uint8_t *bytes, size_t len)
+{
+	struct cursor c = {bytes, bytes + len, NULL};
+	uint64_t pairs, key, type;
+
+	if (!wire_take_map(&c, &pairs))
+		return FRAME_NONE;
+	for (; pairs > 0 && wire_take_uint(&c, UINT64_MAX, &key); pairs--) {
+		if (key == KEY_TYPE)
+			return wire_take_uint(&c, FRAME_TYPES - 1, &type) ? (enum frame_type)type : FRAME_NONE;
+		if (!cursor_skip(&c))
+			break;
+	}
+	return FRAME_NONE;
 }
 
 const char *frame_type_name(enum frame_type type)
@@ -481,7 +508,8 @@ const char *frame_type_name(enum frame_type type)
 		[FRAME_CONFIRM] = "confirm", [FRAME_NOTIFY] = "notify",   [FRAME_FIND] = "find",
 		[FRAME_FOUND] = "found",     [FRAME_TRIP] = "trip",       [FRAME_MERGE] = "merge",
 		[FRAME_MERGED] = "merged",   [FRAME_WHO] = "who",         [FRAME_STATUS] = "status",
-		[FRAME_LEAVE] = "leave",     [FRAME_REPLY] = "reply",
+		[FRAME_LEAVE] = "leave",     [FRAME_REPLY] = "reply",     [FRAME_REQUEST] = "request",
+		[FRAME_ANSWER] = "answer",
 	};
 
 	return type < FRAME_TYPES && names[type] ? names[type] : "unknown";

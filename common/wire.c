@@ -18,6 +18,14 @@ void wire_put_uint(struct wire *w, uint64_t n)
 	advance(w, cbor_encode_uint(n, w->p + w->used, w->size - w->used));
 }
 
+void wire_put_int(struct wire *w, int64_t n)
+{
+	if (n >= 0)
+		wire_put_uint(w, (uint64_t)n);
+	else
+		advance(w, cbor_encode_negint((uint64_t)(-1 - n), w->p + w->used, w->size - w->used));
+}
+
 void wire_put_array(struct wire *w, size_t count)
 {
 	advance(w, cbor_encode_array_start(count, w->p + w->used, w->size - w->used));
@@ -33,6 +41,11 @@ void wire_put_bool(struct wire *w, bool b)
 	advance(w, cbor_encode_bool(b, w->p + w->used, w->size - w->used));
 }
 
+void wire_put_null(struct wire *w)
+{
+	advance(w, cbor_encode_null(w->p + w->used, w->size - w->used));
+}
+
 /* The content of bytes or text, behind its head. */
 static void put_content(struct wire *w, const void *p, size_t len)
 {
@@ -41,6 +54,12 @@ static void put_content(struct wire *w, const void *p, size_t len)
 	if (len)
 		memcpy(w->p + w->used, p, len);
 	w->used += len;
+}
+
+void wire_put_bytes(struct wire *w, const uint8_t *p, size_t len)
+{
+	advance(w, cbor_encode_bytestring_start(len, w->p + w->used, w->size - w->used));
+	put_content(w, p, len);
 }
 
 void wire_put_text(struct wire *w, const char *text)
@@ -103,13 +122,7 @@ void wire_put_view(struct wire *w, const struct view *v)
 	if (v->backup.memory)
 		wire_put_member(w, &v->backup);
 	else
-		advance(w, cbor_encode_null(w->p + w->used, w->size - w->used));
-}
-
-static void put_bytes(struct wire *w, const uint8_t *p, size_t len)
-{
-	advance(w, cbor_encode_bytestring_start(len, w->p + w->used, w->size - w->used));
-	put_content(w, p, len);
+		wire_put_null(w);
 }
 
 void wire_put_key(struct wire *w, const struct key *key)
@@ -117,7 +130,7 @@ void wire_put_key(struct wire *w, const struct key *key)
 	if (key->name_len > KEY_NAME_MAX)
 		mem_die("a name too long");
 	if (key->name_len)
-		put_bytes(w, key->name, key->name_len);
+		wire_put_bytes(w, key->name, key->name_len);
 	else
 		wire_put_uint(w, key->id);
 }
@@ -131,9 +144,9 @@ void wire_put_record(struct wire *w, const struct frame_record *r)
 	wire_put_uint(w, r->number);
 	wire_put_uint(w, r->counter);
 	if (r->deleted)
-		advance(w, cbor_encode_null(w->p + w->used, w->size - w->used));
+		wire_put_null(w);
 	else
-		put_bytes(w, r->value, r->value_len);
+		wire_put_bytes(w, r->value, r->value_len);
 	if (r->life)
 		wire_put_uint(w, r->life);
 }
@@ -157,6 +170,61 @@ bool wire_take_u32(struct cursor *c, uint32_t *n)
 
 	*n = (uint32_t)wide;
 	return ok;
+}
+
+bool wire_take_int(struct cursor *c, int64_t *n)
+{
+	uint64_t wide = 0;
+
+	if (!c->error && cursor_head(c, 1, &wide)) { /* -1 - wide: RFC 8949, 3.1 */
+		*n = -1 - (int64_t)(wide & INT64_MAX);
+		return wide <= INT64_MAX || cursor_fail(c, "a number below its bound");
+	}
+	if (!wire_take_uint(c, INT64_MAX, &wide))
+		return false;
+	*n = (int64_t)wide;
+	return true;
+}
+
+bool wire_take_null(struct cursor *c)
+{
+	if (c->error || c->p == c->end || *c->p != 0xf6)
+		return false;
+	c->p++;
+	return true;
+}
+
+/* The content of bytes or text, whose head has been read. */
+static bool take_content(struct cursor *c, uint64_t size, const uint8_t **p, size_t *len)
+{
+	if (size > (size_t)(c->end - c->p))
+		return cursor_fail(c, "truncated");
+	*p = c->p;
+	*len = (size_t)size;
+	c->p += *len;
+	return true;
+}
+
+bool wire_take_bytes(struct cursor *c, const uint8_t **p, size_t *len)
+{
+	struct item item;
+
+	if (!c->error && cursor_head(c, 2, &item.number))
+		return take_content(c, item.number, p, len);
+	if (!cursor_expect(c, ITEM_BYTES, &item))
+		return false;
+	*p = item.p;
+	*len = (size_t)item.number;
+	return true;
+}
+
+bool wire_take_string(struct cursor *c, const uint8_t **p, size_t *len)
+{
+	uint64_t size;
+
+	if (!c->error && cursor_head(c, 3, &size))
+		return take_content(c, size, p, len);
+	return wire_take_bytes(c, p, len);
 }
 
 bool wire_take_bool(struct cursor *c, bool *b)
@@ -305,4 +373,37 @@ bool wire_take_record(struct cursor *c, struct frame_record *r)
 	       wire_take_uint(c, UINT64_MAX, &r->counter) && take_value(c, r) &&
 	       (count < 5 ||
 		(wire_take_uint(c, UINT64_MAX, &r->life) && (r->life != 0 || cursor_fail(c, "a life of 0"))));
+}
+
+bool wire_take_map(struct cursor *c, uint64_t *pairs)
+{
+	struct item item = {.kind = ITEM_MAP};
+
+	if ((c->error || !cursor_head(c, 5, &item.number)) && !cursor_next(c, &item))
+		return false;
+	*pairs = item.number;
+	return item.kind == ITEM_MAP || cursor_fail(c, "not a map");
+}
+
+bool wire_take_field(struct cursor *c, uint64_t *seen, uint64_t *key)
+{
+	if (!wire_take_uint(c, UINT64_MAX, key))
+		return false;
+	if (*key < 64) {
+		if (*seen >> *key & 1)
+			return cursor_fail(c, "a key twice");
+		*seen |= UINT64_C(1) << *key;
+	}
+	return true;
+}
+
+bool wire_take_version(struct cursor *c)
+{
+	static const char *const others[] = {"version 0", "version 1", "version 2", "version 3", "version 4",
+					     "version 5", "version 6", "version 7", "version 8", "version 9"};
+	uint64_t n;
+
+	if (!wire_take_uint(c, UINT64_MAX, &n))
+		return false;
+	return n == FRAME_VERSION || cursor_fail(c, n < 10 ? others[n] : "version 10 or later");
 }

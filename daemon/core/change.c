@@ -124,9 +124,12 @@ void change_holds(struct node *n)
 
 		if (e)
 			e->held = true;
-		/* A newcomer's word says nothing of what it is made from: those who know better may speak. */
-		if (e && e->mine && (c->doubted || c->conn != n->self.conn.count))
+		/* A newcomer's word says nothing of what it is made from: those who know better may speak, and may have
+		 * done what is not known here. */
+		if (e && e->mine && (c->doubted || c->conn != n->self.conn.count)) {
 			e->contested = n->now;
+			once_own(n->once, e->v.arc, (struct version){e->v.name.number, 0});
+		}
 		if (e && e->mine)
 			out_log(n, 6, "view %llx of %s holds, backup %08x", (unsigned long long)e->v.name.number,
 				arc_text(e->v.arc, text), e->v.backup.memory ? e->v.backup.id : n->self.id);

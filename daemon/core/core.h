@@ -16,7 +16,13 @@
  * roll.c     whoever the retained statuses name, heard or fenced
  * give.c     handover, the giver's side
  * take.c     handover, the taker's side
- * request.c  put and get: answer, hold or leave alone
+ * request.c  operations: answer, hold or leave alone; put and get
+ * routed.c   the operations of our own clients: whose, whether done before
+ * operate.c  ... what one of them comes to
+ * answer.c   ... and what is said of it
+ * share.c    ... and moved with its arc
+ * once.[ch]  ... remembered, so that nothing is done twice
+ * cells.c    ... the topics on which they are heard
  * record.c   records as the store has them, and as frames tell them
  * merge.c    records that outlive their arc
  * echo.c     own words that do not come back
@@ -35,6 +41,8 @@ struct effect *out_effect(struct node *n, enum effect_type type);
 const char *out_topic(struct node *n, enum topic_kind kind, uint32_t id);
 void out_publish(struct node *n, enum topic_kind kind, uint32_t id, const void *payload, size_t len, bool retain);
 void out_publish_to(struct node *n, const char *topic, const void *payload, size_t len);
+/* The bytes are freed with the step. */
+void out_publish_own(struct node *n, const char *topic, uint8_t *bytes, size_t len);
 void out_subscribe(struct node *n, enum topic_kind kind, uint32_t id, bool on);
 /* In one packet; the texts are to last until the next step. */
 void out_filters(struct node *n, const char *const *filters, size_t count, bool on);
@@ -224,10 +232,46 @@ void on_records(struct node *n, const struct frame *f);
 void on_grant(struct node *n, const struct frame *f);
 
 /* ---- request.c ---- */
+enum request_verdict { REQUEST_ANSWER, REQUEST_HOLD, REQUEST_IGNORE };
 void request(struct node *n, enum topic_kind kind, const uint8_t *payload, size_t len);
+/* *own: the arc in which it is answered. */
+enum request_verdict request_judge(struct node *n, enum topic_kind kind, uint32_t key, struct entry **own);
+void request_hold(struct node *n, enum topic_kind kind, uint32_t key, const uint8_t *payload, size_t len);
 void request_recheck(struct node *n);
 void request_drop(struct node *n, struct arc arc);
 void request_forget(struct node *n);
+
+/* ---- routed.c ---- */
+void routed(struct node *n, enum topic_kind kind, const uint8_t *payload, size_t len);
+enum request_verdict routed_again(struct node *n, const struct held *h); /* as request.c's again() */
+struct operation_token request_token(const struct node *n, const struct entry *e);
+
+/* ---- share.c ---- */
+/* The next part, allocated; NULL: all of it has been told. */
+uint8_t *share_encode(const struct once_share *s, struct share_place *at, size_t *len);
+bool share_told(const struct once_share *s, const struct share_place *at);
+/* One part, of a stranger; NULL, or why not. */
+const char *share_decode(struct once_share *s, const uint8_t *bytes, size_t len);
+
+/* ---- operate.c ---- */
+void operate_read(struct node *n, const struct operation *op, struct operation_result *r);
+/* version: what the write gets, also one that comes to nothing */
+void operate_write(struct node *n, const struct operation *op, struct version version, struct operation_result *r);
+
+/* ---- answer.c ---- */
+/* e: whose arc and token are told; NULL: none */
+void answer_add(struct node *n, const struct operation_request *rq, const struct entry *e,
+		const struct operation_result *result);
+void answer_flush(struct node *n);
+void answer_forget(struct node *n);
+void answer_free(struct node *n);
+
+/* ---- cells.c ---- */
+void cells_tick(struct node *n);
+bool cells_settled(const struct node *n); /* what the present arcs need is granted */
+void cells_subscribed(struct node *n, const struct event *ev);
+void cells_forget(struct node *n);
+void cells_free(struct node *n);
 
 /* ---- record.c ---- */
 bool record_live(const struct node *n, const struct key *key, struct store_item *item); /* there, and not at its end */

@@ -262,6 +262,7 @@ void node_give_up(struct node *n, const char *why)
 			entry_drop(n, e);
 	n->change.kind = CHANGE_NONE;
 	give_end(n);
+	once_clear(n->once);
 	fence_void(n);
 	hole_forget(n);
 	request_forget(n);

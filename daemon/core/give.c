@@ -51,6 +51,7 @@ void give_end(struct node *n)
 	for (size_t i = n->give.next; i < n->give.key_count; i++)
 		key_free(&n->give.keys[i]);
 	free(n->give.keys);
+	once_share_free(n->give.share);
 	n->give = (struct give){0};
 }
 
@@ -75,11 +76,23 @@ static void call_off(struct node *n, const char *why)
 	n->retry_at = n->now + 50 + node_random(n, 200);
 }
 
+static void send_frame(struct node *n, struct frame *f)
+{
+	struct give *g = &n->give;
+	struct sent_frame *s = &g->window[g->window_count++];
+
+	f->to = g->taker.conn;
+	f->attempt = g->attempt;
+	f->seq = s->seq = ++g->seq;
+	s->bytes = frame_encode(f, &s->len);
+	g->sent = n->now;
+	out_publish(n, TOPIC_INBOX, g->taker.id, s->bytes, s->len, false);
+}
+
 /* One RECORDS frame out of the keys that are still to be sent. */
 static void send_records(struct node *n)
 {
 	struct give *g = &n->give;
-	struct sent_frame *s = &g->window[g->window_count];
 	struct frame_record records[FRAME_RECORDS_MAX];
 	size_t count = 0, bytes = 0;
 	struct frame f;
@@ -100,16 +113,25 @@ static void send_records(struct node *n)
 	if (!count)
 		return;
 	frame_start(n, &f, FRAME_RECORDS);
-	f.to = g->taker.conn;
-	f.attempt = g->attempt;
-	f.seq = ++g->seq;
 	f.records = records;
 	f.record_count = count;
-	s->seq = f.seq;
-	s->bytes = frame_encode(&f, &s->len);
-	g->window_count++;
-	g->sent = n->now;
-	out_publish(n, TOPIC_INBOX, g->taker.id, s->bytes, s->len, false);
+	send_frame(n, &f);
+}
+
+/* What is known of the writes done, as of the cut; false: all of it is on its way. */
+static bool send_share(struct node *n)
+{
+	struct give *g = &n->give;
+	struct frame f;
+	uint8_t *bytes;
+
+	frame_start(n, &f, FRAME_RECORDS);
+	bytes = share_encode(g->share, &g->shared, &f.table_len);
+	f.table = bytes;
+	if (bytes)
+		send_frame(n, &f);
+	free(bytes);
+	return bytes != NULL;
 }
 
 static void send_cut(struct node *n)
@@ -138,6 +160,7 @@ static void pump(struct node *n)
 {
 	struct give *g = &n->give;
 	struct entry *e = entry_own(n, g->arc.hi);
+	bool told;
 
 	if (g->phase != GIVE_STREAM && g->phase != GIVE_CUT && g->phase != GIVE_TAIL)
 		return;
@@ -147,7 +170,11 @@ static void pump(struct node *n)
 	if (g->phase == GIVE_STREAM && !n->change.kind && !n->backlog && g->key_count - g->next <= TAIL_MAX &&
 	    g->window_count < WINDOW)
 		send_cut(n);
-	if (g->phase == GIVE_TAIL && !n->change.kind && g->next == g->key_count && e) {
+	told = g->phase == GIVE_TAIL && g->next == g->key_count;
+	while (told && g->window_count < WINDOW && send_share(n))
+		;
+	told = told && share_told(g->share, &g->shared);
+	if (told && !n->change.kind && e) {
 		if (!e->held || e->v.arc.lo != g->arc.lo || (g->leave && e->v.arc.hi != g->arc.hi)) {
 			call_off(n, "the arc has changed");
 			return;
@@ -345,6 +372,9 @@ void on_rack(struct node *n, const struct frame *f)
 /* Our own cut is back: what was placed before it has been answered, what comes now is held. */
 static void own_cut(struct node *n, const struct frame *f)
 {
+	const struct entry *e = entry_own(n, n->give.arc.hi);
+	struct once_arc here;
+
 	if (n->give.phase != GIVE_CUT || f->attempt != n->give.attempt || !conn_equal(&f->from.conn, &n->self.conn))
 		return;
 	if (n->backlog) {
@@ -353,6 +383,8 @@ static void own_cut(struct node *n, const struct frame *f)
 	}
 	n->give.phase = GIVE_TAIL;
 	n->give.progress = n->now;
+	here = (struct once_arc){n->give.arc, {e ? e->v.name.number : n->number, n->counter}};
+	n->give.share = once_give(n->once, &here);
 	pump(n);
 }
 
@@ -414,6 +446,7 @@ void on_active(struct node *n, const struct frame *f)
 			e->held = true;
 		}
 	purged = store_purge(n->store, n->give.arc);
+	once_forget(n->once, n->give.arc);
 	out_log(n, 6, "arc %s: handed over to node %08x with %zu records", arc_text(n->give.arc, text), f->from.id,
 		purged);
 	give_end(n);

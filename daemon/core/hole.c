@@ -27,6 +27,14 @@ void hole_heard(struct node *n)
 		n->alone_since = n->now;
 }
 
+static void own(struct node *n, const struct entry *base, struct arc arc)
+{
+	struct view v = {.name = {++n->number, n->self.id}, .base = base->v.name, .arc = arc, .owner = n->self};
+
+	entry_add(n, &v, true);
+	once_own(n->once, arc, (struct version){v.name.number, 0});
+}
+
 /* Behind me nobody answers and nobody guards: a hole. It is asked about, and after the set time taken. */
 static void tend_hole(struct node *n, uint64_t *next)
 {
@@ -59,9 +67,7 @@ static void tend_hole(struct node *n, uint64_t *next)
 	for (const struct entry *o = n->entries; o < n->entry_end; o++)
 		if (o->used && ring_distance(o->v.arc.hi, e->v.arc.lo) < ring_distance(hole.lo, e->v.arc.lo))
 			hole.lo = o->v.arc.hi;
-	entry_add(n,
-		  &(struct view){.name = {++n->number, n->self.id}, .base = e->v.name, .arc = hole, .owner = n->self},
-		  true);
+	own(n, e, hole);
 	out_log(n, 4, "arc %s: nobody answers for it -> taken over empty, its records are lost", arc_text(hole, text));
 }
 
@@ -120,9 +126,7 @@ static void tend_alone(struct node *n, uint64_t *next)
 	if (!roll_cleared(n, arc, next))
 		return;
 	n->alone_since = 0;
-	entry_add(n,
-		  &(struct view){.name = {++n->number, n->self.id}, .base = near->v.name, .arc = arc, .owner = n->self},
-		  true);
+	own(n, near, arc);
 	out_log(n, 4, "arc %s: nobody is left to own it -> taken over empty, its records are lost",
 		arc_text(arc, text));
 }

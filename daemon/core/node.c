@@ -72,6 +72,8 @@ struct node *node_new(const struct node_config *config)
 	n->fence_end = n->fences;
 	n->held_last = &n->held_first;
 	n->room = xmalloc(sizeof(*n->room));
+	n->operations = xmalloc(sizeof(*n->operations));
+	n->once = once_new(n->config.secret, NULL);
 	n->repair_at = NEVER;
 	n->state = NODE_CONNECTING;
 	seek_begin(n);
@@ -87,11 +89,15 @@ void node_free(struct node *n)
 	request_forget(n);
 	out_reset(n);
 	store_free(n->store);
+	once_free(n->once);
+	cells_free(n);
+	answer_free(n);
 	reference_free(n);
 	free(n->roll.names);
 	free(n->effects);
 	free(n->owned);
 	free(n->room);
+	free(n->operations);
 	free(n->identity_will);
 	free(n);
 }
@@ -124,7 +130,7 @@ void node_identify(struct node *n, uint64_t nonce, struct node_identity *identit
 /* What a node always hears; cut/<giver> and node/<neighbour> come and go. */
 static const enum topic_kind base_topics[] = {
 	TOPIC_JOIN,      TOPIC_HAS_STARTED, TOPIC_ACK_JOIN, TOPIC_PUT,   TOPIC_GET, TOPIC_LEAVE,
-	TOPIC_ACK_LEAVE, TOPIC_RING,        TOPIC_FOUNDER,  TOPIC_INBOX, TOPIC_CUT, TOPIC_NODE,
+	TOPIC_ACK_LEAVE, TOPIC_RING,        TOPIC_FOUNDER,  TOPIC_INBOX, TOPIC_CUT, TOPIC_NODE, TOPIC_ASK,
 };
 #define BASE_TOPICS (sizeof(base_topics) / sizeof(base_topics[0]))
 
@@ -162,6 +168,8 @@ static void disconnected(struct node *n)
 	roll_close(n);
 	hole_forget(n);
 	request_forget(n);
+	answer_forget(n);
+	cells_forget(n);
 	reference_disconnected(n);
 	if (n->give.phase && n->give.phase < GIVE_GRANTED)
 		give_end(n);
@@ -204,6 +212,8 @@ static void subscribed(struct node *n, const struct event *ev)
 		take_subscribed(n, id, ev->granted);
 	if (kind == TOPIC_UNKNOWN)
 		roll_subscribed(n, ev);
+	if (kind == TOPIC_UNKNOWN || kind == TOPIC_CELL)
+		cells_subscribed(n, ev);
 	if ((kind == TOPIC_CUT || kind == TOPIC_NODE) && id != n->self.id)
 		return;
 	for (unsigned i = 0; i < BASE_TOPICS; i++) {
@@ -317,14 +327,17 @@ static void on_ack_join(struct node *n, const uint8_t *p, size_t len)
 	out_publish(n, TOPIC_ACK_JOIN, 0, text, reference_format_ack_join(text, sizeof(text), &a), false);
 }
 
-static void message(struct node *n, const struct event *ev)
+/* True if it was what a client of ours asks: more of that may have come with it. */
+static bool message(struct node *n, const struct event *ev)
 {
 	uint32_t id = 0;
 	enum topic_kind kind = topic_parse(ev->topic, n->config.topic_prefix, &id);
 
+	if (kind != TOPIC_CELL && kind != TOPIC_ASK)
+		answer_flush(n);
 	/* Nobody else's words are to be said again to whoever comes later: a retained put would be done at each return. */
 	if (ev->retained && kind != TOPIC_FOUNDER && kind != TOPIC_NODE)
-		return;
+		return false;
 	switch (kind) {
 	case TOPIC_PUT:
 	case TOPIC_GET:
@@ -357,11 +370,16 @@ static void message(struct node *n, const struct event *ev)
 	case TOPIC_NODE:
 		frame(n, kind, id, ev);
 		break;
+	case TOPIC_CELL:
+	case TOPIC_ASK:
+		routed(n, kind, ev->payload, ev->len);
+		return true;
 	case TOPIC_REPLY:
 	case TOPIC_UNKNOWN:
 	case TOPIC_KINDS:
 		break;
 	}
+	return false;
 }
 
 /* ---- the step ---- */
@@ -436,12 +454,16 @@ void node_step(struct node *n, const struct event *ev, struct update *update)
 {
 	uint64_t next;
 	int rounds = 0;
+	bool asked = false;
 
 	out_reset(n);
 	if (n->due && n->due != NEVER && ev->now > n->due + LATE)
 		overslept(n, ev->now - n->due);
 	if (ev->now > n->now)
 		n->now = ev->now;
+	/* Whatever else happens, what was answered before is said before. */
+	if (ev->type != EVENT_MESSAGE)
+		answer_flush(n);
 	switch (ev->type) {
 	case EVENT_CONNECTED:
 		connected(n);
@@ -453,8 +475,7 @@ void node_step(struct node *n, const struct event *ev, struct update *update)
 		subscribed(n, ev);
 		break;
 	case EVENT_MESSAGE:
-		if (n->connected)
-			message(n, ev);
+		asked = n->connected && message(n, ev);
 		break;
 	case EVENT_FENCED:
 		fence_event(n, &ev->conn, ev->granted);
@@ -469,6 +490,7 @@ void node_step(struct node *n, const struct event *ev, struct update *update)
 		n->full = false;
 		n->recheck |= n->backlog;
 		break;
+	case EVENT_TURN:
 	case EVENT_TIMER:
 	case EVENT_TYPES:
 		break;
@@ -485,6 +507,10 @@ void node_step(struct node *n, const struct event *ev, struct update *update)
 	} while (next <= n->now && ++rounds < 32);
 	if (n->connected)
 		watch_statuses(n);
+	cells_tick(n);
+	if (!asked)
+		answer_flush(n);
+	update->turn = n->answering != 0;
 	update->effects = n->effects;
 	update->count = n->effect_count;
 	update->deadline = next <= n->now ? n->now + 1 : next;

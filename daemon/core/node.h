@@ -49,6 +49,7 @@ enum event_type {
 	EVENT_MESSAGE,      /* a message (topic, payload, len, retained) */
 	EVENT_FENCED,       /* the fence of EFFECT_FENCE has ended (conn, granted = fenced) */
 	EVENT_DRAINED,      /* the transport's outbox has room again; follows each step of more than config.burst */
+	EVENT_TURN,         /* all that had arrived has been told; asked for by update.turn */
 	EVENT_TIMER,        /* the deadline of the last update has come */
 	EVENT_STOP,         /* SIGTERM, SIGINT: leave in good order */
 	EVENT_TYPES,
@@ -94,6 +95,7 @@ struct effect {
 struct update {
 	const struct effect *effects;
 	size_t count;
+	bool turn;         /* something waits to be said with what is still to come: send EVENT_TURN soon */
 	uint64_t deadline; /* send EVENT_TIMER at this time, unless another event comes first; UINT64_MAX: none */
 };
 

@@ -156,21 +156,35 @@ void frame_start(struct node *n, struct frame *f, enum frame_type type)
 	*f = (struct frame){.type = type, .from = n->self, .ring = n->ring};
 }
 
-static void frame_publish(struct node *n, const struct frame *f, const char *topic, bool retain)
+static void publish_own(struct node *n, const char *topic, uint8_t *bytes, size_t len, bool retain)
 {
 	struct effect *e;
-	size_t len;
-	uint8_t *bytes;
 
+	out_own(n, bytes);
 	if (!n->connected)
 		return;
-	bytes = out_own(n, frame_encode(f, &len));
 	e = out_effect(n, EFFECT_PUBLISH);
 	e->topic = topic;
 	e->payload = bytes;
 	e->len = len;
 	e->retain = retain;
 	count_bytes(n, len);
+}
+
+void out_publish_own(struct node *n, const char *topic, uint8_t *bytes, size_t len)
+{
+	publish_own(n, out_own(n, xstrdup(topic)), bytes, len, false);
+}
+
+static void frame_publish(struct node *n, const struct frame *f, const char *topic, bool retain)
+{
+	size_t len;
+	uint8_t *bytes;
+
+	if (!n->connected)
+		return;
+	bytes = frame_encode(f, &len);
+	publish_own(n, topic, bytes, len, retain);
 }
 
 void frame_send(struct node *n, struct frame *f, enum topic_kind kind, uint32_t id)

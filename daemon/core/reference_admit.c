@@ -101,7 +101,8 @@ static void forward_held(struct node *n, struct arc arc)
 			continue;
 		}
 		if (h->early)
-			out_publish(n, h->kind, 0, h->payload, h->len, false);
+			if (h->kind == TOPIC_PUT || h->kind == TOPIC_GET)
+				out_publish(n, h->kind, 0, h->payload, h->len, false);
 		*at = h->next;
 		n->held_bytes -= sizeof(*h) + h->len;
 		free(h);
@@ -118,6 +119,7 @@ static void admit_done(struct node *n)
 	reference_set_pred(n, r->joiner);
 	r->pred_arc = r->arc;
 	r->pred_arc_known = true;
+	once_forget(n->once, r->arc);
 	out_log(n, 6, "node %08x of the reference has joined with %zu records", r->joiner,
 		store_purge(n->store, r->arc));
 }

@@ -1,17 +1,17 @@
-/* put and get: answered by who serves the id, held by who may come to, left alone by all others
- * (PROTOCOL.md sections 5 rule 3, and 6). */
+/* Operations: answered by who serves the id, held by who may come to, left alone by all others (PROTOCOL.md sections 5
+ * rule 3, and 6).  Those on the reference's topics stand here, put and get; routed.c has the others. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "core.h"
 
-struct operation {
+struct wanted {
 	enum topic_kind kind;
 	uint32_t key;
 	struct reference_put put;
 };
 
-static const char *parse(struct operation *op, enum topic_kind kind, const uint8_t *payload, size_t len)
+static const char *parse(struct wanted *op, enum topic_kind kind, const uint8_t *payload, size_t len)
 {
 	const char *why;
 
@@ -50,34 +50,32 @@ static void answer_put(struct node *n, const struct entry *e, const struct refer
 		    reference_format_ack_put(text, sizeof(text), put->client, put->client_len, n->self.id), false);
 }
 
-enum verdict { ANSWER, HOLD, IGNORE };
-
-static enum verdict judge(struct node *n, enum topic_kind kind, uint32_t key, struct entry **own)
+enum request_verdict request_judge(struct node *n, enum topic_kind kind, uint32_t key, struct entry **own)
 {
 	struct entry *e = entry_own(n, key);
 
 	*own = e;
 	switch (reference_judge(n, kind, key)) {
 	case REFERENCE_HOLD:
-		return HOLD;
+		return REQUEST_HOLD;
 	case REFERENCE_ANSWER:
 		*own = entry_main(n);
-		return *own ? ANSWER : HOLD;
+		return *own ? REQUEST_ANSWER : REQUEST_HOLD;
 	case REFERENCE_NOTHING:
 		break;
 	}
 	if (give_holds(n, key) || take_holds(n, key))
-		return HOLD;
+		return REQUEST_HOLD;
 	if (e)
-		return entry_serves(n, e) ? ANSWER : HOLD;
+		return entry_serves(n, e) ? REQUEST_ANSWER : REQUEST_HOLD;
 	/* Behind the end of the owner's connection in the one order: it has heard none of this. */
 	for (const struct entry *g = n->entries; g < n->entry_end; g++)
 		if (g->used && !g->mine && g->gone && ring_contains(g->v.arc, key))
-			return HOLD;
-	return IGNORE;
+			return REQUEST_HOLD;
+	return REQUEST_IGNORE;
 }
 
-static void answer(struct node *n, struct entry *e, const struct operation *op)
+static void answer(struct node *n, struct entry *e, const struct wanted *op)
 {
 	if (op->kind == TOPIC_GET)
 		answer_get(n, op->key);
@@ -85,7 +83,7 @@ static void answer(struct node *n, struct entry *e, const struct operation *op)
 		answer_put(n, e, &op->put);
 }
 
-static void hold(struct node *n, const struct operation *op, const uint8_t *payload, size_t len)
+void request_hold(struct node *n, enum topic_kind kind, uint32_t key, const uint8_t *payload, size_t len)
 {
 	struct held *h;
 
@@ -95,8 +93,8 @@ static void hold(struct node *n, const struct operation *op, const uint8_t *payl
 	}
 	h = xmalloc(sizeof(*h) + len);
 	h->next = NULL;
-	h->kind = op->kind;
-	h->key = op->key;
+	h->kind = kind;
+	h->key = key;
 	h->early = false;
 	h->len = len;
 	memcpy(h->payload, payload, len);
@@ -107,7 +105,7 @@ static void hold(struct node *n, const struct operation *op, const uint8_t *payl
 
 void request(struct node *n, enum topic_kind kind, const uint8_t *payload, size_t len)
 {
-	struct operation op;
+	struct wanted op;
 	struct entry *e;
 	const char *why = parse(&op, kind, payload, len);
 
@@ -115,19 +113,37 @@ void request(struct node *n, enum topic_kind kind, const uint8_t *payload, size_
 		out_complain(n, kind == TOPIC_GET ? "get" : "put", why, payload, len);
 		return;
 	}
-	switch (judge(n, kind, op.key, &e)) {
-	case ANSWER:
+	switch (request_judge(n, kind, op.key, &e)) {
+	case REQUEST_ANSWER:
 		if (n->backlog)
-			hold(n, &op, payload, len); /* in order */
+			request_hold(n, kind, op.key, payload, len); /* in order */
 		else
 			answer(n, e, &op);
 		break;
-	case HOLD:
-		hold(n, &op, payload, len);
+	case REQUEST_HOLD:
+		request_hold(n, kind, op.key, payload, len);
 		break;
-	case IGNORE:
+	case REQUEST_IGNORE:
 		break;
 	}
+}
+
+/* REQUEST_IGNORE: it is done with; REQUEST_ANSWER: it will be, once the transport has drained. */
+static enum request_verdict again(struct node *n, const struct held *h)
+{
+	enum request_verdict verdict;
+	struct wanted op;
+	struct entry *e;
+
+	if (h->kind == TOPIC_CELL || h->kind == TOPIC_ASK)
+		return routed_again(n, h);
+	if (parse(&op, h->kind, h->payload, h->len))
+		return REQUEST_IGNORE;
+	verdict = request_judge(n, h->kind, h->key, &e);
+	if (verdict != REQUEST_ANSWER || n->full)
+		return verdict;
+	answer(n, e, &op);
+	return REQUEST_IGNORE;
 }
 
 /* Ownership may have changed: what is held is answered, kept or dropped, in order.  Answers go out a burst at a time, as
@@ -140,23 +156,16 @@ void request_recheck(struct node *n)
 	n->held_first = NULL;
 	n->held_last = &n->held_first;
 	for (; h; h = next) {
-		struct operation op;
-		struct entry *e;
-		enum verdict v = parse(&op, h->kind, h->payload, h->len) ? IGNORE : judge(n, h->kind, h->key, &e);
+		enum request_verdict verdict = again(n, h);
 
 		next = h->next;
-		if (v == ANSWER && n->full) {
-			n->backlog = true;
-			v = HOLD;
-		}
-		if (v == HOLD) {
+		if (verdict != REQUEST_IGNORE) {
+			n->backlog |= verdict == REQUEST_ANSWER;
 			h->next = NULL;
 			*n->held_last = h;
 			n->held_last = &h->next;
 			continue;
 		}
-		if (v == ANSWER)
-			answer(n, e, &op);
 		n->held_bytes -= sizeof(*h) + h->len;
 		free(h);
 	}

@@ -3,9 +3,12 @@
 #ifndef DHT_CORE_STATE_H
 #define DHT_CORE_STATE_H
 
+#include "../../common/cover.h"
 #include "../../common/mem.h"
+#include "../../common/operation.h"
 #include "../../common/reference.h"
 #include "node.h"
+#include "once.h"
 #include "store.h"
 
 #define ENTRY_MAX 16   /* views a node is named in: its own, its predecessor's, and a few on the way */
@@ -15,6 +18,7 @@
 #define PAST_MAX 64    /* arcs remembered that moved on */
 #define WATCH_MAX 24   /* statuses subscribed */
 #define RIVALS 4
+#define ANSWERS_MAX 16  /* clients answered at once, before any of it is sent */
 #define RECENT_MAX 128 /* HELLOs remembered, to tell the reference's joins from ours */
 
 #define NEVER UINT64_MAX
@@ -84,6 +88,11 @@ struct change {
 enum give_phase { GIVE_NONE, GIVE_OFFERED, GIVE_STREAM, GIVE_CUT, GIVE_TAIL, GIVE_GRANTED, GIVE_SEALED };
 enum take_phase { TAKE_NONE, TAKE_SUBSCRIBE, TAKE_STREAM, TAKE_STORED };
 
+struct share_place { /* how much of a share has been told */
+	bool begun;
+	uint32_t clients, rows;
+};
+
 struct sent_frame {
 	uint64_t seq;
 	uint8_t *bytes;
@@ -102,6 +111,8 @@ struct give {
 	uint32_t conn;    /* of ours (its count), in whose order the cut stands: only there are operations held */
 	struct key *keys; /* still to be sent, from next on */
 	size_t key_count, next, key_room;
+	struct once_share *share; /* of the writes done, as of the cut */
+	struct share_place shared;
 	struct sent_frame window[WINDOW];
 	unsigned window_count;
 	uint64_t seq;         /* of the last RECORDS */
@@ -115,6 +126,7 @@ struct take {
 	enum take_phase phase;
 	bool leave;
 	bool cut;     /* seen: from here operations are held */
+	bool cut_granted; /* the subscription is */
 	bool granted; /* GRANT is here */
 	uint64_t attempt;
 	struct member giver;
@@ -127,6 +139,8 @@ struct take {
 	struct view views[2];
 	uint8_t view_count;
 	struct store *staging;
+	struct once_share *share;
+	bool cleared; /* it holds, as nobody is left who could say otherwise */
 	uint64_t progress;
 	uint64_t sent;
 };
@@ -220,6 +234,34 @@ struct echo {
 	unsigned said;
 };
 
+struct cell_list {
+	struct cell *cells;
+	size_t count;
+};
+
+/* The cells subscribed, on this connection. */
+struct cells {
+	struct arc arcs[ENTRY_MAX + 1]; /* which they were last worked out for */
+	size_t arc_count;
+	struct cell_list heard; /* granted, and not given back */
+	struct cell_list asked; /* on its way; none: no request is */
+	bool settled;           /* what those arcs need is heard, and nothing else */
+	bool refused;           /* the broker has said no */
+};
+
+/* What is to be said to one client, at the end of the turn. */
+struct answers {
+	uint8_t client[OPERATION_CLIENT_LEN];
+	uint64_t base;
+	bool owned; /* arc and token are there */
+	struct arc arc;
+	struct operation_token token;
+	struct operation_result *results; /* their values, but for the last: NULL, in `values` one behind the other */
+	size_t count, room, bytes;
+	uint8_t *values;
+	size_t used, values_room;
+};
+
 struct reference_peer;
 
 struct node {
@@ -301,6 +343,10 @@ struct node {
 
 	/* records and operations */
 	struct store *store;
+	struct once *once;
+	struct cells cells;
+	struct answers answers[ANSWERS_MAX];
+	size_t answering; /* answers in them */
 	struct held *held_first, **held_last;
 	size_t held_bytes;
 	bool recheck;              /* ownership may have changed: look at what is held */
@@ -341,6 +387,7 @@ struct node {
 	void **owned;
 	size_t owned_count, owned_room;
 	struct frame_room *room;
+	struct operation_room *operations;
 };
 
 #endif

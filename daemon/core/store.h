@@ -12,21 +12,11 @@
 
 #include "../../common/key.h"
 #include "../../common/ring.h"
+#include "../../common/version.h"
 
 #define STORE_VALUE_MAX (16u << 20)
 
 struct store;
-
-/* (view number, counter): compared in this order, greater is newer. */
-struct version {
-	uint64_t number;
-	uint64_t counter;
-};
-
-static inline bool version_newer(struct version a, struct version b)
-{
-	return a.number != b.number ? a.number > b.number : a.counter > b.counter;
-}
 
 /* What a caller sees of a record, and gives of one; everything in it is borrowed until the record changes. */
 struct store_item {

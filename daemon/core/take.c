@@ -11,6 +11,7 @@ static void take_begin(struct node *n, const struct frame *f, bool leave)
 	t->attempt = f->attempt;
 	t->conn = n->self.conn;
 	t->staging = store_new(n->config.secret);
+	t->share = once_share_new(f->arc);
 	t->progress = n->now;
 	out_subscribe(n, TOPIC_CUT, f->from.id, true);
 }
@@ -27,6 +28,7 @@ void take_end(struct node *n)
 	if (t->cut)
 		request_drop(n, t->arc);
 	store_free(t->staging);
+	once_share_free(t->share);
 	*t = (struct take){0};
 }
 
@@ -111,17 +113,24 @@ void on_ask(struct node *n, const struct frame *f)
 void take_subscribed(struct node *n, uint32_t id, bool granted)
 {
 	struct take *t = &n->take;
-	struct frame f;
 
 	if (t->phase != TAKE_SUBSCRIBE || t->giver.id != id)
 		return;
+	t->cut_granted = granted;
 	if (!granted) {
 		out_log(n, 3,
 			"the broker refuses the subscription that a handover needs -> grant this node all of its "
 			"topics");
 		take_refuse(n);
-		return;
 	}
+}
+
+/* All is heard that is held behind the cut: it may be made. */
+static void accept(struct node *n)
+{
+	struct take *t = &n->take;
+	struct frame f;
+
 	t->phase = TAKE_STREAM;
 	t->progress = n->now;
 	frame_start(n, &f, FRAME_ACCEPT);
@@ -188,6 +197,7 @@ static void complete(struct node *n)
 void on_records(struct node *n, const struct frame *f)
 {
 	struct take *t = &n->take;
+	const char *why;
 	struct frame r;
 
 	if (!about(n, f) || t->phase != TAKE_STREAM)
@@ -198,6 +208,13 @@ void on_records(struct node *n, const struct frame *f)
 
 			if (ring_contains(t->arc, item.key.id))
 				store_put(t->staging, &item);
+		}
+		why = f->table_len ? share_decode(t->share, f->table, f->table_len) : NULL;
+		if (why) {
+			out_log(n, 4, "handover from node %08x: what it tells of writes done: %s", t->giver.id, why);
+			take_refuse(n);
+			seek_sign(n, 50);
+			return;
 		}
 		t->seq = f->seq;
 		t->progress = n->now;
@@ -286,6 +303,9 @@ void take_held(struct node *n)
 		e->confirmed = n->announced = true;
 	count = store_count(t->staging);
 	store_merge(n->store, t->staging);
+	once_take(n->once, t->share);
+	if (t->cleared)
+		once_own(n->once, e->v.arc, (struct version){e->v.name.number, 0});
 	n->ring = t->ring;
 	if (t->reference_behind)
 		reference_behind(n, t->arc.lo);
@@ -316,7 +336,8 @@ static void ask_backup(struct node *n, uint64_t *next)
 	struct frame f;
 
 	if (t->view_count < 2 || !t->views[1].backup.memory || member_same(&t->views[1].backup, &n->self)) {
-		if (roll_cleared(n, t->arc, next))
+		t->cleared = roll_cleared(n, t->arc, next);
+		if (t->cleared)
 			take_held(n);
 		return;
 	}
@@ -333,6 +354,8 @@ void take_tick(struct node *n, uint64_t *next)
 
 	if (!t->phase || !node_ready(n))
 		return;
+	if (t->phase == TAKE_SUBSCRIBE && t->cut_granted && cells_settled(n))
+		accept(n);
 	if (t->phase != TAKE_STORED) {
 		if (n->now - t->progress >= patience) {
 			out_log(n, 4, "handover from node %08x: no progress -> given up", t->giver.id);

@@ -8,6 +8,8 @@
 static void take_over(struct node *n, struct entry *e)
 {
 	struct view v = {.name = {++n->number, n->self.id}, .base = e->v.name, .arc = e->v.arc, .owner = n->self};
+	/* Nobody but us can have answered since the cut, and of what came before everything is known. */
+	bool known = e->sealed && n->give.phase >= GIVE_TAIL && n->give.conn == n->self.conn.count;
 	bool voided = !e->sealed || e->voided, newer = e->stands.count > e->peer.conn.count, doubted;
 	uint64_t count, hash;
 	char text[24];
@@ -37,6 +39,8 @@ static void take_over(struct node *n, struct entry *e)
 	doubted = e->doubt != 0;
 	entry_drop(n, e);
 	e = entry_add(n, &v, true);
+	if (!known)
+		once_own(n->once, v.arc, (struct version){v.name.number, 0});
 	if (doubted)
 		e->contested = n->now;
 }

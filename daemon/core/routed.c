@@ -1,0 +1,179 @@
+/* REQUEST: what clients of ours ask.  Done by who serves the id, once for its number; held by who may come to; left alone
+ * by all others, or answered moved where it was asked of this node alone (PROTOCOL.md section 11). */
+#include <stdlib.h>
+#include <string.h>
+
+#include "core.h"
+
+struct operation_token request_token(const struct node *n, const struct entry *e)
+{
+	return (struct operation_token){e->v.name.number, n->counter, (uint32_t)n->ring.nonce};
+}
+
+static bool is_write(const struct operation *op)
+{
+	return op->kind != OPERATION_GET && op->kind != OPERATION_LOOK;
+}
+
+static struct once_write once_write_of(const struct node *n, const struct operation_request *rq,
+				       const struct operation *op)
+{
+	struct once_write w = {.client = rq->client,
+			       .number = rq->base + op->offset,
+			       .first = rq->first,
+			       .id = op->key.id,
+			       .token = {rq->token.number, rq->token.counter}};
+
+	if (rq->token.number)
+		w.bears = rq->token.ring == (uint32_t)n->ring.nonce ? ONCE_BEARS_OURS : ONCE_BEARS_ANOTHER;
+	return w;
+}
+
+/* Row and record in one step. */
+static void write_now(struct node *n, const struct entry *e, const struct once_write *w, const struct operation *op,
+		      struct operation_result *r)
+{
+	struct once_answer answer = {0};
+
+	operate_write(n, op, (struct version){e->v.name.number, ++n->counter}, r);
+	answer.status = (uint8_t)r->status;
+	answer.version = r->version;
+	answer.has_result = r->has_amount;
+	answer.result = r->amount;
+	once_done(n->once, w, &answer);
+}
+
+/* From where on clients may be forgotten that are silent. */
+static void mark(struct node *n)
+{
+	struct once_arc arcs[ENTRY_MAX];
+	size_t count = 0;
+
+	if (!once_mark_due(n->once, n->now))
+		return;
+	for (const struct entry *e = n->entries; e < n->entry_end; e++)
+		if (e->used && (e->mine || e->sealed))
+			arcs[count++] = (struct once_arc){e->v.arc, {e->v.name.number, n->counter}};
+	once_mark(n->once, n->now, arcs, count);
+}
+
+static void write_once(struct node *n, const struct entry *e, const struct operation_request *rq,
+		       const struct operation *op, struct operation_result *r)
+{
+	struct once_write w = once_write_of(n, rq, op);
+	struct once_arc here = {e->v.arc, {e->v.name.number, n->counter}};
+	struct once_answer answer;
+
+	mark(n);
+	switch (once_look(n->once, &w, &here, &answer)) {
+	case ONCE_NEW:
+		write_now(n, e, &w, op, r);
+		break;
+	case ONCE_KNOWN:
+		r->status = (enum operation_status)answer.status;
+		r->version = answer.version; /* of nothing there is none */
+		r->has_version = answer.version.number || answer.version.counter;
+		r->has_amount = answer.has_result;
+		r->amount = answer.result;
+		break;
+	case ONCE_IGNORED:
+	case ONCE_FULL:
+		break; /* no answer */
+	case ONCE_UNKNOWN:
+		r->status = ANSWER_UNKNOWN;
+		break;
+	case ONCE_TOKEN:
+		r->status = ANSWER_TOKEN;
+		break;
+	}
+}
+
+static void execute(struct node *n, const struct entry *e, const struct operation_request *rq, const struct operation *op)
+{
+	struct operation_result r = {.offset = op->offset};
+
+	if (is_write(op))
+		write_once(n, e, rq, op, &r);
+	else
+		operate_read(n, op, &r);
+	r.offset = op->offset;
+	if (r.status != ANSWER_NONE)
+		answer_add(n, rq, e, &r);
+}
+
+static void say_moved(struct node *n, const struct operation_request *rq, const struct operation *op)
+{
+	answer_add(n, rq, NULL, &(struct operation_result){.offset = op->offset, .status = ANSWER_MOVED});
+}
+
+/* By itself: of what came with it others may be somebody else's. */
+static void hold_one(struct node *n, enum topic_kind kind, const struct operation_request *rq,
+		     const struct operation *op)
+{
+	struct operation_request one = *rq;
+	struct operation copy = *op;
+	uint8_t *bytes;
+	size_t len;
+
+	one.operations = &copy;
+	one.count = 1;
+	bytes = operation_encode_request(&one, &len);
+	request_hold(n, kind, op->key.id, bytes, len);
+	free(bytes);
+}
+
+/* As the reference's: what needs a record that may still be on its way waits like a get (section 10). */
+static enum topic_kind needs(const struct operation *op)
+{
+	return op->kind == OPERATION_PUT && op->condition == CONDITION_NONE ? TOPIC_PUT : TOPIC_GET;
+}
+
+void routed(struct node *n, enum topic_kind kind, const uint8_t *payload, size_t len)
+{
+	struct operation_request rq;
+	const char *why = operation_decode_request(&rq, n->operations, payload, len);
+
+	if (why) {
+		out_complain(n, "request", why, payload, len);
+		return;
+	}
+	for (size_t i = 0; i < rq.count; i++) {
+		const struct operation *op = &rq.operations[i];
+		struct entry *e;
+
+		switch (request_judge(n, needs(op), op->key.id, &e)) {
+		case REQUEST_ANSWER:
+			n->backlog |= n->full; /* no more than the transport takes */
+			if (n->backlog)
+				hold_one(n, kind, &rq, op); /* in order */
+			else
+				execute(n, e, &rq, op);
+			break;
+		case REQUEST_HOLD:
+			hold_one(n, kind, &rq, op);
+			break;
+		case REQUEST_IGNORE:
+			if (kind == TOPIC_ASK)
+				say_moved(n, &rq, op);
+			break;
+		}
+	}
+}
+
+enum request_verdict routed_again(struct node *n, const struct held *h)
+{
+	enum request_verdict verdict;
+	struct operation_request rq;
+	struct entry *e;
+
+	if (operation_decode_request(&rq, n->operations, h->payload, h->len))
+		return REQUEST_IGNORE;
+	verdict = request_judge(n, needs(&rq.operations[0]), h->key, &e);
+	if (verdict == REQUEST_HOLD || (verdict == REQUEST_ANSWER && n->full))
+		return verdict;
+	if (verdict == REQUEST_ANSWER)
+		execute(n, e, &rq, &rq.operations[0]);
+	else if (h->kind == TOPIC_ASK)
+		say_moved(n, &rq, &rq.operations[0]);
+	return REQUEST_IGNORE;
+}

@@ -1,0 +1,187 @@
+/* What is known of an arc's writes, on its way with it (PROTOCOL.md section 11, rule 6): the picture that once.h takes, as
+ * the bytes of a RECORDS frame's `table`, CBOR:
+ *
+ *   table = [horizon, mark, clients, rows]  each an array, of pieces, pieces, clients and rows
+ *   piece = [lo, hi, number, counter]
+ *   client = [name, first, silent]          16 bytes, 2^64-1, bool
+ *   row   = [client, id, number, number and counter of the version told, status, result]
+ *           client: its place among all clients told; result: a signed number, or null
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "../../common/wire.h"
+#include "core.h"
+
+#define PIECES_MAX (HORIZON_PIECES + 1)
+#define CLIENTS_AT_ONCE 512
+#define ROWS_AT_ONCE 400
+
+/* What they take at most. */
+enum {
+	PIECE_MAX = 1 + 5 + 5 + 9 + 9,
+	CLIENT_MAX = 1 + 1 + ONCE_CLIENT + 9 + 1,
+	ROW_MAX = 1 + 5 + 5 + 9 + 9 + 9 + 2 + 9,
+	TABLE_MAX = 1 + 4 * 3 + 2 * PIECES_MAX * PIECE_MAX + CLIENTS_AT_ONCE * CLIENT_MAX + ROWS_AT_ONCE * ROW_MAX,
+};
+
+/* ---- writing ---- */
+
+static void put_pieces(struct wire *w, const struct horizon *h, struct arc arc, bool some)
+{
+	struct horizon_piece pieces[PIECES_MAX];
+	unsigned count = some ? horizon_pieces(h, arc, pieces) : 0;
+
+	wire_put_array(w, count);
+	for (unsigned i = 0; i < count; i++) {
+		wire_put_array(w, 4);
+		wire_put_uint(w, pieces[i].arc.lo);
+		wire_put_uint(w, pieces[i].arc.hi);
+		wire_put_uint(w, pieces[i].version.number);
+		wire_put_uint(w, pieces[i].version.counter);
+	}
+}
+
+static void put_clients(struct wire *w, const struct once_share *s, uint32_t from, uint32_t count)
+{
+	wire_put_array(w, count);
+	for (uint32_t i = from; i < from + count; i++) {
+		wire_put_array(w, 3);
+		wire_put_bytes(w, s->entries[i].client, ONCE_CLIENT);
+		wire_put_uint(w, s->entries[i].first);
+		wire_put_bool(w, s->entries[i].silent);
+	}
+}
+
+static void put_rows(struct wire *w, const struct once_share *s, uint32_t from, uint32_t count)
+{
+	wire_put_array(w, count);
+	for (uint32_t i = from; i < from + count; i++) {
+		const struct once_row *r = &s->rows[i];
+
+		wire_put_array(w, 7);
+		wire_put_uint(w, r->entry);
+		wire_put_uint(w, r->id);
+		wire_put_uint(w, r->number);
+		wire_put_uint(w, r->answer.version.number);
+		wire_put_uint(w, r->answer.version.counter);
+		wire_put_uint(w, r->answer.status);
+		if (r->answer.has_result)
+			wire_put_int(w, r->answer.result);
+		else
+			wire_put_null(w);
+	}
+}
+
+bool share_told(const struct once_share *s, const struct share_place *at)
+{
+	return at->begun && at->clients == s->entry_count && at->rows == s->row_count;
+}
+
+uint8_t *share_encode(const struct once_share *s, struct share_place *at, size_t *len)
+{
+	uint32_t clients = s->entry_count - at->clients, rows;
+	struct wire w = {.size = TABLE_MAX};
+
+	if (share_told(s, at))
+		return NULL;
+	clients = clients < CLIENTS_AT_ONCE ? clients : CLIENTS_AT_ONCE;
+	/* All clients ahead of the rows that name them. */
+	rows = at->clients + clients < s->entry_count ? 0 : s->row_count - at->rows;
+	rows = rows < ROWS_AT_ONCE ? rows : ROWS_AT_ONCE;
+	w.p = xmalloc(w.size);
+	wire_put_array(&w, 4);
+	put_pieces(&w, &s->horizon, s->arc, !at->begun);
+	put_pieces(&w, &s->mark, s->arc, !at->begun);
+	put_clients(&w, s, at->clients, clients);
+	put_rows(&w, s, at->rows, rows);
+	at->begun = true;
+	at->clients += clients;
+	at->rows += rows;
+	*len = w.used;
+	return w.p;
+}
+
+/* ---- reading ---- */
+
+static bool take_pieces(struct cursor *c, struct horizon *h)
+{
+	size_t count;
+
+	if (!wire_take_array(c, PIECES_MAX, &count))
+		return false;
+	for (size_t i = 0; i < count; i++) {
+		struct version v;
+		struct arc arc;
+
+		if (!wire_take_tuple(c, 4) || !wire_take_u32(c, &arc.lo) || !wire_take_u32(c, &arc.hi) ||
+		    !wire_take_uint(c, UINT64_MAX, &v.number) || !wire_take_uint(c, UINT64_MAX, &v.counter))
+			return false;
+		horizon_set(h, arc, v);
+	}
+	return true;
+}
+
+static bool take_clients(struct cursor *c, struct once_share *s)
+{
+	size_t count;
+
+	if (!wire_take_array(c, CLIENTS_AT_ONCE, &count))
+		return false;
+	for (size_t i = 0; i < count; i++) {
+		struct once_entry e = {.first = 0};
+		const uint8_t *name;
+		size_t len;
+
+		if (!wire_take_tuple(c, 3) || !wire_take_bytes(c, &name, &len) ||
+		    !wire_take_uint(c, UINT64_MAX, &e.first) || !wire_take_bool(c, &e.silent))
+			return false;
+		if (len != ONCE_CLIENT)
+			return cursor_fail(c, "a client's name of another length");
+		memcpy(e.client, name, ONCE_CLIENT);
+		if (!once_share_entry(s, &e))
+			return cursor_fail(c, "too many clients");
+	}
+	return true;
+}
+
+static bool take_result(struct cursor *c, struct once_answer *a)
+{
+	if (wire_take_null(c))
+		return true;
+	a->has_result = true;
+	return wire_take_int(c, &a->result);
+}
+
+static bool take_rows(struct cursor *c, struct once_share *s)
+{
+	size_t count;
+
+	if (!wire_take_array(c, ROWS_AT_ONCE, &count))
+		return false;
+	for (size_t i = 0; i < count; i++) {
+		struct once_row r = {.id = 0};
+		uint64_t status = 0;
+
+		if (!wire_take_tuple(c, 7) || !wire_take_u32(c, &r.entry) || !wire_take_u32(c, &r.id) ||
+		    !wire_take_uint(c, UINT64_MAX, &r.number) ||
+		    !wire_take_uint(c, UINT64_MAX, &r.answer.version.number) ||
+		    !wire_take_uint(c, UINT64_MAX, &r.answer.version.counter) ||
+		    !wire_take_uint(c, ANSWER_STATUSES - 1, &status) || !take_result(c, &r.answer))
+			return false;
+		r.answer.status = (uint8_t)status;
+		if (!once_share_row(s, &r))
+			return cursor_fail(c, "too many rows, or of a client not told");
+	}
+	return true;
+}
+
+const char *share_decode(struct once_share *s, const uint8_t *bytes, size_t len)
+{
+	struct cursor c = {bytes, bytes + len, NULL};
+
+	if (!wire_take_tuple(&c, 4) || !take_pieces(&c, &s->horizon) || !take_pieces(&c, &s->mark) ||
+	    !take_clients(&c, s) || !take_rows(&c, s))
+		return c.error;
+	return c.p == c.end ? NULL : "bytes behind the table";
+}
