@@ -42,14 +42,14 @@ static void flush(struct node *n, struct answers *a)
 	topic_of(n, a->client, topic);
 	bytes = operation_encode_answer(&frame, &len);
 	out_publish_own(n, topic, bytes, len);
+	n->answering -= a->count;
 	a->count = a->bytes = a->used = 0;
 }
 
 void answer_flush(struct node *n)
 {
-	for (struct answers *a = n->answers; a < n->answers + ANSWERS_MAX; a++)
+	for (struct answers *a = n->answers; n->answering && a < n->answers + ANSWERS_MAX; a++)
 		flush(n, a);
-	n->answering = 0;
 }
 
 void answer_forget(struct node *n)

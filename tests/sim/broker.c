@@ -52,6 +52,20 @@ static struct volume *volume_of(struct world *w, const struct packet *p)
 	return &w->traffic[packet_frame(p) == FRAME_HELLO ? TRAFFIC_HELLO : TRAFFIC_RING];
 }
 
+/* One copy for overlapping filters (B18; [MQTT-3.3.5-1]): the first `before` filters above a cell have had theirs. */
+static void append_filtered(struct world *w, const struct sim_topic *t, const struct sim_topic *f, unsigned before,
+			    struct packet *p)
+{
+	for (size_t i = 0; i < f->link_count; i++) {
+		bool had = topic_has(t, f->links[i]);
+
+		for (unsigned j = 0; j < before && !had; j++)
+			had = topic_has(&w->topics[t->up[j]], f->links[i]);
+		if (!had)
+			append(w, f->links[i], p);
+	}
+}
+
 void broker_publish(struct world *w, uint32_t from, struct packet *p)
 {
 	struct sim_topic *t = &w->topics[p->topic];
@@ -72,16 +86,11 @@ void broker_publish(struct world *w, uint32_t from, struct packet *p)
 	p->retain = false; /* to those subscribed already [MQTT-3.3.1-9] */
 	for (size_t i = 0; i < t->link_count; i++)
 		append(w, t->links[i], p);
-	for (size_t i = 0; i < w->wild_count; i++) {
-		struct sim_topic *f = &w->topics[w->wild[i]];
-
-		if (f->link_count == 0 || !topic_matches(f->name, t->name))
-			continue;
-		for (size_t j = 0; j < f->link_count; j++) {
-			if (!topic_has(t, f->links[j])) /* one copy for overlapping filters (B18; [MQTT-3.3.5-1]) */
-				append(w, f->links[j], p);
-		}
-	}
+	for (size_t i = 0; i < w->wild_count; i++)
+		if (w->topics[w->wild[i]].link_count && topic_matches(w->topics[w->wild[i]].name, t->name))
+			append_filtered(w, t, &w->topics[w->wild[i]], 0, p);
+	for (unsigned i = 0; t->kind == TOPIC_CELL && i < CELL_DIGITS; i++)
+		append_filtered(w, t, &w->topics[t->up[i]], i, p);
 	volume->published++;
 	volume->delivered += w->stats[STAT_DELIVERED] - delivered;
 	if (from != NONE && w->swarm.aim_type)
@@ -103,6 +112,8 @@ static void send_one_retained(struct world *w, uint32_t link, uint32_t topic)
 
 static void send_retained(struct world *w, uint32_t link, uint32_t filter)
 {
+	if (w->topics[filter].cells) /* nothing is retained there */
+		return;
 	if (!w->topics[filter].wildcard) {
 		send_one_retained(w, link, filter);
 		return;

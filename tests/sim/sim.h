@@ -26,6 +26,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "../../common/cover.h"
 #include "../../common/topic.h"
 #include "../../daemon/core/node.h"
 #include "choices.h"
@@ -170,6 +171,8 @@ struct sim_topic {
 	enum topic_kind kind;
 	uint32_t id;
 	bool wildcard;
+	bool cells; /* a cell, or a filter of some */
+	uint32_t up[CELL_DIGITS]; /* of a cell: the filters that hear it and others too */
 	uint32_t *links; /* subscribers */
 	size_t link_count, link_room;
 	struct packet *retained, *retained_old;

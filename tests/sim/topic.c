@@ -25,9 +25,26 @@ static void topic_index_grow(struct world *w)
 		w->topic_index[topic_slot(w, w->topics[i].name)] = i + 1;
 }
 
+/* The filters of a cell are many, and known: nobody is to look through all of them at each message. */
+static void above(struct world *w, uint32_t topic)
+{
+	uint32_t up[CELL_DIGITS];
+
+	for (unsigned depth = 0; depth < CELL_DIGITS; depth++) {
+		unsigned shift = 4 * (CELL_DIGITS - depth);
+		struct cell cell = {(uint16_t)(w->topics[topic].id >> 16 >> shift << shift), (uint8_t)depth};
+		char name[TOPIC_MAX];
+
+		topic_format_cell_filter(name, "", cell);
+		up[depth] = topic_intern(w, name);
+	}
+	memcpy(w->topics[topic].up, up, sizeof(up));
+}
+
 uint32_t topic_intern(struct world *w, const char *name)
 {
 	struct sim_topic *t;
+	struct cell cell;
 	size_t slot;
 
 	topic_index_grow(w);
@@ -39,11 +56,15 @@ uint32_t topic_intern(struct world *w, const char *name)
 	*t = (struct sim_topic){.name = xstrdup(name), .wildcard = strpbrk(name, "+#") != NULL};
 	t->kind = topic_parse(name, "", &t->id);
 	w->topic_index[slot] = (uint32_t)++w->topic_count;
-	if (t->wildcard) {
+	slot = w->topic_count - 1;
+	t->cells = t->kind == TOPIC_CELL || topic_parse_cell_filter(name, "", &cell);
+	if (t->kind == TOPIC_CELL) {
+		above(w, (uint32_t)slot);
+	} else if (t->wildcard && !t->cells) {
 		w->wild = sim_grow(w->wild, w->wild_count, &w->wild_room, sizeof(*w->wild));
-		w->wild[w->wild_count++] = (uint32_t)w->topic_count - 1;
+		w->wild[w->wild_count++] = (uint32_t)slot;
 	}
-	return (uint32_t)w->topic_count - 1;
+	return (uint32_t)slot;
 }
 
 uint32_t topic_of(struct world *w, enum topic_kind kind, uint32_t id)
