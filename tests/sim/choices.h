@@ -62,6 +62,7 @@ struct swarm {
 	uint32_t slow_chance;    /* of a process to be a slow reader */
 	bool drift;              /* clocks run at 0.5 to 2 */
 	size_t held_max;         /* bytes of operations that a node may hold; 0: its default */
+	unsigned ours;           /* so many of the clients, the first */
 	uint32_t vanish, repeat; /* clients: millionths of operations */
 	uint32_t drop;           /* millionths */
 	bool drop_control;       /* drops hit the nodes' topics too */

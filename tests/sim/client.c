@@ -14,6 +14,8 @@ void client_init(struct world *w, uint32_t client)
 {
 	w->clients[client] = (struct client){.index = client, .link = NONE, .op = NONE, .backoff = 50};
 	rng_seed(&w->clients[client].rng, w->options.seed, STREAM_CLIENT + client);
+	if (client < w->swarm.ours)
+		ours_init(w, &w->clients[client]);
 	client_connect(w, client);
 }
 
@@ -35,7 +37,7 @@ static void next_turn(struct world *w, struct client *c, uint64_t delay)
 	queue_push(&w->queue, w->now + delay, ENTRY_CLIENT, c->index, ++c->gen, NULL);
 }
 
-static void think(struct world *w, struct client *c)
+void client_think(struct world *w, struct client *c)
 {
 	c->op = NONE;
 	next_turn(w, c, w->quiet ? MS : rng_exponential(&c->rng, w->swarm.think));
@@ -90,7 +92,7 @@ static uint32_t op_new(struct world *w, const struct client *c, enum op_kind kin
 					    .sent_at = w->now,
 					    .excused = judge_excuses(w),
 					    .quiet = w->quiet};
-	trace(w, "client%-2u op %u: %s key %08x%s", c->index, index, kind == OP_GET ? "get" : "put", w->keys[key],
+	trace(w, "client%-2u op %u: %s key %08x%s", c->index, index, judge_kind_name(kind), w->keys[key],
 	      w->ops[index].excused ? " (excused)" : "");
 	return index;
 }
@@ -122,15 +124,66 @@ static void vanish(struct world *w, struct client *c)
 	queue_push(&w->queue, at, ENTRY_LINK_DEAD, c->link, 0, NULL);
 	c->link = NONE;
 	c->connected = false;
+	if (c->kv)
+		kv_disconnected(c->kv);
 	queue_push(&w->queue, w->now + 50 * MS, ENTRY_CONNECT, 1, c->index, NULL);
-	think(w, c);
+	client_think(w, c);
+}
+
+/* What of all that ours can do: what a put was meant to be. */
+static enum op_kind our_kind(struct world *w, struct client *c, enum op_kind kind, unsigned key)
+{
+	if (w->counter[key])
+		return kind == OP_GET ? OP_GET : OP_ADD;
+	if (kind == OP_GET || w->quiet || !rng_chance(&c->rng, 400000))
+		return kind;
+	w->repeated[key] = true; /* for the search alone to judge */
+	return rng_below(&c->rng, 2) ? OP_CAS : OP_DELETE;
+}
+
+/* The last version that this client was told of it. */
+static struct version seen(const struct world *w, const struct client *c, unsigned key)
+{
+	struct version v = {0};
+
+	for (size_t i = 0; i < w->op_count; i++)
+		if (w->ops[i].client == c->index && w->ops[i].key == key && w->ops[i].answered)
+			v = w->ops[i].version;
+	return v;
+}
+
+static void send_ours(struct world *w, struct client *c, enum op_kind kind, unsigned key)
+{
+	unsigned more = w->quiet || rng_below(&c->rng, 4) ? 0 : (unsigned)rng_below(&c->rng, 4);
+
+	for (unsigned i = 0; i <= more; i++) {
+		enum op_kind ours = our_kind(w, c, kind, key);
+		uint32_t index = op_new(w, c, ours, key);
+
+		if (ours == OP_PUT || ours == OP_CAS)
+			w->ops[index].value = index + 1;
+		if (ours == OP_CAS)
+			w->ops[index].expected = seen(w, c, key);
+		c->op = index;
+		ours_begin(w, c, index);
+		kind = rng_below(&c->rng, 2) ? OP_PUT : OP_GET;
+		key = pick_key(w, c);
+	}
+	ours_tick(w, c, 0);
+	if (!w->quiet && w->swarm.vanish && rng_chance(&c->rng, w->swarm.vanish))
+		vanish(w, c);
 }
 
 static void send_op(struct world *w, struct client *c, enum op_kind kind, unsigned key)
 {
-	uint32_t index = op_new(w, c, kind, key);
+	uint32_t index;
 	struct packet *p;
 
+	if (c->kv) {
+		send_ours(w, c, kind, key);
+		return;
+	}
+	index = op_new(w, c, kind, key);
 	if (kind == OP_PUT)
 		w->ops[index].value = index + 1;
 	p = kind == OP_PUT ? put_packet(w, index) : get_packet(w, index);
@@ -173,12 +226,14 @@ void client_turn(struct world *w, uint32_t client, uint32_t gen)
 
 	if (c->gen != gen || c->left == 0)
 		return;
+	if (c->op != NONE && c->kv)
+		return; /* it sees to its time-out itself */
 	if (c->op != NONE) {
 		trace(w, "client%-2u op %u: no answer", client, c->op);
-		think(w, c);
+		client_think(w, c);
 		return;
 	}
-	if (!c->connected || c->subscribed < 2) {
+	if (!c->connected || c->subscribed < (c->kv ? 1 : 2)) {
 		next_turn(w, c, 20 * MS);
 		return;
 	}
@@ -193,7 +248,7 @@ void client_turn(struct world *w, uint32_t client, uint32_t gen)
 	if (mask_has(&w->options.turns, turn))
 		send_op(w, c, kind, key);
 	else
-		think(w, c);
+		client_think(w, c);
 }
 
 void client_finish(struct world *w, uint32_t client)
@@ -245,24 +300,36 @@ void client_input(struct world *w, uint32_t link, struct packet *p)
 	case PACKET_CONNACK:
 		c->connected = true;
 		c->backoff = 50;
+		if (c->kv) {
+			ours_input(w, c, p);
+			break;
+		}
 		link_send(w, link, packet_new(PACKET_SUBSCRIBE, topic_of(w, TOPIC_ACK_PUT, 0), NULL, 0));
 		link_send(w, link, packet_new(PACKET_SUBSCRIBE, topic_of(w, TOPIC_RES_GET, 0), NULL, 0));
 		break;
 	case PACKET_SUBACK:
 		c->subscribed++;
+		if (c->kv)
+			ours_input(w, c, p);
 		break;
 	case PACKET_CLOSED:
 		c->link = NONE;
 		c->connected = false;
+		if (c->kv)
+			kv_disconnected(c->kv);
 		c->backoff = c->backoff < 2000 ? c->backoff * 2 : 2000;
 		queue_push(&w->queue, w->now + c->backoff * MS, ENTRY_CONNECT, 1, c->index, NULL);
-		if (c->op != NONE)
-			think(w, c);
+		if (c->op != NONE && !c->kv)
+			client_think(w, c);
 		break;
 	case PACKET_PUBLISH:
 		story_of(w, STORY_HEARD, link, p);
+		if (c->kv) {
+			ours_input(w, c, p);
+			break;
+		}
 		if (c->op != NONE && answers(w, &w->ops[c->op], w->topics[p->topic].kind, p))
-			think(w, c);
+			client_think(w, c);
 		break;
 	default:
 		break;

@@ -162,10 +162,14 @@ static uint64_t *known_make(const struct world *w)
 
 static struct linear_op linear_of(const struct op *op, const uint64_t *known)
 {
+	static const enum linear_kind kinds[] = {
+		[OP_PUT] = LINEAR_PUT, [OP_GET] = LINEAR_GET, [OP_DELETE] = LINEAR_DELETE, [OP_CAS] = LINEAR_CAS};
 	struct linear_op l = {.call = op->placed, .ret = op->answered, .value = op->value};
 
-	l.kind = op->kind == OP_PUT ? LINEAR_PUT : LINEAR_GET;
+	l.kind = kinds[op->kind];
 	l.outcome = op->answered ? LINEAR_DONE : LINEAR_MAYBE;
+	if (op->kind == OP_CAS && op->status == ANSWER_FAILED)
+		l.outcome = LINEAR_DIFFERS;
 	if (op->kind == OP_GET)
 		l.known = known[op->value];
 	return l;

@@ -277,7 +277,7 @@ static void answered(struct world *w, struct op *op)
 }
 
 /* A number written in decimal behind one letter; NONE if it is none. */
-static uint32_t op_named(const struct world *w, char letter, const uint8_t *text, size_t len)
+uint32_t judge_named(const struct world *w, char letter, const uint8_t *text, size_t len)
 {
 	uint64_t v = 0;
 	size_t i;
@@ -290,7 +290,7 @@ static uint32_t op_named(const struct world *w, char letter, const uint8_t *text
 		if (text[i] != '.')
 			return NONE;
 	}
-	return v < w->op_count && w->ops[v].kind == OP_PUT ? (uint32_t)v : NONE;
+	return v < w->op_count && (w->ops[v].kind == OP_PUT || w->ops[v].kind == OP_CAS) ? (uint32_t)v : NONE;
 }
 
 static void put_acked(struct world *w, const char *by, const struct packet *p)
@@ -304,7 +304,7 @@ static void put_acked(struct world *w, const char *by, const struct packet *p)
 		fail(w, "I5: %s publishes an ack-put that no client can read: %s", by, why);
 		return;
 	}
-	op = op_named(w, 'c', name, len);
+	op = judge_named(w, 'c', name, len);
 	if (op == NONE || !w->ops[op].placed) {
 		fail(w, "I5: %s acks a put that nobody made: %.*s", by, (int)(len < 40 ? len : 40), (const char *)name);
 		return;
@@ -345,7 +345,7 @@ static void get_answered(struct world *w, const char *by, const struct packet *p
 	}
 	op = &w->ops[w->gets[key][--w->get_count[key]]];
 	if (len > 0) {
-		put = op_named(w, 'v', value, len);
+		put = judge_named(w, 'v', value, len);
 		if (put == NONE || w->ops[put].key != key || !w->ops[put].placed) {
 			fail(w, "I4: %s answers a get of %08x with what nobody put there: %.*s", by, id,
 			     (int)(len < 40 ? len : 40), (const char *)value);
@@ -460,11 +460,19 @@ void judge_send(struct world *w, struct proc *by, const struct packet *p)
 	if (kind == TOPIC_RES_GET && !reference_parse_res_get(p->bytes, p->len, &id, &text, &len))
 		key = key_index(w, id);
 	if (kind == TOPIC_ACK_PUT && !reference_parse_ack_put(p->bytes, p->len, &text, &len, &node)) {
-		op = op_named(w, 'c', text, len);
+		op = judge_named(w, 'c', text, len);
 		key = op == NONE ? NONE : w->ops[op].key;
 	}
 	if (key != NONE && proc_reaches(w, by))
 		served_by(w, key, by);
+}
+
+const char *judge_kind_name(enum op_kind kind)
+{
+	static const char *const names[] = {
+		[OP_PUT] = "put", [OP_GET] = "get", [OP_DELETE] = "delete", [OP_CAS] = "cas", [OP_ADD] = "add"};
+
+	return names[kind];
 }
 
 void judge_publish(struct world *w, uint32_t link, const struct packet *p)
@@ -479,6 +487,10 @@ void judge_publish(struct world *w, uint32_t link, const struct packet *p)
 		put_acked(w, by, p);
 	else if (w->topics[p->topic].kind == TOPIC_RES_GET)
 		get_answered(w, by, p);
+	else if (w->topics[p->topic].kind == TOPIC_CELL || w->topics[p->topic].kind == TOPIC_ASK)
+		ours_asked(w, p);
+	else if (w->topics[p->topic].kind == TOPIC_REPLY && packet_frame(p) == FRAME_ANSWER)
+		ours_answered(w, by, p);
 	else if (w->topics[p->topic].kind == TOPIC_REPLY && link != NONE && !w->links[link].client)
 		judge_told(w, w->links[link].owner, p);
 }

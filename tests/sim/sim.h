@@ -8,7 +8,7 @@
  *   queue.c   what happens when                      world.c   the run and its quiet end
  *   broker.c  the broker's one order                 topic.c   topics and subscriptions
  *   link.c    connections
- *   proc.c    node processes: the second shell       client.c  clients of the reference's protocol
+ *   proc.c    node processes: the second shell       client.c  clients of the reference's protocol, ours.c of ours
  *   swarm.c   what one seed chooses                  fault.c   what goes wrong
  *   aim.c     trouble at chosen protocol steps       sweep.c   ... at every step, one after the other
  *   strange.c strangers who publish nonsense         scale.c   a large ring without faults
@@ -27,6 +27,7 @@
 #include <stdio.h>
 
 #include "../../common/cover.h"
+#include "../../common/kv.h"
 #include "../../common/topic.h"
 #include "../../daemon/core/node.h"
 #include "choices.h"
@@ -103,6 +104,8 @@ enum entry_type {
 	ENTRY_SUBACK,       /* link, packet: a SUBACK that comes late */
 	ENTRY_SUBSCRIBE,    /* link, packet: a subscription that acts late */
 	ENTRY_CLIENT,       /* client, generation: next operation or time-out */
+	ENTRY_KV,           /* client, generation: one of ours wants to be woken */
+	ENTRY_TURN,         /* proc: all that had arrived has been read */
 	ENTRY_FAULT,        /* fault kind */
 	ENTRY_CHECK,        /* the quiet phase begins, or looks round */
 	ENTRY_LOOK,         /* so does the first one */
@@ -229,7 +232,7 @@ struct proc {
 	uint64_t serves; /* bit for each probe point, after its last step */
 };
 
-enum op_kind { OP_PUT, OP_GET };
+enum op_kind { OP_PUT, OP_GET, OP_DELETE, OP_CAS, OP_ADD };
 
 /* An operation, by its places in the broker's order; 0 = not yet. */
 struct op {
@@ -240,6 +243,11 @@ struct op {
 	uint32_t value; /* PUT: its own index + 1; GET: index + 1 of the put whose value came back; 0 absent */
 	bool excused;   /* issued while something was broken: it may stay unanswered */
 	bool quiet;
+	uint64_t number;          /* of a client of ours; 0: a reference's */
+	struct version expected;  /* CAS; number 0: if there is no record */
+	enum operation_status status; /* of ours: as answered */
+	struct version version;
+	int64_t amount; /* of a counter */
 	uint32_t again; /* PUT: the next one that says the same, byte for byte, index + 1 */
 };
 
@@ -253,6 +261,11 @@ struct client {
 	unsigned final; /* quiet phase: next key to look at */
 	unsigned backoff;
 	unsigned connections, turns; /* so far */
+	struct kv *kv;               /* of ours; NULL: of the reference's */
+	uint32_t *numbers;           /* its operations, by number - 1 */
+	size_t number_count, number_room;
+	uint64_t kv_at;
+	uint32_t kv_gen;
 	struct rng rng;
 };
 
@@ -326,6 +339,8 @@ struct world {
 	size_t proc_count, proc_room;
 	struct client *clients;
 	uint32_t keys[KEYS_MAX];
+	bool named[KEYS_MAX], counter[KEYS_MAX]; /* of these only clients of ours know */
+	char names[KEYS_MAX][16];
 
 	struct op *ops;
 	size_t op_count, op_room;
@@ -402,6 +417,7 @@ void proc_connect(struct world *w, uint32_t proc);
 void proc_input(struct world *w, uint32_t link, struct packet *p);
 void proc_fenced(struct world *w, uint32_t proc, uint32_t link, struct packet *p);
 void proc_timer(struct world *w, uint32_t proc, uint32_t gen);
+void proc_turn(struct world *w, uint32_t proc);
 void proc_stop(struct world *w, uint32_t proc);
 void proc_kill(struct world *w, uint32_t proc);
 void proc_pause(struct world *w, uint32_t proc, uint64_t duration);
@@ -416,6 +432,17 @@ void client_connect(struct world *w, uint32_t client);
 void client_input(struct world *w, uint32_t link, struct packet *p);
 void client_turn(struct world *w, uint32_t client, uint32_t gen);
 void client_finish(struct world *w, uint32_t client);
+void client_think(struct world *w, struct client *c);
+
+/* ours.c */
+void ours_init(struct world *w, struct client *c);
+void ours_free(struct client *c);
+void ours_begin(struct world *w, struct client *c, uint32_t op);
+void ours_tick(struct world *w, struct client *c, uint32_t gen); /* 0: now */
+void ours_input(struct world *w, struct client *c, struct packet *p);
+void ours_asked(struct world *w, const struct packet *p);
+void ours_answered(struct world *w, const char *by, const struct packet *p);
+void ours_judge_counter(struct world *w, uint32_t key);
 
 /* swarm.c */
 void swarm_draw(struct world *w);
@@ -453,6 +480,9 @@ void judge_init(struct world *w);
 void judge_step(struct world *w, struct proc *p);
 void judge_received(struct world *w, const struct proc *giver, const struct packet *p);
 void judge_send(struct world *w, struct proc *by, const struct packet *p);
+/* The operation that wrote a value, or acks by its name: the number behind the letter; NONE: nobody made it. */
+uint32_t judge_named(const struct world *w, char letter, const uint8_t *text, size_t len);
+const char *judge_kind_name(enum op_kind kind);
 void judge_publish(struct world *w, uint32_t link, const struct packet *p);
 void judge_arcs(struct world *w);
 uint64_t judge_probe(const struct world *w, const struct proc *p);

@@ -73,6 +73,15 @@
 	X(LINEAR_ONLY, "... by search alone: puts said twice", 1)                              \
 	X(LINEAR_UNKNOWN, "... not decided by search (a failure, unless decided by zones)", 0) \
 	X(LINEAR_LONG, "keys with too long a history for the search", 0)                       \
+	X(OURS_FRAMES, "requests of clients of ours", 1)                                       \
+	X(OURS_ASKED_OWNER, "... asked of an owner that they knew", 1)                         \
+	X(OURS_RETRIED, "... that had been asked before", 1)                                   \
+	X(OURS_TOKENS, "writes sent back for a token", 1)                                      \
+	X(OURS_MOVED, "operations answered: moved", 1)                                         \
+	X(OURS_FAILED, "conditions that failed", 1)                                            \
+	X(OURS_AGAIN, "writes answered again as the first time", 1)                            \
+	X(OURS_UNKNOWN, "writes that ended unknown", 1)                                        \
+	X(OURS_COUNTERS, "counters that came to what was added", 1)                            \
 	X(QUIET_MS, "milliseconds until all was healed", 0)
 
 enum stat {

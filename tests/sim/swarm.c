@@ -167,6 +167,26 @@ static void draw_patience(struct world *w)
 	c->recover = (unsigned)rng_scale(r, 5000, c->recover);
 }
 
+/* Of a stream of its own, so that the runs of before stay what they were. */
+static void draw_ours(struct world *w)
+{
+	struct rng r;
+
+	rng_seed(&r, w->options.seed, STREAM_OURS);
+	if (w->options.profile == PROFILE_DISORDER)
+		return; /* who answers twice is known there, and excused by the topic alone */
+	switch (rng_below(&r, 3)) {
+	case 0:
+		w->swarm.ours = w->options.clients;
+		break;
+	case 1:
+		w->swarm.ours = (unsigned)rng_below(&r, w->options.clients + 1);
+		break;
+	default:
+		break;
+	}
+}
+
 void swarm_draw(struct world *w)
 {
 	struct swarm *s = &w->swarm;
@@ -186,6 +206,7 @@ void swarm_draw(struct world *w)
 		draw_drops(w);
 	s->think = s->work / (w->options.ops / w->options.clients + 1) + 1;
 	s->max_nodes = w->options.nodes + (unsigned)rng_below(&w->rng_world, w->options.nodes + 1);
+	draw_ours(w);
 	if (s->gentle)
 		w->stats[STAT_GENTLE]++;
 }

@@ -48,6 +48,14 @@ static void draw_keys(struct world *w)
 		}
 		w->keys[i] = key;
 	}
+	/* The reference's know neither names nor numbers that count. */
+	for (unsigned i = 0; w->swarm.ours == w->options.clients && i < w->swarm.keys; i++) {
+		w->named[i] = i % 2 == 1;
+		w->counter[i] = i % 4 == 2;
+		snprintf(w->names[i], sizeof(w->names[i]), "name%u-%u", i, w->keys[i] % 1000);
+		if (w->named[i])
+			w->keys[i] = key_named((const uint8_t *)w->names[i], strlen(w->names[i])).id;
+	}
 }
 
 static bool is_calm(const struct world *w, enum calm what)
@@ -323,6 +331,12 @@ static void happen(struct world *w, const struct entry *e)
 		break;
 	case ENTRY_CLIENT:
 		client_turn(w, e->a, e->b);
+		break;
+	case ENTRY_KV:
+		ours_tick(w, &w->clients[e->a], e->b);
+		break;
+	case ENTRY_TURN:
+		proc_turn(w, e->a);
 		break;
 	case ENTRY_FAULT:
 		if (!w->quiet)
