@@ -68,19 +68,26 @@ size_t topic_format(char out[TOPIC_MAX], const char *prefix, enum topic_kind kin
 	return text_length(&t);
 }
 
-/* Exactly 8 lower-case hex digits. */
+/* The value of a lower-case hex digit, -1 of anything else, the text's end included. */
+static int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* Exactly 8 of them. */
 static bool id_parse(const char *text, uint32_t *id)
 {
 	uint32_t v = 0;
 	int i;
 
 	for (i = 0; i < 8; i++) {
-		if (text[i] >= '0' && text[i] <= '9')
-			v = v << 4 | (uint32_t)(text[i] - '0');
-		else if (text[i] >= 'a' && text[i] <= 'f')
-			v = v << 4 | (uint32_t)(text[i] - 'a' + 10);
-		else
+		int digit = hex_digit(text[i]);
+
+		if (digit < 0)
 			return false;
+		v = v << 4 | (uint32_t)digit;
 	}
 	if (text[i] != '\0')
 		return false;
@@ -88,15 +95,26 @@ static bool id_parse(const char *text, uint32_t *id)
 	return true;
 }
 
+/* A connection's text, or a client's digits. */
+static bool client_valid(const char *text)
+{
+	size_t n = level_length(text);
+
+	if (n == 0 || text[n] != '\0')
+		return false;
+	if (n < CONN_TEXT)
+		return true;
+	for (size_t i = 0; i < n; i++) {
+		if (hex_digit(text[i]) < 0)
+			return false;
+	}
+	return n == TOPIC_CLIENT_DIGITS;
+}
+
 /* What follows the topic's name and its slash. */
 static bool argument_parse(enum argument argument, const char *text, uint32_t *id)
 {
-	size_t n;
-
-	if (argument == ARGUMENT_ID)
-		return id_parse(text, id);
-	n = level_length(text);
-	return n > 0 && n < CONN_TEXT && text[n] == '\0';
+	return argument == ARGUMENT_ID ? id_parse(text, id) : client_valid(text);
 }
 
 enum topic_kind topic_parse(const char *topic, const char *prefix, uint32_t *id)

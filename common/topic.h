@@ -26,15 +26,19 @@ enum topic_kind {
 	TOPIC_INBOX,   /* in/<id>         one node */
 	TOPIC_CUT,     /* cut/<id>        that giver and its taker: the cut */
 	TOPIC_NODE,    /* node/<id>       retained status, overwritten by the will */
-	TOPIC_REPLY,   /* to/<client id>  one tool */
+	TOPIC_REPLY,   /* to/<client>     one tool, one client */
 	TOPIC_KINDS,
 };
 
 #define TOPIC_PREFIX_MAX 63
 #define TOPIC_MAX 128
 
-/* Writes the topic, returns its length.  prefix: "" or levels without a slash at either end; id is used by INBOX, CUT and NODE (8 hex
- * digits), client by REPLY (a connection's text), both else ignored. */
+/* What a client calls itself (128 bits, the last level of its reply topic) has exactly so many hex digits; a
+ * connection's text, which names a tool, has fewer characters. */
+#define TOPIC_CLIENT_DIGITS 32
+
+/* Writes the topic, returns its length.  prefix: "" or levels without a slash at either end; id is used by INBOX, CUT
+ * and NODE (8 hex digits), client by REPLY (a connection's text or a client's digits), both else ignored. */
 size_t topic_format(char out[TOPIC_MAX], const char *prefix, enum topic_kind kind, uint32_t id, const char *client);
 
 /* What a received topic means; *id is set for INBOX, CUT and NODE.  TOPIC_UNKNOWN if it is not ours. */
@@ -43,7 +47,8 @@ enum topic_kind topic_parse(const char *topic, const char *prefix, uint32_t *id)
 /* True if the text can be a prefix: at most TOPIC_PREFIX_MAX bytes, portable non-empty levels. */
 bool topic_prefix_valid(const char *prefix);
 
-/* True if the text is a reply topic under that prefix and therefore safe to publish to. */
+/* True if the text is a reply topic under that prefix and therefore safe to publish to: no wildcard, nobody's but a
+ * tool's or client's, shorter than TOPIC_MAX. */
 bool topic_is_reply(const char *topic, const char *prefix);
 
 #endif

@@ -34,6 +34,7 @@ static const struct {
 enum { ROWS = sizeof(rows) / sizeof(rows[0]) };
 
 #define CLIENT "d0123456789abcdef000001"
+#define CLIENT_DIGITS "00112233445566778899aabbccddeeff"
 #define PREFIX_63 "abcdefghijklmnopqrstuvwxyz0123456789_-/abcdefghijklmnopqrstuvwx"
 
 static void every_kind_there_and_back(void **state)
@@ -145,6 +146,7 @@ static void a_prefix_is_whole_levels(void **state)
 	(void)state;
 	assert_int_equal(topic_parse("lab/join", "lab", &id), TOPIC_JOIN);
 	assert_int_equal(topic_parse("labs/join", "lab", &id), TOPIC_UNKNOWN);
+	assert_int_equal(topic_parse("lab-join", "lab", &id), TOPIC_UNKNOWN);
 	assert_int_equal(topic_parse("lab", "lab", &id), TOPIC_UNKNOWN);
 	assert_int_equal(topic_parse("lab/", "lab", &id), TOPIC_UNKNOWN);
 	assert_int_equal(topic_parse("la", "lab", &id), TOPIC_UNKNOWN);
@@ -182,6 +184,47 @@ static void reply_topics(void **state)
 	assert_false(topic_is_reply("put", ""));
 }
 
+/* A connection's text has at most 23 characters; a client's name is longer, and exactly its digits. */
+static void reply_topics_of_clients(void **state)
+{
+	static const char *const bad[] = {
+		"to/" CLIENT_DIGITS "0",
+		"to/" CLIENT_DIGITS CLIENT_DIGITS,
+		"to/00112233445566778899aabbccddeef",  /* one digit short */
+		"to/00112233445566778899aabbccddeefg", /* portable, and no digit */
+		"to/g0112233445566778899aabbccddeeff",
+		"to/0011223344556677_899aabbccddeeff",
+		"to/0011223344556677-899aabbccddeeff",
+		"to/00112233445566778899AABBCCDDEEFF",
+		"to/00112233445566778899aabbccddee+f",
+		"to/00112233445566778899aabbccddeef#",
+		"to/00112233445566778899aabbccddeef ",
+		"to/0011223344556677/899aabbccddeeff",
+		"to/" CLIENT_DIGITS "/",
+		"to/" CLIENT_DIGITS "/#",
+		"to/001122334455667788990011", /* 24 digits are neither */
+	};
+	char topic[TOPIC_MAX];
+
+	(void)state;
+	assert_int_equal(strlen(CLIENT_DIGITS), TOPIC_CLIENT_DIGITS);
+	topic_format(topic, PREFIX_63, TOPIC_REPLY, 0, CLIENT_DIGITS);
+	assert_string_equal(topic, PREFIX_63 "/to/" CLIENT_DIGITS);
+	assert_true(topic_is_reply(topic, PREFIX_63));
+	assert_false(topic_is_reply(topic, ""));
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		if (topic_is_reply(bad[i], ""))
+			fail_msg("\"%s\" was taken", bad[i]);
+	}
+	/* every length of nothing but digits */
+	for (size_t n = 0; n < TOPIC_MAX - 3; n++) {
+		char text[TOPIC_MAX] = "to/";
+
+		memset(text + 3, 'd', n);
+		assert_int_equal(topic_is_reply(text, ""), (n > 0 && n < 24) || n == 32);
+	}
+}
+
 /* Whatever is taken for ours is exactly what we would have written. */
 static void mutated_topics(void **state)
 {
@@ -217,6 +260,7 @@ int main(void)
 		cmocka_unit_test(a_prefix_is_whole_levels),
 		cmocka_unit_test(prefixes),
 		cmocka_unit_test(reply_topics),
+		cmocka_unit_test(reply_topics_of_clients),
 		cmocka_unit_test(mutated_topics),
 	};
 
