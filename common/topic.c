@@ -6,7 +6,7 @@
 #include "peer.h"
 #include "text.h"
 
-enum argument { ARGUMENT_NONE, ARGUMENT_ID, ARGUMENT_CLIENT };
+enum argument { ARGUMENT_NONE, ARGUMENT_ID, ARGUMENT_CLIENT, ARGUMENT_CELL };
 
 #define NAME(text) text, sizeof(text) - 1
 
@@ -30,6 +30,7 @@ static const struct {
 	[TOPIC_CUT] = {NAME("cut"), ARGUMENT_ID},
 	[TOPIC_NODE] = {NAME("node"), ARGUMENT_ID},
 	[TOPIC_REPLY] = {NAME("to"), ARGUMENT_CLIENT},
+	[TOPIC_CELL] = {NAME("op"), ARGUMENT_CELL},
 };
 
 static bool is_portable(char c)
@@ -47,24 +48,62 @@ static size_t level_length(const char *text)
 	return n;
 }
 
-size_t topic_format(char out[TOPIC_MAX], const char *prefix, enum topic_kind kind, uint32_t id, const char *client)
+/* The prefix and the topic's name. */
+static struct text begin(char out[TOPIC_MAX], const char *prefix, enum topic_kind kind)
 {
 	struct text t = text_in(out, TOPIC_MAX);
 
-	if (kind <= TOPIC_UNKNOWN || kind >= TOPIC_KINDS)
-		mem_die("a topic of no kind");
 	if (prefix[0]) {
 		text_add_string(&t, prefix);
 		text_add_char(&t, '/');
 	}
 	text_add(&t, topics[kind].name, topics[kind].length);
-	if (topics[kind].argument == ARGUMENT_NONE)
-		return text_length(&t);
-	text_add_char(&t, '/');
-	if (topics[kind].argument == ARGUMENT_ID)
+	return t;
+}
+
+/* The first digits of a cell, each a level. */
+static void add_digits(struct text *t, uint32_t digits, unsigned count)
+{
+	for (unsigned i = 1; i <= count; i++) {
+		text_add_char(t, '/');
+		text_add_hex(t, digits >> 4 * (CELL_DIGITS - i), 1);
+	}
+}
+
+size_t topic_format(char out[TOPIC_MAX], const char *prefix, enum topic_kind kind, uint32_t id, const char *client)
+{
+	struct text t;
+
+	if (kind <= TOPIC_UNKNOWN || kind >= TOPIC_KINDS)
+		mem_die("a topic of no kind");
+	t = begin(out, prefix, kind);
+	switch (topics[kind].argument) {
+	case ARGUMENT_NONE:
+		break;
+	case ARGUMENT_ID:
+		text_add_char(&t, '/');
 		text_add_hex(&t, id, 8);
-	else
+		break;
+	case ARGUMENT_CLIENT:
+		text_add_char(&t, '/');
 		text_add_string(&t, client);
+		break;
+	case ARGUMENT_CELL:
+		add_digits(&t, id >> 16, CELL_DIGITS);
+		break;
+	}
+	return text_length(&t);
+}
+
+size_t topic_format_cell_filter(char out[TOPIC_MAX], const char *prefix, struct cell cell)
+{
+	struct text t = begin(out, prefix, TOPIC_CELL);
+
+	if (cell.depth > CELL_DIGITS)
+		mem_die("a cell too deep");
+	add_digits(&t, cell.digits, cell.depth);
+	if (cell.depth < CELL_DIGITS)
+		text_add_string(&t, "/#");
 	return text_length(&t);
 }
 
@@ -111,21 +150,62 @@ static bool client_valid(const char *text)
 	return n == TOPIC_CLIENT_DIGITS;
 }
 
+/* Digits, each a level, and `#` for those that are not said. */
+static bool cell_parse(const char *text, struct cell *cell)
+{
+	struct cell c = {0, 0};
+
+	for (; strcmp(text, "#") != 0; text += 2) {
+		int digit = hex_digit(text[0]);
+
+		if (digit < 0)
+			return false;
+		c.depth++;
+		c.digits |= (uint16_t)(digit << 4 * (CELL_DIGITS - c.depth));
+		if (c.depth == CELL_DIGITS) {
+			if (text[1] != '\0')
+				return false;
+			break;
+		}
+		if (text[1] != '/')
+			return false;
+	}
+	*cell = c;
+	return true;
+}
+
 /* What follows the topic's name and its slash. */
 static bool argument_parse(enum argument argument, const char *text, uint32_t *id)
 {
-	return argument == ARGUMENT_ID ? id_parse(text, id) : client_valid(text);
+	struct cell cell;
+
+	if (argument == ARGUMENT_ID)
+		return id_parse(text, id);
+	if (argument == ARGUMENT_CLIENT)
+		return client_valid(text);
+	if (!cell_parse(text, &cell) || cell.depth < CELL_DIGITS)
+		return false;
+	*id = (uint32_t)cell.digits << 16;
+	return true;
+}
+
+/* The topic without the prefix; NULL if it stands under another. */
+static const char *behind_prefix(const char *topic, const char *prefix)
+{
+	size_t n = strlen(prefix);
+
+	if (n == 0)
+		return topic;
+	return strncmp(topic, prefix, n) == 0 && topic[n] == '/' ? topic + n + 1 : NULL;
 }
 
 enum topic_kind topic_parse(const char *topic, const char *prefix, uint32_t *id)
 {
-	size_t n = strlen(prefix);
+	size_t n;
 
-	if (n > 0) {
-		if (strncmp(topic, prefix, n) != 0 || topic[n] != '/')
-			return TOPIC_UNKNOWN;
-		topic += n + 1;
-	}
+	topic = behind_prefix(topic, prefix);
+	if (!topic)
+		return TOPIC_UNKNOWN;
 	for (n = 0; topic[n] && topic[n] != '/';)
 		n++;
 	for (int kind = TOPIC_UNKNOWN + 1; kind < TOPIC_KINDS; kind++) {
@@ -139,6 +219,15 @@ enum topic_kind topic_parse(const char *topic, const char *prefix, uint32_t *id)
 		return TOPIC_UNKNOWN;
 	}
 	return TOPIC_UNKNOWN;
+}
+
+bool topic_parse_cell_filter(const char *filter, const char *prefix, struct cell *cell)
+{
+	size_t n = topics[TOPIC_CELL].length;
+
+	filter = behind_prefix(filter, prefix);
+	return filter && strncmp(filter, topics[TOPIC_CELL].name, n) == 0 && filter[n] == '/' &&
+	       cell_parse(filter + n + 1, cell);
 }
 
 bool topic_prefix_valid(const char *prefix)

@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "cover.h"
+
 enum topic_kind {
 	TOPIC_UNKNOWN,
 	/* the reference's, text */
@@ -27,6 +29,7 @@ enum topic_kind {
 	TOPIC_CUT,     /* cut/<id>        that giver and its taker: the cut */
 	TOPIC_NODE,    /* node/<id>       retained status, overwritten by the will */
 	TOPIC_REPLY,   /* to/<client>     one tool, one client */
+	TOPIC_CELL,    /* op/<h>/<h>/<h>/<h>  who owns ids of that cell: operations */
 	TOPIC_KINDS,
 };
 
@@ -38,11 +41,19 @@ enum topic_kind {
 #define TOPIC_CLIENT_DIGITS 32
 
 /* Writes the topic, returns its length.  prefix: "" or levels without a slash at either end; id is used by INBOX, CUT
- * and NODE (8 hex digits), client by REPLY (a connection's text or a client's digits), both else ignored. */
+ * and NODE (8 hex digits) and by CELL (the first 4 of them), client by REPLY (a connection's text or a client's
+ * digits), both else ignored. */
 size_t topic_format(char out[TOPIC_MAX], const char *prefix, enum topic_kind kind, uint32_t id, const char *client);
 
-/* What a received topic means; *id is set for INBOX, CUT and NODE.  TOPIC_UNKNOWN if it is not ours. */
+/* What a received topic means; *id is set for INBOX, CUT and NODE, and for CELL to the first id of the cell.
+ * TOPIC_UNKNOWN if it is not ours, or a filter. */
 enum topic_kind topic_parse(const char *topic, const char *prefix, uint32_t *id);
+
+/* Writes the filter that hears those cells (`op/#`, `op/3/#`, ... and the cell's topic), returns its length. */
+size_t topic_format_cell_filter(char out[TOPIC_MAX], const char *prefix, struct cell cell);
+
+/* True and *cell filled if the text is exactly what topic_format_cell_filter makes of a cell. */
+bool topic_parse_cell_filter(const char *filter, const char *prefix, struct cell *cell);
 
 /* True if the text can be a prefix: at most TOPIC_PREFIX_MAX bytes, portable non-empty levels. */
 bool topic_prefix_valid(const char *prefix);
