@@ -41,10 +41,10 @@ static uint32_t run_end(const struct arc *arcs, size_t count, uint32_t at)
 	return at < CELLS ? at : CELLS;
 }
 
-/* The first cell from `at` on at which an arc begins; CELLS if none does. */
+/* The first cell from `at` on at which an arc begins; CELLS or more if none does. */
 static uint32_t run_start(const struct arc *arcs, size_t count, uint32_t at)
 {
-	uint32_t nearest = CELLS - at;
+	uint32_t nearest = CELLS;
 
 	for (size_t i = 0; i < count; i++) {
 		uint32_t distance = cell_distance(at, span_of(arcs[i]).first);

@@ -13,27 +13,29 @@
 static const struct {
 	enum topic_kind kind;
 	const char *text; /* of id 0x3fa01234 and client d0123456789abcdef000001 */
-	bool has_id;
+	uint32_t id;      /* that is read from it; 7 = none */
 } rows[] = {
-	{TOPIC_JOIN, "join", false},
-	{TOPIC_HAS_STARTED, "has_started", false},
-	{TOPIC_ACK_JOIN, "ack-join", false},
-	{TOPIC_PUT, "put", false},
-	{TOPIC_ACK_PUT, "ack-put", false},
-	{TOPIC_GET, "get", false},
-	{TOPIC_RES_GET, "res-get", false},
-	{TOPIC_LEAVE, "leave", false},
-	{TOPIC_ACK_LEAVE, "ack-leave", false},
-	{TOPIC_RING, "ring", false},
-	{TOPIC_FOUNDER, "founder", false},
-	{TOPIC_INBOX, "in/3fa01234", true},
-	{TOPIC_CUT, "cut/3fa01234", true},
-	{TOPIC_NODE, "node/3fa01234", true},
-	{TOPIC_REPLY, "to/d0123456789abcdef000001", false},
+	{TOPIC_JOIN, "join", 7},
+	{TOPIC_HAS_STARTED, "has_started", 7},
+	{TOPIC_ACK_JOIN, "ack-join", 7},
+	{TOPIC_PUT, "put", 7},
+	{TOPIC_ACK_PUT, "ack-put", 7},
+	{TOPIC_GET, "get", 7},
+	{TOPIC_RES_GET, "res-get", 7},
+	{TOPIC_LEAVE, "leave", 7},
+	{TOPIC_ACK_LEAVE, "ack-leave", 7},
+	{TOPIC_RING, "ring", 7},
+	{TOPIC_FOUNDER, "founder", 7},
+	{TOPIC_INBOX, "in/3fa01234", 0x3fa01234},
+	{TOPIC_CUT, "cut/3fa01234", 0x3fa01234},
+	{TOPIC_NODE, "node/3fa01234", 0x3fa01234},
+	{TOPIC_REPLY, "to/d0123456789abcdef000001", 7},
+	{TOPIC_CELL, "op/3/f/a/0", 0x3fa00000},
 };
 enum { ROWS = sizeof(rows) / sizeof(rows[0]) };
 
 #define CLIENT "d0123456789abcdef000001"
+#define CLIENT_DIGITS "00112233445566778899aabbccddeeff"
 #define PREFIX_63 "abcdefghijklmnopqrstuvwxyz0123456789_-/abcdefghijklmnopqrstuvwx"
 
 static void every_kind_there_and_back(void **state)
@@ -53,7 +55,7 @@ static void every_kind_there_and_back(void **state)
 			topic_format(topic, prefixes[p], rows[i].kind, 0x3fa01234, CLIENT);
 			assert_string_equal(topic, expected);
 			assert_int_equal(topic_parse(topic, prefixes[p], &id), rows[i].kind);
-			assert_int_equal(id, rows[i].has_id ? 0x3fa01234 : 7);
+			assert_int_equal(id, rows[i].id);
 			assert_int_equal(topic_is_reply(topic, prefixes[p]), rows[i].kind == TOPIC_REPLY);
 			/* under another prefix it is not ours */
 			assert_int_equal(topic_parse(topic, "other", &id), TOPIC_UNKNOWN);
@@ -119,6 +121,31 @@ static void what_is_not_ours(void **state)
 		"to/+",
 		"to/a ",
 		"to/abcdefghijklmnopqrstuvwx",
+		"op",
+		"op/",
+		"op/3",
+		"op/3/f/a",
+		"op/3/f/a/",
+		"op/3/f/a/0/",
+		"op/3/f/a/0/1",
+		"op/3/f/a/00",
+		"op/3/f/a/g",
+		"op/3/F/a/0",
+		"op/3//a/0",
+		"op//3/f/a/0",
+		"op/3fa0",
+		"op/3f/a/0",
+		"op/3/f/a0",
+		"op/3 f/a/0",
+		"/op/3/f/a/0",
+		/* filters, not topics */
+		"op/#",
+		"op/3/#",
+		"op/3/f/#",
+		"op/3/f/a/#",
+		"op/3/f/a/+",
+		"op/+/f/a/0",
+		"op/3/f/a/0/#",
 		"$SYS/uptime",
 		"unknown",
 		"a/join",
@@ -145,6 +172,7 @@ static void a_prefix_is_whole_levels(void **state)
 	(void)state;
 	assert_int_equal(topic_parse("lab/join", "lab", &id), TOPIC_JOIN);
 	assert_int_equal(topic_parse("labs/join", "lab", &id), TOPIC_UNKNOWN);
+	assert_int_equal(topic_parse("lab-join", "lab", &id), TOPIC_UNKNOWN);
 	assert_int_equal(topic_parse("lab", "lab", &id), TOPIC_UNKNOWN);
 	assert_int_equal(topic_parse("lab/", "lab", &id), TOPIC_UNKNOWN);
 	assert_int_equal(topic_parse("la", "lab", &id), TOPIC_UNKNOWN);
@@ -169,6 +197,119 @@ static void prefixes(void **state)
 	}
 }
 
+/* A cell's topic is all that its ids have in common; no two cells share one. */
+static void cells_are_16_bits(void **state)
+{
+	(void)state;
+	for (uint32_t cell = 0; cell < 65536; cell++) {
+		char expected[TOPIC_MAX], topic[TOPIC_MAX], last[TOPIC_MAX];
+		uint32_t id = 7;
+
+		snprintf(expected, sizeof(expected), "lab/op/%x/%x/%x/%x", cell >> 12, cell >> 8 & 15, cell >> 4 & 15,
+			 cell & 15);
+		assert_int_equal(topic_format(topic, "lab", TOPIC_CELL, cell << 16, NULL), strlen(expected));
+		assert_string_equal(topic, expected);
+		topic_format(last, "lab", TOPIC_CELL, cell << 16 | 0xffff, NULL);
+		assert_string_equal(last, expected);
+		assert_int_equal(topic_parse(topic, "lab", &id), TOPIC_CELL);
+		assert_int_equal(id, cell << 16);
+	}
+}
+
+static void cell_filters_written_by_hand(void **state)
+{
+	static const struct {
+		struct cell cell;
+		const char *prefix, *filter;
+	} good[] = {
+		{{0, 0}, "", "op/#"},
+		{{0x3000, 1}, "", "op/3/#"},
+		{{0x3f00, 2}, "", "op/3/f/#"},
+		{{0x3fa0, 3}, "", "op/3/f/a/#"},
+		{{0x3fa0, 4}, "", "op/3/f/a/0"},
+		{{0, 1}, "", "op/0/#"},
+		{{0, 4}, "", "op/0/0/0/0"},
+		{{0xffff, 4}, "", "op/f/f/f/f"},
+		{{0, 0}, "lab/ring_1", "lab/ring_1/op/#"},
+		{{0x3f00, 2}, "op", "op/op/3/f/#"},
+		{{0x3fa0, 4}, PREFIX_63, PREFIX_63 "/op/3/f/a/0"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		char filter[TOPIC_MAX];
+		struct cell cell = {7, 7};
+
+		assert_int_equal(topic_format_cell_filter(filter, good[i].prefix, good[i].cell),
+				 strlen(good[i].filter));
+		assert_string_equal(filter, good[i].filter);
+		assert_true(topic_parse_cell_filter(filter, good[i].prefix, &cell));
+		assert_int_equal(cell.digits, good[i].cell.digits);
+		assert_int_equal(cell.depth, good[i].cell.depth);
+		assert_false(topic_parse_cell_filter(filter, "other", &cell));
+	}
+}
+
+/* All 69,905: there and back, and a topic only where it names one cell. */
+static void every_cell_filter(void **state)
+{
+	(void)state;
+	for (uint32_t depth = 0; depth <= CELL_DIGITS; depth++) {
+		uint32_t size = 65536u >> 4 * depth;
+
+		for (uint32_t digits = 0; digits < 65536; digits += size) {
+			char filter[TOPIC_MAX];
+			struct cell cell = {7, 7};
+			uint32_t id = 7;
+
+			topic_format_cell_filter(filter, "lab", (struct cell){(uint16_t)digits, (uint8_t)depth});
+			assert_true(topic_parse_cell_filter(filter, "lab", &cell));
+			assert_int_equal(cell.digits, digits);
+			assert_int_equal(cell.depth, depth);
+			assert_int_equal(topic_parse(filter, "lab", &id), size == 1 ? TOPIC_CELL : TOPIC_UNKNOWN);
+			assert_int_equal(id, size == 1 ? digits << 16 : 7);
+		}
+	}
+}
+
+static void what_is_no_cell_filter(void **state)
+{
+	static const char *const filters[] = {
+		"",           "#",           "op",           "op/",          "op#",         "op/+",       "op/3",
+		"op/3/",      "op/3#",       "op/3/+",       "op/+/#",       "op/#/",       "op/#/3",     "op/##",
+		"op//#",      "op/g/#",      "op/F/#",       "op/3f/#",      "op/3/f/a",    "op/3/f/a/+", "op/3/f/a/0/",
+		"op/3/f/a/g", "op/3/f/a/00", "op/3/f/a/0/#", "op/3/f/a/0/1", "op/ /#",      "op/-/#",     "/op/3/#",
+		"ops/3/#",    "op-3/#",      "o/3/#",        "in/3fa01234",  "to/3/#",      "lab/op/3/#", "op/3/#\xff",
+		"op/3/\xff",  "op/3/f/#0",   "Op/3/#",       "op/3/f/a/#/#", "op/3/f/a/0 ", "in/3/f/a/0", "put",
+		"node/+",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(filters) / sizeof(filters[0]); i++) {
+		struct cell cell = {7, 7};
+
+		if (topic_parse_cell_filter(filters[i], "", &cell))
+			fail_msg("\"%s\" was taken", filters[i]);
+		assert_true(cell.digits == 7 && cell.depth == 7);
+	}
+}
+
+static void a_cell_filter_stands_under_its_prefix(void **state)
+{
+	struct cell cell;
+
+	(void)state;
+	assert_true(topic_parse_cell_filter("lab/op/3/#", "lab", &cell));
+	assert_false(topic_parse_cell_filter("lab/op/3/#", "", &cell));
+	assert_false(topic_parse_cell_filter("op/3/#", "lab", &cell));
+	assert_false(topic_parse_cell_filter("labs/op/3/#", "lab", &cell));
+	assert_false(topic_parse_cell_filter("lab-op/3/#", "lab", &cell));
+	assert_false(topic_parse_cell_filter("lab/lab/op/3/#", "lab", &cell));
+	assert_false(topic_parse_cell_filter("lab", "lab", &cell));
+	assert_false(topic_parse_cell_filter("lab/", "lab", &cell));
+	assert_false(topic_parse_cell_filter("la", "lab", &cell));
+}
+
 /* A reply topic comes from a stranger and is published to: no wildcard, no other topic. */
 static void reply_topics(void **state)
 {
@@ -180,6 +321,48 @@ static void reply_topics(void **state)
 	assert_false(topic_is_reply("to/" CLIENT "0", ""));
 	assert_false(topic_is_reply("in/3fa01234", ""));
 	assert_false(topic_is_reply("put", ""));
+	assert_false(topic_is_reply("op/3/f/a/0", ""));
+}
+
+/* A connection's text has at most 23 characters; a client's name is longer, and exactly its digits. */
+static void reply_topics_of_clients(void **state)
+{
+	static const char *const bad[] = {
+		"to/" CLIENT_DIGITS "0",
+		"to/" CLIENT_DIGITS CLIENT_DIGITS,
+		"to/00112233445566778899aabbccddeef",  /* one digit short */
+		"to/00112233445566778899aabbccddeefg", /* portable, and no digit */
+		"to/g0112233445566778899aabbccddeeff",
+		"to/0011223344556677_899aabbccddeeff",
+		"to/0011223344556677-899aabbccddeeff",
+		"to/00112233445566778899AABBCCDDEEFF",
+		"to/00112233445566778899aabbccddee+f",
+		"to/00112233445566778899aabbccddeef#",
+		"to/00112233445566778899aabbccddeef ",
+		"to/0011223344556677/899aabbccddeeff",
+		"to/" CLIENT_DIGITS "/",
+		"to/" CLIENT_DIGITS "/#",
+		"to/001122334455667788990011", /* 24 digits are neither */
+	};
+	char topic[TOPIC_MAX];
+
+	(void)state;
+	assert_int_equal(strlen(CLIENT_DIGITS), TOPIC_CLIENT_DIGITS);
+	topic_format(topic, PREFIX_63, TOPIC_REPLY, 0, CLIENT_DIGITS);
+	assert_string_equal(topic, PREFIX_63 "/to/" CLIENT_DIGITS);
+	assert_true(topic_is_reply(topic, PREFIX_63));
+	assert_false(topic_is_reply(topic, ""));
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		if (topic_is_reply(bad[i], ""))
+			fail_msg("\"%s\" was taken", bad[i]);
+	}
+	/* every length of nothing but digits */
+	for (size_t n = 0; n < TOPIC_MAX - 3; n++) {
+		char text[TOPIC_MAX] = "to/";
+
+		memset(text + 3, 'd', n);
+		assert_int_equal(topic_is_reply(text, ""), (n > 0 && n < 24) || n == 32);
+	}
 }
 
 /* Whatever is taken for ours is exactly what we would have written. */
@@ -208,6 +391,33 @@ static void mutated_topics(void **state)
 	}
 }
 
+static void mutated_cell_filters(void **state)
+{
+	static const char alphabet[] = "/#0123456789abcdef+gGop \x80";
+	struct random r = random_new();
+	size_t taken = 0;
+
+	(void)state;
+	for (int i = 0; i < 200000; i++) {
+		char filter[TOPIC_MAX], again[TOPIC_MAX];
+		uint8_t depth = (uint8_t)random_below(&r, CELL_DIGITS + 1);
+		uint16_t digits = (uint16_t)(random_below(&r, 1u << 4 * depth) << 4 * (CELL_DIGITS - depth));
+		size_t len = topic_format_cell_filter(filter, "", (struct cell){digits, depth});
+		struct cell cell;
+
+		for (uint64_t n = random_below(&r, 3); n > 0; n--)
+			filter[random_below(&r, len)] = alphabet[random_below(&r, sizeof(alphabet) - 1)];
+		if (random_below(&r, 4) == 0)
+			filter[random_below(&r, len)] = '\0';
+		if (!topic_parse_cell_filter(filter, "", &cell))
+			continue;
+		topic_format_cell_filter(again, "", cell);
+		assert_string_equal(again, filter);
+		taken++;
+	}
+	assert_true(taken > 200000 / 4); /* what was not changed, at least */
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -216,8 +426,15 @@ int main(void)
 		cmocka_unit_test(what_is_not_ours),
 		cmocka_unit_test(a_prefix_is_whole_levels),
 		cmocka_unit_test(prefixes),
+		cmocka_unit_test(cells_are_16_bits),
+		cmocka_unit_test(cell_filters_written_by_hand),
+		cmocka_unit_test(every_cell_filter),
+		cmocka_unit_test(what_is_no_cell_filter),
+		cmocka_unit_test(a_cell_filter_stands_under_its_prefix),
 		cmocka_unit_test(reply_topics),
+		cmocka_unit_test(reply_topics_of_clients),
 		cmocka_unit_test(mutated_topics),
+		cmocka_unit_test(mutated_cell_filters),
 	};
 
 	return cmocka_run_group_tests_name("topic", tests, NULL, NULL);
