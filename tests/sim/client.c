@@ -15,7 +15,7 @@ void client_init(struct world *w, uint32_t client)
 	w->clients[client] = (struct client){.index = client, .link = NONE, .op = NONE, .backoff = 50};
 	rng_seed(&w->clients[client].rng, w->options.seed, STREAM_CLIENT + client);
 	if (client < w->swarm.ours)
-		ours_init(w, &w->clients[client]);
+		ours_init(&w->clients[client]);
 	client_connect(w, client);
 }
 
@@ -218,6 +218,11 @@ static void final_turn(struct world *w, struct client *c)
 		c->left = 0;
 }
 
+bool client_ready(const struct client *c)
+{
+	return c->connected && c->subscribed >= (c->kv ? 1 : 2);
+}
+
 void client_turn(struct world *w, uint32_t client, uint32_t gen)
 {
 	struct client *c = &w->clients[client];
@@ -233,7 +238,7 @@ void client_turn(struct world *w, uint32_t client, uint32_t gen)
 		client_think(w, c);
 		return;
 	}
-	if (!c->connected || c->subscribed < (c->kv ? 1 : 2)) {
+	if (!client_ready(c)) {
 		next_turn(w, c, 20 * MS);
 		return;
 	}

@@ -154,13 +154,50 @@ static uint64_t *known_make(const struct world *w)
 	for (size_t i = 0; i < w->op_count; i++) {
 		const struct op *op = &w->ops[i];
 
-		if (op->answered && op->answered < known[op->value])
+		if (op->answered && op->answered < known[op->value] && op->status != ANSWER_FAILED)
 			known[op->value] = op->answered;
 	}
 	return known;
 }
 
-static struct linear_op linear_of(const struct op *op, const uint64_t *known)
+/* Versions of a key in their order, as numbers from 1. */
+struct ranks {
+	struct version *list;
+	size_t count;
+};
+
+static int compare_versions(const void *a, const void *b)
+{
+	const struct version *x = a, *y = b;
+
+	return version_newer(*x, *y) - version_newer(*y, *x);
+}
+
+static struct ranks ranks_make(const struct world *w, uint32_t key)
+{
+	struct ranks r = {.list = xmalloc((2 * w->op_count + 1) * sizeof(*r.list))};
+
+	for (size_t i = 0; i < w->op_count; i++) {
+		if (w->ops[i].key != key)
+			continue;
+		r.list[r.count++] = w->ops[i].version;
+		r.list[r.count++] = w->ops[i].expected;
+	}
+	qsort(r.list, r.count, sizeof(*r.list), compare_versions);
+	return r;
+}
+
+/* 0: none. */
+static uint64_t rank_of(const struct ranks *r, struct version v)
+{
+	uint64_t rank = 0;
+
+	for (size_t i = 0; i < r->count && !version_newer(r->list[i], v); i++)
+		rank += i == 0 ? v.number != 0 : !version_equal(r->list[i], r->list[i - 1]);
+	return v.number ? rank : 0;
+}
+
+static struct linear_op linear_of(const struct op *op, const uint64_t *known, const struct ranks *ranks)
 {
 	static const enum linear_kind kinds[] = {
 		[OP_PUT] = LINEAR_PUT, [OP_GET] = LINEAR_GET, [OP_DELETE] = LINEAR_DELETE, [OP_CAS] = LINEAR_CAS};
@@ -172,6 +209,8 @@ static struct linear_op linear_of(const struct op *op, const uint64_t *known)
 		l.outcome = LINEAR_DIFFERS;
 	if (op->kind == OP_GET)
 		l.known = known[op->value];
+	l.version = rank_of(ranks, op->version);
+	l.expected = rank_of(ranks, op->expected);
 	return l;
 }
 
@@ -179,6 +218,7 @@ static struct linear_op linear_of(const struct op *op, const uint64_t *known)
 bool history_search(struct world *w, uint32_t key, enum linear_verdict *verdict)
 {
 	struct linear_op *ops = xmalloc((w->op_count + w->loss_count[key] + 1) * sizeof(*ops));
+	struct ranks ranks = ranks_make(w, key);
 	uint64_t *known = known_make(w);
 	size_t count = 0;
 	bool fits;
@@ -186,10 +226,12 @@ bool history_search(struct world *w, uint32_t key, enum linear_verdict *verdict)
 	for (size_t i = 0; i < w->op_count; i++) {
 		const struct op *op = &w->ops[i];
 
-		/* A put without an answer that nobody has read may as well never have been, and would double the search. */
+		/* A put without an answer that nobody has read may as well never have been, and would double the search:
+		 * unless a condition may have failed for it. */
 		if (op->key == key && op->placed &&
-		    (op->answered || (op->kind == OP_PUT && known[op->value] != UINT64_MAX)))
-			ops[count++] = linear_of(op, known);
+		    (op->answered ||
+		     (op->kind != OP_GET && (w->repeated[key] || known[op->value] != UINT64_MAX))))
+			ops[count++] = linear_of(op, known, &ranks);
 	}
 	for (size_t e = 0; e < w->loss_count[key]; e++)
 		ops[count++] = (struct linear_op){
@@ -197,6 +239,7 @@ bool history_search(struct world *w, uint32_t key, enum linear_verdict *verdict)
 	fits = count <= LINEAR_OPS_MAX;
 	if (fits)
 		*verdict = linear_check(ops, count, SEARCH_MAX);
+	free(ranks.list);
 	free(known);
 	free(ops);
 	return fits;

@@ -12,7 +12,7 @@
 
 #define VALUE_HEAD 32
 
-void ours_init(struct world *w, struct client *c)
+void ours_init(struct client *c)
 {
 	struct kv_config config;
 

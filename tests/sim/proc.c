@@ -157,6 +157,10 @@ static size_t turn(struct world *w, struct proc *p, struct event *event)
 		p->node = NULL;
 		return update.count;
 	}
+	if (update.turn && !p->turn) {
+		p->turn = true;
+		queue_push(&w->queue, w->now + rng_below(&p->rng, MS), ENTRY_TURN, p->index, 0, NULL);
+	}
 	p->wanted = update.deadline;
 	p->deadline = update.deadline == UINT64_MAX ? UINT64_MAX : moment_of(p, update.deadline);
 	timer_arm(w, p);
@@ -363,6 +367,17 @@ void proc_timer(struct world *w, uint32_t proc, uint32_t gen)
 	step(w, p, &(struct event){.type = EVENT_TIMER});
 }
 
+void proc_turn(struct world *w, uint32_t proc)
+{
+	struct proc *p = w->procs[proc];
+
+	p->turn = false;
+	if (p->alive && p->paused)
+		p->turn_missed = true;
+	else if (p->alive)
+		step(w, p, &(struct event){.type = EVENT_TURN});
+}
+
 void proc_stop(struct world *w, uint32_t proc)
 {
 	struct proc *p = w->procs[proc];
@@ -425,6 +440,9 @@ void proc_resume(struct world *w, uint32_t proc)
 		handle(w, p, p->inputs[i].link, p->inputs[i].packet);
 	}
 	inputs_free(p);
+	if (p->alive && p->turn_missed)
+		step(w, p, &(struct event){.type = EVENT_TURN});
+	p->turn_missed = false;
 	if (p->alive)
 		timer_arm(w, p);
 }

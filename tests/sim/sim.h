@@ -207,6 +207,7 @@ struct proc {
 	bool killed;
 	bool stop_asked;
 	bool paused;
+	bool turn, turn_missed; /* EVENT_TURN is to come; came while it was paused */
 	bool owned;                    /* an arc ended at it, once */
 	bool lonely_exit;              /* left as the last owner: nobody could take the records */
 	bool connected;                /* the node has been told so */
@@ -432,10 +433,11 @@ void client_connect(struct world *w, uint32_t client);
 void client_input(struct world *w, uint32_t link, struct packet *p);
 void client_turn(struct world *w, uint32_t client, uint32_t gen);
 void client_finish(struct world *w, uint32_t client);
+bool client_ready(const struct client *c); /* connected, and all it needs is subscribed */
 void client_think(struct world *w, struct client *c);
 
 /* ours.c */
-void ours_init(struct world *w, struct client *c);
+void ours_init(struct client *c);
 void ours_free(struct client *c);
 void ours_begin(struct world *w, struct client *c, uint32_t op);
 void ours_tick(struct world *w, struct client *c, uint32_t gen); /* 0: now */

@@ -76,7 +76,7 @@ static bool client_free(const struct world *w)
 		const struct client *c = &w->clients[i];
 		const struct link *l = &w->links[c->link];
 
-		if (c->connected && c->subscribed >= 2 && l->in_drop > w->now && l->out_drop > w->now &&
+		if (client_ready(c) && l->in_drop > w->now && l->out_drop > w->now &&
 		    (c->op == NONE || (!w->ops[c->op].excused && !w->ops[c->op].answered)))
 			return true;
 	}

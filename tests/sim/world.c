@@ -187,7 +187,7 @@ static void ask_all(struct world *w)
 static bool clients_ready(const struct world *w)
 {
 	for (unsigned i = 0; i < w->options.clients; i++) {
-		if (mask_has(&w->options.clients_on, i) && (!w->clients[i].connected || w->clients[i].subscribed < 2))
+		if (mask_has(&w->options.clients_on, i) && !client_ready(&w->clients[i]))
 			return false;
 	}
 	return true;
@@ -398,6 +398,8 @@ void world_free(struct world *w)
 		proc_free(w->procs[i]);
 	free(w->procs);
 	free(w->identities);
+	for (unsigned i = 0; w->clients && i < w->options.clients; i++)
+		ours_free(&w->clients[i]);
 	free(w->clients);
 	judge_free(w);
 	story_free(w);
