@@ -90,15 +90,9 @@ static void version_put(struct wire *w, const struct frame *f, const struct row 
 
 static bool version_take(struct cursor *c, struct frame *f, const struct row *row)
 {
-	static const char *const others[] = {"version 0", "version 1", "version 2", "version 3", "version 4",
-					     "version 5", "version 6", "version 7", "version 8", "version 9"};
-	uint64_t n;
-
 	(void)f;
 	(void)row;
-	if (!wire_take_uint(c, UINT64_MAX, &n))
-		return false;
-	return n == FRAME_VERSION || cursor_fail(c, n < 10 ? others[n] : "version 10 or later");
+	return wire_take_version(c);
 }
 
 static const struct kind version_kind = {version_empty, version_put, version_take};
@@ -358,7 +352,7 @@ static bool ids_take(struct cursor *c, struct frame *f, const struct row *row)
 
 static const struct kind ids_kind = {ids_empty, ids_put, ids_take};
 
-enum { KEY_VERSION, KEY_TYPE, KEYS_KNOWN = 24, KEYS_COUNTED = 64 };
+enum { KEY_VERSION, KEY_TYPE, KEYS_KNOWN = 24 };
 
 static const struct row rows[KEYS_KNOWN] = {
 	[KEY_VERSION] = {&version_kind, 0, 0},
@@ -429,30 +423,22 @@ static bool pair_take(struct cursor *c, struct frame *f, uint64_t *seen)
 {
 	uint64_t key;
 
-	if (!wire_take_uint(c, UINT64_MAX, &key))
+	if (!wire_take_key(c, seen, &key))
 		return false;
-	if (key < KEYS_COUNTED) {
-		if (*seen >> key & 1)
-			return cursor_fail(c, "a key twice");
-		*seen |= UINT64_C(1) << key;
-	}
 	return key < KEYS_KNOWN ? rows[key].kind->take(c, f, &rows[key]) : cursor_skip(c);
 }
 
 const char *frame_decode(struct frame *f, struct frame_room *room, const uint8_t *bytes, size_t len)
 {
 	struct cursor c = {bytes, bytes + len, NULL};
-	struct item map;
-	uint64_t seen = 0;
+	uint64_t pairs, seen = 0;
 
 	*f = (struct frame){0};
 	f->records = room->records;
 	f->ids = room->ids;
-	if (!cursor_next(&c, &map))
+	if (!wire_take_map(&c, &pairs))
 		return c.error;
-	if (map.kind != ITEM_MAP)
-		return "not a map";
-	for (uint64_t left = map.number; left > 0; left--) {
+	for (; pairs > 0; pairs--) {
 		if (!pair_take(&c, f, &seen))
 			return c.error;
 	}

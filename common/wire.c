@@ -253,3 +253,36 @@ bool wire_take_record(struct cursor *c, struct frame_record *r)
 	r->value_len = (size_t)item.number;
 	return true;
 }
+
+bool wire_take_map(struct cursor *c, uint64_t *pairs)
+{
+	struct item item = {.kind = ITEM_MAP};
+
+	if ((c->error || !cursor_head(c, 5, &item.number)) && !cursor_next(c, &item))
+		return false;
+	*pairs = item.number;
+	return item.kind == ITEM_MAP || cursor_fail(c, "not a map");
+}
+
+bool wire_take_key(struct cursor *c, uint64_t *seen, uint64_t *key)
+{
+	if (!wire_take_uint(c, UINT64_MAX, key))
+		return false;
+	if (*key < 64) {
+		if (*seen >> *key & 1)
+			return cursor_fail(c, "a key twice");
+		*seen |= UINT64_C(1) << *key;
+	}
+	return true;
+}
+
+bool wire_take_version(struct cursor *c)
+{
+	static const char *const others[] = {"version 0", "version 1", "version 2", "version 3", "version 4",
+					     "version 5", "version 6", "version 7", "version 8", "version 9"};
+	uint64_t n;
+
+	if (!wire_take_uint(c, UINT64_MAX, &n))
+		return false;
+	return n == FRAME_VERSION || cursor_fail(c, n < 10 ? others[n] : "version 10 or later");
+}

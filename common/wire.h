@@ -54,4 +54,10 @@ bool wire_take_member(struct cursor *c, struct member *m);
 bool wire_take_view(struct cursor *c, struct view *v);
 bool wire_take_record(struct cursor *c, struct frame_record *r);
 
+/* What all frames have in common.  The head of a map; a key, of which *seen has a bit for each below 64 so far, as
+ * those must not come twice; and the version, which must be ours. */
+bool wire_take_map(struct cursor *c, uint64_t *pairs);
+bool wire_take_key(struct cursor *c, uint64_t *seen, uint64_t *key);
+bool wire_take_version(struct cursor *c);
+
 #endif
