@@ -36,8 +36,8 @@
  * record = [id, number, counter, value]  2^32-1, 2^64-1, 2^64-1, bytes of at most 16 MiB
  *
  * Arrays have exactly these lengths; lengths are definite; texts are UTF-8 without control characters.  Keys are
- * unsigned, come in any order and, those below 64, never twice; keys from 24 on are stepped over with whatever
- * well-formed value they have, nested at most 8 deep. */
+ * unsigned, come in any order and, those below 64, never twice; keys from 24 on, of which some are operation.c's, are
+ * stepped over with whatever well-formed value they have, nested at most 8 deep. */
 #include "frame.h"
 
 #include <stddef.h>
@@ -451,6 +451,22 @@ const char *frame_decode(struct frame *f, struct frame_room *room, const uint8_t
 	return NULL;
 }
 
+enum frame_type frame_type_of(const uint8_t *bytes, size_t len)
+{
+	struct cursor c = {bytes, bytes + len, NULL};
+	uint64_t pairs, key, type;
+
+	if (!wire_take_map(&c, &pairs))
+		return FRAME_NONE;
+	for (; pairs > 0 && wire_take_uint(&c, UINT64_MAX, &key); pairs--) {
+		if (key == KEY_TYPE)
+			return wire_take_uint(&c, FRAME_TYPES - 1, &type) ? (enum frame_type)type : FRAME_NONE;
+		if (!cursor_skip(&c))
+			break;
+	}
+	return FRAME_NONE;
+}
+
 const char *frame_type_name(enum frame_type type)
 {
 	static const char *const names[FRAME_TYPES] = {
@@ -463,7 +479,8 @@ const char *frame_type_name(enum frame_type type)
 		[FRAME_CONFIRM] = "confirm", [FRAME_NOTIFY] = "notify",   [FRAME_FIND] = "find",
 		[FRAME_FOUND] = "found",     [FRAME_TRIP] = "trip",       [FRAME_MERGE] = "merge",
 		[FRAME_MERGED] = "merged",   [FRAME_WHO] = "who",         [FRAME_STATUS] = "status",
-		[FRAME_LEAVE] = "leave",     [FRAME_REPLY] = "reply",
+		[FRAME_LEAVE] = "leave",     [FRAME_REPLY] = "reply",     [FRAME_REQUEST] = "request",
+		[FRAME_ANSWER] = "answer",
 	};
 
 	return type < FRAME_TYPES && names[type] ? names[type] : "unknown";

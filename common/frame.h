@@ -46,6 +46,8 @@ enum frame_type {
 	FRAME_STATUS,  /* a node's status                                               node/<id> retained, reply */
 	FRAME_LEAVE,   /* a tool asks a node to leave                                   inbox */
 	FRAME_REPLY,   /* ... what came of it                                           reply */
+	FRAME_REQUEST, /* a client asks: operation.h reads it, not frame_decode         op/..., inbox */
+	FRAME_ANSWER,  /* ... what came of it, likewise                                 to/<client> */
 	FRAME_TYPES,
 };
 
@@ -153,6 +155,11 @@ uint8_t *frame_encode(const struct frame *f, size_t *len);
  * borrows from bytes and room; every count is within its bound, every text NUL-terminated and free of NULs inside,
  * every enum in range, and the type is known. */
 const char *frame_decode(struct frame *f, struct frame_room *room, const uint8_t *bytes, size_t len);
+
+/* The type that the bytes name, whichever key it stands behind; FRAME_NONE if they name none of ours.  Nothing else is
+ * looked at: it only tells which decoder is to judge them.  Some nanoseconds where the type is the second key, as we
+ * write it; else what is before it is stepped over. */
+enum frame_type frame_type_of(const uint8_t *bytes, size_t len);
 
 /* How many bytes a record takes in a frame, at most; to fill frames to a size. */
 size_t frame_record_size(const struct frame_record *r);
