@@ -18,7 +18,7 @@ enum item_kind {
 	ITEM_TAG,   /* one item follows */
 	ITEM_BOOL,  /* number = 0 or 1 */
 	ITEM_NULL,
-	ITEM_SIMPLE,     /* negative numbers, floats, undefined: nothing that we use */
+	ITEM_SIMPLE,     /* negative numbers (cursor_head reads them), floats, undefined */
 	ITEM_OPEN_ARRAY, /* the indefinite lengths: items follow up to a break */
 	ITEM_OPEN_MAP,
 	ITEM_OPEN_BYTES,

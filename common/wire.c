@@ -18,6 +18,14 @@ void wire_put_uint(struct wire *w, uint64_t n)
 	advance(w, cbor_encode_uint(n, w->p + w->used, w->size - w->used));
 }
 
+void wire_put_int(struct wire *w, int64_t n)
+{
+	if (n >= 0)
+		wire_put_uint(w, (uint64_t)n);
+	else
+		advance(w, cbor_encode_negint((uint64_t)(-1 - n), w->p + w->used, w->size - w->used));
+}
+
 void wire_put_array(struct wire *w, size_t count)
 {
 	advance(w, cbor_encode_array_start(count, w->p + w->used, w->size - w->used));
@@ -33,6 +41,11 @@ void wire_put_bool(struct wire *w, bool b)
 	advance(w, cbor_encode_bool(b, w->p + w->used, w->size - w->used));
 }
 
+void wire_put_null(struct wire *w)
+{
+	advance(w, cbor_encode_null(w->p + w->used, w->size - w->used));
+}
+
 /* The content of bytes or text, behind its head. */
 static void put_content(struct wire *w, const void *p, size_t len)
 {
@@ -41,6 +54,12 @@ static void put_content(struct wire *w, const void *p, size_t len)
 	if (len)
 		memcpy(w->p + w->used, p, len);
 	w->used += len;
+}
+
+void wire_put_bytes(struct wire *w, const uint8_t *p, size_t len)
+{
+	advance(w, cbor_encode_bytestring_start(len, w->p + w->used, w->size - w->used));
+	put_content(w, p, len);
 }
 
 void wire_put_text(struct wire *w, const char *text)
@@ -103,7 +122,7 @@ void wire_put_view(struct wire *w, const struct view *v)
 	if (v->backup.memory)
 		wire_put_member(w, &v->backup);
 	else
-		advance(w, cbor_encode_null(w->p + w->used, w->size - w->used));
+		wire_put_null(w);
 }
 
 void wire_put_record(struct wire *w, const struct frame_record *r)
@@ -114,8 +133,7 @@ void wire_put_record(struct wire *w, const struct frame_record *r)
 	wire_put_uint(w, r->id);
 	wire_put_uint(w, r->number);
 	wire_put_uint(w, r->counter);
-	advance(w, cbor_encode_bytestring_start(r->value_len, w->p + w->used, w->size - w->used));
-	put_content(w, r->value, r->value_len);
+	wire_put_bytes(w, r->value, r->value_len);
 }
 
 bool wire_take_uint(struct cursor *c, uint64_t bound, uint64_t *n)
@@ -137,6 +155,61 @@ bool wire_take_u32(struct cursor *c, uint32_t *n)
 
 	*n = (uint32_t)wide;
 	return ok;
+}
+
+bool wire_take_int(struct cursor *c, int64_t *n)
+{
+	uint64_t wide = 0;
+
+	if (!c->error && cursor_head(c, 1, &wide)) { /* -1 - wide: RFC 8949, 3.1 */
+		*n = -1 - (int64_t)(wide & INT64_MAX);
+		return wide <= INT64_MAX || cursor_fail(c, "a number below its bound");
+	}
+	if (!wire_take_uint(c, INT64_MAX, &wide))
+		return false;
+	*n = (int64_t)wide;
+	return true;
+}
+
+bool wire_take_null(struct cursor *c)
+{
+	if (c->error || c->p == c->end || *c->p != 0xf6)
+		return false;
+	c->p++;
+	return true;
+}
+
+/* The content of bytes or text, whose head has been read. */
+static bool take_content(struct cursor *c, uint64_t size, const uint8_t **p, size_t *len)
+{
+	if (size > (size_t)(c->end - c->p))
+		return cursor_fail(c, "truncated");
+	*p = c->p;
+	*len = (size_t)size;
+	c->p += *len;
+	return true;
+}
+
+bool wire_take_bytes(struct cursor *c, const uint8_t **p, size_t *len)
+{
+	struct item item;
+
+	if (!c->error && cursor_head(c, 2, &item.number))
+		return take_content(c, item.number, p, len);
+	if (!cursor_expect(c, ITEM_BYTES, &item))
+		return false;
+	*p = item.p;
+	*len = (size_t)item.number;
+	return true;
+}
+
+bool wire_take_string(struct cursor *c, const uint8_t **p, size_t *len)
+{
+	uint64_t size;
+
+	if (!c->error && cursor_head(c, 3, &size))
+		return take_content(c, size, p, len);
+	return wire_take_bytes(c, p, len);
 }
 
 bool wire_take_bool(struct cursor *c, bool *b)

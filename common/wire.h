@@ -1,5 +1,5 @@
-/* The pieces that frames are made of, to and from CBOR; frame.c says which piece stands where.  Pure; reading allocates
- * nothing. */
+/* The pieces that frames are made of, to and from CBOR; frame.c and operation.c say which piece stands where.  Pure;
+ * reading allocates nothing. */
 #ifndef DHT_WIRE_H
 #define DHT_WIRE_H
 
@@ -19,7 +19,10 @@ struct wire {
 };
 
 void wire_put_uint(struct wire *w, uint64_t n);
+void wire_put_int(struct wire *w, int64_t n);
 void wire_put_bool(struct wire *w, bool b);
+void wire_put_null(struct wire *w);
+void wire_put_bytes(struct wire *w, const uint8_t *p, size_t len);
 void wire_put_text(struct wire *w, const char *text);
 void wire_put_array(struct wire *w, size_t count);
 void wire_put_map(struct wire *w, size_t pairs);
@@ -41,7 +44,13 @@ enum {
  * before; it may be filled in part when they fail. */
 bool wire_take_uint(struct cursor *c, uint64_t bound, uint64_t *n);
 bool wire_take_u32(struct cursor *c, uint32_t *n);
+bool wire_take_int(struct cursor *c, int64_t *n);
 bool wire_take_bool(struct cursor *c, bool *b);
+/* Steps over the next item if that is null; else false, and nothing has happened. */
+bool wire_take_null(struct cursor *c);
+/* Bytes of any length, borrowed.  A string is bytes, or a text taken as bytes, whatever it holds. */
+bool wire_take_bytes(struct cursor *c, const uint8_t **p, size_t *len);
+bool wire_take_string(struct cursor *c, const uint8_t **p, size_t *len);
 /* At most size - 1 bytes of clean text (text.h), NUL-terminated. */
 bool wire_take_text(struct cursor *c, char *text, size_t size);
 /* The head of an array of at most `most` items, or of exactly `length`. */
