@@ -106,7 +106,6 @@ static bool life_take(struct cursor *c, struct operation *op, unsigned *has)
 	if (wire_take_null(c))
 		return true;
 	*has |= LIFE;
-	op->has_life = true;
 	return wire_take_uint(c, UINT64_MAX, &op->life) && (op->life || cursor_fail(c, "a life of 0"));
 }
 
@@ -218,7 +217,7 @@ static void condition_put(struct wire *w, const struct operation *op)
 static unsigned operation_has(const struct operation *op)
 {
 	return (op->value || op->value_len ? VALUE : 0u) | (op->amount ? AMOUNT : 0u) |
-	       (op->condition != CONDITION_NONE ? CONDITION : 0u) | (op->has_life ? LIFE : 0u);
+	       (op->condition != CONDITION_NONE ? CONDITION : 0u) | (op->life ? LIFE : 0u);
 }
 
 void operation_put(struct wire *w, const struct operation *op)

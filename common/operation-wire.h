@@ -1,5 +1,5 @@
-/* One operation and one answer, to and from CBOR: what wire.h is to frame.c this is to operation.c, at whose head the table
- * stands.  Pure; reading allocates nothing. */
+/* One operation and one answer, to and from CBOR: what wire.h is to frame.c this is to operation.c, at whose head the
+ * table stands.  Pure; reading allocates nothing. */
 #ifndef DHT_OPERATION_WIRE_H
 #define DHT_OPERATION_WIRE_H
 

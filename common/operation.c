@@ -30,8 +30,8 @@
  *   value     of done: null, bytes of at most 16 MiB, or an integer, -2^63 to 2^63-1; else null
  *
  * A string is written as bytes; a text is taken as the bytes that it consists of, for the sake of languages in which it
- * is at hand, and not looked into.  All else is as in frame.c: keys in any order and, those below 64, never twice, lengths
- * definite, and what is not in this table, or not in this type of frame, is stepped over. */
+ * is at hand, and not looked into.  All else is as in frame.c: keys in any order and, those below 64, never twice,
+ * lengths definite, and what is not in this table, or not in this type of frame, is stepped over. */
 #include "operation.h"
 
 #include <string.h>
@@ -208,7 +208,7 @@ const char *operation_decode_answer(struct operation_answer *a, struct operation
 {
 	struct cursor c = {bytes, bytes + len, NULL};
 	uint64_t pairs, key, seen = 0, needed;
-	bool bare[OPERATION_COUNT_MAX]; /* as many as there are results */
+	bool bare[OPERATION_COUNT_MAX] = {false};
 	const char *error;
 
 	*a = (struct operation_answer){.results = room->results};
@@ -334,4 +334,26 @@ uint8_t *operation_encode_answer(const struct operation_answer *a, size_t *len)
 	return w.p;
 }
 
-/* ---- keys and names ---- */
+/* ---- names ---- */
+
+const char *operation_kind_name(enum operation_kind kind)
+{
+	static const char *const names[OPERATION_KINDS] = {
+		[OPERATION_NONE] = "none", [OPERATION_GET] = "get",       [OPERATION_LOOK] = "look",
+		[OPERATION_PUT] = "put",   [OPERATION_DELETE] = "delete", [OPERATION_ADD] = "add",
+		[OPERATION_SUB] = "sub",
+	};
+
+	return (unsigned)kind < OPERATION_KINDS ? names[kind] : "unknown";
+}
+
+const char *operation_status_name(enum operation_status status)
+{
+	static const char *const names[ANSWER_STATUSES] = {
+		[ANSWER_NONE] = "none",       [ANSWER_DONE] = "done",   [ANSWER_ABSENT] = "absent",
+		[ANSWER_FAILED] = "failed",   [ANSWER_WRONG] = "wrong", [ANSWER_TOKEN] = "token",
+		[ANSWER_UNKNOWN] = "unknown", [ANSWER_MOVED] = "moved",
+	};
+
+	return (unsigned)status < ANSWER_STATUSES ? names[status] : "not a status";
+}

@@ -1,10 +1,10 @@
 /* Operations: the bytes of REQUEST and ANSWER <-> bounded structs.
  *
- * What clients ask of whoever owns a key, and what it answers, up to 512 at once (common/PROTOCOL.md, section 11).  Frames
- * like all others, by the same version and the same rules of reading, but of their own structs: bulk loads come by the
- * hundred thousand a second, and nearly nothing of struct frame would be in use.  The keys, types and bounds stand in
- * one table in operation.c.  Which of the two decoders, and whether frame_decode, is to read what has come: ask
- * frame_type_of.
+ * What clients ask of whoever owns a key, and what it answers, up to 512 at once (common/PROTOCOL.md, section 11).
+ * Frames like all others, by the same version and the same rules of reading, but of their own structs: bulk loads come
+ * by the hundred thousand a second, and nearly nothing of struct frame would be in use.  The keys, types and bounds
+ * stand in one table in operation.c.  Which of the two decoders, or frame_decode, is to read what has come:
+ * frame_type_of tells.
  *
  * Pure.  What has been decoded can be asked, or answered; whether it may be done is for others to judge. */
 #ifndef DHT_OPERATION_H
@@ -66,19 +66,18 @@ struct operation_token {
 	uint32_t ring;
 };
 
-/* Which fields a kind has: PUT value, ADD and SUB amount; all writes a condition; PUT, ADD and SUB a life.  A field that
- * a kind has not is zero. */
+/* PUT has a value, ADD and SUB have an amount; these may have a condition and a life, DELETE a condition, GET and LOOK
+ * neither.  A field that a kind has not is zero. */
 struct operation {
 	struct key key;
 	const uint8_t *value; /* borrowed; may be NULL if value_len is 0 */
 	size_t value_len;     /* at most OPERATION_VALUE_MAX */
 	uint64_t amount;
 	struct version version; /* CONDITION_VERSION */
-	uint64_t life;                    /* milliseconds until the record expires, not 0 */
+	uint64_t life; /* milliseconds until the record expires; 0: for ever, or (ADD, SUB) as it was */
 	uint32_t offset;                  /* its number is base + offset; at most OPERATION_OFFSET_MAX */
 	enum operation_kind kind;
 	enum operation_condition condition;
-	bool has_life; /* false: for ever, or as it was (ADD, SUB) */
 };
 
 struct operation_request {
@@ -121,17 +120,17 @@ struct operation_room {
 	};
 };
 
-/* Decodes untrusted bytes.  Returns NULL on success, or why not as a static text ("truncated", "version 7", ...), and then
- * nothing in *r or *a is to be used.  They borrow from bytes and room.  Every number is within its bound, and every
- * operation has the fields of its kind and no others.  Two with one offset are taken: the second is the first,
- * repeated. */
+/* Decodes untrusted bytes.  Returns NULL on success, or why not as a static text ("truncated", "version 7", ...), and
+ * then nothing in *r or *a is to be used.  They borrow from bytes and room.  Every number is within its bound, and every
+ * operation and answer has the fields of its kind or status and no others.  Two with one offset are taken: the second
+ * is the first, repeated. */
 const char *operation_decode_request(struct operation_request *r, struct operation_room *room, const uint8_t *bytes,
 				     size_t len);
 const char *operation_decode_answer(struct operation_answer *a, struct operation_room *room, const uint8_t *bytes,
 				    size_t len);
 
-/* Allocates once: returns the encoded bytes (caller frees), *len their number.  Ends the process when memory is exhausted;
- * aborts on what operation_decode_* would refuse (a bug of ours). */
+/* Allocates once: returns the encoded bytes (caller frees), *len their number.  Ends the process when memory is
+ * exhausted; aborts on what operation_decode_* would refuse (a bug of ours). */
 uint8_t *operation_encode_request(const struct operation_request *r, size_t *len);
 uint8_t *operation_encode_answer(const struct operation_answer *a, size_t *len);
 

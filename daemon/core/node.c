@@ -36,7 +36,7 @@ static const struct rule rules[FRAME_TYPES] = {
 	[FRAME_CONFIRM] = {on_confirm, ANY, TOPIC_INBOX},  [FRAME_NOTIFY] = {on_notify, MEMBER, TOPIC_INBOX},
 	[FRAME_MERGED] = {on_merged, ANY, TOPIC_INBOX},    [FRAME_LEAVE] = {on_leave_request, ANY, TOPIC_INBOX},
 	[FRAME_STATUS] = {on_status, ANY, TOPIC_NODE},
-	/* FOUND and TRIP are seen to before the table; REPLY is for tools. */
+	/* FOUND and TRIP are seen to before the table; REPLY is for tools; operation.c reads REQUEST and ANSWER. */
 };
 /* clang-format on */
 

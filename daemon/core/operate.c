@@ -69,7 +69,7 @@ static void put(struct node *n, const struct operation *op, struct version versi
 {
 	struct store_item item = {.key = op->key, .value = op->value, .len = op->value_len};
 
-	if (op->has_life)
+	if (op->life)
 		item.expires = ends(n, op->life);
 	write_item(n, &item, version);
 }
@@ -87,7 +87,7 @@ static void add(struct node *n, const struct operation *op, const struct store_i
 		r->status = ANSWER_WRONG;
 		return;
 	}
-	if (op->has_life)
+	if (op->life)
 		item.expires = ends(n, op->life);
 	item.value = (const uint8_t *)text;
 	item.len = (size_t)snprintf(text, sizeof(text), "%" PRId64, sum);

@@ -9,8 +9,14 @@ static void check_topic(const char *topic, const char *prefix)
 	char again[TOPIC_MAX];
 	uint32_t id = 0;
 	enum topic_kind kind = topic_parse(topic, prefix, &id);
+	struct cell cell = {0, 0};
 
 	FUZZ_CHECK(topic_is_reply(topic, prefix) == (kind == TOPIC_REPLY));
+	if (topic_parse_cell_filter(topic, prefix, &cell)) {
+		topic_format_cell_filter(again, prefix, cell);
+		FUZZ_CHECK(strcmp(topic, again) == 0);
+	}
+	FUZZ_CHECK((kind == TOPIC_CELL) == (cell.depth == CELL_DIGITS));
 	if (kind == TOPIC_UNKNOWN)
 		return;
 	FUZZ_CHECK(strlen(topic) < TOPIC_MAX);
@@ -25,7 +31,8 @@ static void check_prefix(const char *prefix)
 		uint32_t id = 0x89abcdef;
 
 		topic_format(topic, prefix, (enum topic_kind)kind, id, "d0123456789abcdef000001");
-		FUZZ_CHECK(topic_parse(topic, prefix, &id) == (enum topic_kind)kind && id == 0x89abcdef);
+		FUZZ_CHECK(topic_parse(topic, prefix, &id) == (enum topic_kind)kind);
+		FUZZ_CHECK(id == (kind == TOPIC_CELL ? 0x89ab0000 : 0x89abcdef));
 		FUZZ_CHECK(text_is_clean((const uint8_t *)topic, strlen(topic)) && !strpbrk(topic, "+#"));
 	}
 }

@@ -38,6 +38,7 @@ static inline void assert_round_trip(const struct frame *f)
 	if (difference)
 		fail_msg("%s frame: %s differs", frame_type_name(f->type), difference);
 	assert_null(frames_out_of_bounds(&back, copy, len));
+	assert_int_equal(frame_type_of(copy, len), f->type);
 	free(copy);
 	free(bytes);
 	free(room);
