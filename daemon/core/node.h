@@ -123,7 +123,7 @@ bool node_serves(const struct node *node, uint32_t id);
 size_t node_record_count(const struct node *node);
 size_t node_held_bytes(const struct node *node); /* of operations held, bounded by held_max */
 /* The value of a record it holds (served or not), NULL if none. */
-const uint8_t *node_record(const struct node *node, uint32_t id, size_t *len);
+const uint8_t *node_record(const struct node *node, const struct key *key, size_t *len);
 /* The ring it belongs to; term 0: none yet. */
 struct ring_id node_get_ring(const struct node *node);
 /* Its arc (the union of what it owns), if it owns any. */

@@ -228,11 +228,11 @@ size_t node_held_bytes(const struct node *n)
 	return n->held_bytes;
 }
 
-const uint8_t *node_record(const struct node *n, uint32_t id, size_t *len)
+const uint8_t *node_record(const struct node *n, const struct key *key, size_t *len)
 {
 	struct store_item item;
 
-	if (!record_number(n, id, &item))
+	if (!record_live(n, key, &item))
 		return NULL;
 	*len = item.len;
 	return item.value;

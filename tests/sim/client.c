@@ -125,7 +125,7 @@ static void vanish(struct world *w, struct client *c)
 	c->link = NONE;
 	c->connected = false;
 	if (c->kv)
-		kv_disconnected(c->kv);
+		ours_cut(w, c);
 	queue_push(&w->queue, w->now + 50 * MS, ENTRY_CONNECT, 1, c->index, NULL);
 	client_think(w, c);
 }
@@ -321,7 +321,7 @@ void client_input(struct world *w, uint32_t link, struct packet *p)
 		c->link = NONE;
 		c->connected = false;
 		if (c->kv)
-			kv_disconnected(c->kv);
+			ours_cut(w, c);
 		c->backoff = c->backoff < 2000 ? c->backoff * 2 : 2000;
 		queue_push(&w->queue, w->now + c->backoff * MS, ENTRY_CONNECT, 1, c->index, NULL);
 		if (c->op != NONE && !c->kv)

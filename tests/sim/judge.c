@@ -146,7 +146,7 @@ static bool same_ring(const struct ring_id *a, const struct ring_id *b)
 	return a->term == b->term && a->nonce == b->nonce;
 }
 
-static void served_by(struct world *w, unsigned key, const struct proc *p)
+void judge_served(struct world *w, unsigned key, const struct proc *p)
 {
 	struct served *last = &w->served[key];
 	struct ring_id ring = node_get_ring(p->node);
@@ -213,7 +213,7 @@ void judge_step(struct world *w, struct proc *p)
 		alone_at(w, p, (unsigned)__builtin_ctzll(left));
 	for (unsigned i = 0; i < w->swarm.keys; i++) {
 		if (p->serves >> i & 1)
-			served_by(w, i, p);
+			judge_served(w, i, p);
 	}
 }
 
@@ -372,7 +372,9 @@ void judge_received(struct world *w, const struct proc *giver, const struct pack
 	for (unsigned k = 0; k < w->swarm.keys && to < w->proc_count; k++) {
 		struct served *last = &w->served[k];
 
-		if (last->proc == giver->index && !(giver->node && node_record(giver->node, w->keys[k], &len)))
+		struct key key = ours_key(w, k);
+
+		if (last->proc == giver->index && !(giver->node && node_record(giver->node, &key, &len)))
 			*last = (struct served){
 				.proc = (uint32_t)to, .link = w->procs[to]->last_link, .ring = last->ring};
 	}
@@ -464,7 +466,9 @@ void judge_send(struct world *w, struct proc *by, const struct packet *p)
 		key = op == NONE ? NONE : w->ops[op].key;
 	}
 	if (key != NONE && proc_reaches(w, by))
-		served_by(w, key, by);
+		judge_served(w, key, by);
+	if (kind == TOPIC_REPLY && packet_frame(p) == FRAME_ANSWER && proc_reaches(w, by))
+		ours_served(w, by, p);
 }
 
 const char *judge_kind_name(enum op_kind kind)

@@ -439,9 +439,12 @@ void client_think(struct world *w, struct client *c);
 /* ours.c */
 void ours_init(struct client *c);
 void ours_free(struct client *c);
+void ours_cut(struct world *w, struct client *c); /* its connection is gone */
 void ours_begin(struct world *w, struct client *c, uint32_t op);
 void ours_tick(struct world *w, struct client *c, uint32_t gen); /* 0: now */
 void ours_input(struct world *w, struct client *c, struct packet *p);
+struct key ours_key(const struct world *w, unsigned key);
+void ours_served(struct world *w, const struct proc *by, const struct packet *p);
 void ours_asked(struct world *w, const struct packet *p);
 void ours_answered(struct world *w, const char *by, const struct packet *p);
 void ours_judge_counter(struct world *w, uint32_t key);
@@ -483,6 +486,7 @@ void judge_step(struct world *w, struct proc *p);
 void judge_received(struct world *w, const struct proc *giver, const struct packet *p);
 void judge_send(struct world *w, struct proc *by, const struct packet *p);
 /* The operation that wrote a value, or acks by its name: the number behind the letter; NONE: nobody made it. */
+void judge_served(struct world *w, unsigned key, const struct proc *p);
 uint32_t judge_named(const struct world *w, char letter, const uint8_t *text, size_t len);
 const char *judge_kind_name(enum op_kind kind);
 void judge_publish(struct world *w, uint32_t link, const struct packet *p);

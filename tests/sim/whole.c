@@ -172,7 +172,9 @@ static bool stray(const struct world *w, const struct proc *p, struct arc arc, c
 	size_t len;
 
 	for (unsigned k = 0; k < w->swarm.keys; k++) {
-		if (!ring_contains(arc, w->keys[k]) && node_record(p->node, w->keys[k], &len)) {
+		struct key key = ours_key(w, k);
+
+		if (!ring_contains(arc, w->keys[k]) && node_record(p->node, &key, &len)) {
 			snprintf(why, size, "%s still has a record of key %08x, which is not in its arc", p->label,
 				 w->keys[k]);
 			return true;

@@ -215,12 +215,12 @@ static void any_value_is_kept(void **state)
 		core_expect(c, 77, values[i]);
 	}
 	put_value(c, "a\0b", 3);
-	kept = node_record(c->nodes[0].node, 77, &len);
+	kept = node_record(c->nodes[0].node, &(struct key){.id = 77}, &len);
 	assert_non_null(kept);
 	assert_int_equal(len, 3);
 	assert_memory_equal(kept, "a\0b", 3);
 	put_value(c, big, 1u << 20);
-	kept = node_record(c->nodes[0].node, 77, &len);
+	kept = node_record(c->nodes[0].node, &(struct key){.id = 77}, &len);
 	assert_int_equal(len, 1u << 20);
 	assert_memory_equal(kept, big, len);
 	core_get(c, 77);
