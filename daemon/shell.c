@@ -46,6 +46,7 @@ struct shell {
 	struct fencing *fencings; /* on the way */
 	bool connected;           /* the core has been told so */
 	bool stepping;
+	bool turn; /* the core waits for the end of what is being read */
 	bool stopping; /* a signal has asked for it */
 	bool exiting;  /* EFFECT_EXIT was carried out: the core gets no more events */
 	int code;
@@ -197,6 +198,7 @@ static void shell_step(struct shell *s, const struct event *event)
 	for (size_t i = 0; i < update.count; i++)
 		shell_carry_out(s, &update.effects[i]);
 	s->stepping = false;
+	s->turn = update.turn;
 	if (!s->exiting)
 		shell_set_timer(s, update.deadline, stamped.now);
 }
@@ -337,7 +339,10 @@ static void shell_drained_cb(void *arg)
 
 static void shell_turn_cb(void *arg)
 {
-	(void)arg; /* what a turn has published is flushed together by the transport */
+	struct shell *s = arg;
+
+	if (s->turn)
+		shell_step(s, &(struct event){.type = EVENT_TURN});
 }
 
 static void shell_stopped_cb(void *arg)
