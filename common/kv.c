@@ -101,11 +101,8 @@ static uint32_t random_below(struct kv *kv, uint32_t below)
 
 void kv_config_init(struct kv_config *config)
 {
-	*config = (struct kv_config){.retry = 250,
-				     .retry_max = 2000,
-				     .token_age = 1000,
-				     .long_value = 4096,
-				     .frame_bytes = 64u << 10};
+	*config = (struct kv_config){
+		.retry = 250, .retry_max = 2000, .token_age = 1000, .long_value = 4096, .frame_bytes = 64u << 10};
 }
 
 struct kv *kv_new(const struct kv_config *config)

@@ -74,8 +74,8 @@ struct operation {
 	size_t value_len;     /* at most OPERATION_VALUE_MAX */
 	uint64_t amount;
 	struct version version; /* CONDITION_VERSION */
-	uint64_t life; /* milliseconds until the record expires; 0: for ever, or (ADD, SUB) as it was */
-	uint32_t offset;                  /* its number is base + offset; at most OPERATION_OFFSET_MAX */
+	uint64_t life;          /* milliseconds until the record expires; 0: for ever, or (ADD, SUB) as it was */
+	uint32_t offset;        /* its number is base + offset; at most OPERATION_OFFSET_MAX */
 	enum operation_kind kind;
 	enum operation_condition condition;
 };

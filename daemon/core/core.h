@@ -287,6 +287,7 @@ void on_merge(struct node *n, const struct frame *f);
 void on_merged(struct node *n, const struct frame *f);
 
 /* ---- reference_peer.c, reference_leave.c, reference_words.c ---- */
+void on_ack_join(struct node *n, const uint8_t *p, size_t len);
 enum reference_verdict { REFERENCE_NOTHING, REFERENCE_HOLD, REFERENCE_ANSWER };
 enum reference_verdict reference_judge(struct node *n, enum topic_kind kind, uint32_t key);
 bool reference_operation(struct node *n, enum topic_kind kind, const uint8_t *p, size_t len);

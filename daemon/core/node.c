@@ -129,8 +129,8 @@ void node_identify(struct node *n, uint64_t nonce, struct node_identity *identit
 
 /* What a node always hears; cut/<giver> and node/<neighbour> come and go. */
 static const enum topic_kind base_topics[] = {
-	TOPIC_JOIN,      TOPIC_HAS_STARTED, TOPIC_ACK_JOIN, TOPIC_PUT,   TOPIC_GET, TOPIC_LEAVE,
-	TOPIC_ACK_LEAVE, TOPIC_RING,        TOPIC_FOUNDER,  TOPIC_INBOX, TOPIC_CUT, TOPIC_NODE, TOPIC_ASK,
+	TOPIC_JOIN, TOPIC_HAS_STARTED, TOPIC_ACK_JOIN, TOPIC_PUT, TOPIC_GET,  TOPIC_LEAVE, TOPIC_ACK_LEAVE,
+	TOPIC_RING, TOPIC_FOUNDER,     TOPIC_INBOX,    TOPIC_CUT, TOPIC_NODE, TOPIC_ASK,
 };
 #define BASE_TOPICS (sizeof(base_topics) / sizeof(base_topics[0]))
 
@@ -304,27 +304,6 @@ static void frame(struct node *n, enum topic_kind kind, uint32_t id, const struc
 		founder_heard(n, &f);
 	}
 	r->handle(n, &f);
-}
-
-/* The member just before a joiner tells it so once the owner has (reference-protocol: `antecessor`). */
-static void on_ack_join(struct node *n, const uint8_t *p, size_t len)
-{
-	struct reference_ack_join a;
-	const char *why = reference_parse_ack_join(p, len, &a);
-	const struct entry *e = entry_main(n);
-	char text[REFERENCE_TEXT_MAX];
-
-	if (why) {
-		out_complain(n, "ack-join", why, p, len);
-		return;
-	}
-	if (reference_ack_join(n, &a) || a.side != REFERENCE_SUCCESSOR || !e || !e->peer.memory ||
-	    a.src != e->peer.id || a.dst == n->self.id || a.src == n->self.id || a.dst == a.src ||
-	    !hello_recent(n, a.dst) || !ring_contains((struct arc){n->self.id, a.src}, a.dst))
-		return;
-	a.src = n->self.id;
-	a.side = REFERENCE_PREDECESSOR;
-	out_publish(n, TOPIC_ACK_JOIN, 0, text, reference_format_ack_join(text, sizeof(text), &a), false);
 }
 
 /* True if it was what a client of ours asks: more of that may have come with it. */

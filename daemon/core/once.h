@@ -29,8 +29,8 @@
 struct once_limits {
 	uint32_t clients;
 	uint32_t rows;
-	uint32_t window;  /* numbers that a client may keep open: at `first` + window and beyond it is not listened to */
-	uint32_t pieces;  /* of the horizon */
+	uint32_t window; /* numbers that a client may keep open: at `first` + window and beyond it is not listened to */
+	uint32_t pieces; /* of the horizon */
 	uint64_t silence; /* ms after which a client may be forgotten */
 };
 

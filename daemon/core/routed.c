@@ -88,7 +88,8 @@ static void write_once(struct node *n, const struct entry *e, const struct opera
 	}
 }
 
-static void execute(struct node *n, const struct entry *e, const struct operation_request *rq, const struct operation *op)
+static void execute(struct node *n, const struct entry *e, const struct operation_request *rq,
+		    const struct operation *op)
 {
 	struct operation_result r = {.offset = op->offset};
 

@@ -18,7 +18,7 @@
 #define PAST_MAX 64    /* arcs remembered that moved on */
 #define WATCH_MAX 24   /* statuses subscribed */
 #define RIVALS 4
-#define ANSWERS_MAX 16  /* clients answered at once, before any of it is sent */
+#define ANSWERS_MAX 16 /* clients answered at once, before any of it is sent */
 #define RECENT_MAX 128 /* HELLOs remembered, to tell the reference's joins from ours */
 
 #define NEVER UINT64_MAX
@@ -125,9 +125,9 @@ struct give {
 struct take {
 	enum take_phase phase;
 	bool leave;
-	bool cut;     /* seen: from here operations are held */
+	bool cut;         /* seen: from here operations are held */
 	bool cut_granted; /* the subscription is */
-	bool granted; /* GRANT is here */
+	bool granted;     /* GRANT is here */
 	uint64_t attempt;
 	struct member giver;
 	struct arc arc;

@@ -229,8 +229,7 @@ bool history_search(struct world *w, uint32_t key, enum linear_verdict *verdict)
 		/* A put without an answer that nobody has read may as well never have been, and would double the search:
 		 * unless a condition may have failed for it. */
 		if (op->key == key && op->placed &&
-		    (op->answered ||
-		     (op->kind != OP_GET && (w->repeated[key] || known[op->value] != UINT64_MAX))))
+		    (op->answered || (op->kind != OP_GET && (w->repeated[key] || known[op->value] != UINT64_MAX))))
 			ops[count++] = linear_of(op, known, &ranks);
 	}
 	for (size_t e = 0; e < w->loss_count[key]; e++)

@@ -167,6 +167,14 @@ void ours_input(struct world *w, struct client *c, struct packet *p)
 
 /* ---- what the judges see ---- */
 
+const char *judge_kind_name(enum op_kind kind)
+{
+	static const char *const names[] = {
+		[OP_PUT] = "put", [OP_GET] = "get", [OP_DELETE] = "delete", [OP_CAS] = "cas", [OP_ADD] = "add"};
+
+	return names[kind];
+}
+
 static struct op *op_of(struct world *w, const struct client *c, uint64_t number)
 {
 	return number && number <= c->number_count ? &w->ops[c->numbers[number - 1]] : NULL;
@@ -218,9 +226,11 @@ static void answered(struct world *w, struct op *op, const char *by, const struc
 	bool write = op->kind != OP_GET;
 
 	if (op->answered) {
-		if (write && (op->status != r->status || !version_equal(op->version, r->version) ||
-			      op->amount != r->amount))
-			fail(w, "I5: %s answers op %zu again, and otherwise: status %d, version %llx/%llu, then %d, %llx/%llu",
+		if (write &&
+		    (op->status != r->status || !version_equal(op->version, r->version) || op->amount != r->amount))
+			fail(w,
+			     "I5: %s answers op %zu again, and otherwise: status %d, version %llx/%llu, then %d, "
+			     "%llx/%llu",
 			     by, (size_t)(op - w->ops), (int)op->status, (unsigned long long)op->version.number,
 			     (unsigned long long)op->version.counter, (int)r->status,
 			     (unsigned long long)r->version.number, (unsigned long long)r->version.counter);
@@ -305,7 +315,8 @@ static void judge_value(struct world *w, uint32_t key, const struct op *get)
 	}
 	w->stats[STAT_OURS_COUNTERS] += get->quiet;
 	if (get->amount < least || get->amount > most)
-		fail(w, "I5: get op %zu finds %lld in counter %08x, behind %lld adds that were answered and %lld placed",
+		fail(w,
+		     "I5: get op %zu finds %lld in counter %08x, behind %lld adds that were answered and %lld placed",
 		     (size_t)(get - w->ops), (long long)get->amount, w->keys[key], (long long)least, (long long)most);
 }
 
@@ -324,8 +335,7 @@ void ours_judge_counter(struct world *w, uint32_t key)
 
 			if (j == i || other->key != key || other->kind != OP_ADD || !other->answered)
 				continue;
-			if (other->amount == op->amount ||
-			    (other->answered < op->placed && other->amount > op->amount))
+			if (other->amount == op->amount || (other->answered < op->placed && other->amount > op->amount))
 				fail(w, "I5: adds op %zu and %zu of %08x came to %lld and %lld", i, j, w->keys[key],
 				     (long long)op->amount, (long long)other->amount);
 		}

@@ -174,9 +174,9 @@ struct sim_topic {
 	enum topic_kind kind;
 	uint32_t id;
 	bool wildcard;
-	bool cells; /* a cell, or a filter of some */
+	bool cells;               /* a cell, or a filter of some */
 	uint32_t up[CELL_DIGITS]; /* of a cell: the filters that hear it and others too */
-	uint32_t *links; /* subscribers */
+	uint32_t *links;          /* subscribers */
 	size_t link_count, link_room;
 	struct packet *retained, *retained_old;
 };
@@ -207,7 +207,7 @@ struct proc {
 	bool killed;
 	bool stop_asked;
 	bool paused;
-	bool turn, turn_missed; /* EVENT_TURN is to come; came while it was paused */
+	bool turn, turn_missed;        /* EVENT_TURN is to come; came while it was paused */
 	bool owned;                    /* an arc ended at it, once */
 	bool lonely_exit;              /* left as the last owner: nobody could take the records */
 	bool connected;                /* the node has been told so */
@@ -244,8 +244,8 @@ struct op {
 	uint32_t value; /* PUT: its own index + 1; GET: index + 1 of the put whose value came back; 0 absent */
 	bool excused;   /* issued while something was broken: it may stay unanswered */
 	bool quiet;
-	uint64_t number;          /* of a client of ours; 0: a reference's */
-	struct version expected;  /* CAS; number 0: if there is no record */
+	uint64_t number;              /* of a client of ours; 0: a reference's */
+	struct version expected;      /* CAS; number 0: if there is no record */
 	enum operation_status status; /* of ours: as answered */
 	struct version version;
 	int64_t amount; /* of a counter */
