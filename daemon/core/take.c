@@ -305,7 +305,7 @@ void take_held(struct node *n)
 	store_merge(n->store, t->staging);
 	once_take(n->once, t->share);
 	if (t->cleared)
-		once_own(n->once, e->v.arc, (struct version){e->v.name.number, 0});
+		once_own(n->once, &(struct once_arc){e->v.arc, {e->v.name.number, n->counter}});
 	n->ring = t->ring;
 	if (t->reference_behind)
 		reference_behind(n, t->arc.lo);
