@@ -10,6 +10,9 @@
 
 /* Exhausted memory ends the process, here as everywhere. */
 #define uthash_fatal(what) mem_die(what)
+/* Of a thousand tables most are small: a few records are not to cost a kilobyte. */
+#define HASH_INITIAL_NUM_BUCKETS 4U
+#define HASH_INITIAL_NUM_BUCKETS_LOG2 2U
 #include <uthash.h>
 
 /* Numbers that never expire are the many, and have no room for what the others need: that stands behind the value. */
@@ -24,13 +27,46 @@ struct record {
 	uint8_t value[];
 };
 
+#define TABLE_BITS 10 /* of ten million records some ten thousand are in one: growing takes it about a millisecond */
+#define TABLES (1u << TABLE_BITS)
+
 struct store {
-	struct record *records;
+	struct record *tables[TABLES]; /* by the first bits of the id */
 	uint64_t secret;
+	size_t count;          /* tombstones among them */
 	size_t buried;         /* tombstones */
 	size_t mortal;         /* records that expire, tombstones among them */
-	struct record *expiry; /* the next of all records to be looked at for that; NULL: the first */
+	unsigned expiry_table; /* where they are looked for */
+	struct record *expiry; /* ... and the next to be looked at; NULL: the first */
 };
+
+static unsigned table_of(uint32_t id)
+{
+	return id >> (32 - TABLE_BITS);
+}
+
+/* The tables that an arc touches, from `first` on, `count` of them: for (i < count) (first + i) % TABLES. */
+struct span {
+	unsigned first, count;
+};
+
+static struct span span_of(struct arc arc)
+{
+	unsigned first = table_of(arc.lo + 1), last = table_of(arc.hi);
+	struct span s = {first, (last - first) % TABLES + 1};
+
+	/* It ends in the table in which it begins, behind all the others. */
+	if (first == last && (arc.lo == arc.hi || arc.lo + 1 > arc.hi))
+		s.count = TABLES;
+	return s;
+}
+
+/* All records whose tables an arc touches, in the order of tables and, within one, of arrival; r may be taken out. */
+#define EACH_NEAR(s, span, i, r, next)                                                                              \
+	for (unsigned i = 0; i < (span).count; i++)                                                                 \
+		for (struct record *r = (s)->tables[((span).first + i) % TABLES], *next = r ? r->hh.next : NULL; r; \
+		     r = next, next = r ? r->hh.next : NULL)
+#define EVERYWHERE ((struct span){0, TABLES})
 
 /* Clients choose the ids, and names that share one: by a hash that they can compute they would put them all into one
  * bucket.  Order is that of arrival, uthash's own list, so that the secret decides nothing that anybody sees. */
@@ -76,7 +112,8 @@ static void add(struct store *s, struct record *r)
 {
 	struct key key = key_of(r);
 
-	HASH_ADD_BYHASHVALUE(hh, s->records, id, sizeof(r->id), hash_of(s, &key), r);
+	HASH_ADD_BYHASHVALUE(hh, s->tables[table_of(r->id)], id, sizeof(r->id), hash_of(s, &key), r);
+	s->count++;
 	s->buried += r->deleted;
 	s->mortal += r->expires;
 }
@@ -88,7 +125,8 @@ static void take_out(struct store *s, struct record *r)
 		s->expiry = r->hh.next;
 	s->buried -= r->deleted;
 	s->mortal -= r->expires;
-	HASH_DEL(s->records, r);
+	s->count--;
+	HASH_DEL(s->tables[table_of(r->id)], r);
 }
 
 struct store *store_new(uint64_t secret)
@@ -101,32 +139,33 @@ struct store *store_new(uint64_t secret)
 
 void store_free(struct store *s)
 {
-	struct record *r, *next;
-
 	if (!s)
 		return;
-	r = s->records;
-	HASH_CLEAR(hh, s->records);
-	for (; r; r = next) {
-		next = r->hh.next;
-		free(r);
+	for (unsigned i = 0; i < TABLES; i++) {
+		struct record *r = s->tables[i], *next;
+
+		HASH_CLEAR(hh, s->tables[i]);
+		for (; r; r = next) {
+			next = r->hh.next;
+			free(r);
+		}
 	}
 	free(s);
 }
 
 size_t store_count(const struct store *s)
 {
-	return HASH_COUNT(s->records) - s->buried;
+	return s->count - s->buried;
 }
 
 /* uthash compares the hash and the id, and finds the first of those that share both. */
 static struct record *find(const struct store *s, const struct key *key)
 {
-	struct record *r;
+	struct record *table = s->tables[table_of(key->id)], *r;
 
-	HASH_FIND_BYHASHVALUE(hh, s->records, &key->id, sizeof(key->id), hash_of(s, key), r);
+	HASH_FIND_BYHASHVALUE(hh, table, &key->id, sizeof(key->id), hash_of(s, key), r);
 	while (r && !is_of(r, key))
-		r = r->hh.hh_next ? ELMT_FROM_HH(s->records->hh.tbl, r->hh.hh_next) : NULL;
+		r = r->hh.hh_next ? ELMT_FROM_HH(table->hh.tbl, r->hh.hh_next) : NULL;
 	return r;
 }
 
@@ -220,32 +259,34 @@ void store_remove(struct store *s, struct key key)
 /* NOLINTBEGIN(clang-analyzer-unix.Malloc): that HASH_DEL takes a record out of the table is beyond the analyzer. */
 size_t store_purge(struct store *s, struct arc arc)
 {
-	struct record *r, *next;
+	struct span span = span_of(arc);
 	size_t purged = 0;
 
-	HASH_ITER (hh, s->records, r, next) {
-		if (ring_contains(arc, r->id)) {
-			purged += !r->deleted;
-			take_out(s, r);
-			free(r);
-		}
+	EACH_NEAR(s, span, i, r, next)
+	{
+		if (!ring_contains(arc, r->id))
+			continue;
+		purged += !r->deleted;
+		take_out(s, r);
+		free(r);
 	}
 	return purged;
 }
 
 void store_demote(struct store *s)
 {
-	for (struct record *r = s->records; r; r = r->hh.next)
-		r->version.number &= UINT32_MAX;
+	EACH_NEAR(s, EVERYWHERE, i, r, next)
+	r->version.number &= UINT32_MAX;
 }
 
 uint32_t *store_ids(const struct store *s, struct arc arc, size_t *count)
 {
-	const struct record *r;
+	struct span span = span_of(arc);
 	uint32_t *ids = NULL;
 	size_t n = 0, room = 0;
 
-	for (r = s->records; r; r = r->hh.next) {
+	EACH_NEAR(s, span, i, r, next)
+	{
 		if (r->named || r->deleted || !ring_contains(arc, r->id))
 			continue;
 		if (n == room) {
@@ -260,10 +301,12 @@ uint32_t *store_ids(const struct store *s, struct arc arc, size_t *count)
 
 struct key *store_keys(const struct store *s, struct arc arc, size_t *count)
 {
+	struct span span = span_of(arc);
 	struct key *keys = NULL;
 	size_t n = 0, room = 0;
 
-	for (const struct record *r = s->records; r; r = r->hh.next) {
+	EACH_NEAR(s, span, i, r, next)
+	{
 		struct key key = key_of(r);
 
 		if (!ring_contains(arc, r->id))
@@ -280,18 +323,13 @@ struct key *store_keys(const struct store *s, struct arc arc, size_t *count)
 
 void store_merge(struct store *to, struct store *from)
 {
-	struct record *r, *next;
-
-	if (!to->records && to->secret == from->secret) {
-		to->records = from->records;
-		to->buried = from->buried;
-		to->mortal = from->mortal;
-		to->expiry = NULL;
-		from->records = from->expiry = NULL;
-		from->buried = from->mortal = 0;
+	if (!to->count && to->secret == from->secret) {
+		*to = *from;
+		*from = (struct store){.secret = to->secret};
 		return;
 	}
-	HASH_ITER (hh, from->records, r, next) {
+	EACH_NEAR(from, EVERYWHERE, i, r, next)
+	{
 		struct key key = key_of(r);
 		struct record *old = find(to, &key);
 
@@ -327,10 +365,12 @@ static void bury(struct store *s, struct record *r, uint64_t until)
 bool store_expire(struct store *s, uint64_t now, uint64_t until, size_t most)
 {
 	while (s->mortal && most-- > 0) {
-		struct record *r = s->expiry ? s->expiry : s->records;
+		struct record *r = s->expiry ? s->expiry : s->tables[s->expiry_table];
 
-		s->expiry = r->hh.next;
-		if (!r->expires || expires_of(r) > now)
+		s->expiry = r ? r->hh.next : NULL;
+		if (!s->expiry)
+			s->expiry_table = (s->expiry_table + 1) % TABLES;
+		if (!r || !r->expires || expires_of(r) > now)
 			continue;
 		if (!r->deleted) {
 			bury(s, r, until);
@@ -354,8 +394,11 @@ uint64_t store_item_hash(const struct store_item *item)
 
 void store_digest(const struct store *s, struct arc arc, uint64_t *count, uint64_t *hash)
 {
+	struct span span = span_of(arc);
+
 	*count = *hash = 0;
-	for (const struct record *r = s->records; r; r = r->hh.next) {
+	EACH_NEAR(s, span, i, r, next)
+	{
 		struct store_item item = item_of(r);
 
 		if (!ring_contains(arc, r->id))

@@ -1,4 +1,5 @@
-/* Records in memory: a uthash table by 32-bit id, one allocation a record.
+/* Records in memory: uthash tables by 32-bit id, each of an equal part of the ring, one allocation a record.  They grow one
+ * by one, so that no put waits for millions of records to be moved, and what is asked about an arc looks at that arc only.
  *
  * A key is a number, the id itself, or a name whose id others have worked out; several names, and a number, may share
  * one id.  What was deleted stays as a record without a value for as long as its owner wants, so that no older copy
