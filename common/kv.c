@@ -175,11 +175,6 @@ bool kv_owner(const struct kv *kv, uint32_t id, uint32_t *owner)
 
 /* ---- what is open ---- */
 
-static bool is_write(const struct operation *op)
-{
-	return op->kind != OPERATION_GET && op->kind != OPERATION_LOOK;
-}
-
 static struct open_op *open_at(const struct kv *kv, uint64_t number)
 {
 	struct open_op *o = kv->open[number % KV_OPEN_MAX];
@@ -258,7 +253,7 @@ static void group_send(struct kv *kv, struct group *g)
 		operations[i] = g->ops[i]->op;
 		operations[i].offset = (uint32_t)(g->ops[i]->number - rq.base);
 		/* Nothing is done without a token: then its value is not needed yet. */
-		if (is_write(&operations[i]) && !g->ops[i]->token.number &&
+		if (operation_writes(operations[i].kind) && !g->ops[i]->token.number &&
 		    operations[i].value_len > kv->config.long_value)
 			operations[i].value_len = 0;
 	}
@@ -284,7 +279,7 @@ static void send_groups(struct kv *kv)
 static bool fits(const struct group *g, const struct open_op *o, bool to_owner, uint32_t to)
 {
 	return g->to_owner == to_owner && (to_owner ? g->to == to : g->to >> 16 == to >> 16) &&
-	       (!is_write(&o->op) || same_token(&g->token, &o->token));
+	       (!operation_writes(o->op.kind) || same_token(&g->token, &o->token));
 }
 
 static void put_into_group(struct kv *kv, struct open_op *o, bool to_owner, uint32_t to)
@@ -315,7 +310,7 @@ static void send_one(struct kv *kv, struct open_op *o, uint64_t now)
 	uint64_t pause = o->pause + random_below(kv, o->pause / 4 + 1);
 
 	/* The first sending with a token settles which. */
-	if (is_write(&o->op) && !o->token.number && owner && now - owner->asked <= kv->config.token_age)
+	if (operation_writes(o->op.kind) && !o->token.number && owner && now - owner->asked <= kv->config.token_age)
 		o->token = owner->token;
 	if (!o->first_sent)
 		o->first_sent = now ? now : 1;
@@ -339,7 +334,7 @@ static void look(struct kv *kv, uint64_t now)
 		if (!o)
 			continue;
 		if (now >= o->until) {
-			end(kv, o, is_write(&o->op) && o->token.number ? KV_UNKNOWN : KV_TIMEOUT, NULL);
+			end(kv, o, operation_writes(o->op.kind) && o->token.number ? KV_UNKNOWN : KV_TIMEOUT, NULL);
 			continue;
 		}
 		if (o->until < kv->look_at)
@@ -417,7 +412,7 @@ static void take(struct kv *kv, const struct operation_answer *a, const struct o
 {
 	switch (r->status) {
 	case ANSWER_TOKEN:
-		if (o->token.number || !is_write(&o->op))
+		if (o->token.number || !operation_writes(o->op.kind))
 			return; /* said to an earlier sending */
 		o->token = a->token;
 		make_due(kv, o);
@@ -435,7 +430,7 @@ static void take(struct kv *kv, const struct operation_answer *a, const struct o
 		return;
 	default:
 		/* Of a write without a token nothing can have been done: no answer to it. */
-		if (!is_write(&o->op) || o->token.number)
+		if (!operation_writes(o->op.kind) || o->token.number)
 			end(kv, o, KV_DONE, r);
 		return;
 	}

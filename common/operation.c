@@ -341,7 +341,7 @@ const char *operation_kind_name(enum operation_kind kind)
 	static const char *const names[OPERATION_KINDS] = {
 		[OPERATION_NONE] = "none", [OPERATION_GET] = "get",       [OPERATION_LOOK] = "look",
 		[OPERATION_PUT] = "put",   [OPERATION_DELETE] = "delete", [OPERATION_ADD] = "add",
-		[OPERATION_SUB] = "sub",
+		[OPERATION_SUB] = "sub",   [OPERATION_LIST] = "list",     [OPERATION_DUMP] = "dump",
 	};
 
 	return (unsigned)kind < OPERATION_KINDS ? names[kind] : "unknown";

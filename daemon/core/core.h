@@ -19,6 +19,7 @@
  * request.c  operations: answer, hold or leave alone; put and get
  * routed.c   the operations of our own clients: whose, whether done before
  * operate.c  ... what one of them comes to
+ * list.c     ... or what there is, page by page
  * answer.c   ... and what is said of it
  * share.c    ... and moved with its arc
  * once.[ch]  ... remembered, so that nothing is done twice
@@ -257,6 +258,9 @@ const char *share_decode(struct once_share *s, const uint8_t *bytes, size_t len)
 void operate_read(struct node *n, const struct operation *op, struct operation_result *r);
 /* version: what the write gets, also one that comes to nothing */
 void operate_write(struct node *n, const struct operation *op, struct version version, struct operation_result *r);
+
+/* ---- list.c ---- */
+void list_page(struct node *n, const struct entry *e, const struct operation *op, struct operation_result *r);
 
 /* ---- answer.c ---- */
 /* e: whose arc and token are told; NULL: none */

@@ -321,6 +321,29 @@ struct key *store_keys(const struct store *s, struct arc arc, size_t *count)
 	return keys;
 }
 
+uint32_t store_part_end(uint32_t id)
+{
+	return id | (UINT32_MAX >> TABLE_BITS);
+}
+
+struct store_item *store_part(const struct store *s, uint32_t from, uint32_t to, size_t *count)
+{
+	struct store_item *items = NULL;
+	size_t n = 0, room = 0;
+
+	for (const struct record *r = s->tables[table_of(from)]; r; r = r->hh.next) {
+		if (r->id < from || r->id > to || r->deleted)
+			continue;
+		if (n == room) {
+			room = room ? room * 2 : 64;
+			items = xrealloc(items, room * sizeof(*items));
+		}
+		items[n++] = item_of(r);
+	}
+	*count = n;
+	return items;
+}
+
 void store_merge(struct store *to, struct store *from)
 {
 	if (!to->count && to->secret == from->secret) {

@@ -54,6 +54,11 @@ uint32_t *store_ids(const struct store *s, struct arc arc, size_t *count);
 /* All keys in the arc, tombstones among them, in no particular order; the array and every name in it are allocated (key_free). */
 struct key *store_keys(const struct store *s, struct arc arc, size_t *count);
 
+/* The keys of a table's part of the ring from id `from` on and up to `to`, which are in one part (store_part_end), and
+ * their items, in no particular order: allocated, borrowed from the store. */
+struct store_item *store_part(const struct store *s, uint32_t from, uint32_t to, size_t *count);
+uint32_t store_part_end(uint32_t id); /* the last id of its part */
+
 /* Moves every record of from into to where it is newer; from is empty afterwards. */
 void store_merge(struct store *to, struct store *from);
 

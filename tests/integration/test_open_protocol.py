@@ -3,10 +3,12 @@ import pathlib
 import re
 import threading
 
+import cbor2
 import pytest
+import xxhash
 
 DONE, ABSENT, FAILED, WRONG = 1, 2, 3, 4
-GET, LOOK, PUT, DELETE, ADD, SUB = range(1, 7)
+GET, LOOK, PUT, DELETE, ADD, SUB, LIST, DUMP = range(1, 9)
 README = pathlib.Path(__file__).parents[2] / "README.md"
 
 
@@ -86,3 +88,42 @@ def test_counting_while_nodes_come_and_go(ring, make_python):
         t.join()
     assert min(done) > 10
     assert make_python().ask(GET, "counter")[1][1] == str(sum(done)).encode()
+
+
+def listing(client, kind=LIST, *prefix):
+    """All entries, page by page, and the number of pages."""
+    position, entries, pages = 0, [], 0
+    while True:
+        status, (_, page), (_, hi) = client.ask_for_arc(kind, position, *prefix)
+        assert status == DONE
+        following, found = cbor2.loads(page)
+        entries += found
+        pages += 1
+        if following is not None:
+            position = following
+        elif hi < (position if isinstance(position, int) else xxhash.xxh32_intdigest(position)) or hi == 2 ** 32 - 1:
+            return entries, pages
+        else:
+            position = hi + 1
+
+
+def test_listing(ring, make_python):
+    ring(3)
+    client = make_python()
+
+    def ask_for_arc(*args):
+        answer = client.ask(*args)
+        return *answer, client.arc
+    client.ask_for_arc = ask_for_arc
+    names = {f"name {i}".encode(): b"v%d" % i for i in range(3000)}
+    numbers = {i * 1431655 % 2 ** 32: b"n%d" % i for i in range(300)} | {0: b"0", 2 ** 32 - 1: b"m"}
+    for key, value in {**names, **numbers}.items():
+        assert client.ask(PUT, key, value)[0] == DONE
+    client.ask(DELETE, b"name 7")
+    names.pop(b"name 7")
+    entries, pages = listing(client, DUMP)
+    assert {e[0]: e[4] for e in entries} == {**names, **numbers}
+    assert len(entries) == len(names) + len(numbers) and pages >= 4
+    entries, _ = listing(client, LIST, b"name 29")
+    assert sorted(e[0] for e in entries) == sorted(n for n in names if n.startswith(b"name 29"))
+    assert all(len(e) == 3 for e in entries)
