@@ -23,6 +23,7 @@ static const struct rule kind_rules[OPERATION_KINDS] = {
 	[OPERATION_SUB] = {AMOUNT | CONDITION | LIFE, AMOUNT},
 	[OPERATION_LIST] = {VALUE, 0},
 	[OPERATION_DUMP] = {VALUE, 0},
+	[OPERATION_WATCH] = {VALUE, 0},
 };
 
 static const struct rule status_rules[ANSWER_STATUSES] = {

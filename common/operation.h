@@ -38,7 +38,8 @@ enum operation_kind {
 	OPERATION_ADD,
 	OPERATION_SUB,
 	OPERATION_LIST, /* what there is from a key on, a page of it (page.h); value: what names begin with, or nothing */
-	OPERATION_DUMP, /* the same with values */
+	OPERATION_DUMP,  /* the same with values */
+	OPERATION_WATCH, /* what becomes of a key; a value of one byte: of all of its arc (watched.h) */
 	OPERATION_KINDS,
 };
 static inline bool operation_writes(enum operation_kind kind)

@@ -92,6 +92,7 @@ void node_free(struct node *n)
 	once_free(n->once);
 	cells_free(n);
 	answer_free(n);
+	watched_free(n);
 	reference_free(n);
 	free(n->roll.names);
 	free(n->effects);
@@ -169,6 +170,7 @@ static void disconnected(struct node *n)
 	hole_forget(n);
 	request_forget(n);
 	answer_forget(n);
+	watched_forget(n);
 	cells_forget(n);
 	reference_disconnected(n);
 	if (n->give.phase && n->give.phase < GIVE_GRANTED)
@@ -354,6 +356,7 @@ static bool message(struct node *n, const struct event *ev)
 		routed(n, kind, ev->payload, ev->len);
 		return true;
 	case TOPIC_REPLY:
+	case TOPIC_EVENT:
 	case TOPIC_UNKNOWN:
 	case TOPIC_KINDS:
 		break;
@@ -489,7 +492,7 @@ void node_step(struct node *n, const struct event *ev, struct update *update)
 	cells_tick(n);
 	if (!asked)
 		answer_flush(n);
-	update->turn = n->answering != 0;
+	update->turn = n->answering != 0 || n->watch.changed_count != 0;
 	update->effects = n->effects;
 	update->count = n->effect_count;
 	update->deadline = next <= n->now ? n->now + 1 : next;

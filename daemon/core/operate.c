@@ -49,7 +49,7 @@ static bool look_up(struct node *n, const struct key *key, struct store_item *it
 		return true;
 	*item = record_tombstone(n, key, item->version);
 	store_put(n->store, item);
-	give_changed(n, key);
+	record_changed(n, key);
 	return false;
 }
 
@@ -57,7 +57,7 @@ static void write_item(struct node *n, struct store_item *item, struct version v
 {
 	item->version = version;
 	store_put(n->store, item);
-	give_changed(n, &item->key);
+	record_changed(n, &item->key);
 }
 
 static uint64_t ends(const struct node *n, uint64_t life)

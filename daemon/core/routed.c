@@ -90,6 +90,8 @@ static void execute(struct node *n, const struct entry *e, const struct operatio
 
 	if (operation_writes(op->kind))
 		write_once(n, e, rq, op, &r);
+	else if (op->kind == OPERATION_WATCH)
+		watched_ask(n, e, op, &r);
 	else if (op->kind == OPERATION_LIST || op->kind == OPERATION_DUMP)
 		list_page(n, e, op, &r);
 	else

@@ -7,6 +7,7 @@
 #include <xxhash.h>
 
 #include "../../common/mem.h"
+#include "heap.h"
 
 /* Exhausted memory ends the process, here as everywhere. */
 #define uthash_fatal(what) mem_die(what)
@@ -22,9 +23,14 @@ struct record {
 	uint32_t id;
 	uint32_t len : 25; /* STORE_VALUE_MAX included */
 	uint32_t deleted : 1;
-	uint32_t expires : 1; /* an uint64_t follows the value */
+	uint32_t expires : 1; /* a struct mortal follows the value */
 	uint32_t named : 1;   /* an uint32_t, its length, and the name follow that */
 	uint8_t value[];
+};
+
+struct mortal {
+	uint64_t at;
+	uint32_t place; /* in the heap */
 };
 
 #define TABLE_BITS 10 /* of ten million records some ten thousand are in one: growing takes it about a millisecond */
@@ -33,11 +39,9 @@ struct record {
 struct store {
 	struct record *tables[TABLES]; /* by the first bits of the id */
 	uint64_t secret;
-	size_t count;          /* tombstones among them */
-	size_t buried;         /* tombstones */
-	size_t mortal;         /* records that expire, tombstones among them */
-	unsigned expiry_table; /* where they are looked for */
-	struct record *expiry; /* ... and the next to be looked at; NULL: the first */
+	size_t count;     /* tombstones among them */
+	size_t buried;    /* tombstones */
+	struct heap ends; /* of the records that expire, tombstones among them */
 };
 
 static unsigned table_of(uint32_t id)
@@ -77,19 +81,28 @@ static unsigned hash_of(const struct store *s, const struct key *key)
 	return (unsigned)(key->name_len ? XXH3_64bits_withSeed(key->name, key->name_len, hash) : hash);
 }
 
-static uint64_t expires_of(const struct record *r)
+static struct mortal mortal_of(const struct record *r)
 {
-	uint64_t at = 0;
+	struct mortal m = {0};
 
 	if (r->expires)
-		memcpy(&at, r->value + r->len, sizeof(at));
-	return at;
+		memcpy(&m, r->value + r->len, sizeof(m));
+	return m;
+}
+
+static void moved(void *owner, uint32_t place)
+{
+	struct record *r = owner;
+	struct mortal m = mortal_of(r);
+
+	m.place = place;
+	memcpy(r->value + r->len, &m, sizeof(m));
 }
 
 static struct key key_of(const struct record *r)
 {
 	struct key key = {.id = r->id};
-	const uint8_t *p = r->value + r->len + (r->expires ? sizeof(uint64_t) : 0);
+	const uint8_t *p = r->value + r->len + (r->expires ? sizeof(struct mortal) : 0);
 
 	if (r->named) {
 		memcpy(&key.name_len, p, sizeof(key.name_len));
@@ -115,16 +128,16 @@ static void add(struct store *s, struct record *r)
 	HASH_ADD_BYHASHVALUE(hh, s->tables[table_of(r->id)], id, sizeof(r->id), hash_of(s, &key), r);
 	s->count++;
 	s->buried += r->deleted;
-	s->mortal += r->expires;
+	if (r->expires)
+		heap_add(&s->ends, mortal_of(r).at, r);
 }
 
 /* Out of the table, not freed. */
 static void take_out(struct store *s, struct record *r)
 {
-	if (s->expiry == r)
-		s->expiry = r->hh.next;
 	s->buried -= r->deleted;
-	s->mortal -= r->expires;
+	if (r->expires)
+		heap_remove(&s->ends, mortal_of(r).place);
 	s->count--;
 	HASH_DEL(s->tables[table_of(r->id)], r);
 }
@@ -134,6 +147,7 @@ struct store *store_new(uint64_t secret)
 	struct store *s = xcalloc(1, sizeof(*s));
 
 	s->secret = secret;
+	s->ends.moved = moved;
 	return s;
 }
 
@@ -150,6 +164,7 @@ void store_free(struct store *s)
 			free(r);
 		}
 	}
+	heap_free(&s->ends);
 	free(s);
 }
 
@@ -175,7 +190,7 @@ static struct store_item item_of(const struct record *r)
 				   .version = r->version,
 				   .value = r->value,
 				   .len = r->len,
-				   .expires = expires_of(r),
+				   .expires = mortal_of(r).at,
 				   .deleted = r->deleted};
 }
 
@@ -190,7 +205,7 @@ bool store_get(const struct store *s, struct key key, struct store_item *item)
 
 static struct record *record_new(const struct store_item *item)
 {
-	size_t tail = (item->expires ? sizeof(item->expires) : 0) +
+	size_t tail = (item->expires ? sizeof(struct mortal) : 0) +
 		      (item->key.name_len ? sizeof(item->key.name_len) + item->key.name_len : 0);
 	struct record *r = xmalloc(sizeof(*r) + item->len + tail);
 	uint8_t *p = r->value + item->len;
@@ -201,8 +216,8 @@ static struct record *record_new(const struct store_item *item)
 	r->expires = item->expires != 0;
 	r->named = item->key.name_len != 0;
 	if (r->expires) {
-		memcpy(p, &item->expires, sizeof(item->expires));
-		p += sizeof(item->expires);
+		memcpy(p, &(struct mortal){.at = item->expires}, sizeof(struct mortal));
+		p += sizeof(struct mortal);
 	}
 	if (r->named) {
 		memcpy(p, &item->key.name_len, sizeof(item->key.name_len));
@@ -347,8 +362,9 @@ struct store_item *store_part(const struct store *s, uint32_t from, uint32_t to,
 void store_merge(struct store *to, struct store *from)
 {
 	if (!to->count && to->secret == from->secret) {
+		heap_free(&to->ends);
 		*to = *from;
-		*from = (struct store){.secret = to->secret};
+		*from = (struct store){.secret = to->secret, .ends.moved = moved};
 		return;
 	}
 	EACH_NEAR(from, EVERYWHERE, i, r, next)
@@ -385,24 +401,30 @@ static void bury(struct store *s, struct record *r, uint64_t until)
 	add(s, fresh);
 }
 
-bool store_expire(struct store *s, uint64_t now, uint64_t until, size_t most)
+size_t store_expire(struct store *s, uint64_t now, uint64_t until, size_t most,
+		    void (*gone)(void *arg, const struct key *key), void *arg)
 {
-	while (s->mortal && most-- > 0) {
-		struct record *r = s->expiry ? s->expiry : s->tables[s->expiry_table];
+	size_t done = 0;
 
-		s->expiry = r ? r->hh.next : NULL;
-		if (!s->expiry)
-			s->expiry_table = (s->expiry_table + 1) % TABLES;
-		if (!r || !r->expires || expires_of(r) > now)
-			continue;
-		if (!r->deleted) {
+	for (; done < most && s->ends.count && s->ends.entries[0].at <= now; done++) {
+		struct record *r = s->ends.entries[0].owner;
+		struct key old = key_of(r), key = key_copy(&old);
+
+		if (r->deleted) {
+			take_out(s, r);
+			free(r);
+		} else {
 			bury(s, r, until);
-			continue;
+			gone(arg, &key);
 		}
-		take_out(s, r);
-		free(r);
+		key_free(&key);
 	}
-	return s->mortal != 0;
+	return done;
+}
+
+uint64_t store_next_end(const struct store *s)
+{
+	return s->ends.count ? s->ends.entries[0].at : UINT64_MAX;
 }
 
 /* NOLINTEND(clang-analyzer-unix.Malloc) */

@@ -72,8 +72,10 @@ void store_digest(const struct store *s, struct arc arc, uint64_t *count, uint64
 /* 64 bits that depend on key, version and value; sums of them compare copies of an arc whatever their order. */
 uint64_t store_item_hash(const struct store_item *item);
 
-/* Looks at the next `most` records, in turn: those whose time is up become tombstones until `bury`, tombstones go.
- * False: no record here expires. */
-bool store_expire(struct store *s, uint64_t now, uint64_t bury, size_t most);
+/* Of the records whose time is up, at most so many, the earliest first: they become tombstones until `until`, of which
+ * gone() is told, and tombstones go.  Returns how many there were. */
+size_t store_expire(struct store *s, uint64_t now, uint64_t until, size_t most,
+		    void (*gone)(void *arg, const struct key *key), void *arg);
+uint64_t store_next_end(const struct store *s); /* UINT64_MAX: none */
 
 #endif

@@ -7,8 +7,10 @@ import cbor2
 import pytest
 import xxhash
 
+from harness import wait_for
+
 DONE, ABSENT, FAILED, WRONG = 1, 2, 3, 4
-GET, LOOK, PUT, DELETE, ADD, SUB, LIST, DUMP = range(1, 9)
+GET, LOOK, PUT, DELETE, ADD, SUB, LIST, DUMP, WATCH = range(1, 10)
 README = pathlib.Path(__file__).parents[2] / "README.md"
 
 
@@ -127,3 +129,86 @@ def test_listing(ring, make_python):
     entries, _ = listing(client, LIST, b"name 29")
     assert sorted(e[0] for e in entries) == sorted(n for n in names if n.startswith(b"name 29"))
     assert all(len(e) == 3 for e in entries)
+
+
+class Watcher:
+    """Hears the streams of all owners, and whether each is whole."""
+
+    def __init__(self, client):
+        self.client, self.last, self.changes, self.gaps = client, {}, [], []
+        self.granted = threading.Event()
+        client.mqtt.on_subscribe = lambda *args: self.granted.set()
+        client.mqtt.message_callback_add("ev/+", self.on_event)
+        client.mqtt.subscribe("ev/+")
+        assert self.granted.wait(20)
+
+    def on_event(self, client, user, message):
+        frame = cbor2.loads(message.payload)
+        stream, number = (frame[30], frame[32]), frame[33]
+        if self.last.setdefault(stream, number - 1) != number - 1:
+            self.gaps.append((stream, number))
+        self.last[stream] = number
+        self.changes += frame[34]
+
+    def ask(self, key, *everything):
+        status, (_, place) = self.client.ask(WATCH, key, *everything)
+        assert status == DONE
+        return cbor2.loads(place)
+
+    def ask_all(self):
+        position = 0
+        while True:
+            self.ask(position, b"*")
+            lo, hi = self.client.arc
+            if hi < position or hi == 2 ** 32 - 1:
+                return
+            position = hi + 1
+
+
+def test_watching_one_key(ring, make_python):
+    ring(3)
+    writer, watcher = make_python(), Watcher(make_python())
+    writer.ask(PUT, "other", b"x")
+    stream, number = watcher.ask("mine")
+    assert watcher.ask("mine") == [stream, number]
+    writer.ask(PUT, "other", b"y")
+    writer.ask(PUT, "mine", b"1")
+    writer.ask(ADD, "mine", 1)
+    writer.ask(DELETE, "mine")
+    wait_for("three changes", lambda: len(watcher.changes) == 3)
+    assert [(key, value) for key, _, _, _, value in watcher.changes] == [(b"mine", b"1"), (b"mine", b"2"),
+                                                                        (b"mine", None)]
+    versions = [change[1:3] for change in watcher.changes]
+    assert versions == sorted(versions)
+    assert [n for (_, s), n in watcher.last.items() if s == stream] == [number + 3] and not watcher.gaps
+
+
+def test_watching_everything_while_nodes_come_and_go(ring, make_python):
+    """Who watches moves with the arcs, so that nothing is missed while all is well."""
+    r = ring(2)
+    writer, watcher = make_python(), Watcher(make_python())
+    watcher.ask_all()
+    written = 0
+    for turn in range(3):
+        node = r.add()
+        for _ in range(150):
+            assert writer.ask(PUT, f"key {written}", b"v")[0] == DONE
+            written += 1
+        r.wait_whole(3)
+        node.term()
+        for _ in range(150):
+            assert writer.ask(PUT, f"key {written}", b"v")[0] == DONE
+            written += 1
+        assert node.wait() == 0
+        r.wait_whole(2)
+    wait_for("all changes", lambda: len({change[0] for change in watcher.changes}) == written)
+    assert not watcher.gaps
+
+
+def test_the_end_of_a_life_is_told(ring, make_python):
+    ring(1)
+    writer, watcher = make_python(), Watcher(make_python())
+    watcher.ask("short")
+    assert writer.ask(PUT, "short", b"v", None, 300)[0] == DONE
+    wait_for("its end", lambda: [change[4] for change in watcher.changes] == [b"v", None])
+    assert writer.ask(GET, "short") == (ABSENT, [])

@@ -160,7 +160,7 @@ static void operations(void **state)
 		{BYTES("\x83\x20\x01\x07"), "a field of the wrong type"},
 		/* kind */
 		{BYTES("\x83\x00\x00\x07"), "an operation of no kind"},
-		{BYTES("\x83\x00\x09\x07"), "a number above its bound"},
+		{BYTES("\x83\x00\x0a\x07"), "a number above its bound"},
 		{BYTES("\x83\x00" NUMBER_33 "\x07"), "a number above its bound"},
 		{BYTES("\x83\x00\x63get\x07"), "a field of the wrong type"},
 		/* key */
@@ -304,7 +304,7 @@ static size_t add(uint8_t *bytes, size_t len, const struct row *field)
 	return len + field->len;
 }
 
-/* Section 11: a put has a value, list and dump may have one, add and sub have a number, writes may have a condition, and a life unless they
+/* Section 11: a put has a value, list, dump and watch may have one, add and sub have a number, writes may have a condition, and a life unless they
  * delete. */
 static void every_kind_with_every_field(void **state)
 {
@@ -317,7 +317,7 @@ static void every_kind_with_every_field(void **state)
 	for (unsigned i = 0; i < (OPERATION_KINDS - 1) * 27; i++) {
 		unsigned value = i % 3, condition = i / 3 % 3, life = i / 9 % 3;
 		enum operation_kind kind = (enum operation_kind)(1 + i / 27);
-		bool lists = kind == OPERATION_LIST || kind == OPERATION_DUMP;
+		bool lists = kind >= OPERATION_LIST;
 		bool counts = kind == OPERATION_ADD || kind == OPERATION_SUB, puts = kind == OPERATION_PUT;
 		bool good = (value == (puts     ? 1u
 				       : counts ? 2u
@@ -337,7 +337,7 @@ static void every_kind_with_every_field(void **state)
 				 life);
 		taken += good;
 	}
-	assert_int_equal(taken, 1 + 1 + 9 + 3 + 9 + 9 + 2 + 2);
+	assert_int_equal(taken, 1 + 1 + 9 + 3 + 9 + 9 + 2 + 2 + 2);
 }
 
 /* Section 11: what was not done has no version, what was done has one; only that has found anything. */
