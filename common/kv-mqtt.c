@@ -156,6 +156,11 @@ void kv_mqtt_turn(struct kv_mqtt *k)
 		tick(k);
 }
 
+const char *kv_mqtt_topic(const struct kv_mqtt *k)
+{
+	return kv_topic(k->kv);
+}
+
 /* ---- operations ---- */
 
 bool kv_mqtt_begin(struct kv_mqtt *k, const struct operation *op, uint64_t timeout_ms, kv_mqtt_done done, void *arg)

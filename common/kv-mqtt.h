@@ -46,8 +46,8 @@ struct kv_mqtt;
 
 struct kv_mqtt_result {
 	enum kv_outcome outcome;
-	const struct operation_result
-		*answer; /* KV_DONE; else NULL.  Valid, with its value, until the callback returns */
+	/* KV_DONE; else NULL.  Valid, with its value, until the callback returns. */
+	const struct operation_result *answer;
 	bool has_owner;
 	uint32_t owner; /* the id of the node that has the key, by the last answer */
 };
@@ -60,6 +60,9 @@ struct kv_mqtt *kv_mqtt_new(struct event_base *base, struct mqtt *mqtt, const ch
 			    void (*ready)(void *arg, bool granted), void *arg);
 /* Not from a callback of ours.  What is open ends without one.  NULL is fine. */
 void kv_mqtt_free(struct kv_mqtt *k);
+
+/* Where our answers come: what an access list has to let us read, and what error lines may name. */
+const char *kv_mqtt_topic(const struct kv_mqtt *k);
 
 /* The connection, as struct mqtt_callbacks has it.  True: it was for us. */
 void kv_mqtt_connected(struct kv_mqtt *k);
