@@ -31,6 +31,7 @@ struct work {
 	bool over; /* nothing more is to be asked */
 	bool wake;
 	enum exit_code failed; /* RC_OK, or why it cannot go on */
+	int output_errno;      /* standard output takes no more */
 	const char *cut;
 	struct job_count tally;
 };
@@ -158,10 +159,12 @@ static size_t tell(struct work *work)
 {
 	size_t told = 0;
 
-	while (work->count > 0 && work->queue[work->head % KV_OPEN_MAX]->ended) {
+	while (work->count > 0 && work->queue[work->head % KV_OPEN_MAX]->ended && !ferror(stdout)) {
 		struct item *item = work->queue[work->head % KV_OPEN_MAX];
 
 		job_tell(work->job, &work->tally, item, client_lost(work->client));
+		if (ferror(stdout))
+			work->output_errno = errno;
 		work->bytes -= item_size(item);
 		item_free(item);
 		work->head++;
@@ -178,8 +181,10 @@ static void work_through(struct work *work)
 
 		ask(work);
 		told = tell(work);
-		if (told > 0 && !output_flush())
-			return; /* said at the end of the process */
+		if (told > 0 && work->output_errno == 0 && !output_flush())
+			work->output_errno = errno;
+		if (work->output_errno != 0)
+			return;
 		if (work->count == 0 && work->over)
 			return;
 		if (told > 0 && !work->over)
@@ -214,6 +219,8 @@ static enum exit_code work_run(struct work *work)
 	if (code != RC_OK)
 		return code;
 	work_through(work);
+	if (work->output_errno != 0)
+		return RC_LOCAL;
 	code = job_tell_all(work->job, &work->tally, work->cut);
 	return work->failed != RC_OK ? work->failed : code;
 }
@@ -230,9 +237,9 @@ enum exit_code job_run(struct job *job)
 		fputs("dhtctl: reading lines from the terminal; Ctrl-D ends them\n", stderr);
 	code = work_run(work);
 	client_close(work->client);
+	if (work->output_errno != 0)
+		output_give_up(work->output_errno);
 	work_free(work);
-	if (!output_flush())
-		output_end_if_unread();
 	return code;
 }
 

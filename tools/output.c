@@ -139,18 +139,25 @@ bool output_flush(void)
 	return fflush(stdout) == 0 && !ferror(stdout);
 }
 
-void output_end_if_unread(void)
+static void output_complain(int error)
+{
+	output_error("cannot write to standard output: %s", strerror(error));
+}
+
+void output_give_up(int error)
 {
 	struct pollfd reader = {.fd = STDOUT_FILENO, .events = POLLOUT};
 
 	if (poll(&reader, 1, 0) == 1 && reader.revents & POLLERR)
 		raise(SIGPIPE);
+	output_complain(error);
+	clearerr(stdout);
 }
 
 bool output_finish(void)
 {
 	if (output_flush())
 		return true;
-	output_error("cannot write to standard output: %s", strerror(errno));
+	output_complain(errno);
 	return false;
 }

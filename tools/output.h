@@ -31,8 +31,9 @@ void output_span(char *out, size_t size, uint64_t ms);
 
 /* Flushes standard output: false, and nothing printed, if that or something before it has failed. */
 bool output_flush(void);
-/* Ends the process by SIGPIPE if nobody reads standard output any more.  Only where that signal is not ignored. */
-void output_end_if_unread(void);
+/* After that: an error line, or the end of the process by SIGPIPE if nobody reads any more; to be called where that
+ * signal is not ignored.  Then output_finish has nothing to say. */
+void output_give_up(int error);
 
 /* Flushes standard output: false, after an error line, if anything of it could not be written. */
 bool output_finish(void);
