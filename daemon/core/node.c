@@ -73,7 +73,7 @@ struct node *node_new(const struct node_config *config)
 	n->held_last = &n->held_first;
 	n->room = xmalloc(sizeof(*n->room));
 	n->operations = xmalloc(sizeof(*n->operations));
-	n->once = once_new(n->config.secret, NULL);
+	n->once = once_new(n->config.secret, n->config.once);
 	n->repair_at = NEVER;
 	n->state = NODE_CONNECTING;
 	seek_begin(n);
@@ -129,8 +129,8 @@ void node_identify(struct node *n, uint64_t nonce, struct node_identity *identit
 
 /* What a node always hears; cut/<giver> and node/<neighbour> come and go. */
 static const enum topic_kind base_topics[] = {
-	TOPIC_JOIN,      TOPIC_HAS_STARTED, TOPIC_ACK_JOIN, TOPIC_PUT,   TOPIC_GET, TOPIC_LEAVE,
-	TOPIC_ACK_LEAVE, TOPIC_RING,        TOPIC_FOUNDER,  TOPIC_INBOX, TOPIC_CUT, TOPIC_NODE, TOPIC_ASK,
+	TOPIC_JOIN, TOPIC_HAS_STARTED, TOPIC_ACK_JOIN, TOPIC_PUT, TOPIC_GET,  TOPIC_LEAVE, TOPIC_ACK_LEAVE,
+	TOPIC_RING, TOPIC_FOUNDER,     TOPIC_INBOX,    TOPIC_CUT, TOPIC_NODE, TOPIC_ASK,
 };
 #define BASE_TOPICS (sizeof(base_topics) / sizeof(base_topics[0]))
 
