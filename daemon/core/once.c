@@ -307,7 +307,9 @@ enum once_verdict once_look(struct once *o, const struct once_write *w, const st
 	/* A token above the present one was not told here: a version given out for the write need not be above it. */
 	if (w->bears == ONCE_BEARS_ANOTHER || version_newer(w->token, here->token) || below_horizon(o, w, here))
 		return ONCE_UNKNOWN;
-	while (over(o, o->limits.clients - !c, o->limits.rows - 1))
+	/* Who is remembered needs room for a row alone: behind a handover there may be more clients than that, and were all of
+	 * them to wait until others are silent none would be, as they ask on. */
+	while (over(o, c ? UINT64_MAX : o->limits.clients - 1, o->limits.rows - 1))
 		if (!forget_client(o))
 			return ONCE_FULL;
 	return ONCE_NEW;
