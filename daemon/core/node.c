@@ -73,7 +73,7 @@ struct node *node_new(const struct node_config *config)
 	n->held_last = &n->held_first;
 	n->room = xmalloc(sizeof(*n->room));
 	n->operations = xmalloc(sizeof(*n->operations));
-	n->once = once_new(n->config.secret, NULL);
+	n->once = once_new(n->config.secret, n->config.once);
 	n->repair_at = NEVER;
 	n->state = NODE_CONNECTING;
 	seek_begin(n);

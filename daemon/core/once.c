@@ -311,7 +311,8 @@ enum once_verdict once_look(struct once *o, const struct once_write *w, const st
 		return ONCE_TOKEN;
 	if (!good(o, w, here))
 		return ONCE_UNKNOWN;
-	/* Whoever has an entry needs none, however many there are behind a handover. */
+	/* Who is remembered needs room for a row alone: behind a handover there may be more clients than that, and were all of
+	 * them to wait until others are silent none would be, as they ask on. */
 	while (over(o, c ? UINT32_MAX : o->limits.clients - 1, o->limits.rows - 1))
 		if (!forget_client(o))
 			return ONCE_FULL;

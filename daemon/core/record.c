@@ -15,6 +15,20 @@ bool record_live(const struct node *n, const struct key *key, struct store_item 
 	return true;
 }
 
+/* The record, if it is there.  One at its end is buried first: whoever is told that it is absent will not see it again,
+ * wherever the arc goes. */
+bool record_answered(struct node *n, const struct key *key, struct store_item *item)
+{
+	if (!store_get(n->store, *key, item) || item->deleted)
+		return false;
+	if (!item->expires || item->expires > n->now)
+		return true;
+	*item = record_tombstone(n, key, item->version);
+	store_put(n->store, item);
+	record_changed(n, key);
+	return false;
+}
+
 bool record_number(const struct node *n, uint32_t id, struct store_item *item)
 {
 	struct key key = key_number(id);

@@ -27,11 +27,13 @@ static const char *parse(struct wanted *op, enum topic_kind kind, const uint8_t 
 
 static void answer_get(struct node *n, uint32_t key)
 {
-	struct store_item item = {0};
+	struct key number = key_number(key);
+	struct store_item item;
 	uint8_t *text;
 	size_t len;
 
-	record_number(n, key, &item);
+	if (!record_answered(n, &number, &item))
+		item = (struct store_item){0};
 	text = out_own(n, reference_format_res_get(key, item.value, item.len, &len));
 	out_publish(n, TOPIC_RES_GET, 0, text, len, false);
 }

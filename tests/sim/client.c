@@ -90,7 +90,7 @@ static uint32_t op_new(struct world *w, const struct client *c, enum op_kind kin
 					    .client = c->index,
 					    .key = key,
 					    .sent_at = w->now,
-					    .excused = judge_excuses(w),
+					    .excused = judge_excuses(w) || (c->kv && ours_waits(w)),
 					    .quiet = w->quiet};
 	trace(w, "client%-2u op %u: %s key %08x%s", c->index, index, judge_kind_name(kind), w->keys[key],
 	      w->ops[index].excused ? " (excused)" : "");
@@ -164,6 +164,12 @@ static void send_ours(struct world *w, struct client *c, enum op_kind kind, unsi
 			w->ops[index].value = index + 1;
 		if (ours == OP_CAS)
 			w->ops[index].expected = seen(w, c, key);
+		if (w->ops[index].value && !w->quiet && w->swarm.life_chance &&
+		    rng_chance(&c->rng, w->swarm.life_chance)) {
+			w->ops[index].life = rng_scale(&c->rng, 1, w->swarm.life_max);
+			w->repeated[key] = true; /* for the search alone to judge */
+			w->stats[STAT_OURS_LIVES]++;
+		}
 		c->op = index;
 		ours_begin(w, c, index);
 		kind = rng_below(&c->rng, 2) ? OP_PUT : OP_GET;
