@@ -21,8 +21,9 @@
  * turn of the loop shares frames.  It is asked again by itself, also on the next connection, and a write is never done
  * twice for that.  Every operation ends with one callback, in its own time-out at the latest:
  *
- *   KV_DONE     it was answered.  ANSWER_DONE; or ANSWER_ABSENT (get, look, delete: there is no record), ANSWER_FAILED
- *               (the condition did not hold), ANSWER_WRONG (add, sub: the record is no number, or the sum beyond 64 bits)
+ *   KV_DONE     it was answered: ANSWER_DONE; or ANSWER_ABSENT (get, look, delete: there is no record), ANSWER_FAILED
+ *               (the condition did not hold), ANSWER_WRONG (add, sub: the record is no number, or the sum is beyond 64
+ *               bits)
  *   KV_TIMEOUT  nobody answered, and nothing has been done
  *   KV_UNKNOWN  a write that may have been done, or may yet be
  *
