@@ -284,21 +284,22 @@ static bool fits(const struct group *g, const struct open_op *o, bool to_owner, 
 
 static void put_into_group(struct kv *kv, struct open_op *o, bool to_owner, uint32_t to)
 {
-	size_t size = operation_size(&o->op);
-	struct group *g = NULL;
+	size_t size = operation_size(&o->op), i = 0;
+	struct group *g;
 
-	for (size_t i = 0; i < kv->group_count && !g; i++)
-		if (fits(&kv->groups[i], o, to_owner, to))
-			g = &kv->groups[i];
-	if (g && (g->count == OPERATION_COUNT_MAX || g->bytes + size > kv->config.frame_bytes)) {
+	while (i < kv->group_count && !fits(&kv->groups[i], o, to_owner, to))
+		i++;
+	if (i == GROUPS_MAX) {
+		send_groups(kv);
+		i = 0;
+	}
+	g = &kv->groups[i];
+	if (i == kv->group_count) {
+		*g = (struct group){.to_owner = to_owner, .to = to, .token = o->token};
+		kv->group_count++;
+	} else if (g->count == OPERATION_COUNT_MAX || g->bytes + size > kv->config.frame_bytes) {
 		group_send(kv, g);
 		g->bytes = 0;
-	}
-	if (!g) {
-		if (kv->group_count == GROUPS_MAX)
-			send_groups(kv);
-		g = &kv->groups[kv->group_count++];
-		*g = (struct group){.to_owner = to_owner, .to = to, .token = o->token};
 	}
 	g->ops[g->count++] = o;
 	g->bytes += size;
