@@ -69,7 +69,7 @@ enum lines_state lines_next(struct lines *lines, uint8_t **line, size_t *len)
 {
 	for (;;) {
 		size_t there = lines->end - lines->start;
-		uint8_t *from = lines->bytes + lines->start;
+		uint8_t *from = lines->bytes ? lines->bytes + lines->start : NULL; /* nothing was read yet */
 		uint8_t *newline =
 			there > lines->scanned ? memchr(from + lines->scanned, '\n', there - lines->scanned) : NULL;
 		enum lines_state state;
