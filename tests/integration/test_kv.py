@@ -248,6 +248,20 @@ def test_an_output_that_cannot_be_written(kv, key):
         assert b"cannot write to standard output: No space left on device" in result.stderr
 
 
+def test_closed_standard_streams(kv, key):
+    """The broker's connection must not take their place."""
+    def without(fd, *args):
+        return subprocess.run([ctl_binary(), "-b", kv.url, "--quiet", *args], capture_output=True,
+                              preexec_fn=lambda: os.close(fd))
+    for args in (["put", key], ["put", "-"], ["get", "-"]):
+        refuses(without(0, *args), LOCAL, "standard input", "Bad file descriptor")
+    done(kv, "put", key, "value")
+    for args in (["get", key], ["get", key, key]):
+        result = without(1, *args)
+        assert (result.returncode, result.stderr) == (LOCAL, b"dhtctl: cannot write to standard output: Bad file descriptor\n")
+    assert without(2, "get", key + "none").returncode == NO
+
+
 def test_a_reader_that_goes_away_ends_it_silently(kv, key):
     done(kv, "put", key, input=b"x" * (1 << 20))
     for several in ([], [key] * 20):
@@ -422,7 +436,7 @@ def test_no_ring(broker):
     before = time.monotonic()
     args = ["--timeout", "400ms"]
     refuses(run(broker, "get", "door", *args), TIMEOUT, "no answer for key 'door'", broker.url, "400ms", "is a ring there?",
-            "a node of the reference")
+            "a node of the reference", "access list", "op/#")
     for command in (["put", "5", "x"], ["cas", "5", "x", "--absent"]):
         refuses(run(broker, *command, *args), TIMEOUT, "no answer for key 5", "it was not stored")
     refuses(run(broker, "del", 5, *args), TIMEOUT, "it was not deleted")
