@@ -18,6 +18,7 @@
 #include "../../common/topic.h"
 
 struct node;
+struct once_limits;
 
 /* Times are milliseconds.  node_config_init fills the defaults named here. */
 struct node_config {
@@ -37,7 +38,8 @@ struct node_config {
 	unsigned recover;   /* 10000: how long an arc nobody answers for stays in doubt before it is served as empty */
 	unsigned tombstone; /* 3600000: how long a deletion is remembered against older copies of what it deleted */
 	size_t burst; /* 8 MiB: whoever publishes more bytes than that in one step is told by EVENT_DRAINED when to go on */
-	size_t held_max; /* 16 MiB: operations held during a handover, in bytes */
+	size_t held_max;                /* 16 MiB: operations held during a handover, in bytes */
+	const struct once_limits *once; /* NULL: those of once.h; tests take tighter ones; read by node_new only */
 };
 void node_config_init(struct node_config *config);
 
@@ -122,6 +124,8 @@ enum node_state node_get_state(const struct node *node);
 bool node_serves(const struct node *node, uint32_t id);
 size_t node_record_count(const struct node *node);
 size_t node_held_bytes(const struct node *node); /* of operations held, bounded by held_max */
+/* Clients whose writes it remembers no more, as there was no room. */
+uint64_t node_forgotten(const struct node *node);
 /* The value of a record it holds (served or not), NULL if none. */
 const uint8_t *node_record(const struct node *node, const struct key *key, size_t *len);
 /* The ring it belongs to; term 0: none yet. */

@@ -39,25 +39,11 @@ static bool holds(const struct operation *op, const struct store_item *item)
 	return false;
 }
 
-/* The record, if it is there.  One at its end is buried first: whoever is told that it is absent will not see it again,
- * wherever the arc goes. */
-static bool look_up(struct node *n, const struct key *key, struct store_item *item)
-{
-	if (!store_get(n->store, *key, item) || item->deleted)
-		return false;
-	if (!item->expires || item->expires > n->now)
-		return true;
-	*item = record_tombstone(n, key, item->version);
-	store_put(n->store, item);
-	give_changed(n, key);
-	return false;
-}
-
 static void write_item(struct node *n, struct store_item *item, struct version version)
 {
 	item->version = version;
 	store_put(n->store, item);
-	give_changed(n, &item->key);
+	record_changed(n, &item->key);
 }
 
 static uint64_t ends(const struct node *n, uint64_t life)
@@ -101,7 +87,7 @@ void operate_read(struct node *n, const struct operation *op, struct operation_r
 	struct store_item item;
 
 	r->status = ANSWER_ABSENT;
-	if (!look_up(n, &op->key, &item))
+	if (!record_answered(n, &op->key, &item))
 		return;
 	r->status = ANSWER_DONE;
 	r->version = item.version;
@@ -114,7 +100,7 @@ void operate_read(struct node *n, const struct operation *op, struct operation_r
 
 void operate_write(struct node *n, const struct operation *op, struct version version, struct operation_result *r)
 {
-	struct store_item item, *old = look_up(n, &op->key, &item) ? &item : NULL;
+	struct store_item item, *old = record_answered(n, &op->key, &item) ? &item : NULL;
 
 	r->status = ANSWER_DONE;
 	if (!holds(op, old)) {

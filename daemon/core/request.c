@@ -27,11 +27,13 @@ static const char *parse(struct wanted *op, enum topic_kind kind, const uint8_t 
 
 static void answer_get(struct node *n, uint32_t key)
 {
-	struct store_item item = {0};
+	struct key number = key_number(key);
+	struct store_item item;
 	uint8_t *text;
 	size_t len;
 
-	record_number(n, key, &item);
+	if (!record_answered(n, &number, &item))
+		item = (struct store_item){0};
 	text = out_own(n, reference_format_res_get(key, item.value, item.len, &len));
 	out_publish(n, TOPIC_RES_GET, 0, text, len, false);
 }
@@ -45,7 +47,7 @@ static void answer_put(struct node *n, const struct entry *e, const struct refer
 	char text[REFERENCE_TEXT_MAX];
 
 	store_put(n->store, &item);
-	give_changed(n, &item.key);
+	record_changed(n, &item.key);
 	out_publish(n, TOPIC_ACK_PUT, 0, text,
 		    reference_format_ack_put(text, sizeof(text), put->client, put->client_len, n->self.id), false);
 }

@@ -228,6 +228,13 @@ size_t node_held_bytes(const struct node *n)
 	return n->held_bytes;
 }
 
+uint64_t node_forgotten(const struct node *n)
+{
+	struct once_count count = once_count(n->once);
+
+	return count.forgotten + count.crowded_out;
+}
+
 const uint8_t *node_record(const struct node *n, const struct key *key, size_t *len)
 {
 	struct store_item item;

@@ -77,6 +77,7 @@ void broker_publish(struct world *w, uint32_t from, struct packet *p)
 	p->from = from;
 	story_placed(w, from, p);
 	if (p->retain) {
+		w->cells_retained = w->cells_retained || t->cells;
 		packet_unref(t->retained);
 		t->retained = p->len ? packet_ref(p) : NULL;
 	}
@@ -112,7 +113,7 @@ static void send_one_retained(struct world *w, uint32_t link, uint32_t topic)
 
 static void send_retained(struct world *w, uint32_t link, uint32_t filter)
 {
-	if (w->topics[filter].cells) /* nothing is retained there */
+	if (w->topics[filter].cells && !w->cells_retained) /* mostly nothing is */
 		return;
 	if (!w->topics[filter].wildcard) {
 		send_one_retained(w, link, filter);

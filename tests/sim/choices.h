@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "../../daemon/core/node.h"
+#include "../../daemon/core/once.h"
 #include "sweep.h"
 
 enum fault {
@@ -58,11 +59,15 @@ struct swarm {
 	uint32_t will_lost, will_late, connack_lost, suback_late, refuse; /* millionths */
 	bool disorder;                                                    /* order per publisher and topic only */
 	uint64_t skew_max;                                                /* how far apart they get, us */
-	size_t queue_limit;      /* packets that wait for one reader before the newest are dropped; 0: no limit */
-	uint32_t slow_chance;    /* of a process to be a slow reader */
-	bool drift;              /* clocks run at 0.5 to 2 */
-	size_t held_max;         /* bytes of operations that a node may hold; 0: its default */
-	unsigned ours;           /* so many of the clients, the first */
+	size_t queue_limit;   /* packets that wait for one reader before the newest are dropped; 0: no limit */
+	uint32_t slow_chance; /* of a process to be a slow reader */
+	bool drift;           /* clocks run at 0.5 to 2 */
+	size_t held_max;      /* bytes of operations that a node may hold; 0: its default */
+	unsigned ours;        /* so many of the clients, the first */
+	bool tight;           /* tables of writes done have little room: */
+	struct once_limits once;
+	uint32_t life_chance;    /* millionths of the puts of ours that expire */
+	uint64_t life_max;       /* ms */
 	uint32_t vanish, repeat; /* clients: millionths of operations */
 	uint32_t drop;           /* millionths */
 	bool drop_control;       /* drops hit the nodes' topics too */

@@ -139,6 +139,14 @@ bool history_check(struct world *w, uint32_t key, char *why, size_t size)
 	return right;
 }
 
+const char *judge_kind_name(enum op_kind kind)
+{
+	static const char *const names[] = {
+		[OP_PUT] = "put", [OP_GET] = "get", [OP_DELETE] = "delete", [OP_CAS] = "cas", [OP_ADD] = "add"};
+
+	return names[kind];
+}
+
 /* ---- a second opinion ---- */
 
 #define SEARCH_MAX 200000 /* configurations of one key */
@@ -207,42 +215,83 @@ static struct linear_op linear_of(const struct op *op, const uint64_t *known, co
 	l.outcome = op->answered ? LINEAR_DONE : LINEAR_MAYBE;
 	if (op->kind == OP_CAS && op->status == ANSWER_FAILED)
 		l.outcome = LINEAR_DIFFERS;
+	if (op->kind == OP_DELETE && op->answered)
+		l.expected = op->status == ANSWER_ABSENT ? 2 : 1;
 	if (op->kind == OP_GET)
 		l.known = known[op->value];
 	l.version = rank_of(ranks, op->version);
-	l.expected = rank_of(ranks, op->expected);
+	if (op->kind == OP_CAS)
+		l.expected = rank_of(ranks, op->expected);
 	return l;
 }
 
-/* The same by search, which also knows what to do with a value that was written twice.  False: too long a history. */
+/* all: those as well of which nobody has heard, neither by an answer nor by their value. */
+static size_t linear_gather(const struct world *w, uint32_t key, bool all, const struct ranks *ranks,
+			    const uint64_t *known, struct linear_op *ops)
+{
+	size_t count = 0;
+	uint64_t end;
+
+	for (size_t i = 0; i < w->op_count; i++) {
+		const struct op *op = &w->ops[i];
+		bool heard = op->answered || (op->value && op->kind != OP_GET && known[op->value] != UINT64_MAX);
+
+		if (op->key != key || !op->placed || op->undone || !(heard || (all && op->kind != OP_GET)))
+			continue;
+		ops[count] = linear_of(op, known, ranks);
+		if (ours_expires(w, op, &end))
+			ops[count].end = end;
+		count++;
+	}
+	for (size_t e = 0; e < w->loss_count[key]; e++)
+		ops[count++] = (struct linear_op){
+			.kind = LINEAR_LOSS, .call = w->losses[key][e].died, .ret = w->losses[key][e].served};
+	return count;
+}
+
+/* The same by search, which also knows what to do with a value that was written twice.  False: too long a history.
+ *
+ * A write of which nobody has heard may as well never have been: only where there is no order without those are they tried,
+ * each of which would double the search; a condition may have failed for one, say. */
 bool history_search(struct world *w, uint32_t key, enum linear_verdict *verdict)
 {
 	struct linear_op *ops = xmalloc((w->op_count + w->loss_count[key] + 1) * sizeof(*ops));
 	struct ranks ranks = ranks_make(w, key);
 	uint64_t *known = known_make(w);
-	size_t count = 0;
-	bool fits;
+	bool fits = true;
 
-	for (size_t i = 0; i < w->op_count; i++) {
-		const struct op *op = &w->ops[i];
+	*verdict = LINEAR_UNKNOWN;
+	for (int all = 0; all < 2 && fits && *verdict != LINEAR_YES; all++) {
+		size_t count = linear_gather(w, key, all, &ranks, known, ops);
 
-		/* A put without an answer that nobody has read may as well never have been, and would double the search:
-		 * unless a condition may have failed for it. */
-		if (op->key == key && op->placed &&
-		    (op->answered ||
-		     (op->kind != OP_GET && (w->repeated[key] || known[op->value] != UINT64_MAX))))
-			ops[count++] = linear_of(op, known, &ranks);
+		fits = count <= LINEAR_OPS_MAX;
+		if (fits)
+			*verdict = linear_check(ops, count, SEARCH_MAX);
 	}
-	for (size_t e = 0; e < w->loss_count[key]; e++)
-		ops[count++] = (struct linear_op){
-			.kind = LINEAR_LOSS, .call = w->losses[key][e].died, .ret = w->losses[key][e].served};
-	fits = count <= LINEAR_OPS_MAX;
-	if (fits)
-		*verdict = linear_check(ops, count, SEARCH_MAX);
 	free(ranks.list);
 	free(known);
 	free(ops);
 	return fits;
+}
+
+void history_tell(struct world *w, uint32_t key)
+{
+	for (size_t i = 0; i < w->op_count; i++) {
+		const struct op *op = &w->ops[i];
+		uint64_t end = 0;
+
+		if (op->key != key || !op->placed)
+			continue;
+		(void)ours_expires(w, op, &end);
+		trace(w,
+		      "op %-4zu %-6s [%" PRIu64 ", %" PRIu64 "] status %d value %u version %" PRIx64 "/%" PRIu64
+		      ", expected %" PRIx64 "/%" PRIu64 ", end %" PRIu64 "%s",
+		      i, judge_kind_name(op->kind), op->placed, op->answered, (int)op->status, op->value,
+		      op->version.number, op->version.counter, op->expected.number, op->expected.counter, end,
+		      op->undone ? ", undone" : "");
+	}
+	for (size_t e = 0; e < w->loss_count[key]; e++)
+		trace(w, "loss    [%" PRIu64 ", %" PRIu64 "]", w->losses[key][e].died, w->losses[key][e].served);
 }
 
 /* ---- without one order ---- */

@@ -8,15 +8,20 @@
  * - Once (I5): every put acked at most as often as it was said, every get answered at most once, always; nothing answered
  *   that was not asked.  Without one order (disorder) doubles are counted only, until all is quiet: while an arc moves they
  *   cannot be excluded (PROTOCOL.md section 1).
+ *   Of clients of ours (ours.c): a write that is answered again is answered the same, also after all losses; a client takes
+ *   for the answer what somebody has said, once; nothing is done without a token, or whose client was told that it is not;
+ *   the adds to a counter are done once each; nobody says that he does not know where no node was lost and none forgets.
  * - A register (I3, I4): always, but when a key is served by another node than before, and the old one was killed or its
  *   connection closed by a fault, or it left as the last of its ring, or has given its views up (not if gentle), its only
  *   copy may be gone or is yet to be merged: older values are excused until the next acked put (history.c).  A handover
  *   hands this on with the record, served or not.  Without one order only this is left: in the end each key has a value
  *   that no later acked put should have replaced.
+ *   What expires is gone from then on: shown no longer by who has had it since, nor ever again.
  * - Live (I7): every operation is answered, but for those in flight when, or sent before the ring was whole again after,
  *   a fault other than a join, a leave, or what clients and strangers do; or sent when no node was active; or dropped by
  *   the broker, or by a node whose room is full.  With joins and leaves alone nothing is excused.  Without one order:
- *   the operations of the quiet phase.  Runs in which hardly anything was answered though the ring was whole fail too.
+ *   the operations of the quiet phase.  Where tables have little room, of clients of ours those of the quiet phase alone.
+ *   Who serves a key and has heard its cell goes on hearing it, and who is ready to take it over does.  Runs in which hardly anything was answered though the ring was whole fail too.
  * - No hole (I2): at the end, within a bound: the arcs, and what every node's retained status says of its neighbours;
  *   and no record lies with a node that does not own it.
  * - Bounded (I6): records, and bytes of held operations, at every look.
@@ -158,6 +163,7 @@ void judge_served(struct world *w, unsigned key, const struct proc *p)
 		last->link = p->link;
 		return;
 	}
+	w->moves[key]++;
 	if (last->proc != NONE && (copy_died(w, last, &died) || apart)) {
 		w->losses[key] = sim_grow(w->losses[key], w->loss_count[key], &w->loss_room[key], sizeof(**w->losses));
 		w->losses[key][w->loss_count[key]++] = (struct loss){.died = died, .served = w->place};
@@ -374,9 +380,11 @@ void judge_received(struct world *w, const struct proc *giver, const struct pack
 
 		struct key key = ours_key(w, k);
 
-		if (last->proc == giver->index && !(giver->node && node_record(giver->node, &key, &len)))
+		if (last->proc == giver->index && !(giver->node && node_record(giver->node, &key, &len))) {
 			*last = (struct served){
 				.proc = (uint32_t)to, .link = w->procs[to]->last_link, .ring = last->ring};
+			w->moves[k]++;
+		}
 	}
 }
 
@@ -448,6 +456,29 @@ static void judge_views(struct world *w, struct proc *by, const struct packet *p
 	}
 }
 
+/* Who is offered an arc accepts it once it hears what is said there. */
+static void judge_offer(struct world *w, struct proc *by, const struct packet *p)
+{
+	enum frame_type type = packet_frame(p);
+	struct frame_room room;
+	char to[CONN_TEXT];
+	struct frame f;
+
+	if ((type != FRAME_OFFER && type != FRAME_ASK && type != FRAME_ACCEPT) ||
+	    frame_decode(&f, &room, p->bytes, p->len))
+		return;
+	if (type != FRAME_ACCEPT) {
+		by->offered = f.attempt;
+		by->offered_arc = f.arc;
+		return;
+	}
+	conn_format(&f.to, to);
+	for (size_t i = 0; i < w->proc_count; i++)
+		if (w->procs[i]->link != NONE && strcmp(w->links[w->procs[i]->link].client_id, to) == 0 &&
+		    w->procs[i]->offered == f.attempt)
+			ours_heard(w, by, w->procs[i]->offered_arc);
+}
+
 /* Who answers serves, if only within one step: takes an arc over, answers what it holds, and begins to change it. */
 void judge_send(struct world *w, struct proc *by, const struct packet *p)
 {
@@ -458,7 +489,7 @@ void judge_send(struct world *w, struct proc *by, const struct packet *p)
 	size_t len;
 
 	if (kind == TOPIC_INBOX)
-		judge_views(w, by, p);
+		judge_views(w, by, p), judge_offer(w, by, p);
 	if (kind == TOPIC_RES_GET && !reference_parse_res_get(p->bytes, p->len, &id, &text, &len))
 		key = key_index(w, id);
 	if (kind == TOPIC_ACK_PUT && !reference_parse_ack_put(p->bytes, p->len, &text, &len, &node)) {
@@ -469,14 +500,6 @@ void judge_send(struct world *w, struct proc *by, const struct packet *p)
 		judge_served(w, key, by);
 	if (kind == TOPIC_REPLY && packet_frame(p) == FRAME_ANSWER && proc_reaches(w, by))
 		ours_served(w, by, p);
-}
-
-const char *judge_kind_name(enum op_kind kind)
-{
-	static const char *const names[] = {
-		[OP_PUT] = "put", [OP_GET] = "get", [OP_DELETE] = "delete", [OP_CAS] = "cas", [OP_ADD] = "add"};
-
-	return names[kind];
 }
 
 void judge_publish(struct world *w, uint32_t link, const struct packet *p)

@@ -13,6 +13,7 @@ struct cell {
 	uint64_t value, version;
 	uint64_t exact; /* version is its version; else a bound that it exceeds */
 	uint64_t lost;  /* end of the loss behind which nothing was written; 0: none */
+	uint64_t end;   /* when the value's time is up; 0: it has none */
 };
 
 /* What is remembered: which operations were taken, and what they left.  No padding: it is compared as bytes. */
@@ -20,7 +21,7 @@ struct configuration {
 	uint64_t taken[WORDS];
 	struct cell cell;
 };
-_Static_assert(sizeof(struct configuration) == (WORDS + 4) * sizeof(uint64_t), "no padding");
+_Static_assert(sizeof(struct configuration) == (WORDS + 5) * sizeof(uint64_t), "no padding");
 
 struct memory {
 	struct configuration *seen;
@@ -50,17 +51,20 @@ struct search {
 	struct memory memory;
 	struct step *stack;
 	size_t depth, open; /* taken; completed operations not taken */
-	bool plain;         /* nobody compares, no version is told */
+	bool plain;         /* nobody compares, no version is told, nothing expires */
 };
 
 /* ---- the register ---- */
 
-static bool writes(struct cell *c, uint64_t value, uint64_t version)
+static bool writes(struct cell *c, const struct linear_op *op, uint64_t value)
 {
+	uint64_t version = op->version;
+
 	if (version && version <= c->version)
 		return false;
 	c->value = value;
 	c->lost = 0;
+	c->end = value == LINEAR_ABSENT ? 0 : op->end;
 	c->exact = version != 0;
 	if (version)
 		c->version = version;
@@ -79,11 +83,33 @@ static bool is_version(struct cell *c, uint64_t version)
 	return true;
 }
 
+/* Its time may be up for this one, and then for all that follow.  (That these are later than that is not asked.) */
+static void lapses(struct cell *c, const struct linear_op *op)
+{
+	if (!c->end || (op->outcome != LINEAR_MAYBE && op->ret < c->end))
+		return;
+	c->value = LINEAR_ABSENT;
+	c->end = 0;
+}
+
 static bool finds(struct cell *c, const struct linear_op *op)
 {
 	if (c->lost && (op->value == LINEAR_ABSENT || op->known < c->lost))
 		return true;
+	if (op->value == LINEAR_ABSENT)
+		lapses(c, op);
 	return op->value == c->value && is_version(c, op->version);
+}
+
+static bool differs(struct cell *c, const struct linear_op *op)
+{
+	if (!is_version(c, op->version))
+		return false;
+	if (!op->expected)
+		return c->value != LINEAR_ABSENT;
+	if (c->value != LINEAR_ABSENT && c->exact && c->version == op->expected)
+		lapses(c, op);
+	return c->value == LINEAR_ABSENT || !c->exact || c->version != op->expected;
 }
 
 static bool compares(struct cell *c, const struct linear_op *op)
@@ -91,15 +117,22 @@ static bool compares(struct cell *c, const struct linear_op *op)
 	bool equal;
 
 	if (c->lost)
-		return op->outcome == LINEAR_DIFFERS || writes(c, op->value, op->version);
-	if (op->outcome == LINEAR_DIFFERS) {
-		if (!is_version(c, op->version))
-			return false;
-		return op->expected ? c->value == LINEAR_ABSENT || !c->exact || c->version != op->expected
-				    : c->value != LINEAR_ABSENT;
-	}
+		return op->outcome == LINEAR_DIFFERS || writes(c, op, op->value);
+	if (op->outcome == LINEAR_DIFFERS)
+		return differs(c, op);
+	if (!op->expected)
+		lapses(c, op);
 	equal = op->expected ? c->value != LINEAR_ABSENT && is_version(c, op->expected) : c->value == LINEAR_ABSENT;
-	return equal && writes(c, op->value, op->version);
+	return equal && writes(c, op, op->value);
+}
+
+static bool deletes(struct cell *c, const struct linear_op *op)
+{
+	if (op->expected == 2)
+		lapses(c, op);
+	if (!c->lost && op->expected && (op->expected == 1) != (c->value != LINEAR_ABSENT))
+		return false;
+	return writes(c, op, LINEAR_ABSENT);
 }
 
 /* False if the register does not allow it now. */
@@ -107,16 +140,16 @@ static bool apply(struct cell *c, const struct linear_op *op)
 {
 	switch (op->kind) {
 	case LINEAR_PUT:
-		return writes(c, op->value, op->version);
+		return writes(c, op, op->value);
 	case LINEAR_DELETE:
-		return writes(c, LINEAR_ABSENT, op->version);
+		return deletes(c, op);
 	case LINEAR_GET:
 		return finds(c, op);
 	case LINEAR_CAS:
 		return compares(c, op);
 	case LINEAR_LOSS:
 		c->lost = op->ret;
-		c->exact = c->version = 0;
+		c->exact = c->version = c->end = 0;
 		return true;
 	}
 	return false;
@@ -271,7 +304,7 @@ static bool has_twin(const struct search *s, const struct entry *e)
 {
 	for (const struct entry *t = begun(s, s->head.next); t != e; t = begun(s, t->next)) {
 		if (is_write(&t->op) && t->op.kind == e->op.kind && t->op.value == e->op.value &&
-		    t->op.version == e->op.version && t->op.expected == e->op.expected)
+		    t->op.version == e->op.version && t->op.expected == e->op.expected && t->op.end == e->op.end)
 			return true;
 	}
 	return false;
@@ -399,7 +432,8 @@ static void entries_make(struct search *s, const struct linear_op *const *ops, s
 	s->plain = true;
 	for (size_t i = 0; i < count; i++) {
 		s->entries[i] = (struct entry){.op = *ops[i], .index = i};
-		s->plain = s->plain && ops[i]->kind != LINEAR_CAS && !ops[i]->version;
+		s->plain =
+			s->plain && ops[i]->kind != LINEAR_CAS && !ops[i]->version && !ops[i]->expected && !ops[i]->end;
 	}
 	name_values(ops, s->entries, count);
 	for (size_t i = 0; i < count; i++) {
@@ -424,7 +458,8 @@ static bool matters(const struct linear_op *op, const struct linear_op *ops, siz
 		return false;
 	for (size_t i = 0; i < count; i++) {
 		if (ops[i].key == op->key &&
-		    (ops[i].kind == LINEAR_CAS || (ops[i].kind == LINEAR_GET && ops[i].value == value)))
+		    (ops[i].kind == LINEAR_CAS || (ops[i].kind == LINEAR_DELETE && ops[i].expected) ||
+		     (ops[i].kind == LINEAR_GET && ops[i].value == value)))
 			return true;
 	}
 	return false;

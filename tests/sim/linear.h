@@ -40,7 +40,8 @@ struct linear_op {
 	uint64_t call, ret; /* of two at one time calls come first: intervals are closed */
 	uint64_t value;     /* written, or found */
 	uint64_t version;   /* given to what was written, or found; 0: not told.  Of a key they only grow. */
-	uint64_t expected;  /* CAS */
+	uint64_t expected;  /* CAS; DELETE, where that was told: 1 there was a value, 2 there was none */
+	uint64_t end;       /* PUT, CAS: from then on the value may be gone, once and for all; 0: it stays */
 	uint64_t known;     /* GET, where there are losses: when its value was first certainly there */
 };
 

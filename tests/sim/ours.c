@@ -1,7 +1,8 @@
 /* Clients of ours: common/kv.c itself, driven by the world, and what the judges see of its words.
  *
  * An operation is placed where the first of its sendings is, and answered where the first answer to its number is that says
- * what came of it.  Whatever else is said of a write must be the same. */
+ * what came of it.  Whatever else is said of a write must be the same.  What its client takes for the answer must be one of
+ * those that were said; where it is told that nothing was done nothing is, and nothing without a token. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,6 +24,7 @@ void ours_init(struct client *c)
 	config.name[0] = (uint8_t)c->index; /* whose a frame is, for the judges */
 	config.token_age = (unsigned)rng_scale(&c->rng, 1, 5000);
 	config.long_value = (size_t)rng_below(&c->rng, 64);
+	config.retry = (unsigned)rng_scale(&c->rng, 20, config.retry);
 	c->kv = kv_new(&config);
 }
 
@@ -35,6 +37,54 @@ void ours_free(struct client *c)
 static uint64_t now_of(const struct world *w)
 {
 	return w->now / MS;
+}
+
+static struct op *op_of(struct world *w, const struct client *c, uint64_t number)
+{
+	return number && number <= c->number_count ? &w->ops[c->numbers[number - 1]] : NULL;
+}
+
+static bool is_write(const struct op *op)
+{
+	return op->kind != OP_GET;
+}
+
+static uint64_t hash_of(const struct operation_result *r)
+{
+	const uint64_t words[] = {r->status, r->version.number, r->version.counter, (uint64_t)r->amount};
+
+	return hash_bytes(words, sizeof(words)) ^ (r->value ? hash_bytes(r->value, r->value_len) : 1);
+}
+
+static bool was_said(const struct op *op, uint64_t hash)
+{
+	for (unsigned i = 0; i < op->said_count && i < OURS_ANSWERS_MAX; i++)
+		if (op->said[i] == hash)
+			return true;
+	return op->said_count > OURS_ANSWERS_MAX;
+}
+
+/* What the client is told in the end, once for each number. */
+static void ended(struct world *w, const struct client *c, const struct kv_effect *e)
+{
+	struct op *op = op_of(w, c, e->number);
+	size_t index = op ? (size_t)(op - w->ops) : 0;
+
+	if (!op || op->ended) {
+		fail(w, "I5: number %llu of client%u ends, which %s", (unsigned long long)e->number, c->index,
+		     op ? "has ended" : "has not begun");
+		return;
+	}
+	op->ended = true;
+	w->stats[STAT_OURS_UNKNOWN] += e->outcome == KV_UNKNOWN;
+	if (e->outcome == KV_DONE && !was_said(op, hash_of(&e->result)))
+		fail(w, "I5: client%u takes for the answer to op %zu what nobody answered", c->index, index);
+	if (e->outcome != KV_TIMEOUT || !is_write(op))
+		return;
+	op->undone = true;
+	w->stats[STAT_OURS_UNDONE]++;
+	if (op->answered)
+		fail(w, "I5: client%u is told that op %zu is not done, and it is", c->index, index);
 }
 
 static void carry_out(struct world *w, struct client *c, const struct kv_update *u)
@@ -50,7 +100,7 @@ static void carry_out(struct world *w, struct client *c, const struct kv_update 
 			link_send(w, c->link,
 				  packet_new(PACKET_PUBLISH, topic_intern(w, e->topic), e->payload, e->len));
 		else if (e->type == KV_RESULT)
-			w->stats[STAT_OURS_UNKNOWN] += e->outcome == KV_UNKNOWN;
+			ended(w, c, e);
 	}
 	all = kv_open(c->kv) == 0;
 	if (c->op != NONE && all)
@@ -103,6 +153,13 @@ struct key ours_key(const struct world *w, unsigned key)
 	return key_named((const uint8_t *)w->names[key], strlen(w->names[key]));
 }
 
+/* For want of room a write may have to wait until others are silent; and where there is less of it than what all have open,
+ * for the client's own later ones, whose rows stay until it is done. */
+bool ours_waits(const struct world *w)
+{
+	return w->swarm.tight && (!w->quiet || w->swarm.once.rows < 4 * w->options.clients);
+}
+
 /* One more operation on its way; it goes out with the next tick. */
 void ours_begin(struct world *w, struct client *c, uint32_t index)
 {
@@ -128,6 +185,7 @@ void ours_begin(struct world *w, struct client *c, uint32_t index)
 		/* fall through */
 	case OP_PUT:
 		o.kind = OPERATION_PUT;
+		o.life = op->life;
 		o.value_len = value_of(w, index, &value);
 		o.value = (const uint8_t *)value;
 		break;
@@ -167,11 +225,6 @@ void ours_input(struct world *w, struct client *c, struct packet *p)
 
 /* ---- what the judges see ---- */
 
-static struct op *op_of(struct world *w, const struct client *c, uint64_t number)
-{
-	return number && number <= c->number_count ? &w->ops[c->numbers[number - 1]] : NULL;
-}
-
 void ours_asked(struct world *w, const struct packet *p)
 {
 	struct operation_room room;
@@ -184,13 +237,63 @@ void ours_asked(struct world *w, const struct packet *p)
 	for (size_t i = 0; i < rq.count; i++) {
 		struct op *op = op_of(w, &w->clients[rq.client[0]], rq.base + rq.operations[i].offset);
 
-		if (!op)
-			continue;
-		if (op->placed)
+		if (!op) {
+			fail(w, "I5: client%u asks number %llu, which it has not begun", rq.client[0],
+			     (unsigned long long)(rq.base + rq.operations[i].offset));
+			return;
+		}
+		op->bears = op->bears || rq.token.number;
+		if (op->placed) {
 			w->stats[STAT_OURS_RETRIED]++;
-		else
-			w->stats[STAT_OPS]++, op->placed = w->place;
+			continue;
+		}
+		w->stats[STAT_OPS]++;
+		op->placed = w->place;
+		op->placed_at = w->now;
 	}
+}
+
+/* A record at its end is shown to nobody: not by who has had it since, nor long after by anybody else.  Where clocks run at
+ * rates of their own its time may be up at twice that. */
+static void outlived(struct world *w, const struct op *get, const struct op *put, const char *by)
+{
+	uint64_t life = put->life * MS * (w->swarm.drift ? 2 : 1);
+	uint64_t more = put->moves == get->moves ? 2 * MS : w->swarm.gentle ? 3 * SECOND : 60 * SECOND;
+
+	if (put->life && put->answered && !w->loss_count[get->key] && get->placed_at > put->answered_at + life + more)
+		fail(w, "I4: %s shows what put op %zu wrote for %llu ms, %.3f s after it was answered", by,
+		     (size_t)(put - w->ops), (unsigned long long)put->life,
+		     (double)(get->placed_at - put->answered_at) / SECOND);
+}
+
+/* When what it put may have expired: the place by which its time was up, if that was before the end. */
+bool ours_expires(const struct world *w, const struct op *op, uint64_t *place)
+{
+	/* Clocks may run at twice the rate, or jump. */
+	uint64_t wait = w->stats[STAT_CLOCK] ? 0 : op->life * MS / (w->swarm.drift ? 2 : 1);
+	uint64_t at = op->placed_at + (wait > 2 * MS ? wait - 2 * MS : 0);
+
+	if (!op->life || !op->placed || op->status == ANSWER_FAILED)
+		return false;
+	*place = op->placed;
+	for (size_t i = 0; i < w->op_count; i++) {
+		const struct op *o = &w->ops[i];
+
+		if (o->answered > *place && o->answered_at <= at)
+			*place = o->answered;
+	}
+	return true;
+}
+
+/* The last write that was answered is one that expires. */
+static bool expired(const struct world *w, const struct op *get)
+{
+	const struct op *last = NULL;
+
+	for (const struct op *op = w->ops; op < w->ops + w->op_count; op++)
+		if (op->key == get->key && is_write(op) && op->answered && (!last || op->answered > last->answered))
+			last = op;
+	return last && last->life;
 }
 
 static void found(struct world *w, struct op *op, const char *by, const struct operation_result *r)
@@ -198,8 +301,11 @@ static void found(struct world *w, struct op *op, const char *by, const struct o
 	uint32_t put;
 
 	op->value = 0;
-	if (!r->value)
+	if (!r->value) {
+		w->stats[STAT_GETS_ABSENT]++;
+		w->stats[STAT_OURS_EXPIRED] += expired(w, op);
 		return;
+	}
 	if (w->counter[op->key]) {
 		for (size_t i = 0; i < r->value_len; i++)
 			op->amount = op->amount * 10 + (r->value[i] - '0');
@@ -209,18 +315,30 @@ static void found(struct world *w, struct op *op, const char *by, const struct o
 	if (put == NONE || w->ops[put].key != op->key || !w->ops[put].placed)
 		fail(w, "I4: %s answers a get of %08x with what nobody put there: %.*s", by, w->keys[op->key],
 		     (int)(r->value_len < 40 ? r->value_len : 40), (const char *)r->value);
+	else if (w->ops[put].undone)
+		fail(w, "I5: %s shows what put op %u wrote, whose client was told that it is not done", by, put);
 	else
-		op->value = put + 1;
+		outlived(w, op, &w->ops[put], by);
+	op->value = put + 1;
 }
 
 static void answered(struct world *w, struct op *op, const char *by, const struct operation_result *r)
 {
-	bool write = op->kind != OP_GET;
+	bool write = is_write(op);
 
+	if (op->said_count < OURS_ANSWERS_MAX)
+		op->said[op->said_count] = hash_of(r);
+	op->said_count++;
+	if (write && !op->bears)
+		fail(w, "I5: %s does op %zu, which came without a token", by, (size_t)(op - w->ops));
+	if (write && op->undone)
+		fail(w, "I5: %s does op %zu, whose client was told that it is not done", by, (size_t)(op - w->ops));
 	if (op->answered) {
-		if (write && (op->status != r->status || !version_equal(op->version, r->version) ||
-			      op->amount != r->amount))
-			fail(w, "I5: %s answers op %zu again, and otherwise: status %d, version %llx/%llu, then %d, %llx/%llu",
+		if (write &&
+		    (op->status != r->status || !version_equal(op->version, r->version) || op->amount != r->amount))
+			fail(w,
+			     "I5: %s answers op %zu again, and otherwise: status %d, version %llx/%llu, then %d, "
+			     "%llx/%llu",
 			     by, (size_t)(op - w->ops), (int)op->status, (unsigned long long)op->version.number,
 			     (unsigned long long)op->version.counter, (int)r->status,
 			     (unsigned long long)r->version.number, (unsigned long long)r->version.counter);
@@ -229,6 +347,7 @@ static void answered(struct world *w, struct op *op, const char *by, const struc
 	}
 	op->answered = w->place;
 	op->answered_at = w->now;
+	op->moves = w->moves[op->key];
 	op->status = r->status;
 	op->version = r->version;
 	op->amount = write ? r->amount : 0;
@@ -263,6 +382,19 @@ void ours_served(struct world *w, const struct proc *by, const struct packet *p)
 	}
 }
 
+/* Horizons rise over what is lost with a node, or was forgotten.  In a ring that comes to no harm each row is where it
+ * belongs, and nobody need say that he does not know. */
+static void not_known(struct world *w, struct op *op, const char *by)
+{
+	bool harmed = !w->swarm.gentle || w->stats[STAT_STOP_ALL] || w->stats[STAT_OPERATE] || w->stats[STAT_EXIT_LAST];
+
+	w->stats[STAT_OURS_NOT_KNOWN]++;
+	op->excused = op->excused || w->swarm.tight; /* they rise between two words */
+	if (!harmed && !w->swarm.tight)
+		fail(w, "I5: %s does not know whether op %zu is done, and nothing was ever lost", by,
+		     (size_t)(op - w->ops));
+}
+
 void ours_answered(struct world *w, const char *by, const struct packet *p)
 {
 	const struct client *c = client_of(w, p);
@@ -287,6 +419,8 @@ void ours_answered(struct world *w, const char *by, const struct packet *p)
 			     (unsigned long long)(a.base + r->offset));
 		else if (r->status <= ANSWER_WRONG)
 			answered(w, op, by, r);
+		else if (r->status == ANSWER_UNKNOWN)
+			not_known(w, op, by);
 	}
 }
 
@@ -305,7 +439,8 @@ static void judge_value(struct world *w, uint32_t key, const struct op *get)
 	}
 	w->stats[STAT_OURS_COUNTERS] += get->quiet;
 	if (get->amount < least || get->amount > most)
-		fail(w, "I5: get op %zu finds %lld in counter %08x, behind %lld adds that were answered and %lld placed",
+		fail(w,
+		     "I5: get op %zu finds %lld in counter %08x, behind %lld adds that were answered and %lld placed",
 		     (size_t)(get - w->ops), (long long)get->amount, w->keys[key], (long long)least, (long long)most);
 }
 
@@ -324,10 +459,51 @@ void ours_judge_counter(struct world *w, uint32_t key)
 
 			if (j == i || other->key != key || other->kind != OP_ADD || !other->answered)
 				continue;
-			if (other->amount == op->amount ||
-			    (other->answered < op->placed && other->amount > op->amount))
+			if (other->amount == op->amount || (other->answered < op->placed && other->amount > op->amount))
 				fail(w, "I5: adds op %zu and %zu of %08x came to %lld and %lld", i, j, w->keys[key],
 				     (long long)op->amount, (long long)other->amount);
 		}
+	}
+}
+
+/* ---- who hears what ---- */
+
+static bool hears(struct world *w, uint32_t link, uint32_t key, const uint32_t *but, size_t count)
+{
+	uint32_t cell = topic_of(w, TOPIC_CELL, w->keys[key]);
+
+	for (unsigned i = 0; i <= CELL_DIGITS; i++) {
+		uint32_t filter = i < CELL_DIGITS ? w->topics[cell].up[i] : cell;
+		size_t j = 0;
+
+		while (j < count && but[j] != filter)
+			j++;
+		if (j == count && topic_has(&w->topics[filter], link))
+			return true;
+	}
+	return false;
+}
+
+/* Who serves a key and hears its cell goes on hearing it. */
+void ours_deaf(struct world *w, const struct proc *p, const uint32_t *filters, size_t count)
+{
+	for (unsigned k = 0; k < w->swarm.keys && proc_reaches(w, p) && !w->swarm.disorder; k++) {
+		if (!node_serves(p->node, w->keys[k]))
+			continue;
+		w->stats[STAT_OURS_GIVEN_BACK]++;
+		if (hears(w, p->link, k, NULL, 0) && !hears(w, p->link, k, filters, count))
+			fail(w, "I7: %s serves %08x and gives back what it hears its cell by", p->label, w->keys[k]);
+	}
+}
+
+/* ACCEPT is said when all is heard that may be held behind the cut. */
+void ours_heard(struct world *w, const struct proc *p, struct arc arc)
+{
+	for (unsigned k = 0; k < w->swarm.keys && proc_reaches(w, p) && !w->swarm.disorder; k++) {
+		if (!ring_contains(arc, w->keys[k]))
+			continue;
+		w->stats[STAT_OURS_COVERED]++;
+		if (!hears(w, p->link, k, NULL, 0))
+			fail(w, "I7: %s is ready to take over %08x, and does not hear its cell", p->label, w->keys[k]);
 	}
 }

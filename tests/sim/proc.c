@@ -58,8 +58,11 @@ static void send_filters(struct world *w, struct proc *p, enum packet_type type,
 		trace(w, "%-7s -> %s %s", p->label, type == PACKET_SUBSCRIBE ? "subscribe" : "unsubscribe",
 		      e->filters[i]);
 	}
-	if (p->link != NONE && p->connected)
+	if (p->link != NONE && p->connected) {
+		if (type == PACKET_UNSUBSCRIBE)
+			ours_deaf(w, p, rest, e->filter_count);
 		link_send(w, p->link, packet_new(type, rest[0], rest + 1, (e->filter_count - 1) * sizeof(*rest)));
+	}
 	free(rest);
 }
 
@@ -239,6 +242,8 @@ uint32_t proc_start(struct world *w, uint32_t identity)
 	config.burst = w->swarm.outbox_high;
 	config.join_attempts = w->swarm.join_attempts;
 	config.join_interval = w->swarm.join_interval;
+	if (w->swarm.tight)
+		config.once = &w->swarm.once;
 	if (w->swarm.held_max)
 		config.held_max = w->swarm.held_max;
 	p->node = node_new(&config);

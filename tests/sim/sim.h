@@ -174,9 +174,9 @@ struct sim_topic {
 	enum topic_kind kind;
 	uint32_t id;
 	bool wildcard;
-	bool cells; /* a cell, or a filter of some */
+	bool cells;               /* a cell, or a filter of some */
 	uint32_t up[CELL_DIGITS]; /* of a cell: the filters that hear it and others too */
-	uint32_t *links; /* subscribers */
+	uint32_t *links;          /* subscribers */
 	size_t link_count, link_room;
 	struct packet *retained, *retained_old;
 };
@@ -207,7 +207,7 @@ struct proc {
 	bool killed;
 	bool stop_asked;
 	bool paused;
-	bool turn, turn_missed; /* EVENT_TURN is to come; came while it was paused */
+	bool turn, turn_missed;        /* EVENT_TURN is to come; came while it was paused */
 	bool owned;                    /* an arc ended at it, once */
 	bool lonely_exit;              /* left as the last owner: nobody could take the records */
 	bool connected;                /* the node has been told so */
@@ -227,11 +227,15 @@ struct proc {
 	uint64_t in_cost;       /* it reads slowly: time for each packet, us */
 	struct ring_id made_in; /* the ring in which it made views, and the greatest number of those */
 	uint64_t made;
+	uint64_t offered; /* the attempt of its last OFFER or ASK, and of which arc */
+	struct arc offered_arc;
 	bool told; /* it has said who it is, in the end, and this: */
 	struct arc told_arc;
 	uint32_t told_predecessor, told_successor;
 	uint64_t serves; /* bit for each probe point, after its last step */
 };
+
+#define OURS_ANSWERS_MAX 16
 
 enum op_kind { OP_PUT, OP_GET, OP_DELETE, OP_CAS, OP_ADD };
 
@@ -244,11 +248,19 @@ struct op {
 	uint32_t value; /* PUT: its own index + 1; GET: index + 1 of the put whose value came back; 0 absent */
 	bool excused;   /* issued while something was broken: it may stay unanswered */
 	bool quiet;
-	uint64_t number;          /* of a client of ours; 0: a reference's */
-	struct version expected;  /* CAS; number 0: if there is no record */
+	uint64_t number;              /* of a client of ours; 0: a reference's */
+	struct version expected;      /* CAS; number 0: if there is no record */
 	enum operation_status status; /* of ours: as answered */
 	struct version version;
-	int64_t amount; /* of a counter */
+	int64_t amount;                  /* of a counter */
+	uint64_t life;                   /* ms until what was put expires, 0: never */
+	uint64_t placed_at;              /* virtual time */
+	uint32_t moves;                  /* of its key, when it was answered */
+	bool bears;                      /* it came with a token, once */
+	bool ended;                      /* for its client */
+	bool undone;                     /* ... who was told that nothing was done */
+	uint64_t said[OURS_ANSWERS_MAX]; /* hashes of all that has been answered */
+	unsigned said_count;
 	uint32_t again; /* PUT: the next one that says the same, byte for byte, index + 1 */
 };
 
@@ -267,6 +279,8 @@ struct client {
 	size_t number_count, number_room;
 	uint64_t kv_at;
 	uint32_t kv_gen;
+	uint64_t expires; /* when what it put last there does; 0: nothing */
+	unsigned expiring;
 	struct rng rng;
 };
 
@@ -333,6 +347,9 @@ struct world {
 	uint32_t stranger, tool; /* their links */
 	struct packet *recorded[RECORDED_MAX]; /* what nodes said, for strangers to say again */
 	uint64_t recorded_count;
+	struct packet *requests[RECORDED_MAX]; /* ... and clients of ours */
+	uint64_t request_count;
+	bool cells_retained; /* they have had one retained */
 
 	struct identity *identities;
 	size_t identity_count, identity_room;
@@ -356,6 +373,7 @@ struct world {
 	struct served served[KEYS_MAX];
 	struct held_view *views;
 	size_t view_count, view_room;
+	uint32_t moves[KEYS_MAX];  /* how often it went from one node to another */
 	bool repeated[KEYS_MAX];   /* a put of it was said twice */
 	uint64_t looks, calm;      /* how often the first phase was looked at, and was as it should be */
 	unsigned aim_seen;         /* sweep: frames of its type so far, + 1; 0: the change has not begun */
@@ -440,6 +458,7 @@ void client_think(struct world *w, struct client *c);
 void ours_init(struct client *c);
 void ours_free(struct client *c);
 void ours_cut(struct world *w, struct client *c); /* its connection is gone */
+bool ours_waits(const struct world *w);           /* it may stay unanswered */
 void ours_begin(struct world *w, struct client *c, uint32_t op);
 void ours_tick(struct world *w, struct client *c, uint32_t gen); /* 0: now */
 void ours_input(struct world *w, struct client *c, struct packet *p);
@@ -448,6 +467,11 @@ void ours_served(struct world *w, const struct proc *by, const struct packet *p)
 void ours_asked(struct world *w, const struct packet *p);
 void ours_answered(struct world *w, const char *by, const struct packet *p);
 void ours_judge_counter(struct world *w, uint32_t key);
+bool ours_expires(const struct world *w, const struct op *op, uint64_t *place);
+/* It gives filters back: none that alone hears what it serves. */
+void ours_deaf(struct world *w, const struct proc *p, const uint32_t *filters, size_t count);
+/* It is ready to take the arc over: it hears the keys there. */
+void ours_heard(struct world *w, const struct proc *p, struct arc arc);
 
 /* swarm.c */
 void swarm_draw(struct world *w);
@@ -509,6 +533,7 @@ void fail(struct world *w, const char *format, ...) __attribute__((format(printf
 /* history.c: is what clients saw of one key a register, when values written before a loss may come or go? */
 bool history_check(struct world *w, uint32_t key, char *why, size_t size);
 bool history_search(struct world *w, uint32_t key, enum linear_verdict *verdict);
+void history_tell(struct world *w, uint32_t key); /* in the trace */
 void history_lost(struct world *w, uint32_t key);
 
 /* trace.c */

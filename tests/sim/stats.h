@@ -82,6 +82,15 @@
 	X(OURS_AGAIN, "writes answered again as the first time", 1)                            \
 	X(OURS_UNKNOWN, "writes that ended unknown", 1)                                        \
 	X(OURS_COUNTERS, "counters that came to what was added", 1)                            \
+	X(OURS_UNDONE, "writes that ended undone, without a token", 1)                         \
+	X(OURS_FORGOTTEN, "clients forgotten, for want of room", 1)                            \
+	X(OURS_NOT_KNOWN, "writes answered: unknown", 1)                                       \
+	X(OURS_LIVES, "puts that were to expire", 1)                                           \
+	X(OURS_EXPIRED, "gets that found their end", 1)                                        \
+	X(OURS_STRANGE, "writes of strangers in the names of clients that are not", 1)         \
+	X(OURS_REPLAYED, "requests of clients of ours said again by strangers", 1)             \
+	X(OURS_GIVEN_BACK, "filters given back by nodes that serve", 1)                        \
+	X(OURS_COVERED, "keys heard by who was about to take them over", 1)                    \
 	X(QUIET_MS, "milliseconds until all was healed", 0)
 
 enum stat {

@@ -3,14 +3,29 @@
  * Two things they do not do, for no ring could stand it: they invent no frame that is in order (safety needs that
  * messages are not invented, PROTOCOL.md section 1), so a frame with a flipped bit that can still be read is not sent; and they
  * do not retain nonsense in the register. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "../../common/frame.h"
 #include "sim.h"
 
+static void record_request(struct world *w, struct packet *p)
+{
+	struct packet **slot = &w->requests[w->request_count++ % RECORDED_MAX];
+
+	packet_unref(*slot);
+	*slot = packet_ref(p);
+}
+
 void strange_record(struct world *w, struct packet *p)
 {
 	struct packet **slot = &w->recorded[w->recorded_count % RECORDED_MAX];
+	enum topic_kind said = w->topics[p->topic].kind;
+
+	if ((said == TOPIC_CELL || said == TOPIC_ASK) && p->from != NONE && p->from != w->stranger) {
+		record_request(w, p);
+		return;
+	}
 
 	if (p->from != NONE && w->links[p->from].client)
 		return;
@@ -148,10 +163,114 @@ static void misspell(struct world *w)
 	say(w, topic_of(w, words[i].kind, 0), words[i].text, strlen(words[i].text), false);
 }
 
+/* ---- what clients of ours ask ---- */
+
+static const struct packet *recorded_request(struct world *w)
+{
+	uint64_t n = w->request_count < RECORDED_MAX ? w->request_count : RECORDED_MAX;
+
+	return n ? w->requests[rng_below(&w->rng_fault, n)] : NULL;
+}
+
+/* Once more what a client asked, now or long ago: where it was asked, or of whoever has the cell. */
+static void ask_again(struct world *w)
+{
+	const struct packet *p = recorded_request(w);
+	struct operation_room room;
+	struct operation_request rq;
+	uint32_t topic;
+
+	if (!p || operation_decode_request(&rq, &room, p->bytes, p->len) || !rq.count)
+		return;
+	w->stats[STAT_OURS_REPLAYED]++;
+	topic = rng_below(&w->rng_fault, 2) ? p->topic : topic_of(w, TOPIC_CELL, rq.operations[0].key.id);
+	say(w, topic, p->bytes, p->len, rng_below(&w->rng_fault, 8) == 0);
+}
+
+/* Cut short, or no map at all. */
+static void ask_nonsense(struct world *w)
+{
+	const struct packet *p = recorded_request(w);
+	struct operation_room room;
+	struct operation_request rq;
+	size_t len;
+
+	if (!p)
+		return;
+	len = rng_below(&w->rng_fault, p->len);
+	if (!operation_decode_request(&rq, &room, p->bytes, len))
+		return;
+	w->stats[STAT_GARBAGE]++;
+	say(w, p->topic, p->bytes, len, false);
+}
+
+/* In the name of a client that is not: with no token, with one of another ring or above all that was told, and with a
+ * `first` behind which everything is.  Whoever knew a token that was told could write, as any client may. */
+static void ask_as_nobody(struct world *w)
+{
+	static const enum operation_kind kinds[] = {OPERATION_GET, OPERATION_PUT, OPERATION_DELETE, OPERATION_ADD};
+	struct rng *r = &w->rng_fault;
+	unsigned key = (unsigned)rng_below(r, w->swarm.keys);
+	struct operation op = {.key = ours_key(w, key), .kind = kinds[rng_below(r, 4)]};
+	struct operation_request rq = {.base = rng_scale(r, 1, UINT32_MAX), .operations = &op, .count = 1};
+	const struct packet *p = recorded_request(w);
+	struct operation_room room;
+	struct operation_request told;
+	uint8_t *bytes;
+	size_t len;
+
+	memset(rq.client, 0xff, sizeof(rq.client));
+	rq.client[1] = (uint8_t)rng_below(r, 4);
+	rq.first = rng_below(r, 2) ? rng_next(r) : 0;
+	if (p && !operation_decode_request(&told, &room, p->bytes, p->len))
+		rq.token = told.token;
+	switch (rng_below(r, 3)) {
+	case 0:
+		rq.token = (struct operation_token){0};
+		break;
+	case 1:
+		rq.token.ring ^= 1u << rng_below(r, 32);
+		break;
+	default:
+		rq.token.number += (uint64_t)1 << rng_range(r, 40, 62);
+		rq.token.counter = rng_next(r);
+		break;
+	}
+	if (op.kind == OPERATION_PUT) {
+		op.value = (const uint8_t *)"strange";
+		op.value_len = 7;
+	} else if (op.kind == OPERATION_ADD) {
+		op.amount = 1000000;
+	}
+	w->stats[STAT_OURS_STRANGE] += op.kind != OPERATION_GET;
+	bytes = operation_encode_request(&rq, &len);
+	say(w, topic_of(w, TOPIC_CELL, op.key.id), bytes, len, false);
+	free(bytes);
+}
+
+static void speak_of_ours(struct world *w)
+{
+	switch (rng_below(&w->rng_fault, 4)) {
+	case 0:
+		ask_nonsense(w);
+		break;
+	case 1:
+		ask_as_nobody(w);
+		break;
+	default:
+		ask_again(w);
+		break;
+	}
+}
+
 void strange_speak(struct world *w)
 {
 	link_stranger(w, &w->stranger, "stranger");
 	for (uint64_t n = rng_range(&w->rng_fault, 1, 8); n > 0; n--) {
+		if (w->swarm.ours && rng_below(&w->rng_fault, 2)) {
+			speak_of_ours(w);
+			continue;
+		}
 		switch (rng_below(&w->rng_fault, 4)) {
 		case 0:
 			repeat(w);
@@ -172,5 +291,5 @@ void strange_speak(struct world *w)
 void strange_free(struct world *w)
 {
 	for (size_t i = 0; i < RECORDED_MAX; i++)
-		packet_unref(w->recorded[i]);
+		packet_unref(w->recorded[i]), packet_unref(w->requests[i]);
 }

@@ -167,6 +167,26 @@ static void draw_patience(struct world *w)
 	c->recover = (unsigned)rng_scale(r, 5000, c->recover);
 }
 
+/* So little room that clients are forgotten, and horizons rise; and records that expire while somebody looks. */
+static void draw_tables(struct world *w, struct rng *r)
+{
+	struct swarm *s = &w->swarm;
+
+	s->tight = rng_below(r, 3) == 0;
+	s->once = (struct once_limits){.clients = (uint32_t)rng_range(r, 1, 3),
+				       .rows = (uint32_t)rng_scale(r, 1, 32),
+				       .window = (uint32_t)rng_scale(r, 64, 8192),
+				       .pieces = (uint32_t)rng_scale(r, 1, HORIZON_PIECES),
+				       .silence = rng_scale(r, 10, 500)};
+	/* Whoever finds no room waits until others have been silent, one after the other. */
+	if (s->tight && s->client_timeout < 20 * SECOND)
+		s->client_timeout = 20 * SECOND;
+	if (rng_below(r, 2)) {
+		s->life_chance = (uint32_t)rng_scale(r, 50000, 1000000);
+		s->life_max = rng_scale(r, 20, 5000);
+	}
+}
+
 /* Of a stream of its own, so that the runs of before stay what they were. */
 static void draw_ours(struct world *w)
 {
@@ -185,6 +205,8 @@ static void draw_ours(struct world *w)
 	default:
 		break;
 	}
+	if (w->swarm.ours)
+		draw_tables(w, &r);
 }
 
 void swarm_draw(struct world *w)

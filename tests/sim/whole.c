@@ -360,6 +360,8 @@ static void judge_history(struct world *w, uint32_t key)
 		w->stats[again ? STAT_LINEAR_ONLY : STAT_LINEAR_YES]++;
 	if (!right)
 		fail(w, "%s", why);
+	if (w->failed && w->options.trace)
+		history_tell(w, key);
 	w->stats[STAT_LINEAR_UNKNOWN] += verdict == LINEAR_UNKNOWN;
 }
 

@@ -387,6 +387,8 @@ void world_run(struct world *w, const struct sim_options *options)
 		if (w->stats[STAT_EVENTS] > EVENTS_MAX)
 			fail(w, "I7: more than %u events: somebody runs in a circle", EVENTS_MAX);
 	}
+	for (size_t i = 0; i < w->proc_count; i++)
+		w->stats[STAT_OURS_FORGOTTEN] += w->procs[i]->node ? node_forgotten(w->procs[i]->node) : 0;
 	hash_mix(w, w->place);
 }
 

@@ -110,6 +110,53 @@ static void test_closed_intervals(void **state)
 	NO(PUT(1, 3, 7), GET(4, 5, LINEAR_ABSENT));
 }
 
+#define PUT_UNTIL(from, to, v, until)                                                         \
+	{                                                                                     \
+		.kind = LINEAR_PUT, .call = (from), .ret = (to), .value = (v), .end = (until) \
+	}
+
+/* A value at its end may be gone, and then is; not before. */
+static void test_ends(void **state)
+{
+	(void)state;
+	YES(PUT_UNTIL(1, 2, 7, 10), GET(3, 4, 7), GET(11, 12, LINEAR_ABSENT), GET(13, 14, LINEAR_ABSENT));
+	YES(PUT_UNTIL(1, 2, 7, 10), GET(11, 12, 7), GET(13, 14, LINEAR_ABSENT));
+	NO(PUT_UNTIL(1, 2, 7, 10), GET(3, 4, LINEAR_ABSENT));
+	NO(PUT_UNTIL(1, 2, 7, 10), GET(11, 12, LINEAR_ABSENT), GET(13, 14, 7));
+	/* What comes in its place has an end of its own, or none. */
+	NO(PUT_UNTIL(1, 2, 7, 10), PUT(3, 4, 8), GET(11, 12, LINEAR_ABSENT));
+	YES(PUT_UNTIL(1, 2, 7, 10), PUT_UNTIL(3, 4, 8, 20), GET(11, 12, 8), GET(21, 22, LINEAR_ABSENT));
+	/* Who finds nothing there may put if there is nothing. */
+	YES(PUT_UNTIL(1, 2, 7, 10), CAS(11, 12, 0, 8), GET(13, 14, 8));
+	NO(PUT_UNTIL(1, 2, 7, 10), CAS(3, 4, 0, 8), GET(13, 14, 8));
+	/* One that may never have been done ends as well. */
+	YES({.kind = LINEAR_PUT, .outcome = LINEAR_MAYBE, .call = 1, .value = 7, .end = 10}, GET(2, 3, 7),
+	    GET(11, 12, LINEAR_ABSENT));
+	NO({.kind = LINEAR_PUT, .outcome = LINEAR_MAYBE, .call = 1, .value = 7, .end = 10}, GET(2, 3, 7),
+	   GET(11, 12, LINEAR_ABSENT), GET(13, 14, 7));
+}
+
+#define DELETE_TOLD(from, to, what)                                                    \
+	{                                                                              \
+		.kind = LINEAR_DELETE, .call = (from), .ret = (to), .expected = (what) \
+	}
+
+/* Whoever deletes is told whether there was something. */
+static void test_deletes_told(void **state)
+{
+	(void)state;
+	YES(DELETE_TOLD(1, 2, 2), PUT(3, 4, 7), DELETE_TOLD(5, 6, 1), DELETE_TOLD(7, 8, 2));
+	NO(DELETE_TOLD(1, 2, 1));
+	NO(PUT(1, 2, 7), DELETE_TOLD(3, 4, 2));
+	NO(PUT(1, 2, 7), DELETE_TOLD(3, 4, 1), DELETE_TOLD(5, 6, 1));
+	YES(PUT_UNTIL(1, 2, 7, 10), DELETE_TOLD(11, 12, 2));
+	YES(PUT_UNTIL(1, 2, 7, 10), DELETE_TOLD(11, 12, 1));
+	NO(PUT_UNTIL(1, 2, 7, 10), DELETE_TOLD(3, 4, 2));
+	/* A put of which nobody has heard is told of by who deletes. */
+	YES(PUT_MAYBE(1, 7), DELETE_TOLD(2, 3, 1));
+	YES(PUT_MAYBE(1, 7), DELETE_TOLD(2, 3, 2));
+}
+
 static void test_deletes(void **state)
 {
 	(void)state;
@@ -321,7 +368,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_registers),        cmocka_unit_test(test_keys),
 		cmocka_unit_test(test_unknown_outcomes), cmocka_unit_test(test_closed_intervals),
-		cmocka_unit_test(test_deletes),          cmocka_unit_test(test_versions),
+		cmocka_unit_test(test_deletes),          cmocka_unit_test(test_ends),
+		cmocka_unit_test(test_deletes_told),     cmocka_unit_test(test_versions),
 		cmocka_unit_test(test_compare_and_set),  cmocka_unit_test(test_loss),
 		cmocka_unit_test(test_bounds),           cmocka_unit_test(test_piled_up),
 		cmocka_unit_test(test_many_times),       cmocka_unit_test(test_random_histories),
