@@ -27,8 +27,8 @@
  *   KV_TIMEOUT  nobody answered, and nothing has been done
  *   KV_UNKNOWN  a write that may have been done, or may yet be
  *
- * Nothing is process-wide: as many as one likes stand side by side, also on one connection.  It is not for several
- * threads at once.  Memory that cannot be had ends the process. */
+ * Nothing here is process-wide (but mqtt.c ignores SIGPIPE): as many as one likes stand side by side, also on one
+ * connection.  It is not for several threads at once.  Memory that cannot be had ends the process. */
 #ifndef DHT_KV_MQTT_H
 #define DHT_KV_MQTT_H
 

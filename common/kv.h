@@ -1,8 +1,8 @@
 /* The client's half of PROTOCOL.md section 11: operations out, answers in, retries, what it has learnt of owners.
  *
  * A value and a few functions: events and the time in, effects out, like the node's core, and as pure: no I/O, no clock, no
- * random number that was not seeded from outside.  Any program with an MQTT connection can drive it; tools/ has a shell
- * for libevent, and the simulator is another.
+ * random number that was not seeded from outside.  Any program with an MQTT connection can drive it; kv-mqtt.h is the
+ * shell for libevent, and the simulator is another.
  *
  * Ownership: what a call points at is borrowed for the call and copied if kept; effects and what they point at are valid
  * until the next call with an update (kv_begin leaves them, so that one operation's end may begin another).  Memory that

@@ -1,7 +1,9 @@
 /* dhtctl: finds the command, nothing else. */
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "../common/option.h"
 #include "../common/topic.h"
@@ -250,6 +252,16 @@ static enum exit_code run(struct settings *settings, const struct option_table *
 	return command->exec(settings, given->args + 1, given->arg_count - 1);
 }
 
+/* Whoever starts us with one of the three closed would have the broker's socket in its place.  Opened the wrong way
+ * round, so that using it fails. */
+static void hold_standard_streams(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+		if (fcntl(fd, F_GETFD) < 0)
+			(void)open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	const struct option_table *table = choose_table(argc, argv);
@@ -258,6 +270,7 @@ int main(int argc, char **argv)
 	char error[OPTION_ERROR_MAX];
 	enum exit_code code = RC_USAGE;
 
+	hold_standard_streams();
 	if (option_parse(table, &settings, argc, argv, &given, error))
 		code = run(&settings, table, &given);
 	else
