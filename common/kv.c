@@ -24,8 +24,9 @@ struct open_op {
 /* Operations that go out together. */
 struct group {
 	bool to_owner;
-	uint32_t to; /* the owner, or any id of the cell */
-	struct operation_token token;
+	uint32_t to;                  /* the owner, or any id of the cell */
+	struct operation_token token; /* of its writes; reads need none */
+	bool writes;
 	size_t bytes, count;
 	struct open_op *ops[OPERATION_COUNT_MAX];
 };
@@ -101,11 +102,8 @@ static uint32_t random_below(struct kv *kv, uint32_t below)
 
 void kv_config_init(struct kv_config *config)
 {
-	*config = (struct kv_config){.retry = 250,
-				     .retry_max = 2000,
-				     .token_age = 1000,
-				     .long_value = 4096,
-				     .frame_bytes = 64u << 10};
+	*config = (struct kv_config){
+		.retry = 250, .retry_max = 2000, .token_age = 1000, .long_value = 4096, .frame_bytes = 64u << 10};
 }
 
 struct kv *kv_new(const struct kv_config *config)
@@ -274,7 +272,6 @@ static void group_send(struct kv *kv, struct group *g)
 	e->topic = out_own(kv, xstrdup(topic));
 	e->payload = bytes;
 	e->len = len;
-	g->count = 0;
 }
 
 static void send_groups(struct kv *kv)
@@ -287,7 +284,7 @@ static void send_groups(struct kv *kv)
 static bool fits(const struct group *g, const struct open_op *o, bool to_owner, uint32_t to)
 {
 	return g->to_owner == to_owner && (to_owner ? g->to == to : g->to >> 16 == to >> 16) &&
-	       (!is_write(&o->op) || same_token(&g->token, &o->token));
+	       (!is_write(&o->op) || !g->writes || same_token(&g->token, &o->token));
 }
 
 static void put_into_group(struct kv *kv, struct open_op *o, bool to_owner, uint32_t to)
@@ -300,13 +297,17 @@ static void put_into_group(struct kv *kv, struct open_op *o, bool to_owner, uint
 			g = &kv->groups[i];
 	if (g && (g->count == OPERATION_COUNT_MAX || g->bytes + size > kv->config.frame_bytes)) {
 		group_send(kv, g);
-		g->bytes = 0;
+		*g = (struct group){.to_owner = to_owner, .to = to};
 	}
 	if (!g) {
 		if (kv->group_count == GROUPS_MAX)
 			send_groups(kv);
 		g = &kv->groups[kv->group_count++];
-		*g = (struct group){.to_owner = to_owner, .to = to, .token = o->token};
+		*g = (struct group){.to_owner = to_owner, .to = to};
+	}
+	if (is_write(&o->op)) {
+		g->token = o->token;
+		g->writes = true;
 	}
 	g->ops[g->count++] = o;
 	g->bytes += size;
