@@ -24,8 +24,9 @@ struct open_op {
 /* Operations that go out together. */
 struct group {
 	bool to_owner;
-	uint32_t to; /* the owner, or any id of the cell */
-	struct operation_token token;
+	uint32_t to;                  /* the owner, or any id of the cell */
+	struct operation_token token; /* of its writes; reads need none */
+	bool writes;
 	size_t bytes, count;
 	struct open_op *ops[OPERATION_COUNT_MAX];
 };
@@ -266,7 +267,6 @@ static void group_send(struct kv *kv, struct group *g)
 	e->topic = out_own(kv, xstrdup(topic));
 	e->payload = bytes;
 	e->len = len;
-	g->count = 0;
 }
 
 static void send_groups(struct kv *kv)
@@ -279,7 +279,7 @@ static void send_groups(struct kv *kv)
 static bool fits(const struct group *g, const struct open_op *o, bool to_owner, uint32_t to)
 {
 	return g->to_owner == to_owner && (to_owner ? g->to == to : g->to >> 16 == to >> 16) &&
-	       (!operation_writes(o->op.kind) || same_token(&g->token, &o->token));
+	       (!operation_writes(o->op.kind) || !g->writes || same_token(&g->token, &o->token));
 }
 
 static void put_into_group(struct kv *kv, struct open_op *o, bool to_owner, uint32_t to)
@@ -295,11 +295,15 @@ static void put_into_group(struct kv *kv, struct open_op *o, bool to_owner, uint
 	}
 	g = &kv->groups[i];
 	if (i == kv->group_count) {
-		*g = (struct group){.to_owner = to_owner, .to = to, .token = o->token};
+		*g = (struct group){.to_owner = to_owner, .to = to};
 		kv->group_count++;
 	} else if (g->count == OPERATION_COUNT_MAX || g->bytes + size > kv->config.frame_bytes) {
 		group_send(kv, g);
-		g->bytes = 0;
+		*g = (struct group){.to_owner = to_owner, .to = to};
+	}
+	if (operation_writes(o->op.kind)) {
+		g->token = o->token;
+		g->writes = true;
 	}
 	g->ops[g->count++] = o;
 	g->bytes += size;
