@@ -43,7 +43,7 @@ struct connection {
 	struct flight flights[KV_OPEN_MAX];
 	struct flight *idle[KV_OPEN_MAX];
 	size_t idle_count;
-	size_t window;      /* one more for each answer, as TCP begins */
+	size_t window;       /* one more for each answer, as TCP begins */
 	uint64_t next_start; /* with a rate: of the next batch */
 };
 

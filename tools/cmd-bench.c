@@ -12,7 +12,7 @@ static const struct {
 	const char *name, *json;
 	uint32_t of_100000;
 } percentiles[] = {
-	{"p50", "p50_us", 50000},     {"p95", "p95_us", 95000},   {"p99", "p99_us", 99000},
+	{"p50", "p50_us", 50000},    {"p95", "p95_us", 95000},  {"p99", "p99_us", 99000},
 	{"p99.9", "p999_us", 99900}, {"max", "max_us", 100000},
 };
 #define PERCENTILE_COUNT (sizeof(percentiles) / sizeof(percentiles[0]))
@@ -69,8 +69,7 @@ static enum exit_code take_plan(const struct settings *s, struct bench_plan *pla
 
 static void print_json_times(const struct histogram *h)
 {
-	printf("\"count\":%" PRIu64 ",\"mean_us\":%.1f", h->count,
-	       h->count ? us(h->sum) / (double)h->count : 0.0);
+	printf("\"count\":%" PRIu64 ",\"mean_us\":%.1f", h->count, h->count ? us(h->sum) / (double)h->count : 0.0);
 	for (size_t i = 0; i < PERCENTILE_COUNT; i++)
 		printf(",\"%s\":%.1f", percentiles[i].json, us(histogram_at(h, percentiles[i].of_100000)));
 }
@@ -93,7 +92,8 @@ static void print_json(const struct bench_plan *plan, const struct bench_result 
 	       (double)r->traffic.sent_bytes / count, (double)r->traffic.received_bytes / count);
 	printf("\"wrong\":%" PRIu64 ",\"timeouts\":%" PRIu64 ",\"unknown\":%" PRIu64 ",\"cut\":%s,", r->wrong,
 	       r->timeouts, r->unknown, r->cut ? "true" : "false");
-	printf("\"keys\":%u,\"value_size\":%u,\"clients\":%u,\"inflight\":%u,\"batch\":%u,\"mix\":\"%u:%u\",\"rate\":%u}\n",
+	printf("\"keys\":%u,\"value_size\":%u,\"clients\":%u,\"inflight\":%u,\"batch\":%u,\"mix\":\"%u:%u\",\"rate\":%"
+	       "u}\n",
 	       plan->keys, plan->value_size, plan->clients, plan->inflight, plan->batch, plan->puts, plan->gets,
 	       plan->rate);
 }
@@ -171,26 +171,32 @@ const struct command command_bench = {
 	.options = {"keys", "value-size", "clients", "inflight", "batch", "mix", "ops", "rate", "warmup", "ttl", "seed",
 		    "numbers", "no-preload", "keep"},
 	.summary = "measure how fast operations are, and check them",
-	.details =
-		"\n"
-		"Puts all keys, warms up, then times operations on random ones of them. Every answer is checked: a get must\n"
-		"return a value that this run has put for that key, and none older than what was acknowledged, to any of\n"
-		"its connections, before it began. At the end the keys are deleted again.\n"
-		"\n"
-		"Keys are names of this run's own, 'bench:RUN:0' and so on; with --numbers they are numbers, spread over\n"
-		"the ring, and what was stored under these is overwritten.\n"
-		"\n"
-		"Of each connection --inflight operations are on their way, or as many as fit in 8 MiB. Without --batch\n"
-		"whatever can begin at one moment shares frames, as it does for every program that uses the library; with\n"
-		"--batch B they begin B at a time, in frames of their own: 1 is one frame for each operation.\n"
-		"\n"
-		"With --rate an operation's time counts from when it was to begin, whether or not there was room for it\n"
-		"then: a ring that stalls is not asked less. Times are at most 1/128 too long. --timeout is each\n"
-		"operation's.\n"
-		"\n"
-		"--json gives one object with ops_per_s, p50_us to max_us, the same for \"put\" and \"get\", packets and\n"
-		"bytes (of MQTT) an operation, and wrong, timeouts, unknown.\n"
-		"\n"
-		"Exit code 1 means that an answer was wrong; 6 that operations were not answered.\n",
+	.details = "\n"
+		   "Puts all keys, warms up, then times operations on random ones of them. Every answer is checked: a "
+		   "get must\n"
+		   "return a value that this run has put for that key, and none older than what was acknowledged, to "
+		   "any of\n"
+		   "its connections, before it began. At the end the keys are deleted again.\n"
+		   "\n"
+		   "Keys are names of this run's own, 'bench:RUN:0' and so on; with --numbers they are numbers, spread "
+		   "over\n"
+		   "the ring, and what was stored under these is overwritten.\n"
+		   "\n"
+		   "Of each connection --inflight operations are on their way, or as many as fit in 8 MiB. Without "
+		   "--batch\n"
+		   "whatever can begin at one moment shares frames, as it does for every program that uses the "
+		   "library; with\n"
+		   "--batch B they begin B at a time, in frames of their own: 1 is one frame for each operation.\n"
+		   "\n"
+		   "With --rate an operation's time counts from when it was to begin, whether or not there was room "
+		   "for it\n"
+		   "then: a ring that stalls is not asked less. Times are at most 1/128 too long. --timeout is each\n"
+		   "operation's.\n"
+		   "\n"
+		   "--json gives one object with ops_per_s, p50_us to max_us, the same for \"put\" and \"get\", "
+		   "packets and\n"
+		   "bytes (of MQTT) an operation, and wrong, timeouts, unknown.\n"
+		   "\n"
+		   "Exit code 1 means that an answer was wrong; 6 that operations were not answered.\n",
 	.exec = bench_exec,
 };

@@ -36,8 +36,8 @@ static const struct option_row option_rows[] = {
 	{"absent", 0, OPTION_FLAG, FIELD(absent), NULL, NULL, NULL, "store only if there is no such key", 0, 0},
 	{"file", 0, OPTION_TEXT, FIELD(file), NULL, NULL, "FILE", "the value is what this file holds", 1, 0},
 	{"meta", 0, OPTION_FLAG, FIELD(meta), NULL, NULL, NULL, "version and owner instead of the value", 0, 0},
-	{"keys", 0, OPTION_UNSIGNED, FIELD(keys), NULL, NULL, "N", "how many keys (without it demo 100, bench 10000)", 1,
-	 100000000},
+	{"keys", 0, OPTION_UNSIGNED, FIELD(keys), NULL, NULL, "N", "how many keys (without it demo 100, bench 10000)",
+	 1, 100000000},
 	{"value-size", 0, OPTION_UNSIGNED, FIELD(value_size), "32", NULL, "BYTES", "how long each value is",
 	 BENCH_VALUE_MIN, COMMAND_VALUE_MAX},
 	{"clients", 0, OPTION_UNSIGNED, FIELD(clients), "1", NULL, "N", "connections", 1, 1000},
@@ -61,9 +61,9 @@ static const struct option_row option_rows[] = {
 static const struct option_table table_of_cas = {"dhtctl", option_rows, ROW_COUNT};
 static const struct option_table table_of_others = {"dhtctl", option_rows + 1, ROW_COUNT - 1};
 
-static const struct command *const commands[] = {&command_put,  &command_get,  &command_del,   &command_cas,
-						 &command_incr, &command_ring, &command_leave, &command_demo,
-						 &command_bench};
+static const struct command *const commands[] = {&command_put,   &command_get,  &command_del,
+						 &command_cas,   &command_incr, &command_ring,
+						 &command_leave, &command_demo, &command_bench};
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 
 /* Options may stand ahead of the command, so which it is can only be known once they have been read. */
