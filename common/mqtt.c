@@ -33,6 +33,7 @@ struct mqtt {
 	unsigned backoff_ms;    /* upper bound of the next wait */
 	struct timespec since;  /* when UP began */
 	bool full;              /* the outbox went above its high mark and has not drained */
+	struct mqtt_traffic traffic;
 };
 
 void mqtt_config_init(struct mqtt_config *config)
@@ -116,10 +117,22 @@ static void mqtt_down_cb(void *arg, enum mqtt_failure why, const char *detail)
 	m->callbacks.disconnected(m->arg, why, text, wait);
 }
 
+/* Of a PUBLISH of QoS 0: its first byte, the length of what follows (7 bits a byte), the topic behind its length. */
+static size_t mqtt_packet_size(const char *topic, size_t len)
+{
+	size_t rest = 2 + strlen(topic) + len, size = 2 + rest;
+
+	for (rest >>= 7; rest > 0; rest >>= 7)
+		size++;
+	return size;
+}
+
 static void mqtt_message_cb(void *arg, const struct mqtt_message *message)
 {
 	struct mqtt *m = arg;
 
+	m->traffic.received++;
+	m->traffic.received_bytes += mqtt_packet_size(message->topic, message->len);
 	m->callbacks.message(m->arg, message);
 }
 
@@ -225,6 +238,8 @@ bool mqtt_publish(struct mqtt *m, const char *topic, const void *payload, size_t
 	}
 	if (!mqtt_link_publish(m->link, topic, payload, len, retain))
 		return false;
+	m->traffic.sent++;
+	m->traffic.sent_bytes += mqtt_packet_size(topic, len);
 	if (!m->full && mqtt_link_backlog(m->link) > m->config.outbox_high) {
 		m->full = true;
 		mqtt_link_pause(m->link, true);
@@ -245,6 +260,11 @@ bool mqtt_unsubscribe(struct mqtt *m, const char *const *filters, size_t count)
 size_t mqtt_backlog(const struct mqtt *m)
 {
 	return m->link ? mqtt_link_backlog(m->link) : 0;
+}
+
+struct mqtt_traffic mqtt_traffic(const struct mqtt *m)
+{
+	return m->traffic;
 }
 
 bool mqtt_is_connected(const struct mqtt *m)

@@ -106,6 +106,14 @@ bool mqtt_unsubscribe(struct mqtt *m, const char *const *filters, size_t count);
 size_t mqtt_backlog(const struct mqtt *m);
 bool mqtt_is_connected(const struct mqtt *m);
 
+/* Messages so far, and their MQTT packets' bytes, over all connections: what was accepted by mqtt_publish, and what was
+ * handed to `message`. */
+struct mqtt_traffic {
+	uint64_t sent, sent_bytes;
+	uint64_t received, received_bytes;
+};
+struct mqtt_traffic mqtt_traffic(const struct mqtt *m);
+
 /* Ends the connection now, as if it were lost, and connects anew after the backoff. */
 void mqtt_reset(struct mqtt *m);
 

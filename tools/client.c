@@ -17,6 +17,7 @@
 
 struct client {
 	const struct settings *settings;
+	struct client *first; /* whose the loop is; NULL: ours */
 	struct event_base *base;
 	struct evdns_base *dns;
 	struct event *alarm;
@@ -34,6 +35,8 @@ struct client {
 	bool *readable;
 	void (*message)(void *arg, const struct mqtt_message *message);
 	void *arg;
+	void (*turn)(void *arg);
+	void *turn_arg;
 	struct sigaction on_pipe; /* before the transport took SIGPIPE */
 };
 
@@ -159,6 +162,8 @@ static void client_turn_cb(void *arg)
 
 	if (client->kv != NULL)
 		kv_mqtt_turn(client->kv);
+	if (client->turn != NULL)
+		client->turn(client->turn_arg);
 }
 
 static void client_stopped_cb(void *arg)
@@ -287,10 +292,14 @@ static void client_make(struct client *client)
 	config.url = client->settings->url;
 	/* a little less than the whole command has, so that the transport can say which step it was that hung */
 	config.connect_timeout_ms = timeout - timeout / 10;
-	client->base = xcheck(event_base_new());
+	if (client->first != NULL) {
+		client->base = client->first->base;
+		client->dns = client->first->dns;
+	} else {
+		client->base = xcheck(event_base_new());
+		client->dns = client_needs_dns(&config.url) ? mqtt_dns_new(client->base) : NULL;
+	}
 	client->alarm = xcheck(evtimer_new(client->base, client_alarm_cb, client));
-	if (client_needs_dns(&config.url))
-		client->dns = mqtt_dns_new(client->base);
 	client->mqtt = xcheck(mqtt_new(client->base, client->dns, &config, &callbacks, client));
 }
 
@@ -301,20 +310,22 @@ static void client_free(struct client *client)
 	kv_mqtt_free(client->kv);
 	mqtt_free(client->mqtt);
 	event_free(client->alarm);
-	if (client->dns != NULL)
+	if (client->first == NULL && client->dns != NULL)
 		evdns_base_free(client->dns, 0);
-	event_base_free(client->base);
+	if (client->first == NULL)
+		event_base_free(client->base);
 	sigaction(SIGPIPE, &client->on_pipe, NULL); /* a reader of our output that goes away ends us silently */
 	free(client);
 }
 
-enum exit_code client_open(const struct settings *settings, struct client **out)
+static enum exit_code client_open_on(const struct settings *settings, struct client *first, struct client **out)
 {
 	struct client *client = xcalloc(1, sizeof(*client));
 	enum exit_code code;
 
 	*out = NULL;
 	client->settings = settings;
+	client->first = first;
 	client->deadline = client_now() + settings->timeout;
 	client_make(client);
 	mqtt_start(client->mqtt);
@@ -328,6 +339,16 @@ enum exit_code client_open(const struct settings *settings, struct client **out)
 	return code;
 }
 
+enum exit_code client_open(const struct settings *settings, struct client **out)
+{
+	return client_open_on(settings, NULL, out);
+}
+
+enum exit_code client_open_beside(struct client *first, struct client **out)
+{
+	return client_open_on(first->settings, first, out);
+}
+
 void client_close(struct client *client)
 {
 	if (client == NULL)
@@ -335,6 +356,7 @@ void client_close(struct client *client)
 	if (client->failure == MQTT_OK) {
 		mqtt_stop(client->mqtt, 100);
 		client->message = NULL;
+		client->turn = NULL;
 		client_run(client, &client->stopped, client_now() + 200);
 	}
 	client_free(client);
@@ -344,6 +366,17 @@ void client_listen(struct client *client, void (*message)(void *arg, const struc
 {
 	client->message = message;
 	client->arg = arg;
+}
+
+void client_turns(struct client *client, void (*turn)(void *arg), void *arg)
+{
+	client->turn = turn;
+	client->turn_arg = arg;
+}
+
+struct mqtt_traffic client_traffic(const struct client *client)
+{
+	return mqtt_traffic(client->mqtt);
 }
 
 /* For the broker's word on what is awaited. */

@@ -23,6 +23,9 @@ struct client;
  * The time-out of the settings runs from here. */
 enum exit_code client_open(const struct settings *settings, struct client **out);
 
+/* One more connection on the loop of `first`, which is to be closed after it; client_wait on either runs both. */
+enum exit_code client_open_beside(struct client *first, struct client **out);
+
 /* Disconnects in good order.  NULL is fine. */
 void client_close(struct client *client);
 
@@ -44,6 +47,11 @@ enum exit_code client_wait(struct client *client, const bool *done, uint64_t unt
  * is lost is made anew, client_wait goes on meanwhile, and client_lost says why there is none; NULL: there is one. */
 enum exit_code client_keys(struct client *client, struct kv_mqtt **out);
 const char *client_lost(const struct client *client);
+
+/* Is told when all that arrived together has been handed on: a good moment to begin something. */
+void client_turns(struct client *client, void (*turn)(void *arg), void *arg);
+
+struct mqtt_traffic client_traffic(const struct client *client);
 
 /* Sets the flag when the descriptor can be read; at most one at a time. */
 void client_readable(struct client *client, int fd, bool *flag);

@@ -11,6 +11,7 @@
 #include "output.h"
 
 #define TEXT_LEN 10
+#define DEMO_KEYS 100 /* if nobody says how many */
 #define BAR_WIDTH 40
 
 struct demo_pair {
@@ -182,7 +183,7 @@ static enum exit_code demo_run(struct demo *demo)
 
 static enum exit_code demo_exec(const struct settings *settings, char **args, size_t count)
 {
-	struct demo demo = {.settings = settings, .count = settings->keys};
+	struct demo demo = {.settings = settings, .count = settings->keys ? settings->keys : DEMO_KEYS};
 	enum exit_code code = client_open(settings, &demo.client);
 
 	(void)args;

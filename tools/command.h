@@ -30,14 +30,17 @@ struct settings {
 	char *topic_prefix;
 	uint32_t timeout; /* ms */
 	char *file, *expected;
-	uint32_t keys, ttl; /* ttl: ms; 0: for ever */
+	uint32_t keys, ttl; /* keys: 0: not given; ttl: ms; 0: for ever */
+	char *mix;
+	uint32_t value_size, clients, inflight, batch, operations, warmup, rate, seed;
+	bool numbers, no_preload, keep;
 	bool json, quiet, help, version, name, meta, absent, if_absent;
 	struct url url;         /* broker, parsed */
 	char broker_shown[512]; /* "mqtt://host:1883 (default)": masked, and where it came from */
 	const char *remedy;     /* what to do if no broker is there */
 };
 
-#define COMMAND_OPTIONS_MAX 8
+#define COMMAND_OPTIONS_MAX 16
 
 struct command {
 	const char *name;
@@ -58,6 +61,7 @@ extern const struct command command_incr;
 extern const struct command command_ring;
 extern const struct command command_leave;
 extern const struct command command_demo;
+extern const struct command command_bench;
 
 #define COMMAND_VALUE_MAX (16u << 20)
 

@@ -5,8 +5,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../common/kv.h"
 #include "../common/option.h"
 #include "../common/topic.h"
+#include "bench.h"
 #include "census.h"
 #include "client.h"
 #include "command.h"
@@ -36,7 +38,23 @@ static const struct option_row option_rows[] = {
 	{"absent", 0, OPTION_FLAG, FIELD(absent), NULL, NULL, NULL, "store only if there is no such key", 0, 0},
 	{"file", 0, OPTION_TEXT, FIELD(file), NULL, NULL, "FILE", "the value is what this file holds", 1, 0},
 	{"meta", 0, OPTION_FLAG, FIELD(meta), NULL, NULL, NULL, "version and owner instead of the value", 0, 0},
-	{"keys", 0, OPTION_UNSIGNED, FIELD(keys), "100", NULL, "N", "how many keys", 1, 100000},
+	{"keys", 0, OPTION_UNSIGNED, FIELD(keys), NULL, NULL, "N", "how many keys (without it demo 100, bench 10000)",
+	 1, 100000000},
+	{"value-size", 0, OPTION_UNSIGNED, FIELD(value_size), "32", NULL, "BYTES", "how long each value is",
+	 BENCH_VALUE_MIN, COMMAND_VALUE_MAX},
+	{"clients", 0, OPTION_UNSIGNED, FIELD(clients), "1", NULL, "N", "connections", 1, 1000},
+	{"inflight", 0, OPTION_UNSIGNED, FIELD(inflight), "128", NULL, "N",
+	 "operations of a connection that are on their way", 1, KV_OPEN_MAX},
+	{"batch", 0, OPTION_UNSIGNED, FIELD(batch), NULL, NULL, "N", "operations that begin together", 1, KV_OPEN_MAX},
+	{"mix", 0, OPTION_TEXT, FIELD(mix), "1:1", NULL, "PUTS:GETS", "how many of each", 1, 0},
+	{"ops", 0, OPTION_UNSIGNED, FIELD(operations), "100000", NULL, "N", "operations that are timed", 1, 0},
+	{"rate", 0, OPTION_UNSIGNED, FIELD(rate), NULL, NULL, "N",
+	 "operations that begin in a second (without it as many as go)", 1, 10000000},
+	{"warmup", 0, OPTION_UNSIGNED, FIELD(warmup), "1000", NULL, "N", "operations ahead of these", 0, 0},
+	{"seed", 0, OPTION_UNSIGNED, FIELD(seed), "1", NULL, "N", "another one has other keys in turn", 0, 0},
+	{"numbers", 0, OPTION_FLAG, FIELD(numbers), NULL, NULL, NULL, "keys are numbers, whatever these hold", 0, 0},
+	{"no-preload", 0, OPTION_FLAG, FIELD(no_preload), NULL, NULL, NULL, "do not put all keys first", 0, 0},
+	{"keep", 0, OPTION_FLAG, FIELD(keep), NULL, NULL, NULL, "do not delete the keys at the end", 0, 0},
 	{"help", 'h', OPTION_STOP, FIELD(help), NULL, NULL, NULL, "this text, or that of a command", 0, 0},
 	{"version", 'V', OPTION_STOP, FIELD(version), NULL, NULL, NULL, "the version", 0, 0},
 };
@@ -45,8 +63,9 @@ static const struct option_row option_rows[] = {
 static const struct option_table table_of_cas = {"dhtctl", option_rows, ROW_COUNT};
 static const struct option_table table_of_others = {"dhtctl", option_rows + 1, ROW_COUNT - 1};
 
-static const struct command *const commands[] = {&command_put,  &command_get,  &command_del,   &command_cas,
-						 &command_incr, &command_ring, &command_leave, &command_demo};
+static const struct command *const commands[] = {&command_put,   &command_get,  &command_del,
+						 &command_cas,   &command_incr, &command_ring,
+						 &command_leave, &command_demo, &command_bench};
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 
 /* Options may stand ahead of the command, so which it is can only be known once they have been read. */

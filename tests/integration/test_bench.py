@@ -1,0 +1,158 @@
+"""dhtctl bench: what it tells of a real ring, and that it believes no ring that lies."""
+import json
+import time
+
+import pytest
+
+from fake_ring import KINDS, STATUSES
+from harness import ctl
+from manners import NO, NOWHERE, PARTLY, TIMEOUT, UNREACHABLE, USAGE, refuses, run
+
+TIMES = ("mean_us", "p50_us", "p95_us", "p99_us", "p999_us", "max_us")
+
+
+def bench(broker, *args, **options):
+    return json.loads(ctl(broker.url, "--json", "bench", *args, **options).stdout)
+
+
+def test_a_small_run_on_two_nodes(broker, ring):
+    r = ring(2)
+    told = bench(broker, "--keys", 100, "--ops", 1000, "--clients", 2, "--inflight", 16, "--mix", "1:3")
+    assert told["ops"] == told["count"] == 1000
+    assert told["ops_per_s"] == pytest.approx(1000 / told["seconds"], rel=0.01)
+    assert told["preload_ops_per_s"] > 0
+    assert told["wrong"] == told["timeouts"] == told["unknown"] == 0 and told["cut"] is False
+    assert (told["keys"], told["value_size"], told["clients"], told["inflight"], told["mix"]) == (100, 32, 2, 16, "1:3")
+    assert told["put"]["count"] + told["get"]["count"] == 1000
+    assert 150 < told["put"]["count"] < 350, "one in four"
+    for times in (told, told["put"], told["get"]):
+        assert 0 < times["p50_us"] <= times["p95_us"] <= times["p99_us"] <= times["p999_us"] <= times["max_us"]
+        assert times["mean_us"] <= times["max_us"]
+    assert 0 < told["packets_sent_per_op"] <= 1.5 and 0 < told["packets_received_per_op"] <= 1.5
+    assert told["bytes_sent_per_op"] > 20 and told["bytes_received_per_op"] > 20
+    assert sum(node["records"] for node in r.look()) == 0, "it cleans up"
+
+
+def test_what_is_told_to_people(broker, ring):
+    ring(2)
+    text = ctl(broker.url, "bench", "--keys", 10, "--ops", 100).stdout.decode()
+    for part in ("ops/s", "p99.9", "put", "get", "all", "packets"):
+        assert part in text
+    assert "put" not in ctl(broker.url, "bench", "--keys", 10, "--ops", 100, "--mix", "0:1", "--no-preload").stdout.decode()
+
+
+def test_batches_have_frames_of_their_own(broker, ring):
+    ring(1)
+    for size, inflight in ((1, 64), (50, 100)):
+        told = bench(broker, "--keys", 100, "--ops", 1000, "--mix", "0:1", "--batch", size, "--inflight", inflight)
+        assert told["packets_sent_per_op"] == pytest.approx(1 / size, rel=0.1)
+
+
+def test_keys_that_are_numbers_and_stay(broker, ring):
+    r = ring(2)
+    assert bench(broker, "--numbers", "--keep", "--keys", 50, "--ops", 100, "--value-size", 5000)["wrong"] == 0
+    assert sum(node["records"] for node in r.look()) == 50
+    assert len(ctl(broker.url, "get", str(7 * 2654435761 % 2**32)).stdout.rstrip(b"\n")) >= 5000 - 1
+
+
+def test_a_rate_is_kept(broker, ring):
+    ring(2)
+    told = bench(broker, "--keys", 10, "--ops", 500, "--rate", 1000, "--warmup", 0, "--clients", 2)
+    assert told["seconds"] == pytest.approx(0.5, rel=0.3)
+
+
+def test_a_stall_is_counted_for_all_that_were_to_begin(broker, make_fake):
+    """No coordinated omission: half a second without answers is told of a fourth of all, though one was in flight."""
+    ring, slept = make_fake(), []
+
+    def before(topic, request):
+        if len(ring.requests) == 600 and not slept:
+            slept.append(True)
+            time.sleep(0.5)
+    ring.before = before
+    told = bench(broker, "--keep", "--keys", 10, "--ops", 1000, "--rate", 500, "--inflight", 1, "--warmup", 0,
+                 "--mix", "0:1")
+    assert slept and told["max_us"] > 450000
+    assert told["p95_us"] > 250000, told
+
+
+# Lies
+
+
+def lying(ring, lie):
+    honest = ring._execute
+
+    def execute(request, offset, kind, key, *rest):
+        answer = honest(request, offset, kind, key, *rest)
+        if kind == KINDS["OPERATION_GET"] and answer[1] == STATUSES["ANSWER_DONE"]:
+            return lie(ring, key, answer)
+        return answer
+    ring._execute = execute
+
+
+def the_first():
+    """Whatever a key had first, for ever, with the version of then."""
+    memory = {}
+
+    def lie(ring, key, answer):
+        return answer[:2] + memory.setdefault(key, answer[2:])
+    return lie
+
+
+def another_keys(ring, key, answer):
+    return answer[:3] + [next(v for k, v in ring.records.items() if k != key)]
+
+
+LIES = {
+    "older": (the_first(), "older than what had been acknowledged"),
+    "lost": (lambda ring, key, answer: [answer[0], STATUSES["ANSWER_ABSENT"]], "absent, though a put"),
+    "mixed up": (another_keys, "never put for this key"),
+    "cut": (lambda ring, key, answer: answer[:3] + [answer[3][:-1]], "never put for this key"),
+    "a bit": (lambda ring, key, answer: answer[:3] + [answer[3][:-1] + bytes([answer[3][-1] ^ 1])],
+              "never put for this key"),
+}
+
+
+@pytest.mark.parametrize("lie, complaint", LIES.values(), ids=LIES)
+def test_a_lie_is_noticed(broker, make_fake, lie, complaint):
+    lying(make_fake(), lie)
+    done = run(broker, "--json", "bench", "--keep", "--keys", 3, "--ops", 100, "--inflight", 2)
+    assert done.returncode == NO
+    assert json.loads(done.stdout)["wrong"] > 0
+    assert complaint in done.stderr.decode()
+    assert len(done.stderr.splitlines()) <= 5, "not one line for each"
+
+
+def test_the_fake_ring_does_not_lie_else(broker, make_fake):
+    make_fake()
+    assert bench(broker, "--keep", "--keys", 3, "--ops", 100, "--inflight", 2)["wrong"] == 0
+
+
+# What cannot be measured
+
+
+def test_no_broker_and_no_ring(broker):
+    refuses(run(NOWHERE, "bench"), UNREACHABLE, "connection refused")
+    refuses(run(broker, "--timeout", "300ms", "bench"), TIMEOUT, "is a ring there?")
+
+
+def test_a_ring_that_goes_away_is_not_waited_for_a_million_times(broker, make_fake):
+    ring = make_fake()
+    ring.before = lambda topic, request: len(ring.requests) < 300
+    done = run(broker, "--json", "--timeout", "1s", "bench", "--keep", "--keys", 10, "--ops", 1000000, "--inflight", 1,
+               "--mix", "0:1", "--warmup", 10, timeout=15)
+    told = json.loads(done.stdout)
+    assert done.returncode == PARTLY and told["cut"] and told["timeouts"] >= 1
+    assert 200 < told["ops"] < 300
+
+
+@pytest.mark.parametrize("args, parts", [
+    (["--mix", "3"], ["invalid mix '3'", "PUTS:GETS"]),
+    (["--mix", "0:0"], ["invalid mix '0:0'"]),
+    (["--batch", "9", "--inflight", "8"], ["raise --inflight"]),
+    (["--value-size", "15"], ["value-size", "16"]),
+    (["--inflight", "8193"], ["inflight", "8192"]),
+    (["more"], ["too many arguments"]),
+], ids=str)
+def test_bad_usage(args, parts):
+    refuses(run(NOWHERE, "bench", *args), USAGE, *parts)

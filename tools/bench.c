@@ -1,0 +1,554 @@
+#include "bench.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/timerfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "../common/mem.h"
+#include "client.h"
+#include "output.h"
+
+/* Of one connection; beyond, the transport would stop reading. */
+#define BENCH_BYTES_MAX ((size_t)8 << 20)
+/* So many go out first: their answers tell who owns what, and what follows shares frames. */
+#define BENCH_WINDOW_FIRST 32
+#define BENCH_WRONG_SHOWN 5
+#define BENCH_NAME_MAX 32
+#define SECOND UINT64_C(1000000000)
+
+/* What has been acknowledged of a key. */
+struct known {
+	struct version version; /* number 0: nothing */
+	uint64_t writer;        /* of the operation that wrote it; 0: unknown, or deleted */
+};
+
+/* An operation on its way. */
+struct flight {
+	struct connection *connection;
+	uint64_t start;
+	uint64_t writer;
+	struct version floor; /* what was acknowledged of the key when it began */
+	uint32_t key;
+	enum operation_kind kind;
+};
+
+struct connection {
+	struct bench *bench;
+	struct client *client;
+	struct kv_mqtt *kv;
+	struct flight flights[KV_OPEN_MAX];
+	struct flight *idle[KV_OPEN_MAX];
+	size_t idle_count;
+	size_t window;       /* one more for each answer, as TCP begins */
+	uint64_t next_start; /* with a rate: of the next batch */
+};
+
+enum phase_kind { PHASE_PRELOAD, PHASE_WARMUP, PHASE_RUN, PHASE_CLEAN };
+
+struct phase {
+	enum phase_kind kind;
+	uint64_t total, begun, ended;
+	uint64_t start, end; /* of the first and the last */
+	uint64_t failed;
+};
+
+struct bench {
+	const struct bench_plan *plan;
+	struct bench_result *result;
+	struct connection **connections;
+	size_t count; /* of those that are open */
+	struct known *known;
+	struct phase phase;
+	uint64_t random;
+	uint64_t writers; /* operations that have written, so far */
+	uint32_t nonce;   /* of this run's values and names */
+	uint64_t heard;   /* when the last answer came */
+	uint8_t *value, *expected;
+	int timer;
+	bool timing, wake;
+	bool bar;
+	uint64_t drawn;
+};
+
+static uint64_t clock_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * SECOND + (uint64_t)now.tv_nsec;
+}
+
+/* splitmix64 */
+static uint64_t mix(uint64_t z)
+{
+	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+	z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+	return z ^ (z >> 31);
+}
+
+static uint32_t random_below(struct bench *bench, uint32_t below)
+{
+	return (uint32_t)((mix(bench->random += 0x9e3779b97f4a7c15u) >> 32) * below >> 32);
+}
+
+/* ---- keys and values ---- */
+
+/* Numbers are spread over the ring, each another; names have their place by their hash. */
+static struct key key_of(const struct bench *bench, uint32_t index, char name[BENCH_NAME_MAX])
+{
+	if (bench->plan->numbers)
+		return key_number(index * 2654435761u);
+	return key_named((const uint8_t *)name,
+			 (size_t)snprintf(name, BENCH_NAME_MAX, "bench:%08x:%u", bench->nonce, index));
+}
+
+/* 4 bytes of the run, 4 of the key, 8 of the writer, and what these make of the rest. */
+static void value_fill(const struct bench *bench, uint8_t *value, uint32_t key, uint64_t writer)
+{
+	size_t size = bench->plan->value_size, at = BENCH_VALUE_MIN;
+	uint64_t word, state = writer ^ (uint64_t)key << 32 ^ bench->nonce;
+
+	memcpy(value, &bench->nonce, 4);
+	memcpy(value + 4, &key, 4);
+	memcpy(value + 8, &writer, 8);
+	for (; at + 8 <= size; at += 8) {
+		word = mix(state += 0x9e3779b97f4a7c15u);
+		memcpy(value + at, &word, 8);
+	}
+	word = mix(state + 1);
+	memcpy(value + at, &word, size - at);
+}
+
+/* Who has put it for that key, or 0: nobody of this run. */
+static uint64_t value_writer(const struct bench *bench, uint32_t key, const uint8_t *value, size_t len)
+{
+	uint64_t writer;
+
+	if (len != bench->plan->value_size || value == NULL)
+		return 0;
+	memcpy(&writer, value + 8, 8);
+	if (writer > bench->writers)
+		return 0;
+	value_fill(bench, bench->expected, key, writer);
+	return memcmp(value, bench->expected, len) == 0 ? writer : 0;
+}
+
+/* ---- answers ---- */
+
+static void tell_wrong(struct bench *bench, const struct flight *f, const char *why)
+{
+	char name[BENCH_NAME_MAX];
+	struct key key = key_of(bench, f->key, name);
+
+	if (bench->result->wrong++ >= BENCH_WRONG_SHOWN)
+		return;
+	if (bench->plan->numbers)
+		output_error("wrong answer to %s %u: %s", operation_kind_name(f->kind), key.id, why);
+	else
+		output_error("wrong answer to %s %s: %s", operation_kind_name(f->kind), name, why);
+}
+
+/* NULL, or what is wrong with that version; with it is known what was written by whom. */
+static const char *check_version(struct bench *bench, const struct flight *f, const struct operation_result *r,
+				 uint64_t writer)
+{
+	struct known *known = &bench->known[f->key];
+	bool writes = operation_writes(f->kind);
+
+	if (!r->has_version)
+		return "it has no version";
+	if (version_newer(f->floor, r->version))
+		return writes ? "its version is below an acknowledged one" : "older than what had been acknowledged";
+	if (writes && version_equal(f->floor, r->version))
+		return "its version is that of another write";
+	if (version_equal(known->version, r->version) && known->writer != writer)
+		return "another value has been seen with this version";
+	if (version_newer(r->version, known->version))
+		*known = (struct known){r->version, writer};
+	return NULL;
+}
+
+/* NULL, or what is wrong with it. */
+static const char *check_answer(struct bench *bench, const struct flight *f, const struct operation_result *r)
+{
+	uint64_t writer;
+
+	if (f->kind == OPERATION_DELETE)
+		return r->status == ANSWER_DONE || r->status == ANSWER_ABSENT ? NULL : "not deleted";
+	if (r->status == ANSWER_ABSENT && f->kind == OPERATION_GET)
+		return f->floor.number == 0 || bench->plan->life ? NULL : "absent, though a put had been acknowledged";
+	if (r->status != ANSWER_DONE)
+		return operation_status_name(r->status);
+	if (f->kind == OPERATION_PUT)
+		return check_version(bench, f, r, f->writer);
+	writer = value_writer(bench, f->key, r->value, r->value_len);
+	if (writer == 0)
+		return "a value that was never put for this key";
+	return check_version(bench, f, r, writer);
+}
+
+static void count_answer(struct bench *bench, const struct flight *f, const struct kv_mqtt_result *result, uint64_t now)
+{
+	const char *why;
+
+	if (result->outcome != KV_DONE) {
+		bench->phase.failed++;
+		if (bench->phase.kind == PHASE_RUN && result->outcome == KV_TIMEOUT)
+			bench->result->timeouts++;
+		if (bench->phase.kind == PHASE_RUN && result->outcome == KV_UNKNOWN)
+			bench->result->unknown++;
+		return;
+	}
+	bench->heard = now;
+	why = check_answer(bench, f, result->answer);
+	if (why != NULL)
+		tell_wrong(bench, f, why);
+	if (bench->phase.kind == PHASE_RUN)
+		histogram_add(f->kind == OPERATION_PUT ? &bench->result->put : &bench->result->get, now - f->start);
+}
+
+/* Not a moment to begin another: what has come with this is still to be handed on. */
+static void done_cb(void *arg, const struct kv_mqtt_result *result)
+{
+	struct flight *f = arg;
+	struct connection *c = f->connection;
+	struct bench *bench = c->bench;
+	uint64_t now = clock_ns();
+
+	count_answer(bench, f, result, now);
+	c->idle[c->idle_count++] = f;
+	c->window++;
+	bench->phase.end = now;
+	if (++bench->phase.ended == bench->phase.total)
+		bench->wake = true;
+	/* A ring that is gone would have each of a million operations wait for its time-out. */
+	if (result->outcome != KV_DONE && now - bench->heard >= bench->plan->settings->timeout * UINT64_C(1000000) &&
+	    bench->phase.kind != PHASE_CLEAN) {
+		bench->result->cut = true;
+		bench->wake = true;
+	}
+}
+
+/* ---- asking ---- */
+
+static void choose(struct bench *bench, struct flight *f)
+{
+	const struct bench_plan *plan = bench->plan;
+
+	switch (bench->phase.kind) {
+	case PHASE_PRELOAD:
+	case PHASE_CLEAN:
+		f->key = (uint32_t)bench->phase.begun;
+		f->kind = bench->phase.kind == PHASE_PRELOAD ? OPERATION_PUT : OPERATION_DELETE;
+		return;
+	case PHASE_WARMUP:
+	case PHASE_RUN:
+		f->key = random_below(bench, plan->keys);
+		f->kind = plan->gets == 0 || (plan->puts && random_below(bench, plan->puts + plan->gets) < plan->puts)
+				  ? OPERATION_PUT
+				  : OPERATION_GET;
+		return;
+	}
+}
+
+static bool begin(struct connection *c, uint64_t start)
+{
+	struct bench *bench = c->bench;
+	const struct bench_plan *plan = bench->plan;
+	struct flight *f = c->idle[c->idle_count - 1];
+	struct operation op = {0};
+	char name[BENCH_NAME_MAX];
+
+	choose(bench, f);
+	f->connection = c;
+	f->start = start;
+	f->floor = bench->known[f->key].version;
+	f->writer = 0;
+	op.kind = f->kind;
+	op.key = key_of(bench, f->key, name);
+	if (f->kind == OPERATION_PUT) {
+		f->writer = ++bench->writers;
+		value_fill(bench, bench->value, f->key, f->writer);
+		op.value = bench->value;
+		op.value_len = plan->value_size;
+		op.life = plan->life;
+	}
+	if (!kv_mqtt_begin(c->kv, &op, plan->settings->timeout, done_cb, f))
+		return false;
+	c->idle_count--;
+	bench->phase.begun++;
+	return true;
+}
+
+/* How many may be on their way. */
+static size_t room(const struct connection *c)
+{
+	const struct bench_plan *plan = c->bench->plan;
+	size_t most = BENCH_BYTES_MAX / (plan->value_size + 64);
+
+	if (most > plan->inflight)
+		most = plan->inflight;
+	if (most > c->window)
+		most = c->window;
+	return most > 0 ? most : 1;
+}
+
+/* With a rate a batch counts from when it was to begin, also if there is no room for it until later. */
+static bool is_paced(const struct bench *bench)
+{
+	return bench->plan->rate > 0 && bench->phase.kind == PHASE_RUN;
+}
+
+static void begin_batches(struct connection *c)
+{
+	struct bench *bench = c->bench;
+	size_t most = room(c);
+
+	while (bench->phase.begun < bench->phase.total && !bench->result->cut) {
+		size_t left = bench->phase.total - bench->phase.begun, open = kv_mqtt_open(c->kv);
+		size_t size = bench->plan->batch, i;
+		uint64_t now = clock_ns(), start = now;
+
+		if (size == 0)
+			size = is_paced(bench) ? 1 : open < most ? most - open : 1;
+		if (size > left)
+			size = left;
+		if (size > most)
+			size = most;
+		if (open + size > most)
+			return;
+		if (is_paced(bench)) {
+			if (c->next_start > now)
+				return;
+			start = c->next_start;
+			c->next_start += size * bench->count * SECOND / bench->plan->rate;
+		}
+		for (i = 0; i < size && begin(c, start); i++)
+			;
+		if (bench->plan->batch > 0)
+			kv_mqtt_turn(c->kv);
+		if (i < size)
+			return;
+	}
+}
+
+/* What has been begun shares frames, and goes out now rather than when the loop comes round. */
+static void pump(struct connection *c)
+{
+	begin_batches(c);
+	kv_mqtt_turn(c->kv);
+}
+
+static void turn_cb(void *arg)
+{
+	pump(arg);
+}
+
+/* ---- phases ---- */
+
+static void draw(struct bench *bench)
+{
+	static const char *const names[] = {"preload", "warm up", "run", "clean up"};
+	uint64_t now = clock_ns();
+
+	if (!bench->bar || now - bench->drawn < SECOND / 10)
+		return;
+	bench->drawn = now;
+	fprintf(stderr, "\r\033[K%s %" PRIu64 "/%" PRIu64, names[bench->phase.kind], bench->phase.ended,
+		bench->phase.total);
+}
+
+/* The timer wakes us for the next that is due. */
+static void set_timer(struct bench *bench)
+{
+	uint64_t next = UINT64_MAX;
+	struct itimerspec at = {0};
+
+	for (size_t i = 0; i < bench->count; i++) {
+		const struct connection *c = bench->connections[i];
+
+		if (c->next_start < next && kv_mqtt_open(c->kv) < room(c))
+			next = c->next_start;
+	}
+	if (next == UINT64_MAX)
+		return; /* an answer comes first */
+	at.it_value = (struct timespec){.tv_sec = (time_t)(next / SECOND), .tv_nsec = (long)(next % SECOND)};
+	(void)timerfd_settime(bench->timer, TFD_TIMER_ABSTIME, &at, NULL);
+	client_readable(bench->connections[0]->client, bench->timer, &bench->wake);
+}
+
+static void wait_a_while(struct bench *bench)
+{
+	uint64_t expirations;
+
+	if (is_paced(bench) && bench->phase.begun < bench->phase.total)
+		set_timer(bench);
+	(void)client_wait(bench->connections[0]->client, &bench->wake, client_now() + 100);
+	bench->wake = false;
+	if (is_paced(bench) && read(bench->timer, &expirations, sizeof(expirations)) < 0)
+		return; /* woken by something else */
+}
+
+static void run_phase(struct bench *bench, enum phase_kind kind, uint64_t total)
+{
+	bench->phase = (struct phase){.kind = kind, .total = total, .start = clock_ns()};
+	bench->heard = bench->phase.end = bench->phase.start;
+	for (size_t i = 0; i < bench->count && bench->plan->rate > 0; i++) {
+		uint32_t batch = bench->plan->batch ? bench->plan->batch : 1;
+
+		bench->connections[i]->next_start = bench->phase.start + i * batch * SECOND / bench->plan->rate;
+	}
+	while (bench->phase.ended < bench->phase.total && !bench->result->cut) {
+		for (size_t i = 0; i < bench->count; i++)
+			pump(bench->connections[i]);
+		wait_a_while(bench);
+		draw(bench);
+	}
+	if (bench->bar)
+		fputs("\r\033[K", stderr);
+}
+
+static double phase_seconds(const struct phase *phase)
+{
+	return (double)(phase->end - phase->start) / (double)SECOND;
+}
+
+static struct mqtt_traffic traffic(const struct bench *bench)
+{
+	struct mqtt_traffic sum = {0};
+
+	for (size_t i = 0; i < bench->count; i++) {
+		struct mqtt_traffic one = client_traffic(bench->connections[i]->client);
+
+		sum.sent += one.sent;
+		sum.sent_bytes += one.sent_bytes;
+		sum.received += one.received;
+		sum.received_bytes += one.received_bytes;
+	}
+	return sum;
+}
+
+static enum exit_code no_answer(const struct bench *bench, const char *what)
+{
+	const struct settings *settings = bench->plan->settings;
+	const char *lost = client_lost(bench->connections[0]->client);
+	char timeout[32];
+
+	if (lost != NULL) {
+		output_error("lost the connection to broker %s: %s", settings->broker_shown, lost);
+		return RC_UNREACHABLE;
+	}
+	output_error("no answer to %s at broker %s within %s (is a ring there? see 'dhtctl ring')", what,
+		     settings->broker_shown, client_timeout_text(settings, timeout));
+	return RC_TIMEOUT;
+}
+
+static enum exit_code run_phases(struct bench *bench)
+{
+	const struct bench_plan *plan = bench->plan;
+	struct mqtt_traffic before, after;
+
+	if (!plan->no_preload) {
+		run_phase(bench, PHASE_PRELOAD, plan->keys);
+		if (bench->phase.failed > 0 || bench->result->cut)
+			return no_answer(bench, "what was put first");
+		bench->result->preload_seconds = phase_seconds(&bench->phase);
+	}
+	run_phase(bench, PHASE_WARMUP, plan->warmup);
+	if (bench->result->cut)
+		return no_answer(bench, "the warm-up");
+	before = traffic(bench);
+	run_phase(bench, PHASE_RUN, plan->operations);
+	bench->result->seconds = phase_seconds(&bench->phase);
+	after = traffic(bench);
+	bench->result->traffic = (struct mqtt_traffic){
+		.sent = after.sent - before.sent,
+		.sent_bytes = after.sent_bytes - before.sent_bytes,
+		.received = after.received - before.received,
+		.received_bytes = after.received_bytes - before.received_bytes,
+	};
+	if (bench->result->put.count + bench->result->get.count == 0)
+		return no_answer(bench, "anything");
+	if (!plan->keep && !bench->result->cut)
+		run_phase(bench, PHASE_CLEAN, plan->keys);
+	return RC_OK;
+}
+
+/* ---- life ---- */
+
+static enum exit_code connect_one(struct bench *bench)
+{
+	struct connection *c = xcalloc(1, sizeof(*c));
+	struct client *first = bench->count > 0 ? bench->connections[0]->client : NULL;
+	enum exit_code code;
+
+	c->bench = bench;
+	c->window = BENCH_WINDOW_FIRST;
+	for (size_t i = 0; i < KV_OPEN_MAX; i++)
+		c->idle[c->idle_count++] = &c->flights[KV_OPEN_MAX - 1 - i];
+	code = first ? client_open_beside(first, &c->client) : client_open(bench->plan->settings, &c->client);
+	if (code != RC_OK) {
+		free(c);
+		return code;
+	}
+	bench->connections[bench->count++] = c;
+	code = client_keys(c->client, &c->kv);
+	if (code == RC_OK)
+		client_turns(c->client, turn_cb, c);
+	return code;
+}
+
+static void close_all(struct bench *bench)
+{
+	for (size_t i = 0; i < bench->count; i++)
+		client_turns(bench->connections[i]->client, NULL, NULL);
+	while (bench->count > 0) {
+		struct connection *c = bench->connections[--bench->count];
+
+		client_close(c->client);
+		free(c);
+	}
+}
+
+static enum exit_code prepare(struct bench *bench)
+{
+	const struct bench_plan *plan = bench->plan;
+	enum exit_code code = RC_OK;
+
+	bench->random = plan->seed;
+	client_random(&bench->nonce, sizeof(bench->nonce));
+	bench->bar = !plan->settings->quiet && isatty(STDERR_FILENO);
+	bench->timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+	if (bench->timer < 0) {
+		output_error("the kernel gives no timer");
+		return RC_LOCAL;
+	}
+	bench->known = xcalloc(plan->keys, sizeof(*bench->known));
+	bench->connections = xcalloc(plan->clients, sizeof(*bench->connections));
+	bench->value = xmalloc(plan->value_size);
+	bench->expected = xmalloc(plan->value_size);
+	for (uint32_t i = 0; i < plan->clients && code == RC_OK; i++)
+		code = connect_one(bench);
+	return code;
+}
+
+enum exit_code bench_run(const struct bench_plan *plan, struct bench_result *result)
+{
+	struct bench bench = {.plan = plan, .result = result, .timer = -1};
+	enum exit_code code = prepare(&bench);
+
+	if (code == RC_OK)
+		code = run_phases(&bench);
+	close_all(&bench);
+	if (bench.timer >= 0)
+		close(bench.timer);
+	free(bench.known);
+	free(bench.connections);
+	free(bench.value);
+	free(bench.expected);
+	return code;
+}
