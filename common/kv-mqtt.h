@@ -50,7 +50,8 @@ struct kv_mqtt_result {
 	/* KV_DONE; else NULL.  Valid, with its value, until the callback returns. */
 	const struct operation_result *answer;
 	bool has_owner;
-	uint32_t owner; /* the id of the node that has the key, by the last answer */
+	uint32_t owner;        /* the id of the node that has the key, by the last answer */
+	const struct arc *arc; /* KV_DONE: what that node owns there, if it said so; else NULL */
 };
 typedef void (*kv_mqtt_done)(void *arg, const struct kv_mqtt_result *result);
 

@@ -216,7 +216,8 @@ uint64_t kv_begin(struct kv *kv, const struct operation *op, uint64_t until)
 	return o->number;
 }
 
-static void end(struct kv *kv, struct open_op *o, enum kv_outcome outcome, const struct operation_result *result)
+static struct kv_effect *end(struct kv *kv, struct open_op *o, enum kv_outcome outcome,
+			     const struct operation_result *result)
 {
 	struct kv_effect *e = out_effect(kv, KV_RESULT);
 
@@ -229,6 +230,7 @@ static void end(struct kv *kv, struct open_op *o, enum kv_outcome outcome, const
 	while (kv->first < kv->following && !kv->open[kv->first % KV_OPEN_MAX])
 		kv->first++;
 	open_free(o);
+	return e;
 }
 
 /* ---- sending ---- */
@@ -339,7 +341,8 @@ static void look(struct kv *kv, uint64_t now)
 		if (!o)
 			continue;
 		if (now >= o->until) {
-			end(kv, o, operation_writes(o->op.kind) && o->token.number ? KV_UNKNOWN : KV_TIMEOUT, NULL);
+			(void)end(kv, o, operation_writes(o->op.kind) && o->token.number ? KV_UNKNOWN : KV_TIMEOUT,
+				  NULL);
 			continue;
 		}
 		if (o->until < kv->look_at)
@@ -415,6 +418,8 @@ void kv_subscribed(struct kv *kv, uint64_t now, struct kv_update *update)
 
 static void take(struct kv *kv, const struct operation_answer *a, const struct operation_result *r, struct open_op *o)
 {
+	struct kv_effect *e;
+
 	switch (r->status) {
 	case ANSWER_TOKEN:
 		if (o->token.number || !operation_writes(o->op.kind))
@@ -431,12 +436,15 @@ static void take(struct kv *kv, const struct operation_answer *a, const struct o
 		return;
 	case ANSWER_UNKNOWN:
 		if (o->token.number)
-			end(kv, o, KV_UNKNOWN, NULL);
+			(void)end(kv, o, KV_UNKNOWN, NULL);
 		return;
 	default:
 		/* Of a write without a token nothing can have been done: no answer to it. */
-		if (!operation_writes(o->op.kind) || o->token.number)
-			end(kv, o, KV_DONE, r);
+		if (operation_writes(o->op.kind) && !o->token.number)
+			return;
+		e = end(kv, o, KV_DONE, r);
+		e->arc_set = a->arc_set;
+		e->arc = a->arc;
 		return;
 	}
 }

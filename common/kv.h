@@ -52,6 +52,8 @@ struct kv_effect {
 	uint64_t number;
 	enum kv_outcome outcome;
 	struct operation_result result; /* KV_DONE: of this operation; offset means nothing */
+	bool arc_set;
+	struct arc arc; /* of the owner who said so; a listing goes on behind it */
 };
 
 struct kv_update {
