@@ -34,7 +34,7 @@ struct once_limits {
 	uint64_t silence; /* ms after which a client may be forgotten */
 };
 
-#define ONCE_LIMITS ((struct once_limits){4096, 65536, 8192, HORIZON_PIECES, 5000})
+#define ONCE_LIMITS ((struct once_limits){32768, 65536, 8192, HORIZON_PIECES, 5000})
 
 struct once;
 
