@@ -49,6 +49,7 @@ enum frame_type {
 	FRAME_REPLY,   /* ... what came of it                                           reply */
 	FRAME_REQUEST, /* a client asks: operation.h reads it, not frame_decode         op/..., inbox */
 	FRAME_ANSWER,  /* ... what came of it, likewise                                 to/<client> */
+	FRAME_EVENT,   /* an owner tells watchers: watched.h reads it                   ev/<id> */
 	FRAME_TYPES,
 };
 

@@ -176,11 +176,6 @@ bool kv_owner(const struct kv *kv, uint32_t id, uint32_t *owner)
 
 /* ---- what is open ---- */
 
-static bool is_write(const struct operation *op)
-{
-	return op->kind != OPERATION_GET && op->kind != OPERATION_LOOK;
-}
-
 static struct open_op *open_at(const struct kv *kv, uint64_t number)
 {
 	struct open_op *o = kv->open[number % KV_OPEN_MAX];
@@ -259,7 +254,7 @@ static void group_send(struct kv *kv, struct group *g)
 		operations[i] = g->ops[i]->op;
 		operations[i].offset = (uint32_t)(g->ops[i]->number - rq.base);
 		/* Nothing is done without a token: then its value is not needed yet. */
-		if (is_write(&operations[i]) && !g->ops[i]->token.number &&
+		if (operation_writes(operations[i].kind) && !g->ops[i]->token.number &&
 		    operations[i].value_len > kv->config.long_value)
 			operations[i].value_len = 0;
 	}
@@ -284,28 +279,29 @@ static void send_groups(struct kv *kv)
 static bool fits(const struct group *g, const struct open_op *o, bool to_owner, uint32_t to)
 {
 	return g->to_owner == to_owner && (to_owner ? g->to == to : g->to >> 16 == to >> 16) &&
-	       (!is_write(&o->op) || !g->writes || same_token(&g->token, &o->token));
+	       (!operation_writes(o->op.kind) || !g->writes || same_token(&g->token, &o->token));
 }
 
 static void put_into_group(struct kv *kv, struct open_op *o, bool to_owner, uint32_t to)
 {
-	size_t size = operation_size(&o->op);
-	struct group *g = NULL;
+	size_t size = operation_size(&o->op), i = 0;
+	struct group *g;
 
-	for (size_t i = 0; i < kv->group_count && !g; i++)
-		if (fits(&kv->groups[i], o, to_owner, to))
-			g = &kv->groups[i];
-	if (g && (g->count == OPERATION_COUNT_MAX || g->bytes + size > kv->config.frame_bytes)) {
+	while (i < kv->group_count && !fits(&kv->groups[i], o, to_owner, to))
+		i++;
+	if (i == GROUPS_MAX) {
+		send_groups(kv);
+		i = 0;
+	}
+	g = &kv->groups[i];
+	if (i == kv->group_count) {
+		*g = (struct group){.to_owner = to_owner, .to = to};
+		kv->group_count++;
+	} else if (g->count == OPERATION_COUNT_MAX || g->bytes + size > kv->config.frame_bytes) {
 		group_send(kv, g);
 		*g = (struct group){.to_owner = to_owner, .to = to};
 	}
-	if (!g) {
-		if (kv->group_count == GROUPS_MAX)
-			send_groups(kv);
-		g = &kv->groups[kv->group_count++];
-		*g = (struct group){.to_owner = to_owner, .to = to};
-	}
-	if (is_write(&o->op)) {
+	if (operation_writes(o->op.kind)) {
 		g->token = o->token;
 		g->writes = true;
 	}
@@ -319,7 +315,7 @@ static void send_one(struct kv *kv, struct open_op *o, uint64_t now)
 	uint64_t pause = o->pause + random_below(kv, o->pause / 4 + 1);
 
 	/* The first sending with a token settles which. */
-	if (is_write(&o->op) && !o->token.number && owner && now - owner->asked <= kv->config.token_age)
+	if (operation_writes(o->op.kind) && !o->token.number && owner && now - owner->asked <= kv->config.token_age)
 		o->token = owner->token;
 	if (!o->first_sent)
 		o->first_sent = now ? now : 1;
@@ -343,7 +339,7 @@ static void look(struct kv *kv, uint64_t now)
 		if (!o)
 			continue;
 		if (now >= o->until) {
-			end(kv, o, is_write(&o->op) && o->token.number ? KV_UNKNOWN : KV_TIMEOUT, NULL);
+			end(kv, o, operation_writes(o->op.kind) && o->token.number ? KV_UNKNOWN : KV_TIMEOUT, NULL);
 			continue;
 		}
 		if (o->until < kv->look_at)
@@ -421,7 +417,7 @@ static void take(struct kv *kv, const struct operation_answer *a, const struct o
 {
 	switch (r->status) {
 	case ANSWER_TOKEN:
-		if (o->token.number || !is_write(&o->op))
+		if (o->token.number || !operation_writes(o->op.kind))
 			return; /* said to an earlier sending */
 		o->token = a->token;
 		make_due(kv, o);
@@ -439,7 +435,7 @@ static void take(struct kv *kv, const struct operation_answer *a, const struct o
 		return;
 	default:
 		/* Of a write without a token nothing can have been done: no answer to it. */
-		if (!is_write(&o->op) || o->token.number)
+		if (!operation_writes(o->op.kind) || o->token.number)
 			end(kv, o, KV_DONE, r);
 		return;
 	}

@@ -5,7 +5,8 @@
  * for libevent, and the simulator is another.
  *
  * Ownership: what a call points at is borrowed for the call and copied if kept; effects and what they point at are valid
- * until the next call.  Memory that cannot be had ends the process. */
+ * until the next call with an update (kv_begin leaves them, so that one operation's end may begin another).  Memory that
+ * cannot be had ends the process. */
 #ifndef DHT_KV_H
 #define DHT_KV_H
 

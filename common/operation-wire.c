@@ -21,6 +21,9 @@ static const struct rule kind_rules[OPERATION_KINDS] = {
 	[OPERATION_DELETE] = {CONDITION, 0},
 	[OPERATION_ADD] = {AMOUNT | CONDITION | LIFE, AMOUNT},
 	[OPERATION_SUB] = {AMOUNT | CONDITION | LIFE, AMOUNT},
+	[OPERATION_LIST] = {VALUE, 0},
+	[OPERATION_DUMP] = {VALUE, 0},
+	[OPERATION_WATCH] = {VALUE, 0},
 };
 
 static const struct rule status_rules[ANSWER_STATUSES] = {
@@ -148,7 +151,7 @@ static bool found_value_take(struct cursor *c, struct operation_result *result)
 		return true;
 	if (c->p < c->end && *c->p >> 5 == 2) /* the major type of bytes: RFC 8949, 3.1 */
 		return wire_take_bytes(c, &result->value, &result->value_len) &&
-		       (result->value_len <= OPERATION_VALUE_MAX || cursor_fail(c, "a value too long"));
+		       (result->value_len <= OPERATION_FOUND_MAX || cursor_fail(c, "a value too long"));
 	result->has_amount = true;
 	return wire_take_int(c, &result->amount);
 }
@@ -190,9 +193,9 @@ static void version_put(struct wire *w, const struct version *version)
 	wire_put_uint(w, version->counter);
 }
 
-static void value_put(struct wire *w, const uint8_t *value, size_t len)
+static void value_put(struct wire *w, const uint8_t *value, size_t len, size_t most)
 {
-	if (len > OPERATION_VALUE_MAX)
+	if (len > most)
 		mem_die("a value too long");
 	wire_put_bytes(w, value, len);
 }
@@ -233,7 +236,7 @@ void operation_put(struct wire *w, const struct operation *op)
 	wire_put_uint(w, op->kind);
 	wire_put_key(w, &op->key);
 	if (there & VALUE)
-		value_put(w, op->value, op->value_len);
+		value_put(w, op->value, op->value_len, OPERATION_VALUE_MAX);
 	else if (there & AMOUNT)
 		wire_put_uint(w, op->amount);
 	else if (there & (CONDITION | LIFE))
@@ -264,7 +267,7 @@ void operation_result_put(struct wire *w, const struct operation_result *result,
 	else if (has & (VALUE | AMOUNT))
 		wire_put_null(w);
 	if (has & VALUE)
-		value_put(w, result->value, result->value_len);
+		value_put(w, result->value, result->value_len, OPERATION_FOUND_MAX);
 	else if (has & AMOUNT)
 		wire_put_int(w, result->amount);
 }

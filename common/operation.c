@@ -339,9 +339,10 @@ uint8_t *operation_encode_answer(const struct operation_answer *a, size_t *len)
 const char *operation_kind_name(enum operation_kind kind)
 {
 	static const char *const names[OPERATION_KINDS] = {
-		[OPERATION_NONE] = "none", [OPERATION_GET] = "get",       [OPERATION_LOOK] = "look",
-		[OPERATION_PUT] = "put",   [OPERATION_DELETE] = "delete", [OPERATION_ADD] = "add",
-		[OPERATION_SUB] = "sub",
+		[OPERATION_NONE] = "none",   [OPERATION_GET] = "get",       [OPERATION_LOOK] = "look",
+		[OPERATION_PUT] = "put",     [OPERATION_DELETE] = "delete", [OPERATION_ADD] = "add",
+		[OPERATION_SUB] = "sub",     [OPERATION_LIST] = "list",     [OPERATION_DUMP] = "dump",
+		[OPERATION_WATCH] = "watch",
 	};
 
 	return (unsigned)kind < OPERATION_KINDS ? names[kind] : "unknown";

@@ -22,6 +22,7 @@
 #define OPERATION_COUNT_MAX 512
 #define OPERATION_CLIENT_LEN 16
 #define OPERATION_VALUE_MAX FRAME_VALUE_MAX
+#define OPERATION_FOUND_MAX (OPERATION_VALUE_MAX + KEY_NAME_MAX + 256u) /* a page that holds the longest of all */
 /* The numbers of one frame's operations lie that close together: as many as a node remembers rows, so that a client
  * with more of them unanswered has lost the answers anyway; and a greater offset would take a longer head. */
 #define OPERATION_OFFSET_MAX 65535u
@@ -36,8 +37,16 @@ enum operation_kind {
 	OPERATION_DELETE,
 	OPERATION_ADD,
 	OPERATION_SUB,
+	OPERATION_LIST, /* what there is from a key on, a page of it (page.h); value: what names begin with, or nothing */
+	OPERATION_DUMP,  /* the same with values */
+	OPERATION_WATCH, /* what becomes of a key; a value of one byte: of all of its arc (watched.h) */
 	OPERATION_KINDS,
 };
+static inline bool operation_writes(enum operation_kind kind)
+{
+	return kind >= OPERATION_PUT && kind <= OPERATION_SUB;
+}
+
 const char *operation_kind_name(enum operation_kind kind);
 
 enum operation_status {
@@ -74,8 +83,8 @@ struct operation {
 	size_t value_len;     /* at most OPERATION_VALUE_MAX */
 	uint64_t amount;
 	struct version version; /* CONDITION_VERSION */
-	uint64_t life; /* milliseconds until the record expires; 0: for ever, or (ADD, SUB) as it was */
-	uint32_t offset;                  /* its number is base + offset; at most OPERATION_OFFSET_MAX */
+	uint64_t life;          /* milliseconds until the record expires; 0: for ever, or (ADD, SUB) as it was */
+	uint32_t offset;        /* its number is base + offset; at most OPERATION_OFFSET_MAX */
 	enum operation_kind kind;
 	enum operation_condition condition;
 };
@@ -93,7 +102,7 @@ struct operation_request {
  * the others have nothing. */
 struct operation_result {
 	const uint8_t *value; /* NULL: none; borrowed */
-	size_t value_len;     /* at most OPERATION_VALUE_MAX */
+	size_t value_len;     /* at most OPERATION_FOUND_MAX */
 	int64_t amount;       /* what an add or sub came to */
 	struct version version;
 	uint32_t offset;

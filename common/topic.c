@@ -30,6 +30,7 @@ static const struct {
 	[TOPIC_CUT] = {NAME("cut"), ARGUMENT_ID},
 	[TOPIC_NODE] = {NAME("node"), ARGUMENT_ID},
 	[TOPIC_ASK] = {NAME("ask"), ARGUMENT_ID},
+	[TOPIC_EVENT] = {NAME("ev"), ARGUMENT_ID},
 	[TOPIC_REPLY] = {NAME("to"), ARGUMENT_CLIENT},
 	[TOPIC_CELL] = {NAME("op"), ARGUMENT_CELL},
 };

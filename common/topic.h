@@ -30,6 +30,7 @@ enum topic_kind {
 	TOPIC_NODE,    /* node/<id>       retained status, overwritten by the will */
 	TOPIC_REPLY,   /* to/<client>     one tool, one client */
 	TOPIC_ASK,     /* ask/<id>        one node: operations */
+	TOPIC_EVENT,   /* ev/<id>         who watches what that node owns */
 	TOPIC_CELL,    /* op/<h>/<h>/<h>/<h>  who owns ids of that cell: operations */
 	TOPIC_KINDS,
 };
@@ -42,11 +43,11 @@ enum topic_kind {
 #define TOPIC_CLIENT_DIGITS 32
 
 /* Writes the topic, returns its length.  prefix: "" or levels without a slash at either end; id is used by INBOX, CUT,
- * NODE and ASK (8 hex digits) and by CELL (the first 4 of them), client by REPLY (a connection's text or a client's
+ * NODE, ASK and EVENT (8 hex digits) and by CELL (the first 4 of them), client by REPLY (a connection's text or a client's
  * digits), both else ignored. */
 size_t topic_format(char out[TOPIC_MAX], const char *prefix, enum topic_kind kind, uint32_t id, const char *client);
 
-/* What a received topic means; *id is set for INBOX, CUT, NODE and ASK, and for CELL to the first id of the cell.
+/* What a received topic means; *id is set for INBOX, CUT, NODE, ASK and EVENT, and for CELL to the first id of the cell.
  * TOPIC_UNKNOWN if it is not ours, or a filter. */
 enum topic_kind topic_parse(const char *topic, const char *prefix, uint32_t *id);
 

@@ -46,7 +46,7 @@ struct shell {
 	struct fencing *fencings; /* on the way */
 	bool connected;           /* the core has been told so */
 	bool stepping;
-	bool turn; /* the core waits for the end of what is being read */
+	bool turn;     /* the core waits for the end of what is being read */
 	bool stopping; /* a signal has asked for it */
 	bool exiting;  /* EFFECT_EXIT was carried out: the core gets no more events */
 	int code;

@@ -28,9 +28,12 @@ struct client {
 	char detail[160];
 	char awaited[TOPIC_MAX]; /* the filter whose SUBACK is awaited */
 	bool answered, granted;
+	struct kv_mqtt *kv; /* NULL: not asked for */
+	bool persists;      /* connects again */
+	struct event *reading;
+	bool *readable;
 	void (*message)(void *arg, const struct mqtt_message *message);
 	void *arg;
-	const char *doubt;
 	struct sigaction on_pipe; /* before the transport took SIGPIPE */
 };
 
@@ -91,7 +94,12 @@ static void client_identify_cb(void *arg, struct mqtt_identity *identity)
 
 static void client_connected_cb(void *arg)
 {
-	((struct client *)arg)->connected = true;
+	struct client *client = arg;
+
+	client->connected = true;
+	client->failure = MQTT_OK;
+	if (client->kv != NULL)
+		kv_mqtt_connected(client->kv);
 }
 
 /* libmosquitto's and libc's sentences as parts of one line: "connection refused", "not authorised". */
@@ -115,7 +123,9 @@ static void client_disconnected_cb(void *arg, enum mqtt_failure why, const char 
 	struct client *client = arg;
 
 	(void)retry_ms;
-	if (client->failure != MQTT_OK)
+	if (client->kv != NULL)
+		kv_mqtt_disconnected(client->kv);
+	if (client->failure != MQTT_OK) /* why the attempts after it failed says less */
 		return;
 	client->failure = why == MQTT_OK ? MQTT_LOST : why;
 	client_keep_detail(client, detail ? detail : "no reason given");
@@ -125,6 +135,8 @@ static void client_subscribed_cb(void *arg, const char *filter, bool granted)
 {
 	struct client *client = arg;
 
+	if (client->kv != NULL)
+		(void)kv_mqtt_subscribed(client->kv, filter, granted);
 	if (strcmp(filter, client->awaited) != 0)
 		return;
 	client->answered = true;
@@ -135,8 +147,18 @@ static void client_message_cb(void *arg, const struct mqtt_message *message)
 {
 	struct client *client = arg;
 
+	if (client->kv != NULL && kv_mqtt_message(client->kv, message))
+		return;
 	if (client->message != NULL && !message->retained) /* what was retained answers nobody */
 		client->message(client->arg, message);
+}
+
+static void client_turn_cb(void *arg)
+{
+	struct client *client = arg;
+
+	if (client->kv != NULL)
+		kv_mqtt_turn(client->kv);
 }
 
 static void client_stopped_cb(void *arg)
@@ -156,6 +178,13 @@ static void client_alarm_cb(evutil_socket_t fd, short what, void *arg)
 	((struct client *)arg)->rang = true;
 }
 
+static void client_readable_cb(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	*((struct client *)arg)->readable = true;
+}
+
 /* Steps -------------------------------------------------------------------------------------------------------- */
 
 /* Runs the loop until *done, a failure of the connection, or `until`. */
@@ -167,7 +196,7 @@ static void client_run(struct client *client, const bool *done, uint64_t until)
 
 	client->rang = false;
 	event_add(client->alarm, &after);
-	while (!*done && !client->rang && client->failure == MQTT_OK) {
+	while (!*done && !client->rang && (client->failure == MQTT_OK || client->persists)) {
 		if (event_base_loop(client->base, EVLOOP_ONCE) != 0)
 			break;
 	}
@@ -179,16 +208,23 @@ enum exit_code client_wait(struct client *client, const bool *done, uint64_t unt
 	client_run(client, done, until);
 	if (*done)
 		return RC_OK;
-	if (client->failure == MQTT_OK)
+	if (client->failure == MQTT_OK || client->persists)
 		return RC_TIMEOUT;
-	output_error("lost the connection to broker %s: %s%s%s", client->settings->broker_shown, client->detail,
-		     client->doubt ? "; " : "", client->doubt ? client->doubt : "");
+	output_error("lost the connection to broker %s: %s", client->settings->broker_shown, client->detail);
 	return RC_UNREACHABLE;
 }
 
-void client_doubt(struct client *client, const char *doubt)
+const char *client_lost(const struct client *client)
 {
-	client->doubt = doubt;
+	return client->failure == MQTT_OK ? NULL : client->detail;
+}
+
+void client_readable(struct client *client, int fd, bool *flag)
+{
+	client->readable = flag;
+	if (client->reading == NULL)
+		client->reading = xcheck(event_new(client->base, fd, EV_READ, client_readable_cb, client));
+	event_add(client->reading, NULL);
 }
 
 static enum exit_code client_explain_connect(const struct client *client)
@@ -237,7 +273,7 @@ static void client_make(struct client *client)
 		.subscribed = client_subscribed_cb,
 		.message = client_message_cb,
 		.drained = client_ignore_cb,
-		.turn = client_ignore_cb,
+		.turn = client_turn_cb,
 		.stopped = client_stopped_cb,
 	};
 	unsigned timeout = client->settings->timeout;
@@ -260,6 +296,9 @@ static void client_make(struct client *client)
 
 static void client_free(struct client *client)
 {
+	if (client->reading != NULL)
+		event_free(client->reading);
+	kv_mqtt_free(client->kv);
 	mqtt_free(client->mqtt);
 	event_free(client->alarm);
 	if (client->dns != NULL)
@@ -307,17 +346,13 @@ void client_listen(struct client *client, void (*message)(void *arg, const struc
 	client->arg = arg;
 }
 
-enum exit_code client_subscribe(struct client *client, enum topic_kind kind, uint32_t id)
+/* For the broker's word on what is awaited. */
+static enum exit_code client_await_grant(struct client *client)
 {
 	const struct settings *settings = client->settings;
-	const char *filter = client->awaited;
-	enum exit_code code;
+	enum exit_code code = client_wait(client, &client->answered, client->deadline);
 	char timeout[32];
 
-	topic_format(client->awaited, settings->topic_prefix, kind, id, client->client_id);
-	client->answered = false;
-	mqtt_subscribe(client->mqtt, &filter, 1); /* if it fails, the connection is gone, which client_wait says */
-	code = client_wait(client, &client->answered, client->deadline);
 	if (code == RC_TIMEOUT) {
 		output_error("broker %s did not answer a subscription within %s", settings->broker_shown,
 			     client_timeout_text(settings, timeout));
@@ -328,6 +363,29 @@ enum exit_code client_subscribe(struct client *client, enum topic_kind kind, uin
 	output_error("broker %s refused the subscription to '%s' (its access list does not let this user read it)",
 		     settings->broker_shown, client->awaited);
 	return RC_REFUSED;
+}
+
+enum exit_code client_subscribe(struct client *client, enum topic_kind kind, uint32_t id)
+{
+	const char *filter = client->awaited;
+
+	topic_format(client->awaited, client->settings->topic_prefix, kind, id, client->client_id);
+	client->answered = false;
+	mqtt_subscribe(client->mqtt, &filter, 1); /* if it fails, the connection is gone, which client_wait says */
+	return client_await_grant(client);
+}
+
+enum exit_code client_keys(struct client *client, struct kv_mqtt **out)
+{
+	enum exit_code code;
+
+	client->answered = false;
+	client->kv = kv_mqtt_new(client->base, client->mqtt, client->settings->topic_prefix, NULL, NULL);
+	snprintf(client->awaited, sizeof(client->awaited), "%s", kv_mqtt_topic(client->kv));
+	code = client_await_grant(client);
+	client->persists = code == RC_OK;
+	*out = client->kv;
+	return code;
 }
 
 enum exit_code client_publish(struct client *client, enum topic_kind kind, uint32_t id, const void *payload, size_t len)

@@ -1,8 +1,9 @@
 /* A tool's connection to the broker, used one step after the other.
  *
  * client_open connects or says why not; client_wait runs the loop until the caller's message callback has set a flag, a
- * time has come, or the connection is lost.  So a command reads from top to bottom.  A tool never reconnects: it has
- * asked something and tells what came of it.  Every failure but a time-out is printed here. */
+ * time has come, or the connection is lost.  So a command reads from top to bottom.  A tool does not reconnect: it has
+ * asked something and tells what came of it.  But operations on keys can be asked again without harm (client_keys).
+ * Every failure but a time-out is printed here. */
 #ifndef DHT_CLIENT_H
 #define DHT_CLIENT_H
 
@@ -11,6 +12,7 @@
 #include <stdint.h>
 
 #include "../common/frame.h"
+#include "../common/kv-mqtt.h"
 #include "../common/mqtt.h"
 #include "../common/topic.h"
 #include "command.h"
@@ -38,8 +40,13 @@ enum exit_code client_send(struct client *client, enum topic_kind kind, uint32_t
 /* Until *done: RC_OK; until `until`, in client_now's time: RC_TIMEOUT, nothing printed; else the connection is lost. */
 enum exit_code client_wait(struct client *client, const bool *done, uint64_t until);
 
-/* From here on, a line that tells of a lost connection ends with this text (static). */
-void client_doubt(struct client *client, const char *doubt);
+/* The way to the keys over this connection, once the broker lets us read the answers.  From here on a connection that
+ * is lost is made anew, client_wait goes on meanwhile, and client_lost says why there is none; NULL: there is one. */
+enum exit_code client_keys(struct client *client, struct kv_mqtt **out);
+const char *client_lost(const struct client *client);
+
+/* Sets the flag when the descriptor can be read; at most one at a time. */
+void client_readable(struct client *client, int fd, bool *flag);
 
 uint64_t client_now(void); /* ms, monotonic */
 uint64_t client_deadline(const struct client *client);

@@ -201,7 +201,7 @@ static enum exit_code demo_exec(const struct settings *settings, char **args, si
 const struct command command_demo = {
 	.name = "demo",
 	.arguments = "",
-	.option = "keys",
+	.options = {"keys"},
 	.remedy = "apt install mosquitto, or let tools/quickstart start everything; or set --broker or DHT_BROKER",
 	.summary = "put, get and compare random keys",
 	.details = "\n"

@@ -1,112 +1,78 @@
+#include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
-#include "../common/mem.h"
-#include "../common/reference.h"
-#include "client.h"
+#include "job.h"
 #include "output.h"
 
-struct get {
-	const char *prefix;
-	uint32_t key;
-	bool answered;
-	uint8_t *value;
-	size_t len;
-};
-
-static void get_message_cb(void *arg, const struct mqtt_message *message)
+static void print_key(const struct key *key)
 {
-	struct get *get = arg;
-	const uint8_t *value;
-	uint32_t id, key;
-	size_t len;
-
-	if (get->answered || topic_parse(message->topic, get->prefix, &id) != TOPIC_RES_GET ||
-	    reference_parse_res_get(message->payload, message->len, &key, &value, &len) != NULL || key != get->key)
-		return;
-	get->answered = true;
-	get->value = xmemdup(value, len);
-	get->len = len;
+	if (key->name_len > 0)
+		output_field(stdout, key->name, key->name_len);
+	else
+		printf("%u", key->id);
 }
 
-static void get_print(const struct settings *settings, const struct get *get)
+static void get_print(const struct job *job, const struct item *item)
 {
-	if (settings->json) {
-		printf("{\"key\":%u,", get->key);
-		output_json_bytes(stdout, "value", get->value, get->len);
-		printf("}\n");
+	const struct operation_result *r = &item->result;
+
+	if (job_is_several(job)) {
+		print_key(&item->op.key);
+		putchar('\t');
+		output_field(stdout, r->value, r->value_len);
+		putchar('\n');
 	} else if (isatty(STDOUT_FILENO)) {
-		output_escaped(stdout, get->value, get->len);
-		if (get->value[get->len - 1] != '\n')
+		output_escaped(stdout, r->value, r->value_len);
+		if (r->value_len == 0 || r->value[r->value_len - 1] != '\n')
 			putchar('\n');
 	} else {
-		fwrite(get->value, 1, get->len, stdout);
+		fwrite(r->value, 1, r->value_len, stdout);
 	}
 }
 
-static enum exit_code get_tell(const struct settings *settings, const struct get *get)
+static void get_print_meta(const struct job *job, const struct item *item)
 {
-	if (get->len > 0) {
-		get_print(settings, get);
-		return RC_OK;
+	if (job_is_several(job)) {
+		print_key(&item->op.key);
+		putchar('\t');
 	}
-	if (settings->json)
-		printf("{\"key\":%u,\"value\":null}\n", get->key);
-	else if (!settings->quiet)
-		output_error("key %u: absent", get->key);
-	return RC_NO;
-}
-
-static enum exit_code get_fetch(struct client *client, struct get *get)
-{
-	char payload[REFERENCE_TEXT_MAX];
-	enum exit_code code;
-
-	client_listen(client, get_message_cb, get);
-	code = client_subscribe(client, TOPIC_RES_GET, 0);
-	if (code == RC_OK)
-		code = client_publish(client, TOPIC_GET, 0, payload,
-				      reference_format_id(payload, sizeof(payload), get->key));
-	return code == RC_OK ? client_wait(client, &get->answered, client_deadline(client)) : code;
+	printf("version=%" PRIu64 "/%" PRIu64, item->result.version.number, item->result.version.counter);
+	if (item->has_owner)
+		printf(" owner=%u", item->owner);
+	putchar('\n');
 }
 
 static enum exit_code get_exec(const struct settings *settings, char **args, size_t count)
 {
-	struct get get = {.prefix = settings->topic_prefix};
-	struct client *client = NULL;
-	char timeout[32];
-	enum exit_code code;
+	struct job job = {.settings = settings, .done = "found", .print = get_print};
 
-	(void)count;
-	if (!command_parse_key(args[0], &get.key))
-		return RC_USAGE;
-	code = client_open(settings, &client);
-	if (code != RC_OK)
-		return code;
-	code = get_fetch(client, &get);
-	if (code == RC_TIMEOUT)
-		output_error("no answer for key %u at broker %s within %s (is a ring there? see 'dhtctl ring')",
-			     get.key, settings->broker_shown, client_timeout_text(settings, timeout));
-	client_close(client);
-	if (code == RC_OK)
-		code = get_tell(settings, &get);
-	free(get.value);
-	return code;
+	job.op.kind = OPERATION_GET;
+	if (settings->meta) {
+		job.op.kind = OPERATION_LOOK;
+		job.print = get_print_meta;
+	}
+	return job_run_keys(&job, args, count);
 }
 
 const struct command command_get = {
 	.name = "get",
-	.arguments = "KEY",
+	.arguments = "KEY...",
 	.min = 1,
-	.max = 1,
+	.max = SIZE_MAX,
+	.options = {"name", "meta"},
 	.summary = "print the value of a key",
 	.details =
+		"\n" COMMAND_KEY_TEXT "\n"
+		"Of one key the value and nothing else, byte for byte; on a terminal, control bytes are escaped and "
+		"the\n"
+		"line is ended. Of several keys, or with '-' of those that standard input holds, one a line, it "
+		"prints\n"
+		"lines KEY<TAB>VALUE in the order asked, where \\\\ \\t \\n stand for backslash, tab and newline; 'put "
+		"-'\n"
+		"reads them. --meta prints version and owner instead. --json gives {\"key\",\"status\",\"value\" (or\n"
+		"\"value_base64\" of bytes that are no UTF-8),\"version\",\"owner\"}, one object a line.\n"
 		"\n"
-		"Prints the value and nothing else; on a terminal, control bytes are escaped and the line is ended.\n"
-		"Exit code 1 means that the key is absent. --json gives {\"key\":..,\"value\":..}, or value_base64 "
-		"for\n"
-		"bytes that are no UTF-8.\n",
+		"Exit code 1 means absent; 6 that some of several were found.\n",
 	.exec = get_exec,
 };

@@ -14,12 +14,14 @@
 /* Scripts rely on these. */
 enum exit_code {
 	RC_OK = 0,
-	RC_NO = 1,          /* the answer is no (absent, not equal, no such node); nothing else ever gives 1 */
+	RC_NO = 1,          /* the answer is no (absent, exists, another version); nothing else ever gives 1 */
 	RC_USAGE = 2,       /* a bad option, command or value */
 	RC_UNREACHABLE = 3, /* no broker there, or the connection was lost */
 	RC_REFUSED = 4,     /* the broker or the node refused */
 	RC_TIMEOUT = 5,     /* no answer in time */
+	RC_PARTLY = 6,      /* of several, some were done */
 	RC_LOCAL = 7,       /* a file of this machine: unreadable input, output that cannot be written */
+	RC_WRONG = 8,       /* the ring answered that it cannot be done (not a number) */
 };
 
 /* What the options say. */
@@ -27,19 +29,22 @@ struct settings {
 	char *broker;
 	char *topic_prefix;
 	uint32_t timeout; /* ms */
-	uint32_t keys;
-	bool json, quiet, help, version;
+	char *file, *expected;
+	uint32_t keys, ttl; /* ttl: ms; 0: for ever */
+	bool json, quiet, help, version, name, meta, absent, if_absent;
 	struct url url;         /* broker, parsed */
 	char broker_shown[512]; /* "mqtt://host:1883 (default)": masked, and where it came from */
 	const char *remedy;     /* what to do if no broker is there */
 };
 
+#define COMMAND_OPTIONS_MAX 8
+
 struct command {
 	const char *name;
 	const char *arguments; /* as usage shows them; "" = none */
 	size_t min, max;
-	const char *option; /* the long name of the option that only this command knows, or NULL */
-	const char *remedy; /* what to do if no broker is there; NULL: what is said by default */
+	const char *options[COMMAND_OPTIONS_MAX]; /* long names of those that not every command knows */
+	const char *remedy;                       /* what to do if no broker is there; NULL: what is said by default */
 	const char *summary;
 	const char *details; /* the rest of `dhtctl NAME --help` */
 	enum exit_code (*exec)(const struct settings *settings, char **args, size_t count);
@@ -47,13 +52,18 @@ struct command {
 
 extern const struct command command_put;
 extern const struct command command_get;
+extern const struct command command_del;
+extern const struct command command_cas;
+extern const struct command command_incr;
 extern const struct command command_ring;
 extern const struct command command_leave;
 extern const struct command command_demo;
 
 #define COMMAND_VALUE_MAX (16u << 20)
 
-/* A raw id of the reference: decimal, 0 to 2^32-1.  False after an error line that names the range. */
-bool command_parse_key(const char *text, uint32_t *key);
+/* Of --help. */
+#define COMMAND_KEY_TEXT                                                                                        \
+	"KEY is a decimal number from 0 to 4294967295, as the reference's clients have it, or a name of 1 to\n" \
+	"65536 bytes: whatever is no number. --name makes a name of a number, too.\n"
 
 #endif

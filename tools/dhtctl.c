@@ -17,38 +17,63 @@
 #define FIELD(member) offsetof(struct settings, member)
 
 static const struct option_row option_rows[] = {
+	/* cas alone has this one, in the place of the other of that name: see choose_table */
+	{"version", 0, OPTION_TEXT, FIELD(expected), NULL, NULL, "N/C", "store only if the key has this version", 0,
+	 60},
 	{"broker", 'b', OPTION_URL, FIELD(broker), URL_DEFAULT, "DHT_BROKER", "URL",
 	 "mqtt://[user[:password]@]host[:port] or unix:///path", 0, 1000},
 	{"topic-prefix", 0, OPTION_TEXT, FIELD(topic_prefix), "", "DHT_TOPIC_PREFIX", "PREFIX",
 	 "the ring's topics stand below this", 0, TOPIC_PREFIX_MAX},
 	{"timeout", 't', OPTION_DURATION, FIELD(timeout), "5s", "DHT_TIMEOUT", "DURATION",
 	 "bounds the whole command; of demo, each of its steps", 10, 3600000},
-	{"json", 0, OPTION_FLAG, FIELD(json), NULL, NULL, NULL, "results as one JSON object", 0, 0},
+	{"json", 0, OPTION_FLAG, FIELD(json), NULL, NULL, NULL, "results as JSON, one object a line", 0, 0},
 	{"quiet", 'q', OPTION_FLAG, FIELD(quiet), NULL, NULL, NULL, "no progress, no notes, no drawing", 0, 0},
-	{"keys", 0, OPTION_UNSIGNED, FIELD(keys), "100", NULL, "N", "demo: how many keys", 1, 100000},
+	{"name", 0, OPTION_FLAG, FIELD(name), NULL, NULL, NULL, "every KEY is a name, also one of digits", 0, 0},
+	{"ttl", 0, OPTION_DURATION, FIELD(ttl), NULL, NULL, "DURATION", "the key is absent again after so long", 1, 0},
+	{"if-absent", 0, OPTION_FLAG, FIELD(if_absent), NULL, NULL, NULL, "store only if there is no such key", 0, 0},
+	{"absent", 0, OPTION_FLAG, FIELD(absent), NULL, NULL, NULL, "store only if there is no such key", 0, 0},
+	{"file", 0, OPTION_TEXT, FIELD(file), NULL, NULL, "FILE", "the value is what this file holds", 1, 0},
+	{"meta", 0, OPTION_FLAG, FIELD(meta), NULL, NULL, NULL, "version and owner instead of the value", 0, 0},
+	{"keys", 0, OPTION_UNSIGNED, FIELD(keys), "100", NULL, "N", "how many keys", 1, 100000},
 	{"help", 'h', OPTION_STOP, FIELD(help), NULL, NULL, NULL, "this text, or that of a command", 0, 0},
 	{"version", 'V', OPTION_STOP, FIELD(version), NULL, NULL, NULL, "the version", 0, 0},
 };
+#define ROW_COUNT (sizeof(option_rows) / sizeof(option_rows[0]))
 
-static const struct option_table option_table = {"dhtctl", option_rows, sizeof(option_rows) / sizeof(option_rows[0])};
+static const struct option_table table_of_cas = {"dhtctl", option_rows, ROW_COUNT};
+static const struct option_table table_of_others = {"dhtctl", option_rows + 1, ROW_COUNT - 1};
 
-static const struct command *const commands[] = {&command_put, &command_get, &command_ring, &command_leave,
-						 &command_demo};
+static const struct command *const commands[] = {&command_put,  &command_get,  &command_del,   &command_cas,
+						 &command_incr, &command_ring, &command_leave, &command_demo};
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 
-bool command_parse_key(const char *text, uint32_t *key)
+/* Options may stand ahead of the command, so which it is can only be known once they have been read. */
+static const struct option_table *choose_table(int argc, char **argv)
 {
-	size_t digits = strspn(text, "0123456789");
-	uint64_t value = 0;
-
-	for (size_t i = 0; i < digits && value <= UINT32_MAX; i++)
-		value = value * 10 + (uint64_t)(text[i] - '0');
-	if (digits == 0 || text[digits] != '\0' || value > UINT32_MAX) {
-		output_error("invalid key '%.40s': a key is a decimal number from 0 to 4294967295", text);
-		return false;
+	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+		if (strcmp(argv[i], command_cas.name) == 0)
+			return &table_of_cas;
 	}
-	*key = (uint32_t)value;
-	return true;
+	return &table_of_others;
+}
+
+static bool command_has(const struct command *command, const char *option)
+{
+	for (size_t i = 0; i < COMMAND_OPTIONS_MAX && command->options[i] != NULL; i++) {
+		if (strcmp(command->options[i], option) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Those that not every command has. */
+static bool option_is_special(const struct option_row *row)
+{
+	for (size_t i = 0; i < COMMAND_COUNT; i++) {
+		if (row->kind != OPTION_STOP && command_has(commands[i], row->name))
+			return true;
+	}
+	return false;
 }
 
 static const struct command *find_command(const char *name)
@@ -83,7 +108,22 @@ static void print_commands(void)
 	}
 }
 
-static void print_help(const struct command *command)
+/* Those of all, and those of this command. */
+static void print_options(const struct option_table *table, const struct command *command)
+{
+	struct option_row rows[ROW_COUNT];
+	struct option_table shown = {table->program, rows, 0};
+
+	for (size_t i = 0; i < table->count; i++) {
+		const struct option_row *row = &table->rows[i];
+
+		if (option_is_special(row) ? command != NULL && command_has(command, row->name) : true)
+			rows[shown.count++] = *row;
+	}
+	option_help(stdout, &shown);
+}
+
+static void print_help(const struct option_table *table, const struct command *command)
 {
 	if (command != NULL) {
 		printf("usage: dhtctl [OPTIONS] %s%s%s\n\n%s.\n%s\noptions:\n", command->name,
@@ -93,11 +133,12 @@ static void print_help(const struct command *command)
 		       "Stores, finds and shows what a ring of dht-nodes holds, through the MQTT broker they share.\n\n"
 		       "commands:\n");
 		print_commands();
-		printf("\noptions (anywhere; '--' ends them):\n");
+		printf("\noptions (anywhere; '--' ends them; 'dhtctl COMMAND --help' has those of a command):\n");
 	}
-	option_help(stdout, &option_table);
-	printf("\nexit codes: 0 done; 1 the answer is no (absent); 2 usage; 3 broker unreachable; 4 refused;\n"
-	       "            5 no answer in time; 7 a local file or the output failed\n");
+	print_options(table, command);
+	printf("\nexit codes: 0 done; 1 the answer is no (absent, exists, another version); 2 usage; 3 broker\n"
+	       "            unreachable; 4 refused; 5 no answer in time; 6 of several, some done; 7 a local file or\n"
+	       "            the output failed; 8 the ring cannot do it (not a number)\n");
 }
 
 /* For the first minute: what this is, and whether anything is there to talk to. */
@@ -108,8 +149,8 @@ static enum exit_code print_overview(const struct settings *settings)
 	struct census census = {0};
 
 	printf("dhtctl stores, finds and shows what a ring of dht-nodes holds.\n\n"
-	       "  dhtctl put 42 hello      store a value under a key (0 to 4294967295)\n"
-	       "  dhtctl get 42            print it\n"
+	       "  dhtctl put door open     store a value under a key, a name or a number\n"
+	       "  dhtctl get door          print it\n"
 	       "  dhtctl ring              show the nodes and what each owns\n"
 	       "  dhtctl demo              put, get and compare 100 random keys\n\n"
 	       "commands:\n");
@@ -131,12 +172,13 @@ static enum exit_code print_overview(const struct settings *settings)
 }
 
 /* What the table cannot check. */
-static bool check_settings(struct settings *settings, const struct option_result *given)
+static bool check_settings(struct settings *settings, const struct option_table *table,
+			   const struct option_result *given)
 {
 	char problem[200], origin[64], shown[400], masked[256];
 	const char *wrong = url_parse(&settings->url, settings->broker, problem, sizeof(problem));
 
-	option_origin(&option_table, given, "broker", origin);
+	option_origin(table, given, "broker", origin);
 	if (wrong != NULL) {
 		snprintf(masked, sizeof(masked), "%s", settings->broker);
 		url_mask(masked);
@@ -147,23 +189,23 @@ static bool check_settings(struct settings *settings, const struct option_result
 	snprintf(settings->broker_shown, sizeof(settings->broker_shown), "%s (%s)", shown, origin);
 	if (!topic_prefix_valid(settings->topic_prefix)) {
 		output_error("invalid topic prefix '%s' (%s): levels of [0-9a-z_-] divided by '/', none empty",
-			     settings->topic_prefix, option_origin(&option_table, given, "topic-prefix", origin));
+			     settings->topic_prefix, option_origin(table, given, "topic-prefix", origin));
 		return false;
 	}
 	return true;
 }
 
-static bool check_arguments(const struct command *command, const struct option_result *given)
+static bool check_arguments(const struct command *command, const struct option_table *table,
+			    const struct option_result *given)
 {
 	size_t count = given->arg_count - 1;
 
-	for (size_t i = 0; i < COMMAND_COUNT; i++) {
-		const char *option = commands[i]->option;
+	for (size_t i = 0; i < table->count; i++) {
+		const struct option_row *row = &table->rows[i];
 
-		if (option == NULL || commands[i] == command)
-			continue;
-		if (option_source(&option_table, given, option) == OPTION_GIVEN) {
-			output_error("option '--%s' belongs to 'dhtctl %s'", option, commands[i]->name);
+		if (given->sources[i] == OPTION_GIVEN && option_is_special(row) && !command_has(command, row->name)) {
+			output_error("'dhtctl %s' has no option '--%s'; see 'dhtctl %s --help'", command->name,
+				     row->name, command->name);
 			return false;
 		}
 	}
@@ -175,7 +217,7 @@ static bool check_arguments(const struct command *command, const struct option_r
 	return false;
 }
 
-static enum exit_code run(struct settings *settings, struct option_result *given)
+static enum exit_code run(struct settings *settings, const struct option_table *table, struct option_result *given)
 {
 	const struct command *command = NULL;
 
@@ -195,10 +237,10 @@ static enum exit_code run(struct settings *settings, struct option_result *given
 			return RC_USAGE;
 	}
 	if (settings->help) {
-		print_help(command);
+		print_help(table, command);
 		return RC_OK;
 	}
-	if (!check_settings(settings, given) || (command != NULL && !check_arguments(command, given)))
+	if (!check_settings(settings, table, given) || (command != NULL && !check_arguments(command, table, given)))
 		return RC_USAGE;
 	settings->remedy = "is mosquitto running? set --broker or DHT_BROKER";
 	if (command == NULL)
@@ -210,16 +252,17 @@ static enum exit_code run(struct settings *settings, struct option_result *given
 
 int main(int argc, char **argv)
 {
+	const struct option_table *table = choose_table(argc, argv);
 	struct settings settings = {0};
 	struct option_result given;
 	char error[OPTION_ERROR_MAX];
 	enum exit_code code = RC_USAGE;
 
-	if (option_parse(&option_table, &settings, argc, argv, &given, error))
-		code = run(&settings, &given);
+	if (option_parse(table, &settings, argc, argv, &given, error))
+		code = run(&settings, table, &given);
 	else
 		output_error("%s", error);
-	option_free(&option_table, &settings);
+	option_free(table, &settings);
 	if (!output_finish() && code == RC_OK)
 		code = RC_LOCAL;
 	return (int)code;

@@ -1,6 +1,8 @@
 #include "output.h"
 
 #include <errno.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <string.h>
 #include <unistd.h>
@@ -55,6 +57,23 @@ void output_escaped(FILE *out, const uint8_t *bytes, size_t len)
 void output_line(FILE *out, const char *text)
 {
 	output_text(out, (const uint8_t *)text, strlen(text), "");
+}
+
+void output_field(FILE *out, const uint8_t *bytes, size_t len)
+{
+	bool terminal = isatty(fileno(out));
+
+	for (size_t i = 0, plain; i < len; i += plain + 1) {
+		plain = 0;
+		while (i + plain < len && !strchr("\\\t\n", bytes[i + plain] ? bytes[i + plain] : 1))
+			plain++;
+		if (terminal)
+			output_text(out, bytes + i, plain, "");
+		else
+			fwrite(bytes + i, 1, plain, out);
+		if (i + plain < len)
+			fprintf(out, "\\%c", bytes[i + plain] == '\t' ? 't' : bytes[i + plain] == '\n' ? 'n' : '\\');
+	}
 }
 
 void output_json_string(FILE *out, const uint8_t *bytes, size_t len)
@@ -115,10 +134,30 @@ void output_span(char *out, size_t size, uint64_t ms)
 	snprintf(out, size, "%llu %s", (unsigned long long)(ms / spans[i].unit), spans[i].name);
 }
 
+bool output_flush(void)
+{
+	return fflush(stdout) == 0 && !ferror(stdout);
+}
+
+static void output_complain(int error)
+{
+	output_error("cannot write to standard output: %s", strerror(error));
+}
+
+void output_give_up(int error)
+{
+	struct pollfd reader = {.fd = STDOUT_FILENO, .events = POLLOUT};
+
+	if (poll(&reader, 1, 0) == 1 && reader.revents & POLLERR)
+		raise(SIGPIPE);
+	output_complain(error);
+	clearerr(stdout);
+}
+
 bool output_finish(void)
 {
-	if (fflush(stdout) == 0 && !ferror(stdout))
+	if (output_flush())
 		return true;
-	output_error("cannot write to standard output: %s", strerror(errno));
+	output_complain(errno);
 	return false;
 }

@@ -16,6 +16,10 @@ void output_escaped(FILE *out, const uint8_t *bytes, size_t len);
 /* The same for what stands within one line: newlines and tabs are shown as \x0a and \x09 too. */
 void output_line(FILE *out, const char *text);
 
+/* A key or value as a part of a line: backslash, tab and newline as \\ \t \n, and on a terminal as output_line besides.
+ * lines_unescape undoes it. */
+void output_field(FILE *out, const uint8_t *bytes, size_t len);
+
 /* A JSON string in quotes; bytes must be valid UTF-8 (see output_is_utf8). */
 void output_json_string(FILE *out, const uint8_t *bytes, size_t len);
 /* "KEY":"..." if the bytes are UTF-8, else "KEY_base64":"...": JSON has no other way to hold any bytes. */
@@ -24,6 +28,12 @@ bool output_is_utf8(const uint8_t *bytes, size_t len);
 
 /* "850 ms", "12 s", "5 min", "3 h", "4 d". */
 void output_span(char *out, size_t size, uint64_t ms);
+
+/* Flushes standard output: false, and nothing printed, if that or something before it has failed. */
+bool output_flush(void);
+/* After that: an error line, or the end of the process by SIGPIPE if nobody reads any more; to be called where that
+ * signal is not ignored.  Then output_finish has nothing to say. */
+void output_give_up(int error);
 
 /* Flushes standard output: false, after an error line, if anything of it could not be written. */
 bool output_finish(void);

@@ -48,6 +48,7 @@ static void flush(struct node *n, struct answers *a)
 
 void answer_flush(struct node *n)
 {
+	watched_flush(n);
 	for (struct answers *a = n->answers; n->answering && a < n->answers + ANSWERS_MAX; a++)
 		flush(n, a);
 }

@@ -128,7 +128,7 @@ void change_holds(struct node *n)
 		 * done what is not known here. */
 		if (e && e->mine && (c->doubted || c->conn != n->self.conn.count)) {
 			e->contested = n->now;
-			once_own(n->once, e->v.arc, (struct version){e->v.name.number, 0});
+			once_own(n->once, &(struct once_arc){e->v.arc, {e->v.name.number, n->counter}});
 		}
 		if (e && e->mine)
 			out_log(n, 6, "view %llx of %s holds, backup %08x", (unsigned long long)e->v.name.number,

@@ -19,6 +19,8 @@
  * request.c  operations: answer, hold or leave alone; put and get
  * routed.c   the operations of our own clients: whose, whether done before
  * operate.c  ... what one of them comes to
+ * watched.c  ... or what becomes of it, told to who watches
+ * list.c     ... or what there is, page by page
  * answer.c   ... and what is said of it
  * share.c    ... and moved with its arc
  * once.[ch]  ... remembered, so that nothing is done twice
@@ -248,15 +250,26 @@ struct operation_token request_token(const struct node *n, const struct entry *e
 
 /* ---- share.c ---- */
 /* The next part, allocated; NULL: all of it has been told. */
-uint8_t *share_encode(const struct once_share *s, struct share_place *at, size_t *len);
+uint8_t *share_encode(const struct node *n, const struct once_share *s, struct share_place *at, size_t *len);
 bool share_told(const struct once_share *s, const struct share_place *at);
 /* One part, of a stranger; NULL, or why not. */
-const char *share_decode(struct once_share *s, const uint8_t *bytes, size_t len);
+const char *share_decode(struct take *t, const uint8_t *bytes, size_t len);
 
 /* ---- operate.c ---- */
 void operate_read(struct node *n, const struct operation *op, struct operation_result *r);
 /* version: what the write gets, also one that comes to nothing */
 void operate_write(struct node *n, const struct operation *op, struct version version, struct operation_result *r);
+
+/* ---- watched.c ---- */
+void watched_ask(struct node *n, const struct entry *e, const struct operation *op, struct operation_result *r);
+void watched_add(struct node *n, struct arc arc, uint64_t left); /* for so many ms more */
+void watched_changed(struct node *n, const struct key *key);
+void watched_flush(struct node *n);
+void watched_forget(struct node *n);
+void watched_free(struct node *n);
+
+/* ---- list.c ---- */
+void list_page(struct node *n, const struct entry *e, const struct operation *op, struct operation_result *r);
 
 /* ---- answer.c ---- */
 /* e: whose arc and token are told; NULL: none */
@@ -276,10 +289,11 @@ void cells_free(struct node *n);
 /* ---- record.c ---- */
 bool record_live(const struct node *n, const struct key *key, struct store_item *item); /* there, and not at its end */
 bool record_number(const struct node *n, uint32_t id, struct store_item *item);         /* the same for a number */
-bool record_answered(struct node *n, const struct key *key, struct store_item *item);   /* ... for who is told: buried */
-struct frame_record record_told(const struct node *n, const struct store_item *item);   /* life counted from now */
+bool record_answered(struct node *n, const struct key *key, struct store_item *item); /* ... for who is told: buried */
+struct frame_record record_told(const struct node *n, const struct store_item *item); /* life counted from now */
 struct store_item record_heard(const struct node *n, const struct frame_record *r);
 struct store_item record_tombstone(const struct node *n, const struct key *key, struct version version);
+void record_changed(struct node *n, const struct key *key); /* whoever is to know of it */
 void record_tick(struct node *n, uint64_t *next);
 
 /* ---- merge.c ---- */
@@ -288,6 +302,7 @@ void on_merge(struct node *n, const struct frame *f);
 void on_merged(struct node *n, const struct frame *f);
 
 /* ---- reference_peer.c, reference_leave.c, reference_words.c ---- */
+void on_ack_join(struct node *n, const uint8_t *p, size_t len);
 enum reference_verdict { REFERENCE_NOTHING, REFERENCE_HOLD, REFERENCE_ANSWER };
 enum reference_verdict reference_judge(struct node *n, enum topic_kind kind, uint32_t key);
 bool reference_operation(struct node *n, enum topic_kind kind, const uint8_t *p, size_t len);

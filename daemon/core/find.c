@@ -219,7 +219,8 @@ void find_orphan(struct node *n, struct entry *e, bool alone, uint64_t *next)
 			return;
 		e->held = true;
 		e->orphan = 0;
-		once_own(n->once, e->v.arc, (struct version){e->v.name.number, 0}); /* others may have had it since */
+		once_own(n->once, &(struct once_arc){
+					  e->v.arc, {e->v.name.number, n->counter}}); /* others may have had it since */
 		n->recheck = true;
 		if (e->peer.memory)
 			watch_say_holds(n, e, &e->peer);

@@ -126,7 +126,7 @@ static bool send_share(struct node *n)
 	uint8_t *bytes;
 
 	frame_start(n, &f, FRAME_RECORDS);
-	bytes = share_encode(g->share, &g->shared, &f.table_len);
+	bytes = share_encode(n, g->share, &g->shared, &f.table_len);
 	f.table = bytes;
 	if (bytes)
 		send_frame(n, &f);

@@ -32,7 +32,7 @@ static void own(struct node *n, const struct entry *base, struct arc arc)
 	struct view v = {.name = {++n->number, n->self.id}, .base = base->v.name, .arc = arc, .owner = n->self};
 
 	entry_add(n, &v, true);
-	once_own(n->once, arc, (struct version){v.name.number, 0});
+	once_own(n->once, &(struct once_arc){arc, {v.name.number, n->counter}});
 }
 
 /* Behind me nobody answers and nobody guards: a hole. It is asked about, and after the set time taken. */

@@ -5,7 +5,7 @@
 
 #define WHOLE ((struct arc){UINT32_MAX, UINT32_MAX})
 
-enum change { SET, RAISE, LOWER, KNOW };
+enum change { SET, RAISE, LOWER };
 
 void horizon_init(struct horizon *h, unsigned max, struct version version)
 {
@@ -24,10 +24,6 @@ static bool same(struct version a, struct version b)
 static struct version changed(enum change change, struct version old, struct version to)
 {
 	switch (change) {
-	case KNOW:
-		if (same(old, HORIZON_UNKNOWN))
-			return to;
-		/* fall through */
 	case RAISE:
 		return version_newer(old, to) ? old : to;
 	case LOWER:
@@ -63,6 +59,21 @@ static uint32_t end_of(const struct horizon *h, unsigned i)
 struct version horizon_at(const struct horizon *h, uint32_t id)
 {
 	return h->version[find(h, id)];
+}
+
+struct version horizon_greatest(const struct horizon *h, struct arc arc)
+{
+	uint32_t from = arc.lo + 1;
+	unsigned i = find(h, from), last = find(h, arc.hi);
+	struct version greatest = h->version[i];
+
+	if (ring_size(arc) <= (uint64_t)end_of(h, i) - from + 1)
+		return greatest;
+	do {
+		i = i + 1 < h->count ? i + 1 : 0;
+		greatest = changed(RAISE, greatest, h->version[i]);
+	} while (i != last);
+	return greatest;
 }
 
 static void move(struct horizon *h, unsigned to, unsigned from)
@@ -163,11 +174,6 @@ void horizon_raise(struct horizon *h, struct arc arc, struct version version)
 void horizon_lower(struct horizon *h, struct arc arc, struct version version)
 {
 	change_arc(h, LOWER, arc, version);
-}
-
-void horizon_know(struct horizon *h, struct arc arc, struct version version)
-{
-	change_arc(h, KNOW, arc, version);
 }
 
 unsigned horizon_pieces(const struct horizon *h, struct arc arc, struct horizon_piece pieces[HORIZON_PIECES + 1])

@@ -32,13 +32,13 @@ struct horizon_piece {
 void horizon_init(struct horizon *h, unsigned max, struct version version);
 
 struct version horizon_at(const struct horizon *h, uint32_t id);
+struct version horizon_greatest(const struct horizon *h, struct arc arc);
 
 void horizon_set(struct horizon *h, struct arc arc, struct version version);
 
-/* To the greater, to the lesser; to the greater, but in the place of HORIZON_UNKNOWN. */
+/* To the greater, to the lesser. */
 void horizon_raise(struct horizon *h, struct arc arc, struct version version);
 void horizon_lower(struct horizon *h, struct arc arc, struct version version);
-void horizon_know(struct horizon *h, struct arc arc, struct version version);
 
 /* The arc cut into pieces of one version each, from its beginning on; returns how many, at most HORIZON_PIECES + 1. */
 unsigned horizon_pieces(const struct horizon *h, struct arc arc, struct horizon_piece pieces[HORIZON_PIECES + 1]);

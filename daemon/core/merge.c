@@ -106,7 +106,7 @@ void on_merge(struct node *n, const struct frame *f)
 		if (!e || !entry_serves(n, e) || give_holds(n, item.key.id))
 			continue;
 		if (store_put_newer(n->store, &item)) {
-			give_changed(n, &item.key);
+			record_changed(n, &item.key);
 			newer++;
 		}
 		keys[r.key_count++] = item.key;

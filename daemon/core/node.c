@@ -92,6 +92,7 @@ void node_free(struct node *n)
 	once_free(n->once);
 	cells_free(n);
 	answer_free(n);
+	watched_free(n);
 	reference_free(n);
 	free(n->roll.names);
 	free(n->effects);
@@ -169,6 +170,7 @@ static void disconnected(struct node *n)
 	hole_forget(n);
 	request_forget(n);
 	answer_forget(n);
+	watched_forget(n);
 	cells_forget(n);
 	reference_disconnected(n);
 	if (n->give.phase && n->give.phase < GIVE_GRANTED)
@@ -306,27 +308,6 @@ static void frame(struct node *n, enum topic_kind kind, uint32_t id, const struc
 	r->handle(n, &f);
 }
 
-/* The member just before a joiner tells it so once the owner has (reference-protocol: `antecessor`). */
-static void on_ack_join(struct node *n, const uint8_t *p, size_t len)
-{
-	struct reference_ack_join a;
-	const char *why = reference_parse_ack_join(p, len, &a);
-	const struct entry *e = entry_main(n);
-	char text[REFERENCE_TEXT_MAX];
-
-	if (why) {
-		out_complain(n, "ack-join", why, p, len);
-		return;
-	}
-	if (reference_ack_join(n, &a) || a.side != REFERENCE_SUCCESSOR || !e || !e->peer.memory ||
-	    a.src != e->peer.id || a.dst == n->self.id || a.src == n->self.id || a.dst == a.src ||
-	    !hello_recent(n, a.dst) || !ring_contains((struct arc){n->self.id, a.src}, a.dst))
-		return;
-	a.src = n->self.id;
-	a.side = REFERENCE_PREDECESSOR;
-	out_publish(n, TOPIC_ACK_JOIN, 0, text, reference_format_ack_join(text, sizeof(text), &a), false);
-}
-
 /* True if it was what a client of ours asks: more of that may have come with it. */
 static bool message(struct node *n, const struct event *ev)
 {
@@ -375,6 +356,7 @@ static bool message(struct node *n, const struct event *ev)
 		routed(n, kind, ev->payload, ev->len);
 		return true;
 	case TOPIC_REPLY:
+	case TOPIC_EVENT:
 	case TOPIC_UNKNOWN:
 	case TOPIC_KINDS:
 		break;
@@ -510,7 +492,7 @@ void node_step(struct node *n, const struct event *ev, struct update *update)
 	cells_tick(n);
 	if (!asked)
 		answer_flush(n);
-	update->turn = n->answering != 0;
+	update->turn = n->answering != 0 || n->watch.changed_count != 0;
 	update->effects = n->effects;
 	update->count = n->effect_count;
 	update->deadline = next <= n->now ? n->now + 1 : next;

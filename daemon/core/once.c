@@ -101,7 +101,8 @@ struct once *once_new(uint64_t secret, const struct once_limits *limits)
 	struct once *o = xcalloc(1, sizeof(*o));
 
 	o->limits = limits ? *limits : ONCE_LIMITS;
-	assert(o->limits.clients && o->limits.rows && o->limits.window);
+	assert(o->limits.clients && o->limits.clients <= ONCE_LIMITS.clients);
+	assert(o->limits.rows && o->limits.rows <= ONCE_LIMITS.rows && o->limits.window);
 	o->secret = secret;
 	forget_all(o);
 	return o;
@@ -236,17 +237,17 @@ static void raise_first(struct once *o, struct client *c, uint64_t first)
 		free_oldest(o, c);
 }
 
-/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): that HASH_DELETE takes a client out is beyond the analyzer. */
 static void drop_client(struct once *o, struct client *c)
 {
 	while (c->oldest)
 		free_oldest(o, c);
+	/* A client that is here is in the table as well: beyond the analyzer.  NOLINTNEXTLINE(clang-analyzer-*) */
 	HASH_DELETE(hh, o->clients, c);
 	DL_DELETE(o->silent, c);
 	free(c);
 }
 
-static bool over(const struct once *o, uint64_t clients, uint64_t rows)
+static bool over(const struct once *o, uint32_t clients, uint32_t rows)
 {
 	return HASH_COUNT(o->clients) > clients || o->row_count > rows;
 }
@@ -264,17 +265,20 @@ static bool forget_client(struct once *o)
 	return true;
 }
 
-/* What lies here is below the present token of the arc, so that no horizon needs to be above it; the others were raised to
- * what nobody knows, or came over the ends of joined pieces. */
-static bool below_horizon(struct once *o, const struct once_write *w, const struct once_arc *here)
+/* All that was executed in the arc is not above its present token, so no horizon there need be; one is that was raised to
+ * what nobody knows, or joined with a neighbour's.  Before a token is told of the arc: it is to be good for all of it. */
+static void settle(struct once *o, const struct once_arc *here)
 {
-	struct version horizon = horizon_at(&o->horizon, w->id);
-
-	if (version_newer(horizon, here->token)) {
+	if (version_newer(horizon_greatest(&o->horizon, here->arc), here->token))
 		horizon_lower(&o->horizon, here->arc, here->token);
-		horizon = here->token;
-	}
-	return version_newer(horizon, w->token);
+}
+
+/* Against a horizon that could not come down either, for want of pieces, the present token stands. */
+static bool good(const struct once *o, const struct once_write *w, const struct once_arc *here)
+{
+	/* A token above the present one was not told here: a version given out for the write need not be above it. */
+	return w->bears == ONCE_BEARS_OURS && !version_newer(w->token, here->token) &&
+	       (!version_newer(here->token, w->token) || !version_newer(horizon_at(&o->horizon, w->id), w->token));
 }
 
 enum once_verdict once_look(struct once *o, const struct once_write *w, const struct once_arc *here,
@@ -285,6 +289,7 @@ enum once_verdict once_look(struct once *o, const struct once_write *w, const st
 	uint32_t i = 0;
 
 	assert(ring_contains(here->arc, w->id));
+	settle(o, here);
 	if (c) {
 		touch(o, c);
 		raise_first(o, c, first);
@@ -304,12 +309,11 @@ enum once_verdict once_look(struct once *o, const struct once_write *w, const st
 	}
 	if (w->bears == ONCE_BEARS_NONE)
 		return ONCE_TOKEN;
-	/* A token above the present one was not told here: a version given out for the write need not be above it. */
-	if (w->bears == ONCE_BEARS_ANOTHER || version_newer(w->token, here->token) || below_horizon(o, w, here))
+	if (!good(o, w, here))
 		return ONCE_UNKNOWN;
 	/* Who is remembered needs room for a row alone: behind a handover there may be more clients than that, and were all of
 	 * them to wait until others are silent none would be, as they ask on. */
-	while (over(o, c ? UINT64_MAX : o->limits.clients - 1, o->limits.rows - 1))
+	while (over(o, c ? UINT32_MAX : o->limits.clients - 1, o->limits.rows - 1))
 		if (!forget_client(o))
 			return ONCE_FULL;
 	return ONCE_NEW;
@@ -322,6 +326,7 @@ void once_done(struct once *o, const struct once_write *w, const struct once_ans
 
 	if (!c)
 		c = add_client(o, w->client, hash, w->first);
+	touch(o, c); /* a mark made since once_look would be below this write's version */
 	assert(w->number >= c->first && !find_row(o, c, w->number));
 	add_row(o, c, w->number, w->id, answer);
 }
@@ -343,12 +348,14 @@ void once_mark(struct once *o, uint64_t now, const struct once_arc *arcs, size_t
 		horizon_set(&o->next.map, arcs[i].arc, arcs[i].token);
 }
 
-void once_own(struct once *o, struct arc arc, struct version version)
+void once_own(struct once *o, const struct once_arc *here)
 {
-	horizon_know(&o->horizon, arc, version);
-	horizon_know(&o->mark.map, arc, version);
+	horizon_raise(&o->horizon, here->arc, (struct version){here->token.number, 0});
+	horizon_lower(&o->horizon, here->arc, here->token);
+	/* Whoever is forgotten by a mark that did not name the arc has no version above this token either. */
+	horizon_lower(&o->mark.map, here->arc, here->token);
 	if (o->next.era)
-		horizon_know(&o->next.map, arc, version);
+		horizon_lower(&o->next.map, here->arc, here->token);
 }
 
 void once_forget(struct once *o, struct arc arc)
@@ -440,7 +447,7 @@ static void trim(struct once *o)
 {
 	while (over(o, o->limits.clients, o->limits.rows) && forget_client(o))
 		;
-	while (over(o, 2 * (uint64_t)o->limits.clients, 2 * (uint64_t)o->limits.rows)) {
+	while (over(o, 2 * o->limits.clients, 2 * o->limits.rows)) {
 		horizon_set(&o->horizon, WHOLE, HORIZON_UNKNOWN);
 		o->crowded_out++;
 		drop_client(o, o->silent);
@@ -449,7 +456,7 @@ static void trim(struct once *o)
 
 void once_take(struct once *o, const struct once_share *s)
 {
-	struct client **clients = xcalloc(s->entry_count, sizeof(*clients));
+	struct client **clients = xcalloc(s->entry_count, sizeof(*clients)); /* NOLINT(bugprone-sizeof-expression) */
 
 	/* In the place of whatever stood there; and the giver's silent clients may go as the silent ones here. */
 	horizon_copy(&o->horizon, s->arc, &s->horizon);

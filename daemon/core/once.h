@@ -29,7 +29,7 @@
 struct once_limits {
 	uint32_t clients;
 	uint32_t rows;
-	uint32_t window;  /* numbers that a client may keep open: at `first` + window and beyond it is not listened to */
+	uint32_t window;  /* numbers that a client may keep open, from `first` on */
 	uint32_t pieces;  /* of the horizon */
 	uint64_t silence; /* ms after which a client may be forgotten */
 };
@@ -71,7 +71,7 @@ struct once_answer {
 enum once_verdict {
 	ONCE_NEW,     /* to be executed, and followed by once_done */
 	ONCE_KNOWN,   /* executed, and answered so */
-	ONCE_IGNORED, /* the client wants no answer to it, or is not entitled to one yet */
+	ONCE_IGNORED, /* below `first`: it wants no answer; or beyond its window */
 	ONCE_TOKEN,   /* it bears none: not executed by this sending */
 	ONCE_UNKNOWN, /* perhaps executed */
 	ONCE_FULL,    /* no room to remember it, so it is not executed; it will come again */
@@ -84,7 +84,7 @@ void once_free(struct once *o);
 /* Whoever gives its views up, or comes into another ring, knows nothing. */
 void once_clear(struct once *o);
 
-/* What is to be done with a write whose id lies in an arc that is served here. */
+/* What is to be done with a write whose id lies in an arc that is served here, with its token of right now. */
 enum once_verdict once_look(struct once *o, const struct once_write *w, const struct once_arc *here,
 			    struct once_answer *answer);
 
@@ -98,8 +98,8 @@ void once_done(struct once *o, const struct once_write *w, const struct once_ans
 bool once_mark_due(const struct once *o, uint64_t now);
 void once_mark(struct once *o, uint64_t now, const struct once_arc *arcs, size_t count);
 
-/* Rule 7: of what was executed in the arc below this version nothing is known. */
-void once_own(struct once *o, struct arc arc, struct version version);
+/* Rule 7, in the step in which the arc comes to be owned: of what was executed in it before its view nothing is known. */
+void once_own(struct once *o, const struct once_arc *here);
 
 /* The arc has been handed over, and nothing is known of it here; entries stay. */
 void once_forget(struct once *o, struct arc arc);

@@ -43,7 +43,7 @@ static void write_item(struct node *n, struct store_item *item, struct version v
 {
 	item->version = version;
 	store_put(n->store, item);
-	give_changed(n, &item->key);
+	record_changed(n, &item->key);
 }
 
 static uint64_t ends(const struct node *n, uint64_t life)

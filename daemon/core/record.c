@@ -2,8 +2,7 @@
  * is left of it on the wire, so that nobody needs the time of day (PROTOCOL.md section 11). */
 #include "core.h"
 
-#define EXPIRE_EVERY 100 /* ms */
-#define EXPIRE_MOST 2000 /* records looked at each time: some 100 us */
+#define EXPIRE_MOST 1000 /* at once: some 100 us */
 
 bool record_live(const struct node *n, const struct key *key, struct store_item *item)
 {
@@ -26,7 +25,7 @@ bool record_answered(struct node *n, const struct key *key, struct store_item *i
 		return true;
 	*item = record_tombstone(n, key, item->version);
 	store_put(n->store, item);
-	give_changed(n, key);
+	record_changed(n, key);
 	return false;
 }
 
@@ -73,15 +72,22 @@ struct store_item record_tombstone(const struct node *n, const struct key *key, 
 		.key = *key, .version = version, .deleted = true, .expires = n->now + n->config.tombstone};
 }
 
+void record_changed(struct node *n, const struct key *key)
+{
+	give_changed(n, key);
+	watched_changed(n, key);
+}
+
+static void gone(void *arg, const struct key *key)
+{
+	watched_changed(arg, key);
+}
+
 void record_tick(struct node *n, uint64_t *next)
 {
-	if (n->now < n->expire_at) {
-		soonest(next, n->expire_at);
+	/* What is being handed over stays as it was told; nobody sees a record at its end, buried or not. */
+	if (n->give.phase)
 		return;
-	}
-	n->expire_at = NEVER;
-	/* What is being handed over stays as it was told; nobody sees a record at its end, swept or not. */
-	if (store_expire(n->store, n->now, n->now + n->config.tombstone, n->give.phase ? 0 : EXPIRE_MOST))
-		n->expire_at = n->now + EXPIRE_EVERY;
-	soonest(next, n->expire_at);
+	(void)store_expire(n->store, n->now, n->now + n->config.tombstone, EXPIRE_MOST, gone, n);
+	soonest(next, store_next_end(n->store));
 }

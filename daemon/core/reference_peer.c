@@ -33,7 +33,7 @@ void reference_own_arc(struct node *n, struct arc arc)
 	struct view v = {.name = {++n->number, n->self.id}, .arc = arc, .owner = n->self};
 
 	entry_add(n, &v, true);
-	once_own(n->once, arc, (struct version){v.name.number, 0});
+	once_own(n->once, &(struct once_arc){arc, {v.name.number, n->counter}});
 }
 
 /* One `join` without a HELLO may only mean that we came between the two. */

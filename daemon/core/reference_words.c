@@ -212,3 +212,24 @@ bool reference_operation(struct node *n, enum topic_kind kind, const uint8_t *p,
 	}
 	return false;
 }
+
+/* The member just before a joiner tells it so once the owner has (reference-protocol: `antecessor`). */
+void on_ack_join(struct node *n, const uint8_t *p, size_t len)
+{
+	struct reference_ack_join a;
+	const char *why = reference_parse_ack_join(p, len, &a);
+	const struct entry *e = entry_main(n);
+	char text[REFERENCE_TEXT_MAX];
+
+	if (why) {
+		out_complain(n, "ack-join", why, p, len);
+		return;
+	}
+	if (reference_ack_join(n, &a) || a.side != REFERENCE_SUCCESSOR || !e || !e->peer.memory ||
+	    a.src != e->peer.id || a.dst == n->self.id || a.src == n->self.id || a.dst == a.src ||
+	    !hello_recent(n, a.dst) || !ring_contains((struct arc){n->self.id, a.src}, a.dst))
+		return;
+	a.src = n->self.id;
+	a.side = REFERENCE_PREDECESSOR;
+	out_publish(n, TOPIC_ACK_JOIN, 0, text, reference_format_ack_join(text, sizeof(text), &a), false);
+}

@@ -47,7 +47,7 @@ static void answer_put(struct node *n, const struct entry *e, const struct refer
 	char text[REFERENCE_TEXT_MAX];
 
 	store_put(n->store, &item);
-	give_changed(n, &item.key);
+	record_changed(n, &item.key);
 	out_publish(n, TOPIC_ACK_PUT, 0, text,
 		    reference_format_ack_put(text, sizeof(text), put->client, put->client_len, n->self.id), false);
 }

@@ -10,11 +10,6 @@ struct operation_token request_token(const struct node *n, const struct entry *e
 	return (struct operation_token){e->v.name.number, n->counter, (uint32_t)n->ring.nonce};
 }
 
-static bool is_write(const struct operation *op)
-{
-	return op->kind != OPERATION_GET && op->kind != OPERATION_LOOK;
-}
-
 static struct once_write once_write_of(const struct node *n, const struct operation_request *rq,
 				       const struct operation *op)
 {
@@ -88,12 +83,17 @@ static void write_once(struct node *n, const struct entry *e, const struct opera
 	}
 }
 
-static void execute(struct node *n, const struct entry *e, const struct operation_request *rq, const struct operation *op)
+static void execute(struct node *n, const struct entry *e, const struct operation_request *rq,
+		    const struct operation *op)
 {
 	struct operation_result r = {.offset = op->offset};
 
-	if (is_write(op))
+	if (operation_writes(op->kind))
 		write_once(n, e, rq, op, &r);
+	else if (op->kind == OPERATION_WATCH)
+		watched_ask(n, e, op, &r);
+	else if (op->kind == OPERATION_LIST || op->kind == OPERATION_DUMP)
+		list_page(n, e, op, &r);
 	else
 		operate_read(n, op, &r);
 	r.offset = op->offset;

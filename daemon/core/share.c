@@ -1,11 +1,12 @@
 /* What is known of an arc's writes, on its way with it (PROTOCOL.md section 11, rule 6): the picture that once.h takes, as
  * the bytes of a RECORDS frame's `table`, CBOR:
  *
- *   table = [horizon, mark, clients, rows]  each an array, of pieces, pieces, clients and rows
+ *   table = [horizon, mark, clients, rows, watched]  each an array, of pieces, pieces, clients, rows and watched
  *   piece = [lo, hi, number, counter]
  *   client = [name, first, silent]          16 bytes, 2^64-1, bool
  *   row   = [client, id, number, number and counter of the version told, status, result]
  *           client: its place among all clients told; result: a signed number, or null
+ *   watched = [lo, hi, milliseconds left]
  */
 #include <stdlib.h>
 #include <string.h>
@@ -22,7 +23,9 @@ enum {
 	PIECE_MAX = 1 + 5 + 5 + 9 + 9,
 	CLIENT_MAX = 1 + 1 + ONCE_CLIENT + 9 + 1,
 	ROW_MAX = 1 + 5 + 5 + 9 + 9 + 9 + 2 + 9,
-	TABLE_MAX = 1 + 4 * 3 + 2 * PIECES_MAX * PIECE_MAX + CLIENTS_AT_ONCE * CLIENT_MAX + ROWS_AT_ONCE * ROW_MAX,
+	WATCHED_PIECE_MAX = 1 + 5 + 5 + 9,
+	TABLE_MAX = 1 + 5 * 3 + WATCHED_MAX * WATCHED_PIECE_MAX + 2 * PIECES_MAX * PIECE_MAX +
+		    CLIENTS_AT_ONCE * CLIENT_MAX + ROWS_AT_ONCE * ROW_MAX,
 };
 
 /* ---- writing ---- */
@@ -78,7 +81,27 @@ bool share_told(const struct once_share *s, const struct share_place *at)
 	return at->begun && at->clients == s->entry_count && at->rows == s->row_count;
 }
 
-uint8_t *share_encode(const struct once_share *s, struct share_place *at, size_t *len)
+/* With what is left of their time. */
+static void put_watched(struct wire *w, const struct node *n, struct arc arc, bool some)
+{
+	unsigned count = 0;
+
+	for (unsigned i = 0; some && i < n->watch.count; i++)
+		count += n->watch.pieces[i].until > n->now && arc_overlap(n->watch.pieces[i].arc, arc);
+	wire_put_array(w, count);
+	for (unsigned i = 0; some && i < n->watch.count; i++) {
+		const struct watched_piece *p = &n->watch.pieces[i];
+
+		if (p->until <= n->now || !arc_overlap(p->arc, arc))
+			continue;
+		wire_put_array(w, 3);
+		wire_put_uint(w, p->arc.lo);
+		wire_put_uint(w, p->arc.hi);
+		wire_put_uint(w, p->until - n->now);
+	}
+}
+
+uint8_t *share_encode(const struct node *n, const struct once_share *s, struct share_place *at, size_t *len)
 {
 	uint32_t clients = s->entry_count - at->clients, rows;
 	struct wire w = {.size = TABLE_MAX};
@@ -90,11 +113,12 @@ uint8_t *share_encode(const struct once_share *s, struct share_place *at, size_t
 	rows = at->clients + clients < s->entry_count ? 0 : s->row_count - at->rows;
 	rows = rows < ROWS_AT_ONCE ? rows : ROWS_AT_ONCE;
 	w.p = xmalloc(w.size);
-	wire_put_array(&w, 4);
+	wire_put_array(&w, 5);
 	put_pieces(&w, &s->horizon, s->arc, !at->begun);
 	put_pieces(&w, &s->mark, s->arc, !at->begun);
 	put_clients(&w, s, at->clients, clients);
 	put_rows(&w, s, at->rows, rows);
+	put_watched(&w, n, s->arc, !at->begun);
 	at->begun = true;
 	at->clients += clients;
 	at->rows += rows;
@@ -176,12 +200,29 @@ static bool take_rows(struct cursor *c, struct once_share *s)
 	return true;
 }
 
-const char *share_decode(struct once_share *s, const uint8_t *bytes, size_t len)
+static bool take_watched(struct cursor *c, struct take *t)
 {
+	size_t count;
+
+	if (!wire_take_array(c, WATCHED_MAX - t->watched_count, &count))
+		return false;
+	for (size_t i = 0; i < count; i++) {
+		struct watched_piece *p = &t->watched[t->watched_count++];
+
+		if (!wire_take_tuple(c, 3) || !wire_take_u32(c, &p->arc.lo) || !wire_take_u32(c, &p->arc.hi) ||
+		    !wire_take_uint(c, UINT64_MAX, &p->until))
+			return false;
+	}
+	return true;
+}
+
+const char *share_decode(struct take *t, const uint8_t *bytes, size_t len)
+{
+	struct once_share *s = t->share;
 	struct cursor c = {bytes, bytes + len, NULL};
 
-	if (!wire_take_tuple(&c, 4) || !take_pieces(&c, &s->horizon) || !take_pieces(&c, &s->mark) ||
-	    !take_clients(&c, s) || !take_rows(&c, s))
+	if (!wire_take_tuple(&c, 5) || !take_pieces(&c, &s->horizon) || !take_pieces(&c, &s->mark) ||
+	    !take_clients(&c, s) || !take_rows(&c, s) || !take_watched(&c, t))
 		return c.error;
 	return c.p == c.end ? NULL : "bytes behind the table";
 }

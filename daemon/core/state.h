@@ -18,7 +18,8 @@
 #define PAST_MAX 64    /* arcs remembered that moved on */
 #define WATCH_MAX 24   /* statuses subscribed */
 #define RIVALS 4
-#define ANSWERS_MAX 16  /* clients answered at once, before any of it is sent */
+#define WATCHED_MAX 64 /* pieces of arcs watched apart */
+#define ANSWERS_MAX 16 /* clients answered at once, before any of it is sent */
 #define RECENT_MAX 128 /* HELLOs remembered, to tell the reference's joins from ours */
 
 #define NEVER UINT64_MAX
@@ -121,13 +122,18 @@ struct give {
 	uint64_t sent;
 };
 
+struct watched_piece {
+	struct arc arc;
+	uint64_t until;
+};
+
 /* The one handover this node takes. */
 struct take {
 	enum take_phase phase;
 	bool leave;
-	bool cut;     /* seen: from here operations are held */
+	bool cut;         /* seen: from here operations are held */
 	bool cut_granted; /* the subscription is */
-	bool granted; /* GRANT is here */
+	bool granted;     /* GRANT is here */
 	uint64_t attempt;
 	struct member giver;
 	struct arc arc;
@@ -140,6 +146,8 @@ struct take {
 	uint8_t view_count;
 	struct store *staging;
 	struct once_share *share;
+	struct watched_piece watched[WATCHED_MAX]; /* until: what is left */
+	unsigned watched_count;
 	bool cleared; /* it holds, as nobody is left who could say otherwise */
 	uint64_t progress;
 	uint64_t sent;
@@ -262,6 +270,15 @@ struct answers {
 	size_t used, values_room;
 };
 
+/* What somebody wants to be told of. */
+struct watched {
+	struct watched_piece pieces[WATCHED_MAX];
+	unsigned count;
+	uint64_t stream, number; /* of this connection, 0: none yet; of the last frame in it */
+	struct key *changed;     /* since the last frame, in order */
+	size_t changed_count, changed_room;
+};
+
 struct reference_peer;
 
 struct node {
@@ -347,6 +364,7 @@ struct node {
 	struct cells cells;
 	struct answers answers[ANSWERS_MAX];
 	size_t answering; /* answers in them */
+	struct watched watch;
 	struct held *held_first, **held_last;
 	size_t held_bytes;
 	bool recheck;              /* ownership may have changed: look at what is held */
@@ -356,7 +374,6 @@ struct node {
 	uint64_t merged_at;        /* when somebody last took records of ours, or we began to wait for it */
 	bool stash;                /* records may lie here that belong to others */
 	struct ring_id stash_ring; /* the last ring that was given up: theirs */
-	uint64_t expire_at;        /* when records are next looked at for their end; NEVER */
 	size_t merging;            /* records of the last burst that are not answered */
 	uint64_t stash_at;
 

@@ -7,9 +7,13 @@
 #include <xxhash.h>
 
 #include "../../common/mem.h"
+#include "heap.h"
 
 /* Exhausted memory ends the process, here as everywhere. */
 #define uthash_fatal(what) mem_die(what)
+/* Of a thousand tables most are small: a few records are not to cost a kilobyte. */
+#define HASH_INITIAL_NUM_BUCKETS 4U
+#define HASH_INITIAL_NUM_BUCKETS_LOG2 2U
 #include <uthash.h>
 
 /* Numbers that never expire are the many, and have no room for what the others need: that stands behind the value. */
@@ -19,18 +23,68 @@ struct record {
 	uint32_t id;
 	uint32_t len : 25; /* STORE_VALUE_MAX included */
 	uint32_t deleted : 1;
-	uint32_t expires : 1; /* an uint64_t follows the value */
+	uint32_t expires : 1; /* a struct mortal follows the value */
 	uint32_t named : 1;   /* an uint32_t, its length, and the name follow that */
 	uint8_t value[];
 };
 
-struct store {
-	struct record *records;
-	uint64_t secret;
-	size_t buried;         /* tombstones */
-	size_t mortal;         /* records that expire, tombstones among them */
-	struct record *expiry; /* the next of all records to be looked at for that; NULL: the first */
+struct mortal {
+	uint64_t at;
+	uint32_t place; /* in the heap */
 };
+
+#define TABLE_BITS 10 /* of ten million records some ten thousand are in one: growing takes it about a millisecond */
+#define TABLES (1u << TABLE_BITS)
+
+struct store {
+	struct record *tables[TABLES]; /* by the first bits of the id */
+	uint64_t secret;
+	size_t count;     /* tombstones among them */
+	size_t buried;    /* tombstones */
+	struct heap ends; /* of the records that expire, tombstones among them */
+};
+
+static unsigned table_of(uint32_t id)
+{
+	return id >> (32 - TABLE_BITS);
+}
+
+/* The records of the tables that an arc touches, in the order of tables and, within one, of arrival.  The one that is at
+ * hand may be taken out. */
+struct walk {
+	const struct store *s;
+	unsigned table, left; /* the next table; how many there are */
+	struct record *next;  /* in the table before */
+};
+
+static struct walk walk_near(const struct store *s, struct arc arc)
+{
+	unsigned first = table_of(arc.lo + 1), last = table_of(arc.hi);
+	struct walk w = {s, first, (last - first) % TABLES + 1, NULL};
+
+	/* It ends in the table in which it begins, behind all the others. */
+	if (first == last && (arc.lo == arc.hi || arc.lo + 1 > arc.hi))
+		w.left = TABLES;
+	return w;
+}
+
+static struct walk walk_all(const struct store *s)
+{
+	return (struct walk){s, 0, TABLES, NULL};
+}
+
+static struct record *walk_next(struct walk *w)
+{
+	struct record *r = w->next;
+
+	while (!r && w->left) {
+		r = w->s->tables[w->table];
+		w->table = (w->table + 1) % TABLES;
+		w->left--;
+	}
+	w->next = r ? r->hh.next : NULL;
+	return r;
+}
 
 /* Clients choose the ids, and names that share one: by a hash that they can compute they would put them all into one
  * bucket.  Order is that of arrival, uthash's own list, so that the secret decides nothing that anybody sees. */
@@ -41,19 +95,28 @@ static unsigned hash_of(const struct store *s, const struct key *key)
 	return (unsigned)(key->name_len ? XXH3_64bits_withSeed(key->name, key->name_len, hash) : hash);
 }
 
-static uint64_t expires_of(const struct record *r)
+static struct mortal mortal_of(const struct record *r)
 {
-	uint64_t at = 0;
+	struct mortal m = {0};
 
 	if (r->expires)
-		memcpy(&at, r->value + r->len, sizeof(at));
-	return at;
+		memcpy(&m, r->value + r->len, sizeof(m));
+	return m;
+}
+
+static void moved(void *owner, uint32_t place)
+{
+	struct record *r = owner;
+	struct mortal m = mortal_of(r);
+
+	m.place = place;
+	memcpy(r->value + r->len, &m, sizeof(m));
 }
 
 static struct key key_of(const struct record *r)
 {
 	struct key key = {.id = r->id};
-	const uint8_t *p = r->value + r->len + (r->expires ? sizeof(uint64_t) : 0);
+	const uint8_t *p = r->value + r->len + (r->expires ? sizeof(struct mortal) : 0);
 
 	if (r->named) {
 		memcpy(&key.name_len, p, sizeof(key.name_len));
@@ -76,19 +139,21 @@ static void add(struct store *s, struct record *r)
 {
 	struct key key = key_of(r);
 
-	HASH_ADD_BYHASHVALUE(hh, s->records, id, sizeof(r->id), hash_of(s, &key), r);
+	HASH_ADD_BYHASHVALUE(hh, s->tables[table_of(r->id)], id, sizeof(r->id), hash_of(s, &key), r);
+	s->count++;
 	s->buried += r->deleted;
-	s->mortal += r->expires;
+	if (r->expires)
+		heap_add(&s->ends, mortal_of(r).at, r);
 }
 
 /* Out of the table, not freed. */
 static void take_out(struct store *s, struct record *r)
 {
-	if (s->expiry == r)
-		s->expiry = r->hh.next;
 	s->buried -= r->deleted;
-	s->mortal -= r->expires;
-	HASH_DEL(s->records, r);
+	if (r->expires)
+		heap_remove(&s->ends, mortal_of(r).place);
+	s->count--;
+	HASH_DEL(s->tables[table_of(r->id)], r);
 }
 
 struct store *store_new(uint64_t secret)
@@ -96,37 +161,40 @@ struct store *store_new(uint64_t secret)
 	struct store *s = xcalloc(1, sizeof(*s));
 
 	s->secret = secret;
+	s->ends.moved = moved;
 	return s;
 }
 
 void store_free(struct store *s)
 {
-	struct record *r, *next;
-
 	if (!s)
 		return;
-	r = s->records;
-	HASH_CLEAR(hh, s->records);
-	for (; r; r = next) {
-		next = r->hh.next;
-		free(r);
+	for (unsigned i = 0; i < TABLES; i++) {
+		struct record *r = s->tables[i], *next;
+
+		HASH_CLEAR(hh, s->tables[i]);
+		for (; r; r = next) {
+			next = r->hh.next;
+			free(r);
+		}
 	}
+	heap_free(&s->ends);
 	free(s);
 }
 
 size_t store_count(const struct store *s)
 {
-	return HASH_COUNT(s->records) - s->buried;
+	return s->count - s->buried;
 }
 
 /* uthash compares the hash and the id, and finds the first of those that share both. */
 static struct record *find(const struct store *s, const struct key *key)
 {
-	struct record *r;
+	struct record *table = s->tables[table_of(key->id)], *r;
 
-	HASH_FIND_BYHASHVALUE(hh, s->records, &key->id, sizeof(key->id), hash_of(s, key), r);
+	HASH_FIND_BYHASHVALUE(hh, table, &key->id, sizeof(key->id), hash_of(s, key), r);
 	while (r && !is_of(r, key))
-		r = r->hh.hh_next ? ELMT_FROM_HH(s->records->hh.tbl, r->hh.hh_next) : NULL;
+		r = r->hh.hh_next ? ELMT_FROM_HH(table->hh.tbl, r->hh.hh_next) : NULL;
 	return r;
 }
 
@@ -136,7 +204,7 @@ static struct store_item item_of(const struct record *r)
 				   .version = r->version,
 				   .value = r->value,
 				   .len = r->len,
-				   .expires = expires_of(r),
+				   .expires = mortal_of(r).at,
 				   .deleted = r->deleted};
 }
 
@@ -151,7 +219,7 @@ bool store_get(const struct store *s, struct key key, struct store_item *item)
 
 static struct record *record_new(const struct store_item *item)
 {
-	size_t tail = (item->expires ? sizeof(item->expires) : 0) +
+	size_t tail = (item->expires ? sizeof(struct mortal) : 0) +
 		      (item->key.name_len ? sizeof(item->key.name_len) + item->key.name_len : 0);
 	struct record *r = xmalloc(sizeof(*r) + item->len + tail);
 	uint8_t *p = r->value + item->len;
@@ -162,8 +230,8 @@ static struct record *record_new(const struct store_item *item)
 	r->expires = item->expires != 0;
 	r->named = item->key.name_len != 0;
 	if (r->expires) {
-		memcpy(p, &item->expires, sizeof(item->expires));
-		p += sizeof(item->expires);
+		memcpy(p, &(struct mortal){.at = item->expires}, sizeof(struct mortal));
+		p += sizeof(struct mortal);
 	}
 	if (r->named) {
 		memcpy(p, &item->key.name_len, sizeof(item->key.name_len));
@@ -220,32 +288,34 @@ void store_remove(struct store *s, struct key key)
 /* NOLINTBEGIN(clang-analyzer-unix.Malloc): that HASH_DEL takes a record out of the table is beyond the analyzer. */
 size_t store_purge(struct store *s, struct arc arc)
 {
-	struct record *r, *next;
+	struct walk w = walk_near(s, arc);
 	size_t purged = 0;
 
-	HASH_ITER (hh, s->records, r, next) {
-		if (ring_contains(arc, r->id)) {
-			purged += !r->deleted;
-			take_out(s, r);
-			free(r);
-		}
+	for (struct record *r; (r = walk_next(&w)) != NULL;) {
+		if (!ring_contains(arc, r->id))
+			continue;
+		purged += !r->deleted;
+		take_out(s, r);
+		free(r);
 	}
 	return purged;
 }
 
 void store_demote(struct store *s)
 {
-	for (struct record *r = s->records; r; r = r->hh.next)
+	struct walk w = walk_all(s);
+
+	for (struct record *r; (r = walk_next(&w)) != NULL;)
 		r->version.number &= UINT32_MAX;
 }
 
 uint32_t *store_ids(const struct store *s, struct arc arc, size_t *count)
 {
-	const struct record *r;
+	struct walk w = walk_near(s, arc);
 	uint32_t *ids = NULL;
 	size_t n = 0, room = 0;
 
-	for (r = s->records; r; r = r->hh.next) {
+	for (struct record *r; (r = walk_next(&w)) != NULL;) {
 		if (r->named || r->deleted || !ring_contains(arc, r->id))
 			continue;
 		if (n == room) {
@@ -260,10 +330,11 @@ uint32_t *store_ids(const struct store *s, struct arc arc, size_t *count)
 
 struct key *store_keys(const struct store *s, struct arc arc, size_t *count)
 {
+	struct walk w = walk_near(s, arc);
 	struct key *keys = NULL;
 	size_t n = 0, room = 0;
 
-	for (const struct record *r = s->records; r; r = r->hh.next) {
+	for (struct record *r; (r = walk_next(&w)) != NULL;) {
 		struct key key = key_of(r);
 
 		if (!ring_contains(arc, r->id))
@@ -278,20 +349,41 @@ struct key *store_keys(const struct store *s, struct arc arc, size_t *count)
 	return keys;
 }
 
+uint32_t store_part_end(uint32_t id)
+{
+	return id | (UINT32_MAX >> TABLE_BITS);
+}
+
+struct store_item *store_part(const struct store *s, uint32_t from, uint32_t to, size_t *count)
+{
+	struct store_item *items = NULL;
+	size_t n = 0, room = 0;
+
+	for (const struct record *r = s->tables[table_of(from)]; r; r = r->hh.next) {
+		if (r->id < from || r->id > to || r->deleted)
+			continue;
+		if (n == room) {
+			room = room ? room * 2 : 64;
+			items = xrealloc(items, room * sizeof(*items));
+		}
+		items[n++] = item_of(r);
+	}
+	*count = n;
+	return items;
+}
+
 void store_merge(struct store *to, struct store *from)
 {
-	struct record *r, *next;
+	struct walk w;
 
-	if (!to->records && to->secret == from->secret) {
-		to->records = from->records;
-		to->buried = from->buried;
-		to->mortal = from->mortal;
-		to->expiry = NULL;
-		from->records = from->expiry = NULL;
-		from->buried = from->mortal = 0;
+	if (!to->count && to->secret == from->secret) {
+		heap_free(&to->ends);
+		*to = *from;
+		*from = (struct store){.secret = to->secret, .ends.moved = moved};
 		return;
 	}
-	HASH_ITER (hh, from->records, r, next) {
+	w = walk_all(from);
+	for (struct record *r; (r = walk_next(&w)) != NULL;) {
 		struct key key = key_of(r);
 		struct record *old = find(to, &key);
 
@@ -324,22 +416,30 @@ static void bury(struct store *s, struct record *r, uint64_t until)
 	add(s, fresh);
 }
 
-bool store_expire(struct store *s, uint64_t now, uint64_t until, size_t most)
+size_t store_expire(struct store *s, uint64_t now, uint64_t until, size_t most,
+		    void (*gone)(void *arg, const struct key *key), void *arg)
 {
-	while (s->mortal && most-- > 0) {
-		struct record *r = s->expiry ? s->expiry : s->records;
+	size_t done = 0;
 
-		s->expiry = r->hh.next;
-		if (!r->expires || expires_of(r) > now)
-			continue;
-		if (!r->deleted) {
+	for (; done < most && s->ends.count && s->ends.entries[0].at <= now; done++) {
+		struct record *r = s->ends.entries[0].owner;
+		struct key old = key_of(r), key = key_copy(&old);
+
+		if (r->deleted) {
+			take_out(s, r);
+			free(r);
+		} else {
 			bury(s, r, until);
-			continue;
+			gone(arg, &key);
 		}
-		take_out(s, r);
-		free(r);
+		key_free(&key);
 	}
-	return s->mortal != 0;
+	return done;
+}
+
+uint64_t store_next_end(const struct store *s)
+{
+	return s->ends.count ? s->ends.entries[0].at : UINT64_MAX;
 }
 
 /* NOLINTEND(clang-analyzer-unix.Malloc) */
@@ -354,8 +454,10 @@ uint64_t store_item_hash(const struct store_item *item)
 
 void store_digest(const struct store *s, struct arc arc, uint64_t *count, uint64_t *hash)
 {
+	struct walk w = walk_near(s, arc);
+
 	*count = *hash = 0;
-	for (const struct record *r = s->records; r; r = r->hh.next) {
+	for (struct record *r; (r = walk_next(&w)) != NULL;) {
 		struct store_item item = item_of(r);
 
 		if (!ring_contains(arc, r->id))

@@ -1,4 +1,5 @@
-/* Records in memory: a uthash table by 32-bit id, one allocation a record.
+/* Records in memory: uthash tables by 32-bit id, each of an equal part of the ring, one allocation a record.  They grow one
+ * by one, so that no put waits for millions of records to be moved, and what is asked about an arc looks at that arc only.
  *
  * A key is a number, the id itself, or a name whose id others have worked out; several names, and a number, may share
  * one id.  What was deleted stays as a record without a value for as long as its owner wants, so that no older copy
@@ -53,6 +54,11 @@ uint32_t *store_ids(const struct store *s, struct arc arc, size_t *count);
 /* All keys in the arc, tombstones among them, in no particular order; the array and every name in it are allocated (key_free). */
 struct key *store_keys(const struct store *s, struct arc arc, size_t *count);
 
+/* The keys of a table's part of the ring from id `from` on and up to `to`, which are in one part (store_part_end), and
+ * their items, in no particular order: allocated, borrowed from the store. */
+struct store_item *store_part(const struct store *s, uint32_t from, uint32_t to, size_t *count);
+uint32_t store_part_end(uint32_t id); /* the last id of its part */
+
 /* Moves every record of from into to where it is newer; from is empty afterwards. */
 void store_merge(struct store *to, struct store *from);
 
@@ -66,8 +72,10 @@ void store_digest(const struct store *s, struct arc arc, uint64_t *count, uint64
 /* 64 bits that depend on key, version and value; sums of them compare copies of an arc whatever their order. */
 uint64_t store_item_hash(const struct store_item *item);
 
-/* Looks at the next `most` records, in turn: those whose time is up become tombstones until `bury`, tombstones go.
- * False: no record here expires. */
-bool store_expire(struct store *s, uint64_t now, uint64_t bury, size_t most);
+/* Of the records whose time is up, at most so many, the earliest first: they become tombstones until `until`, of which
+ * gone() is told, and tombstones go.  Returns how many there were. */
+size_t store_expire(struct store *s, uint64_t now, uint64_t until, size_t most,
+		    void (*gone)(void *arg, const struct key *key), void *arg);
+uint64_t store_next_end(const struct store *s); /* UINT64_MAX: none */
 
 #endif

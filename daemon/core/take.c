@@ -209,7 +209,7 @@ void on_records(struct node *n, const struct frame *f)
 			if (ring_contains(t->arc, item.key.id))
 				store_put(t->staging, &item);
 		}
-		why = f->table_len ? share_decode(t->share, f->table, f->table_len) : NULL;
+		why = f->table_len ? share_decode(t, f->table, f->table_len) : NULL;
 		if (why) {
 			out_log(n, 4, "handover from node %08x: what it tells of writes done: %s", t->giver.id, why);
 			take_refuse(n);
@@ -304,8 +304,10 @@ void take_held(struct node *n)
 	count = store_count(t->staging);
 	store_merge(n->store, t->staging);
 	once_take(n->once, t->share);
+	for (unsigned i = 0; i < t->watched_count; i++)
+		watched_add(n, t->watched[i].arc, t->watched[i].until); /* which is what is left of it, so far */
 	if (t->cleared)
-		once_own(n->once, e->v.arc, (struct version){e->v.name.number, 0});
+		once_own(n->once, &(struct once_arc){e->v.arc, {e->v.name.number, n->counter}});
 	n->ring = t->ring;
 	if (t->reference_behind)
 		reference_behind(n, t->arc.lo);

@@ -40,7 +40,7 @@ static void take_over(struct node *n, struct entry *e)
 	entry_drop(n, e);
 	e = entry_add(n, &v, true);
 	if (!known)
-		once_own(n->once, v.arc, (struct version){v.name.number, 0});
+		once_own(n->once, &(struct once_arc){v.arc, {v.name.number, n->counter}});
 	if (doubted)
 		e->contested = n->now;
 }

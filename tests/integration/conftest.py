@@ -130,17 +130,43 @@ def make_hammer(broker):
 
 
 @pytest.fixture
-def make_proxy(broker):
-    """make_proxy(): a TCP proxy to the broker."""
+def make_proxy_to():
+    """make_proxy_to(broker): a TCP proxy to that broker."""
     made = []
 
-    def make():
+    def make(broker):
         p = proxies.Proxy(broker.port)
         made.append(p)
         return p
     yield make
     for p in made:
         p.close()
+
+
+@pytest.fixture
+def make_proxy(broker, make_proxy_to):
+    """make_proxy(): a TCP proxy to the broker."""
+    return lambda: make_proxy_to(broker)
+
+
+@pytest.fixture
+def make_fake(broker):
+    """make_fake(*members, prefix=""): a played ring at `broker`."""
+    from fake_ring import FakeRing
+    made = []
+
+    def make(*members, prefix=""):
+        made.append(FakeRing(broker.port, members, prefix))
+        return made[-1]
+    yield make
+    for ring in made:
+        ring.close()
+
+
+@pytest.fixture
+def fake(make_fake):
+    from fake_ring import nodes
+    return make_fake(*nodes(1 << 30, 1 << 31))
 
 
 @pytest.fixture

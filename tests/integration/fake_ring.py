@@ -1,5 +1,5 @@
-"""A ring as a tool sees it, in one paho client: keeps records, answers WHO and LEAVE.  For tests of dhtctl's manners,
-above all of what no healthy ring does."""
+"""A ring as a tool sees it, in one paho client: keeps records, answers operations, WHO and LEAVE.  For tests of dhtctl's
+manners, above all of what no healthy ring does."""
 import os
 import re
 
@@ -8,16 +8,19 @@ from wire import connect
 _HEADERS = os.path.join(os.path.dirname(__file__), "..", "..", "common", "frame.h")
 
 
-def _enum(name):
-    with open(_HEADERS) as f:
+def _enum(name, header=_HEADERS):
+    with open(header) as f:
         body = re.sub(r"/\*.*?\*/", "", f.read(), flags=re.S)
     body = re.search(r"enum %s \{(.*?)\}" % name, body, re.S).group(1)
     return {word: number for number, word in enumerate(re.findall(r"\w+", body))}
 
 
 TYPES, REASONS, STATES = _enum("frame_type"), _enum("frame_reason"), _enum("node_state")
+_OPERATIONS = os.path.join(os.path.dirname(_HEADERS), "operation.h")
+KINDS, STATUSES = _enum("operation_kind", _OPERATIONS), _enum("operation_status", _OPERATIONS)
 VERSION, TYPE, FROM, COUNT, REASON, ARC, STATE, SINCE, PREDECESSOR, SUCCESSOR, NAME, SOFTWARE, REPLY = \
     0, 1, 2, 7, 10, 11, 13, 14, 15, 16, 18, 19, 20
+CLIENT, BASE, TOKEN, OPERATIONS, ANSWERS, OWNER = 24, 25, 27, 28, 29, 30
 
 
 def _head(major, n):
@@ -33,8 +36,12 @@ def encode(value):
     """The part of CBOR that frames need."""
     if isinstance(value, bool):
         return b"\xf5" if value else b"\xf4"
+    if value is None:
+        return b"\xf6"
     if isinstance(value, int):
-        return _head(0, value)
+        return _head(0, value) if value >= 0 else _head(1, -1 - value)
+    if isinstance(value, bytes):
+        return _head(2, len(value)) + value
     if isinstance(value, str):
         return _head(3, len(value.encode())) + value.encode()
     if isinstance(value, list):
@@ -47,12 +54,12 @@ def decode(data, at=0):
     major, n = data[at] >> 5, data[at] & 31
     at += 1
     if major == 7:
-        return n == 21, at
+        return {20: False, 21: True, 22: None}[n], at
     if n >= 24:
         size = 1 << (n - 24)
         n, at = int.from_bytes(data[at:at + size], "big"), at + size
-    if major == 0:
-        return n, at
+    if major in (0, 1):
+        return (n if major == 0 else -1 - n), at
     if major in (2, 3):
         return (data[at:at + n].decode() if major == 3 else data[at:at + n]), at + n
     items = []
@@ -86,19 +93,24 @@ def nodes(*ids, **names):
 
 
 class FakeRing:
-    """.answer(key, value) may change what a get is told; .acks: whether puts are; .leaves: what a LEAVE does:
-    "left", "refused" or "stays"; .before_ack, .before_answer: a payload that comes ahead of the right one."""
+    """On the reference's topics .answer(key, value) may change what a get is told, and .acks, .gets are whether there
+    are answers at all.  Of operations: .answers is whether there are, .requests has them, .before(topic, request) is called
+    ahead of each and may return False: no answer.  .records has both's, by the number's digits or the name.  .leaves: what a LEAVE does: "left",
+    "refused" or "stays"."""
 
     def __init__(self, port, members=(), prefix=""):
         self.prefix = prefix + "/" if prefix else ""
         self.members = list(members)
         self.records = {}
         self.puts = []
-        self.acks = self.gets = True
-        self.before_ack = self.before_answer = None
+        self.acks = self.gets = self.answers = True
+        self.requests = []
+        self.before = None
+        self.counter = 0
         self.answer = lambda key, value: value
         self.leaves = "left"
-        self.client = connect(port, ("put", "get", "ring", "in/+"), self._on_message, prefix=prefix)
+        self.client = connect(port, ("put", "get", "ring", "in/+", "op/#", "ask/+"),
+                              self._on_message, prefix=prefix)
 
     def _publish(self, topic, payload, retain=False):
         self.client.publish(self.prefix + topic, payload, retain=retain)
@@ -108,24 +120,48 @@ class FakeRing:
         if topic == "put":
             self._on_put(m.payload)
         elif topic == "get" and self.gets:
-            if self.before_answer:
-                self._publish("res-get", self.before_answer)
             value = self.answer(m.payload, self.records.get(m.payload, b""))
             self._publish("res-get", m.payload + b"/" + value)
         elif topic == "ring":
             self._on_who(decode(m.payload)[0])
         elif topic.startswith("in/"):
             self._on_leave(int(topic[3:], 16), decode(m.payload)[0])
+        elif topic.startswith(("op/", "ask/")) and self.answers:
+            self._on_request(decode(m.payload)[0])
 
     def _on_put(self, payload):
         name, _, rest = payload.partition(b"/")
         key, _, value = rest.partition(b" ")
         self.records[key] = value
         self.puts.append(payload)
-        if self.before_ack:
-            self._publish("ack-put", self.before_ack)
         if self.acks:
             self._publish("ack-put", name + b"/77")
+
+    def _on_request(self, request):
+        """As one node that owns everything."""
+        topic = "to/" + request[CLIENT].hex()
+        self.requests.append(request)
+        if self.before and self.before(topic, request) is False:
+            return
+        answers = [self._execute(request, *operation) for operation in request[OPERATIONS]]
+        self.answer_operations(topic, request, answers)
+
+    def answer_operations(self, topic, request, answers):
+        self._publish(topic, encode({VERSION: 1, TYPE: TYPES["FRAME_ANSWER"], ARC: [77, 77], BASE: request[BASE],
+                                     TOKEN: [1, self.counter, 7], ANSWERS: answers, OWNER: 77}))
+
+    def _execute(self, request, offset, kind, key, value=None, condition=None, life=None):
+        key = key if isinstance(key, bytes) else b"%d" % key
+        if kind == KINDS["OPERATION_GET"]:
+            if key in self.records:
+                return [offset, STATUSES["ANSWER_DONE"], self.counter, self.records[key]]
+            return [offset, STATUSES["ANSWER_ABSENT"]]
+        if TOKEN not in request:
+            return [offset, STATUSES["ANSWER_TOKEN"]]
+        assert kind == KINDS["OPERATION_PUT"] and condition is life is None, "not played"
+        self.counter += 1
+        self.records[key] = value
+        return [offset, STATUSES["ANSWER_DONE"], self.counter]
 
     def _on_who(self, frame):
         if frame[TYPE] == TYPES["FRAME_WHO"]:

@@ -139,6 +139,14 @@ bool history_check(struct world *w, uint32_t key, char *why, size_t size)
 	return right;
 }
 
+const char *judge_kind_name(enum op_kind kind)
+{
+	static const char *const names[] = {
+		[OP_PUT] = "put", [OP_GET] = "get", [OP_DELETE] = "delete", [OP_CAS] = "cas", [OP_ADD] = "add"};
+
+	return names[kind];
+}
+
 /* ---- a second opinion ---- */
 
 #define SEARCH_MAX 200000 /* configurations of one key */

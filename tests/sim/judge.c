@@ -502,14 +502,6 @@ void judge_send(struct world *w, struct proc *by, const struct packet *p)
 		ours_served(w, by, p);
 }
 
-const char *judge_kind_name(enum op_kind kind)
-{
-	static const char *const names[] = {
-		[OP_PUT] = "put", [OP_GET] = "get", [OP_DELETE] = "delete", [OP_CAS] = "cas", [OP_ADD] = "add"};
-
-	return names[kind];
-}
-
 void judge_publish(struct world *w, uint32_t link, const struct packet *p)
 {
 	const char *by = link == NONE            ? "a will"

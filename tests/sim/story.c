@@ -104,6 +104,7 @@ static void frame_label(const struct world *w, struct story_message *m, const st
 		[FRAME_TRIP] = KIND_JOIN,        [FRAME_MERGE] = KIND_OPERATION,  [FRAME_MERGED] = KIND_OPERATION,
 		[FRAME_WHO] = KIND_OPERATION,    [FRAME_STATUS] = KIND_OPERATION, [FRAME_LEAVE] = KIND_OPERATION,
 		[FRAME_REPLY] = KIND_OPERATION,  [FRAME_ANSWER] = KIND_OPERATION, [FRAME_REQUEST] = KIND_OPERATION,
+		[FRAME_EVENT] = KIND_OPERATION,
 	};
 	char text[40];
 	size_t n = 0;

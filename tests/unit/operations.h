@@ -37,8 +37,7 @@ static inline struct key operations_key(struct random *r, const uint8_t pool[OPE
 {
 	size_t len = random_below(r, 100) ? 1 + random_below(r, 300) : KEY_NAME_MAX - random_below(r, 2);
 
-	return random_below(r, 2) ? key_number((uint32_t)random_sized(r))
-				  : key_named(pool + random_below(r, 300), len);
+	return random_below(r, 2) ? key_number((uint32_t)random_sized(r)) : key_named(pool + random_below(r, 300), len);
 }
 
 static inline size_t operations_count(struct random *r)
@@ -51,9 +50,9 @@ static inline struct operation operations_one(struct random *r, const uint8_t po
 	struct operation op = {.kind = (enum operation_kind)(1 + random_below(r, OPERATION_KINDS - 1)),
 			       .offset = operations_offset(r),
 			       .key = operations_key(r, pool)};
-	bool writes = op.kind > OPERATION_LOOK, keeps = writes && op.kind != OPERATION_DELETE;
+	bool writes = operation_writes(op.kind), keeps = writes && op.kind != OPERATION_DELETE;
 
-	if (op.kind == OPERATION_PUT) {
+	if (op.kind == OPERATION_PUT || (op.kind >= OPERATION_LIST && random_below(r, 2))) {
 		op.value = pool + random_below(r, 300);
 		op.value_len = random_below(r, 300);
 	} else if (keeps) {
@@ -224,7 +223,8 @@ static inline const char *operations_one_out_of_bounds(const struct operation *o
 	    (op->key.name && (op->key.name_len == 0 || op->key.id != key_named(op->key.name, op->key.name_len).id)))
 		return "key";
 	if (!operations_within(op->value, op->value_len, bytes, len) || op->value_len > OPERATION_VALUE_MAX ||
-	    (op->kind == OPERATION_PUT) != (op->value != NULL))
+	    (op->kind == OPERATION_PUT && !op->value) ||
+	    (op->value && op->kind != OPERATION_PUT && op->kind < OPERATION_LIST))
 		return "value";
 	if (op->amount && op->kind != OPERATION_ADD && op->kind != OPERATION_SUB)
 		return "amount";
@@ -264,7 +264,7 @@ static inline const char *operations_result_out_of_bounds(const struct operation
 	    (!result->has_version && (result->version.number || result->version.counter)))
 		return "version";
 	if (!operations_within(result->value, result->value_len, bytes, len) ||
-	    result->value_len > OPERATION_VALUE_MAX || (result->value && !done))
+	    result->value_len > OPERATION_FOUND_MAX || (result->value && !done))
 		return "value";
 	return (result->has_amount && (!done || result->value)) || (result->amount && !result->has_amount) ? "amount"
 													   : NULL;

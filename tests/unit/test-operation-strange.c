@@ -160,7 +160,7 @@ static void operations(void **state)
 		{BYTES("\x83\x20\x01\x07"), "a field of the wrong type"},
 		/* kind */
 		{BYTES("\x83\x00\x00\x07"), "an operation of no kind"},
-		{BYTES("\x83\x00\x07\x07"), "a number above its bound"},
+		{BYTES("\x83\x00\x0a\x07"), "a number above its bound"},
 		{BYTES("\x83\x00" NUMBER_33 "\x07"), "a number above its bound"},
 		{BYTES("\x83\x00\x63get\x07"), "a field of the wrong type"},
 		/* key */
@@ -304,7 +304,7 @@ static size_t add(uint8_t *bytes, size_t len, const struct row *field)
 	return len + field->len;
 }
 
-/* Section 11: a put has a value, add and sub have a number, writes may have a condition, and a life unless they
+/* Section 11: a put has a value, list, dump and watch may have one, add and sub have a number, writes may have a condition, and a life unless they
  * delete. */
 static void every_kind_with_every_field(void **state)
 {
@@ -317,10 +317,12 @@ static void every_kind_with_every_field(void **state)
 	for (unsigned i = 0; i < (OPERATION_KINDS - 1) * 27; i++) {
 		unsigned value = i % 3, condition = i / 3 % 3, life = i / 9 % 3;
 		enum operation_kind kind = (enum operation_kind)(1 + i / 27);
+		bool lists = kind >= OPERATION_LIST;
 		bool counts = kind == OPERATION_ADD || kind == OPERATION_SUB, puts = kind == OPERATION_PUT;
-		bool good = value == (puts     ? 1u
-				      : counts ? 2u
-					       : 0u) &&
+		bool good = (value == (puts     ? 1u
+				       : counts ? 2u
+						: 0u) ||
+			     (lists && value == 1)) &&
 			    (!condition || puts || counts || kind == OPERATION_DELETE) && (!life || puts || counts);
 		uint8_t bytes[128] = REQUEST "\x81\x86\x00";
 		size_t len = sizeof(REQUEST "\x81\x86\x00") - 1;
@@ -335,7 +337,7 @@ static void every_kind_with_every_field(void **state)
 				 life);
 		taken += good;
 	}
-	assert_int_equal(taken, 1 + 1 + 9 + 3 + 9 + 9);
+	assert_int_equal(taken, 1 + 1 + 9 + 3 + 9 + 9 + 2 + 2 + 2);
 }
 
 /* Section 11: what was not done has no version, what was done has one; only that has found anything. */
@@ -382,10 +384,10 @@ static void strings_too_long(void **state)
 		{decode_request,
 		 {BYTES(REQUEST "\x81\x84\x00\x03\x07\x7a\x01\x00\x00\x01"), "a value too long"},
 		 (1 << 24) + 1},
-		{decode_answer, {BYTES(ANSWER "\x81\x84\x00\x01\x05\x5a\x01\x00\x00\x00"), NULL}, 1 << 24},
+		{decode_answer, {BYTES(ANSWER "\x81\x84\x00\x01\x05\x5a\x01\x01\x01\x00"), NULL}, 0x1010100},
 		{decode_answer,
-		 {BYTES(ANSWER "\x81\x84\x00\x01\x05\x5a\x01\x00\x00\x01"), "a value too long"},
-		 (1 << 24) + 1},
+		 {BYTES(ANSWER "\x81\x84\x00\x01\x05\x5a\x01\x01\x01\x01"), "a value too long"},
+		 0x1010101},
 	};
 
 	(void)state;

@@ -14,8 +14,8 @@
 
 #include "operation-check.h"
 
-#define NAME(literal)                                                          \
-	{                                                                      \
+#define NAME(literal)                                                               \
+	{                                                                           \
 		.name = (const uint8_t *)(literal), .name_len = sizeof(literal) - 1 \
 	}
 #define NUMBER UINT64_C(0x700000000)
@@ -341,7 +341,7 @@ static void senseless_answers_are_not_written(void **state)
 		{.status = ANSWER_STATUSES},
 		{.status = ANSWER_DONE},
 		{.status = ANSWER_DONE, .has_version = true, .value = value, .has_amount = true},
-		{.status = ANSWER_DONE, .has_version = true, .value = value, .value_len = OPERATION_VALUE_MAX + 1},
+		{.status = ANSWER_DONE, .has_version = true, .value = value, .value_len = OPERATION_FOUND_MAX + 1},
 		{.status = ANSWER_ABSENT, .offset = OPERATION_OFFSET_MAX + 1},
 		{.status = ANSWER_FAILED, .value = value},
 		{.status = ANSWER_WRONG, .has_amount = true},

@@ -12,8 +12,8 @@
 /* What no caller may see: the buckets.  NOLINTNEXTLINE(bugprone-suspicious-include) */
 #include "../../daemon/core/store.c"
 
-#define COLLIDING 4000
-#define SAME_BITS 15 /* of the hash: as many buckets as these many keys could ever be given */
+#define COLLIDING 3000
+#define SAME_BITS 10 /* of the hash: as many buckets as these many keys could ever be given */
 
 struct plain {
 	UT_hash_handle hh;
@@ -32,7 +32,12 @@ static unsigned longest(const UT_hash_table *table)
 
 static unsigned longest_of(const struct store *s)
 {
-	return longest(s->records->hh.tbl);
+	unsigned most = 0;
+
+	for (unsigned i = 0; i < TABLES; i++)
+		if (s->tables[i] && longest(s->tables[i]->hh.tbl) > most)
+			most = longest(s->tables[i]->hh.tbl);
+	return most;
 }
 
 /* Ids that anybody can find, for a hash without a secret. */
@@ -124,13 +129,14 @@ static void chosen_ids_are_spread(void **state)
 	}
 }
 
-/* In the order in which they came, whatever the secret: a replaced value of another length comes anew. */
+/* By the parts of the ring, and within one as they came, whatever the secret: a replaced value of another length comes
+ * anew. */
 static void the_order_is_that_of_arrival(void **state)
 {
 	(void)state;
 	for (uint64_t secret = 0; secret < 3; secret++) {
 		struct store *s = store_new(secret), *other = store_new(secret + 1);
-		static const uint32_t put[] = {5, 4000000000u, 7, 5, 1, 7}, want[] = {4000000000u, 5, 1, 7, 9};
+		static const uint32_t put[] = {5, 4000000000u, 7, 5, 1, 7}, want[] = {5, 1, 7, 9, 4000000000u};
 		static const size_t len[] = {1, 1, 1, 2, 1, 1};
 		uint32_t *ids;
 		size_t count;
@@ -205,6 +211,39 @@ static void names_of_one_id(void **state)
 	store_free(s);
 }
 
+static void gone(void *arg, const struct key *key)
+{
+	(void)key;
+	++*(unsigned *)arg;
+}
+
+/* The earliest first, whatever was put and removed in between. */
+static void ends_come_in_order(void **state)
+{
+	struct store *s = store_new(7);
+	uint64_t last = 0;
+	unsigned told = 0;
+
+	(void)state;
+	for (uint32_t i = 0; i < 2000; i++) {
+		uint32_t id = i * 2654435761u;
+
+		store_put(s, &(struct store_item){.key = key_number(id), .expires = 1 + id % 1009});
+		if (i % 3 == 0)
+			store_remove(s, key_number((i / 2) * 2654435761u));
+		if (i % 5 == 0)
+			store_put(s,
+				  &(struct store_item){.key = key_number((i / 3) * 2654435761u), .expires = 5000 + i});
+	}
+	for (uint64_t at; (at = store_next_end(s)) != UINT64_MAX; last = at) {
+		assert_true(at >= last);
+		assert_int_equal(store_expire(s, at - 1, 20000 + told, 1, gone, &told), 0);
+		assert_int_equal(store_expire(s, at, 20000 + told, 1, gone, &told), 1);
+	}
+	assert_int_equal(store_count(s), 0);
+	store_free(s);
+}
+
 /* Of a record that is written anew with, without and with an end; the number of tombstones follows. */
 static void ends_and_tombstones(void **state)
 {
@@ -213,15 +252,18 @@ static void ends_and_tombstones(void **state)
 	struct store_item item = {
 		.key = name, .value = (const uint8_t *)"v", .len = 1, .version = {5, 1}, .expires = 100};
 	uint64_t count, hash, other;
+	unsigned told = 0;
 	size_t n;
 
 	(void)state;
 	store_put(s, &item);
 	store_put(s, &(struct store_item){.key = key_number(name.id), .value = (const uint8_t *)"w", .len = 1});
-	assert_true(store_expire(s, 99, 1000, 10));
+	assert_int_equal(store_next_end(s), 100);
+	assert_int_equal(store_expire(s, 99, 1000, 10, gone, &told), 0);
 	assert_true(store_get(s, name, &item));
 	assert_false(item.deleted);
-	assert_true(store_expire(s, 100, 1000, 10)); /* its time is up: a tombstone, which has an end as well */
+	assert_int_equal(store_expire(s, 100, 1000, 10, gone, &told), 1); /* a tombstone, which has an end as well */
+	assert_int_equal(told, 1);
 	assert_true(store_get(s, name, &item));
 	assert_true(item.deleted && item.len == 0 && item.expires == 1000 && item.version.counter == 1);
 	assert_int_equal(store_count(s), 1);
@@ -241,7 +283,8 @@ static void ends_and_tombstones(void **state)
 	assert_int_equal(count, 2);
 	assert_int_equal(hash, other);
 	assert_false(store_put_newer(s, &(struct store_item){.key = name, .version = {5, 0}}));
-	assert_false(store_expire(s, 1000, 2000, 10)); /* the tombstone goes */
+	assert_int_equal(store_expire(s, 1000, 2000, 10, gone, &told), 1); /* the tombstone goes */
+	assert_int_equal(told, 1);
 	assert_false(store_get(s, name, NULL));
 	assert_int_equal(store_count(s), 1);
 	store_merge(s, copy);
@@ -250,7 +293,7 @@ static void ends_and_tombstones(void **state)
 	assert_true(item.deleted);
 	store_put(s, &(struct store_item){.key = name, .value = (const uint8_t *)"x", .len = 1});
 	assert_int_equal(store_count(s), 2);
-	assert_false(store_expire(s, 5000, 9000, 10)); /* for ever again */
+	assert_int_equal(store_next_end(s), UINT64_MAX); /* for ever again */
 	assert_int_equal(store_purge(s, (struct arc){0, 0}), 2);
 	assert_int_equal(store_count(s), 0);
 	store_free(copy);
@@ -260,11 +303,9 @@ static void ends_and_tombstones(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(names_of_one_id),
-		cmocka_unit_test(ends_and_tombstones),
-		cmocka_unit_test(the_attack_is_one),
-		cmocka_unit_test(chosen_ids_are_spread),
-		cmocka_unit_test(the_order_is_that_of_arrival),
+		cmocka_unit_test(names_of_one_id),       cmocka_unit_test(ends_and_tombstones),
+		cmocka_unit_test(ends_come_in_order),    cmocka_unit_test(the_attack_is_one),
+		cmocka_unit_test(chosen_ids_are_spread), cmocka_unit_test(the_order_is_that_of_arrival),
 		cmocka_unit_test(a_merge_into_nothing),
 	};
 

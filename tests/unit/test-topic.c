@@ -31,6 +31,7 @@ static const struct {
 	{TOPIC_NODE, "node/3fa01234", 0x3fa01234},
 	{TOPIC_REPLY, "to/d0123456789abcdef000001", 7},
 	{TOPIC_ASK, "ask/3fa01234", 0x3fa01234},
+	{TOPIC_EVENT, "ev/3fa01234", 0x3fa01234},
 	{TOPIC_CELL, "op/3/f/a/0", 0x3fa00000},
 };
 enum { ROWS = sizeof(rows) / sizeof(rows[0]) };

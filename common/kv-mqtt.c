@@ -1,0 +1,224 @@
+#include "kv-mqtt.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+
+#include <event2/event.h>
+
+#include "mem.h"
+
+#define NEVER UINT64_MAX
+
+/* Who waits for a number. */
+struct waiting {
+	kv_mqtt_done done;
+	void *arg;
+	uint32_t id;
+};
+
+struct kv_mqtt {
+	struct mqtt *mqtt;
+	struct kv *kv;
+	struct event *timer;
+	uint64_t deadline; /* when kv_tick is to be called; the timer is set to it */
+	void (*ready)(void *arg, bool granted);
+	void *arg;
+	struct waiting waiting[KV_OPEN_MAX]; /* by number */
+};
+
+static uint64_t clock_now(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static void set_deadline(struct kv_mqtt *k, uint64_t deadline)
+{
+	uint64_t now, left;
+	struct timeval after;
+
+	if (deadline == k->deadline)
+		return;
+	k->deadline = deadline;
+	if (deadline == NEVER) {
+		(void)evtimer_del(k->timer);
+		return;
+	}
+	now = clock_now();
+	left = deadline > now ? deadline - now : 0;
+	after = (struct timeval){.tv_sec = (time_t)(left / 1000), .tv_usec = (suseconds_t)(left % 1000 * 1000)};
+	(void)evtimer_add(k->timer, &after);
+}
+
+/* ---- effects ---- */
+
+static void tell(struct kv_mqtt *k, const struct kv_effect *e)
+{
+	struct waiting *w = &k->waiting[e->number % KV_OPEN_MAX];
+	struct waiting who = *w; /* the callback may begin another, which may have its place */
+	struct kv_mqtt_result result = {.outcome = e->outcome, .answer = e->outcome == KV_DONE ? &e->result : NULL};
+
+	w->done = NULL;
+	result.has_owner = kv_owner(k->kv, who.id, &result.owner);
+	who.done(who.arg, &result);
+}
+
+static void carry_out(struct kv_mqtt *k, const struct kv_update *update)
+{
+	set_deadline(k, update->deadline); /* ahead of the callbacks, which may begin something */
+	for (size_t i = 0; i < update->count; i++) {
+		const struct kv_effect *e = &update->effects[i];
+
+		switch (e->type) {
+		case KV_SUBSCRIBE:
+			(void)mqtt_subscribe(k->mqtt, &e->topic, 1); /* if it fails, so has the connection */
+			break;
+		case KV_PUBLISH:
+			if (mqtt_backlog(k->mqtt) <= KV_MQTT_BACKLOG_MAX)
+				(void)mqtt_publish(k->mqtt, e->topic, e->payload, e->len, false);
+			break;
+		case KV_RESULT:
+			tell(k, e);
+			break;
+		}
+	}
+}
+
+static void tick(struct kv_mqtt *k)
+{
+	struct kv_update update;
+
+	k->deadline = NEVER;
+	(void)evtimer_del(k->timer);
+	kv_tick(k->kv, clock_now(), &update);
+	carry_out(k, &update);
+}
+
+static void timer_cb(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	tick(arg);
+}
+
+/* ---- the connection ---- */
+
+void kv_mqtt_connected(struct kv_mqtt *k)
+{
+	struct kv_update update;
+
+	kv_connected(k->kv, clock_now(), &update);
+	carry_out(k, &update);
+}
+
+void kv_mqtt_disconnected(struct kv_mqtt *k)
+{
+	kv_disconnected(k->kv);
+}
+
+bool kv_mqtt_subscribed(struct kv_mqtt *k, const char *filter, bool granted)
+{
+	struct kv_update update;
+
+	if (strcmp(filter, kv_topic(k->kv)) != 0)
+		return false;
+	if (granted) {
+		kv_subscribed(k->kv, clock_now(), &update);
+		carry_out(k, &update);
+	}
+	if (k->ready)
+		k->ready(k->arg, granted);
+	return true;
+}
+
+bool kv_mqtt_message(struct kv_mqtt *k, const struct mqtt_message *message)
+{
+	struct kv_update update;
+
+	if (strcmp(message->topic, kv_topic(k->kv)) != 0)
+		return false;
+	/* What was retained answers nobody; what is no answer is dropped by kv_message. */
+	if (message->retained)
+		return true;
+	(void)kv_message(k->kv, clock_now(), message->payload, message->len, &update);
+	carry_out(k, &update);
+	return true;
+}
+
+void kv_mqtt_turn(struct kv_mqtt *k)
+{
+	if (k->deadline != NEVER && k->deadline <= clock_now())
+		tick(k);
+}
+
+const char *kv_mqtt_topic(const struct kv_mqtt *k)
+{
+	return kv_topic(k->kv);
+}
+
+/* ---- operations ---- */
+
+bool kv_mqtt_begin(struct kv_mqtt *k, const struct operation *op, uint64_t timeout_ms, kv_mqtt_done done, void *arg)
+{
+	uint64_t number = kv_begin(k->kv, op, clock_now() + timeout_ms);
+
+	if (number == 0)
+		return false;
+	k->waiting[number % KV_OPEN_MAX] = (struct waiting){done, arg, op->key.id};
+	set_deadline(k, 0); /* with the end of this turn of the loop */
+	return true;
+}
+
+size_t kv_mqtt_open(const struct kv_mqtt *k)
+{
+	return kv_open(k->kv);
+}
+
+bool kv_mqtt_full(const struct kv_mqtt *k)
+{
+	return kv_full(k->kv);
+}
+
+/* ---- life ---- */
+
+static void fill_random(void *out, size_t len)
+{
+	if (getrandom(out, len, 0) != (ssize_t)len)
+		mem_die("the kernel gives no random numbers");
+}
+
+struct kv_mqtt *kv_mqtt_new(struct event_base *base, struct mqtt *mqtt, const char *topic_prefix,
+			    void (*ready)(void *arg, bool granted), void *arg)
+{
+	struct kv_mqtt *k = xcalloc(1, sizeof(*k));
+	struct kv_config config;
+
+	assert(topic_prefix_valid(topic_prefix));
+	kv_config_init(&config);
+	(void)snprintf(config.topic_prefix, sizeof(config.topic_prefix), "%s", topic_prefix);
+	fill_random(config.name, sizeof(config.name));
+	fill_random(&config.seed, sizeof(config.seed));
+	k->mqtt = mqtt;
+	k->kv = kv_new(&config);
+	k->timer = xcheck(evtimer_new(base, timer_cb, k));
+	k->deadline = NEVER;
+	k->ready = ready;
+	k->arg = arg;
+	if (mqtt_is_connected(mqtt))
+		kv_mqtt_connected(k);
+	return k;
+}
+
+void kv_mqtt_free(struct kv_mqtt *k)
+{
+	if (!k)
+		return;
+	event_free(k->timer);
+	kv_free(k->kv);
+	free(k);
+}

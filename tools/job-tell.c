@@ -1,0 +1,201 @@
+#include "job-tell.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "client.h"
+#include "output.h"
+
+static bool is_write(const struct operation *op)
+{
+	return op->kind != OPERATION_GET && op->kind != OPERATION_LOOK;
+}
+
+static enum exit_code verdict(const struct item *item, const char *lost)
+{
+	if (item->mistake != NULL)
+		return RC_LOCAL;
+	if (item->outcome != KV_DONE)
+		return lost ? RC_UNREACHABLE : RC_TIMEOUT;
+	switch (item->result.status) {
+	case ANSWER_DONE:
+		return RC_OK;
+	case ANSWER_ABSENT:
+	case ANSWER_FAILED:
+		return RC_NO;
+	default:
+		return RC_WRONG;
+	}
+}
+
+/* ---- JSON ---- */
+
+static void json_value(const struct item *item)
+{
+	const struct operation_result *r = &item->result;
+
+	if (r->has_amount) /* a text as get has it: 64 bits are more than JSON's readers take */
+		printf(",\"value\":\"%" PRId64 "\"", r->amount);
+	else if (item->op.kind == OPERATION_GET && r->status == ANSWER_DONE) {
+		fputs(",", stdout);
+		output_json_bytes(stdout, "value", r->value, r->value_len);
+	} else if (item->op.kind == OPERATION_GET && r->status == ANSWER_ABSENT) {
+		fputs(",\"value\":null", stdout);
+	}
+}
+
+static void json_answer(const struct item *item)
+{
+	const struct operation_result *r = &item->result;
+
+	printf(",\"status\":\"%s\"", operation_status_name(r->status));
+	json_value(item);
+	if (r->has_version)
+		printf(",\"version\":\"%" PRIu64 "/%" PRIu64 "\"", r->version.number, r->version.counter);
+	else
+		fputs(",\"version\":null", stdout);
+	if (item->has_owner)
+		printf(",\"owner\":%u", item->owner);
+}
+
+static void json_item(const struct item *item)
+{
+	const struct key *key = &item->op.key;
+
+	if (item->mistake != NULL) {
+		printf("{\"line\":%zu,\"status\":\"mistake\",\"mistake\":", item->line);
+		output_json_string(stdout, (const uint8_t *)item->mistake, strlen(item->mistake));
+		puts("}");
+		return;
+	}
+	putchar('{');
+	if (key->name_len > 0)
+		output_json_bytes(stdout, "key", key->name, key->name_len);
+	else
+		printf("\"key\":%u", key->id);
+	if (item->outcome == KV_DONE)
+		json_answer(item);
+	else
+		printf(",\"status\":\"%s\"", item->outcome == KV_UNKNOWN ? "unknown" : "timeout");
+	puts("}");
+}
+
+/* ---- lines for people ---- */
+
+#define REASONS \
+	"(is a ring there? see 'dhtctl ring'; a node of the reference answers put and get on its own topics alone)"
+
+static void explain_answer(const struct job *job, const struct item *item, const char *key, char *out, size_t size)
+{
+	const struct operation_result *r = &item->result;
+
+	if (r->status == ANSWER_ABSENT)
+		snprintf(out, size, "key %s: absent", key);
+	else if (r->status == ANSWER_FAILED && r->has_version)
+		snprintf(out, size, "key %s: not %s: it is there, with version %" PRIu64 "/%" PRIu64, key, job->done,
+			 r->version.number, r->version.counter);
+	else if (r->status == ANSWER_FAILED)
+		snprintf(out, size, "key %s: not %s: it is absent", key, job->done);
+	else
+		snprintf(out, size, "key %s: not %s: its value is no number of 64 bits, or would be none", key,
+			 job->done);
+}
+
+static void explain_silence(const struct job *job, const struct item *item, const char *key, const char *lost,
+			    char *out, size_t size)
+{
+	const struct settings *settings = job->settings;
+	char end[64] = "", timeout[32];
+
+	if (item->outcome == KV_UNKNOWN)
+		snprintf(end, sizeof(end), "; unknown: it may have been %s", job->done);
+	else if (is_write(&item->op))
+		snprintf(end, sizeof(end), "; it was not %s", job->done);
+	if (item->outcome == KV_UNKNOWN && !item->late)
+		snprintf(out, size, "key %s: its owner does not know any more%s", key, end);
+	else if (lost)
+		snprintf(out, size, "lost the connection to broker %s: %s; no answer for key %s%s",
+			 settings->broker_shown, lost, key, end);
+	else
+		snprintf(out, size, "no answer for key %s at broker %s within %s%s " REASONS, key,
+			 settings->broker_shown, client_timeout_text(settings, timeout), end);
+}
+
+static void explain(const struct job *job, const struct item *item, const char *lost, char *out, size_t size)
+{
+	char key[KEY_LABEL_MAX];
+	size_t used = 0;
+
+	if (item->line > 0)
+		used = (size_t)snprintf(out, size, "line %zu: ", item->line);
+	if (item->mistake != NULL)
+		snprintf(out + used, size - used, "%s", item->mistake);
+	else if (item->outcome == KV_DONE)
+		explain_answer(job, item, key_text_label(&item->op.key, key), out + used, size - used);
+	else
+		explain_silence(job, item, key_text_label(&item->op.key, key), lost, out + used, size - used);
+}
+
+/* ---- both ---- */
+
+void job_tell(const struct job *job, struct job_count *count, const struct item *item, const char *lost)
+{
+	enum exit_code code = verdict(item, lost);
+	char line[900];
+
+	count->by_code[code]++;
+	if (job->settings->json)
+		json_item(item);
+	else if (code == RC_OK && job->print != NULL)
+		job->print(job, item);
+	if (code == RC_OK || (count->first[0] != '\0' && item->line > 0))
+		return;
+	explain(job, item, lost, line, sizeof(line));
+	if (count->first[0] == '\0')
+		snprintf(count->first, sizeof(count->first), "%s", line);
+	/* Of lines there may be 100,000: the summary has the first. */
+	if (item->line == 0 && (code != RC_NO || !(job->settings->json || job->settings->quiet)))
+		output_error("%s", line);
+}
+
+/* What they all came to. */
+static enum exit_code sum_up(const struct job_count *count, bool cut)
+{
+	enum exit_code only = RC_OK;
+
+	for (unsigned code = RC_OK; code < JOB_CODES; code++) {
+		if (count->by_code[code] == 0)
+			continue;
+		if (code != RC_OK && only == RC_OK && count->by_code[RC_OK] == 0)
+			only = (enum exit_code)code;
+		else if (code != RC_OK)
+			return RC_PARTLY;
+	}
+	if (cut)
+		return count->by_code[RC_OK] > 0 || only != RC_OK ? RC_PARTLY : RC_TIMEOUT;
+	return only;
+}
+
+static void print_summary(const struct job *job, const struct job_count *count, const char *cut)
+{
+	size_t not_done = 0;
+	char rest[sizeof(count->first) + 64] = "", end[100] = "";
+
+	for (unsigned code = RC_OK + 1; code < JOB_CODES; code++)
+		not_done += count->by_code[code];
+	if (not_done > 0)
+		snprintf(rest, sizeof(rest), ", %zu not (first: %s)", not_done, count->first);
+	if (cut)
+		snprintf(end, sizeof(end), "; %s ended it before the end of standard input", cut);
+	output_error("%zu %s%s%s", count->by_code[RC_OK], job->done, rest, end);
+}
+
+enum exit_code job_tell_all(const struct job *job, const struct job_count *count, const char *cut)
+{
+	enum exit_code code = sum_up(count, cut != NULL);
+
+	if (job->items == NULL && (!job->settings->quiet || (code != RC_OK && code != RC_NO)))
+		print_summary(job, count, cut);
+	return code;
+}

@@ -1,0 +1,20 @@
+/* What a job says of an operation that has ended, and of all of them.  Of job.c. */
+#ifndef DHT_JOB_TELL_H
+#define DHT_JOB_TELL_H
+
+#include "job.h"
+
+#define JOB_CODES (RC_WRONG + 1)
+
+struct job_count {
+	size_t by_code[JOB_CODES]; /* how many came to that */
+	char first[900];           /* what the first that failed had to say */
+};
+
+/* lost: why there is no connection, or NULL. */
+void job_tell(const struct job *job, struct job_count *count, const struct item *item, const char *lost);
+
+/* The summary of lines, and the exit code.  cut: what ended it before all of the input was read; or NULL. */
+enum exit_code job_tell_all(const struct job *job, const struct job_count *count, const char *cut);
+
+#endif

@@ -1,0 +1,337 @@
+#include "job.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../common/mem.h"
+#include "client.h"
+#include "job-tell.h"
+#include "lines.h"
+#include "output.h"
+
+/* Values on their way, and values that wait to be told: about as much as the transport takes without pausing. */
+#define JOB_BYTES_MAX ((size_t)8 << 20)
+/* So many go out first: their answers tell who owns what, and what follows shares frames. */
+#define JOB_WINDOW_FIRST 32
+
+struct work {
+	struct job *job;
+	struct client *client;
+	struct kv_mqtt *kv;
+	struct item *queue[KV_OPEN_MAX]; /* asked and not told, in order */
+	size_t head, count;
+	size_t bytes;    /* of all these */
+	size_t expected; /* how long a value that is read may be: by the largest of late */
+	size_t window;   /* how many may be on their way: one more for each answer, as TCP begins */
+	size_t taken;    /* of the job's items */
+	struct lines lines;
+	bool over; /* nothing more is to be asked */
+	bool wake;
+	enum exit_code failed; /* RC_OK, or why it cannot go on */
+	int output_errno;      /* standard output takes no more */
+	const char *cut;
+	struct job_count tally;
+};
+
+/* ---- items ---- */
+
+static struct item *item_new(const struct job *job)
+{
+	struct item *item = xcalloc(1, sizeof(*item));
+
+	item->op = job->op;
+	return item;
+}
+
+static void item_free(struct item *item)
+{
+	key_free(&item->op.key);
+	free((void *)(uintptr_t)item->op.value);
+	free((void *)(uintptr_t)item->result.value);
+	free(item);
+}
+
+static size_t item_size(const struct item *item)
+{
+	return item->op.key.name_len + item->op.value_len + item->result.value_len;
+}
+
+static void item_done_cb(void *arg, const struct kv_mqtt_result *result)
+{
+	struct item *item = arg;
+	struct work *work = item->work;
+
+	item->ended = true;
+	item->outcome = result->outcome;
+	item->late = client_now() >= client_deadline(work->client);
+	item->has_owner = result->has_owner;
+	item->owner = result->owner;
+	if (result->answer != NULL)
+		item->result = *result->answer;
+	if (item->result.value != NULL)
+		item->result.value = xmemdup(item->result.value, item->result.value_len);
+	work->bytes += item->result.value_len;
+	work->expected -= work->expected / 16;
+	if (item->result.value_len > work->expected)
+		work->expected = item->result.value_len;
+	work->window++;
+	work->wake = true;
+}
+
+/* ---- asking ---- */
+
+static struct item *next_line(struct work *work)
+{
+	struct item *item;
+	uint8_t *line;
+	size_t len;
+
+	switch (lines_next(&work->lines, &line, &len)) {
+	case LINES_ONE:
+		item = item_new(work->job);
+		item->line = work->lines.number;
+		item->mistake = work->job->parse(work->job, line, len, &item->op);
+		return item;
+	case LINES_LATER:
+		client_readable(work->client, STDIN_FILENO, &work->wake);
+		return NULL;
+	case LINES_END:
+		work->over = true;
+		return NULL;
+	case LINES_FAILED:
+		break;
+	}
+	output_error("cannot read standard input behind line %zu: %s", work->lines.number,
+		     errno == EMSGSIZE ? "the line is too long" : strerror(errno));
+	work->failed = RC_LOCAL;
+	work->over = true;
+	return NULL;
+}
+
+static struct item *next_item(struct work *work)
+{
+	if (work->job->items == NULL)
+		return next_line(work);
+	if (work->taken < work->job->count)
+		return work->job->items[work->taken++];
+	work->over = true;
+	return NULL;
+}
+
+static bool has_room(const struct work *work)
+{
+	if (work->count == 0)
+		return true;
+	return work->count < KV_OPEN_MAX && work->count < work->window && !kv_mqtt_full(work->kv) &&
+	       work->bytes + work->count * work->expected < JOB_BYTES_MAX;
+}
+
+static void ask(struct work *work)
+{
+	uint64_t now = client_now(), deadline = client_deadline(work->client);
+
+	if (now >= deadline && work->job->items == NULL && !work->over) {
+		work->over = true;
+		work->cut = "--timeout";
+	}
+	while (!work->over && has_room(work)) {
+		struct item *item = next_item(work);
+
+		if (item == NULL)
+			break;
+		item->work = work;
+		work->queue[(work->head + work->count++) % KV_OPEN_MAX] = item;
+		work->bytes += item_size(item);
+		item->ended = item->mistake != NULL;
+		if (!item->ended)
+			(void)kv_mqtt_begin(work->kv, &item->op, deadline > now ? deadline - now : 0, item_done_cb,
+					    item);
+	}
+}
+
+/* ---- telling ---- */
+
+/* Those that have ended, as long as none before them has not; how many. */
+static size_t tell(struct work *work)
+{
+	size_t told = 0;
+
+	while (work->count > 0 && work->queue[work->head % KV_OPEN_MAX]->ended && !ferror(stdout)) {
+		struct item *item = work->queue[work->head % KV_OPEN_MAX];
+
+		job_tell(work->job, &work->tally, item, client_lost(work->client));
+		if (ferror(stdout))
+			work->output_errno = errno;
+		work->bytes -= item_size(item);
+		item_free(item);
+		work->head++;
+		work->count--;
+		told++;
+	}
+	return told;
+}
+
+static void work_through(struct work *work)
+{
+	for (;;) {
+		size_t told;
+
+		ask(work);
+		told = tell(work);
+		if (told > 0 && work->output_errno == 0 && !output_flush())
+			work->output_errno = errno;
+		if (work->output_errno != 0)
+			return;
+		if (work->count == 0 && work->over)
+			return;
+		if (told > 0 && !work->over)
+			continue; /* there is room again */
+		/* What is open ends by its own time-out. */
+		(void)client_wait(work->client, &work->wake,
+				  work->over ? client_now() + 1000 : client_deadline(work->client));
+		work->wake = false;
+	}
+}
+
+/* ---- jobs ---- */
+
+static void work_free(struct work *work)
+{
+	while (work->count > 0) {
+		item_free(work->queue[work->head++ % KV_OPEN_MAX]);
+		work->count--;
+	}
+	while (work->job->items != NULL && work->taken < work->job->count)
+		item_free(work->job->items[work->taken++]);
+	lines_free(&work->lines);
+	free(work);
+}
+
+static enum exit_code work_run(struct work *work)
+{
+	enum exit_code code = client_open(work->job->settings, &work->client);
+
+	if (code == RC_OK)
+		code = client_keys(work->client, &work->kv);
+	if (code != RC_OK)
+		return code;
+	work_through(work);
+	if (work->output_errno != 0)
+		return RC_LOCAL;
+	code = job_tell_all(work->job, &work->tally, work->cut);
+	return work->failed != RC_OK ? work->failed : code;
+}
+
+enum exit_code job_run(struct job *job)
+{
+	struct work *work = xcalloc(1, sizeof(*work));
+	enum exit_code code;
+
+	work->job = job;
+	work->window = JOB_WINDOW_FIRST;
+	lines_init(&work->lines, STDIN_FILENO);
+	if (job->items == NULL && isatty(STDIN_FILENO))
+		fputs("dhtctl: reading lines from the terminal; Ctrl-D ends them\n", stderr);
+	code = work_run(work);
+	client_close(work->client);
+	if (work->output_errno != 0)
+		output_give_up(work->output_errno);
+	work_free(work);
+	return code;
+}
+
+/* For a job of given keys. */
+static struct item *job_add(struct job *job, const struct key *key)
+{
+	struct item *item = item_new(job);
+
+	item->op.key = *key;
+	job->items = xrealloc(job->items, (job->count + 1) * sizeof(struct item *));
+	return job->items[job->count++] = item;
+}
+
+enum exit_code job_run_one(struct job *job)
+{
+	enum exit_code code;
+
+	(void)job_add(job, &job->op.key);
+	code = job_run(job);
+	free(job->items);
+	return code;
+}
+
+bool job_is_several(const struct job *job)
+{
+	return job->items == NULL || job->count > 1;
+}
+
+enum exit_code job_take_key(const struct settings *settings, const char *text, struct key *key)
+{
+	const char *wrong = key_text_parse((const uint8_t *)text, strlen(text), settings->name, key);
+	char label[KEY_LABEL_MAX];
+
+	if (wrong != NULL) {
+		output_error("invalid key %s: %s", key_text_quote((const uint8_t *)text, strlen(text), label), wrong);
+		return RC_USAGE;
+	}
+	*key = key_copy(key);
+	return RC_OK;
+}
+
+bool job_wants_lines(const struct settings *settings, const char *key)
+{
+	return !settings->name && strcmp(key, "-") == 0;
+}
+
+const char *job_parse_key(const struct job *job, const uint8_t *text, size_t len, struct operation *op)
+{
+	struct key key;
+	const char *wrong = key_text_parse(text, len, job->settings->name, &key);
+
+	if (wrong == NULL)
+		op->key = key_copy(&key);
+	return wrong;
+}
+
+/* A line that is a key. */
+static const char *parse_line(const struct job *job, uint8_t *line, size_t len, struct operation *op)
+{
+	const char *wrong = lines_unescape(line, &len);
+
+	return wrong ? wrong : job_parse_key(job, line, len, op);
+}
+
+static enum exit_code run_given(struct job *job, char **args, size_t count)
+{
+	enum exit_code code = RC_OK;
+	struct key key;
+
+	for (size_t i = 0; i < count && code == RC_OK; i++) {
+		code = job_take_key(job->settings, args[i], &key);
+		if (code == RC_OK)
+			(void)job_add(job, &key);
+	}
+	if (code == RC_OK) {
+		code = job_run(job);
+	} else {
+		for (size_t i = 0; i < job->count; i++)
+			item_free(job->items[i]);
+	}
+	free(job->items);
+	return code;
+}
+
+enum exit_code job_run_keys(struct job *job, char **args, size_t count)
+{
+	if (!job_wants_lines(job->settings, args[0]))
+		return run_given(job, args, count);
+	if (count > 1) {
+		output_error("'-' stands for the keys on standard input: no other key can stand beside it");
+		return RC_USAGE;
+	}
+	job->parse = parse_line;
+	return job_run(job);
+}

@@ -1,0 +1,66 @@
+/* A command's operations: begun, waited for, told in the order in which they were asked.
+ *
+ * One key is a job of one, and several are a job of so many; a command that reads lines makes its operations as they
+ * come, and has many on their way at once: as many as the broker and this process can hold, by number and by bytes.
+ * A connection that is lost is made anew within the time-out, and what was asked is asked again; no write is done twice
+ * for that (common/PROTOCOL.md, section 11). */
+#ifndef DHT_JOB_H
+#define DHT_JOB_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../common/kv.h"
+#include "command.h"
+#include "key-text.h"
+
+struct work;
+
+/* One operation and what came of it. */
+struct item {
+	struct work *work;   /* of job.c */
+	struct operation op; /* its name and value are allocated */
+	size_t line;         /* of standard input; 0: none */
+	const char *mistake; /* what is wrong with that line: it was not asked; else NULL */
+	bool ended;
+	bool late; /* it ended by the time-out */
+	enum kv_outcome outcome;
+	struct operation_result result; /* its value is allocated */
+	bool has_owner;
+	uint32_t owner;
+};
+
+struct job {
+	const struct settings *settings;
+	const char *done;    /* "stored": the word of the summary, and of "it may have been ..." */
+	struct operation op; /* what is asked, but for what the lines of standard input give */
+	struct item **items; /* of given keys; NULL: lines */
+	size_t count;
+	/* Makes an operation of a line, which may be written to, without its newline: NULL, or the mistake in it. */
+	const char *(*parse)(const struct job *job, uint8_t *line, size_t len, struct operation *op);
+	/* Writes what was answered with ANSWER_DONE to standard output, if it is not to be JSON; or NULL. */
+	void (*print)(const struct job *job, const struct item *item);
+};
+
+/* Does it all, and prints what is to be said.  The items are gone then. */
+enum exit_code job_run(struct job *job);
+
+/* The same for job->op alone; its name and value are gone then. */
+enum exit_code job_run_one(struct job *job);
+
+/* For a command whose arguments are keys, or "-": the keys are lines. */
+enum exit_code job_run_keys(struct job *job, char **args, size_t count);
+
+/* Whether each result has to say whose it is. */
+bool job_is_several(const struct job *job);
+
+/* "-" as key stands for lines, unless --name says that it is one. */
+bool job_wants_lines(const struct settings *settings, const char *key);
+
+/* Reads a key from the command line: RC_OK, or RC_USAGE after an error line.  The name is allocated. */
+enum exit_code job_take_key(const struct settings *settings, const char *text, struct key *key);
+/* Reads one from a line: NULL, or what is wrong. */
+const char *job_parse_key(const struct job *job, const uint8_t *text, size_t len, struct operation *op);
+
+#endif

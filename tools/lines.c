@@ -1,0 +1,125 @@
+#include "lines.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../common/key.h"
+#include "../common/mem.h"
+#include "command.h"
+
+#define LINES_STEP 65536
+/* Every byte of both as \xHH. */
+#define LINES_MAX (4 * ((size_t)KEY_NAME_MAX + COMMAND_VALUE_MAX) + 1)
+
+void lines_init(struct lines *lines, int fd)
+{
+	*lines = (struct lines){.fd = fd};
+}
+
+void lines_free(struct lines *lines)
+{
+	free(lines->bytes);
+	lines->bytes = NULL;
+}
+
+static void lines_make_room(struct lines *lines)
+{
+	if (lines->start > 0) {
+		memmove(lines->bytes, lines->bytes + lines->start, lines->end - lines->start);
+		lines->end -= lines->start;
+		lines->start = 0;
+	}
+	if (lines->room - lines->end < LINES_STEP) {
+		lines->room = 2 * (lines->end + LINES_STEP);
+		lines->bytes = xrealloc(lines->bytes, lines->room);
+	}
+}
+
+/* LINES_ONE: there is more than before, or it is the end. */
+static enum lines_state lines_read(struct lines *lines)
+{
+	struct pollfd ready = {.fd = lines->fd, .events = POLLIN};
+	ssize_t n;
+
+	if (poll(&ready, 1, 0) == 0)
+		return LINES_LATER;
+	lines_make_room(lines);
+	n = read(lines->fd, lines->bytes + lines->end, LINES_STEP);
+	if (n < 0)
+		return errno == EINTR || errno == EAGAIN ? LINES_LATER : LINES_FAILED;
+	lines->over = n == 0;
+	lines->end += (size_t)n;
+	return LINES_ONE;
+}
+
+static enum lines_state lines_give(struct lines *lines, size_t len, size_t skip, uint8_t **line, size_t *out)
+{
+	*line = lines->bytes + lines->start;
+	*out = len;
+	lines->start += len + skip;
+	lines->scanned = 0;
+	lines->number++;
+	return LINES_ONE;
+}
+
+enum lines_state lines_next(struct lines *lines, uint8_t **line, size_t *len)
+{
+	for (;;) {
+		size_t there = lines->end - lines->start;
+		uint8_t *from = lines->bytes + lines->start;
+		uint8_t *newline =
+			there > lines->scanned ? memchr(from + lines->scanned, '\n', there - lines->scanned) : NULL;
+		enum lines_state state;
+
+		if (newline != NULL)
+			return lines_give(lines, (size_t)(newline - from), 1, line, len);
+		lines->scanned = there;
+		if (lines->over)
+			return there > 0 ? lines_give(lines, there, 0, line, len) : LINES_END;
+		if (there > LINES_MAX) {
+			errno = EMSGSIZE;
+			return LINES_FAILED;
+		}
+		state = lines_read(lines);
+		if (state != LINES_ONE)
+			return state;
+	}
+}
+
+static int hex_digit(uint8_t c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c |= 0x20;
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+const char *lines_unescape(uint8_t *text, size_t *len)
+{
+	const uint8_t *from = memchr(text, '\\', *len), *end = text + *len;
+	uint8_t *to = text + (from ? from - text : 0);
+
+	if (from == NULL)
+		return NULL;
+	while (from < end) {
+		if (*from != '\\') {
+			*to++ = *from++;
+			continue;
+		}
+		from++;
+		if (from < end && strchr("\\tn", *from) && *from != '\0') {
+			*to++ = *from == 't' ? '\t' : *from == 'n' ? '\n' : '\\';
+			from++;
+		} else if (end - from >= 3 && *from == 'x' && hex_digit(from[1]) >= 0 && hex_digit(from[2]) >= 0) {
+			*to++ = (uint8_t)(hex_digit(from[1]) << 4 | hex_digit(from[2]));
+			from += 3;
+		} else {
+			return "a backslash that begins none of \\\\ \\t \\n \\xHH";
+		}
+	}
+	*len = (size_t)(to - text);
+	return NULL;
+}
