@@ -14,8 +14,6 @@
 
 #define ARC ((struct arc){1000, 2000})
 
-static const struct node nobody; /* whom nobody asks to tell of changes */
-
 static void expect_same_horizon(const struct horizon *a, const struct horizon *b, struct arc arc)
 {
 	struct horizon_piece p[HORIZON_PIECES + 1], q[HORIZON_PIECES + 1];
@@ -50,6 +48,33 @@ static void expect_same(const struct once_share *a, const struct once_share *b)
 		assert_int_equal(r->answer.has_result, s->answer.has_result);
 		assert_true(r->answer.result == s->answer.result);
 	}
+}
+
+/* Who watches there, and for how long. */
+static void make_watched(struct random *r, struct node *n)
+{
+	n->now = 5000;
+	n->watch.count = 1 + (unsigned)random_below(r, 10);
+	for (unsigned i = 0; i < n->watch.count; i++)
+		n->watch.pieces[i] = (struct watched_piece){.arc = {1000 + 50 * i, 1050 + 50 * i},
+							    .until = 4990 + random_below(r, 100)};
+	n->watch.pieces[n->watch.count++] = (struct watched_piece){.arc = {2000, 2100}, .until = 6000}; /* elsewhere */
+}
+
+static void expect_same_watched(const struct node *n, const struct take *t)
+{
+	unsigned count = 0;
+
+	for (unsigned i = 0; i + 1 < n->watch.count; i++) {
+		const struct watched_piece *p = &n->watch.pieces[i], *q = &t->watched[count];
+
+		if (p->until <= n->now)
+			continue; /* nobody any more */
+		assert_true(count++ < t->watched_count);
+		assert_true(arc_equal(p->arc, q->arc));
+		assert_int_equal(q->until, p->until - n->now);
+	}
+	assert_int_equal(t->watched_count, count);
 }
 
 static struct once_share *make(struct random *r, uint32_t entries, uint32_t rows)
@@ -97,24 +122,28 @@ static void test_round_trips(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
-		struct once_share *from = make(&r, sizes[i].entries, sizes[i].rows), *to = once_share_new(ARC);
+		struct once_share *from = make(&r, sizes[i].entries, sizes[i].rows);
+		struct take take = {.share = once_share_new(ARC)};
+		static struct node giver;
 		struct share_place at = {0};
 		unsigned parts = 0;
 		uint8_t *bytes;
 		size_t len;
 
+		make_watched(&r, &giver);
 		assert_false(share_told(from, &at)); /* an empty one has its horizon to tell */
-		while ((bytes = share_encode(&nobody, from, &at, &len)) != NULL) {
-			assert_null(share_decode(&(struct take){.share = to}, bytes, len));
+		while ((bytes = share_encode(&giver, from, &at, &len)) != NULL) {
+			assert_null(share_decode(&take, bytes, len));
 			assert_in_range(len, 1, 32u << 10);
 			free(bytes);
 			parts++;
 		}
 		assert_true(share_told(from, &at));
 		assert_in_range(parts, 1, 1 + sizes[i].entries / 512 + sizes[i].rows / 400);
-		expect_same(from, to);
+		expect_same(from, take.share);
+		expect_same_watched(&giver, &take);
 		once_share_free(from);
-		once_share_free(to);
+		once_share_free(take.share);
 	}
 }
 
@@ -130,6 +159,8 @@ struct part {
 	size_t name_len;
 	unsigned rows;
 	unsigned row_fields;
+	unsigned watched;
+	unsigned watched_fields;
 	uint64_t entry, id, status;
 	bool name_text, silent_number, result_text, first_null;
 };
@@ -142,6 +173,8 @@ static const struct part right = {.fields = 5,
 				  .name_len = ONCE_CLIENT,
 				  .rows = 1,
 				  .row_fields = 7,
+				  .watched = 1,
+				  .watched_fields = 3,
 				  .entry = 0,
 				  .id = 1500,
 				  .status = ANSWER_DONE};
@@ -189,7 +222,7 @@ static const char *decode(const struct part *p, size_t cut, bool more)
 {
 	uint8_t bytes[4096];
 	struct wire w = {.p = bytes, .size = sizeof(bytes)};
-	struct once_share *s = once_share_new(ARC);
+	struct take t = {.share = once_share_new(ARC)};
 	const char *why;
 
 	wire_put_array(&w, p->fields);
@@ -203,12 +236,14 @@ static const char *decode(const struct part *p, size_t cut, bool more)
 	wire_put_array(&w, p->rows);
 	for (unsigned i = 0; i < p->rows; i++)
 		put_row(&w, p);
-	wire_put_array(&w, 0); /* nobody watches */
+	wire_put_array(&w, p->watched);
+	for (unsigned i = 0; i < p->watched; i++)
+		put_piece(&w, p->watched_fields);
 	if (more)
 		wire_put_null(&w);
 	assert_true(w.used <= sizeof(bytes));
-	why = share_decode(&(struct take){.share = s}, bytes, w.used - cut);
-	once_share_free(s);
+	why = share_decode(&t, bytes, w.used - cut);
+	once_share_free(t.share);
 	return why;
 }
 
@@ -258,6 +293,9 @@ static void test_refused(void **state)
 	REFUSED(p.status = ANSWER_STATUSES);
 	REFUSED(p.result_text = true);
 	REFUSED(p.clients = 0);
+	REFUSED(p.watched_fields = 2);
+	REFUSED(p.watched_fields = 4);
+	REFUSED(p.watched = WATCHED_MAX + 1);
 }
 
 static void test_bounds(void **state)
@@ -285,25 +323,25 @@ static void test_garbage(void **state)
 	struct random r = random_new();
 	struct once_share *from = make(&r, 5, 20);
 	struct share_place at = {0};
+	static struct node giver;
 	size_t len;
-	uint8_t *bytes = share_encode(&nobody, from, &at, &len);
+	uint8_t *bytes = share_encode(&giver, from, &at, &len);
 
 	(void)state;
 	for (unsigned i = 0; i < 20000; i++) {
-		struct once_share *s = once_share_new(ARC);
+		struct take t = {.share = once_share_new(ARC)};
 		uint8_t *copy = malloc(len);
 
 		memcpy(copy, bytes, len);
 		for (unsigned flips = 1 + (unsigned)random_below(&r, 3); flips > 0; flips--)
 			copy[random_below(&r, len)] ^= (uint8_t)(1u << random_below(&r, 8));
-		if (!share_decode(&(struct take){.share = s}, copy,
-				  random_below(&r, 4) ? len : random_below(&r, len))) {
+		if (!share_decode(&t, copy, random_below(&r, 4) ? len : random_below(&r, len))) {
 			struct once *o = once_new(1, NULL);
 
-			once_take(o, s);
+			once_take(o, t.share);
 			once_free(o);
 		}
-		once_share_free(s);
+		once_share_free(t.share);
 		free(copy);
 	}
 	free(bytes);
