@@ -10,7 +10,7 @@
 
 struct key key_named(const uint8_t *name, size_t len)
 {
-	if (len == 0 || len > KEY_NAME_MAX)
+	if (!name || len == 0 || len > KEY_NAME_MAX)
 		mem_die("a name of no length, or beyond its bound");
 	return (struct key){.id = XXH32(name, len, 0), .name_len = (uint32_t)len, .name = name};
 }

@@ -64,6 +64,8 @@ static void tell(struct kv_mqtt *k, const struct kv_effect *e)
 	struct kv_mqtt_result result = {.outcome = e->outcome, .answer = e->outcome == KV_DONE ? &e->result : NULL};
 
 	w->done = NULL;
+	if (e->outcome == KV_DONE && e->arc_set)
+		result.arc = &e->arc;
 	result.has_owner = kv_owner(k->kv, who.id, &result.owner);
 	who.done(who.arg, &result);
 }

@@ -21,13 +21,14 @@
  * turn of the loop shares frames.  It is asked again by itself, also on the next connection, and a write is never done
  * twice for that.  Every operation ends with one callback, in its own time-out at the latest:
  *
- *   KV_DONE     it was answered.  ANSWER_DONE; or ANSWER_ABSENT (get, look, delete: there is no record), ANSWER_FAILED
- *               (the condition did not hold), ANSWER_WRONG (add, sub: the record is no number, or the sum beyond 64 bits)
+ *   KV_DONE     it was answered: ANSWER_DONE; or ANSWER_ABSENT (get, look, delete: there is no record), ANSWER_FAILED
+ *               (the condition did not hold), ANSWER_WRONG (add, sub: the record is no number, or the sum is beyond 64
+ *               bits)
  *   KV_TIMEOUT  nobody answered, and nothing has been done
  *   KV_UNKNOWN  a write that may have been done, or may yet be
  *
- * Nothing is process-wide: as many as one likes stand side by side, also on one connection.  It is not for several
- * threads at once.  Memory that cannot be had ends the process. */
+ * Nothing here is process-wide (but mqtt.c ignores SIGPIPE): as many as one likes stand side by side, also on one
+ * connection.  It is not for several threads at once.  Memory that cannot be had ends the process. */
 #ifndef DHT_KV_MQTT_H
 #define DHT_KV_MQTT_H
 
@@ -49,7 +50,8 @@ struct kv_mqtt_result {
 	/* KV_DONE; else NULL.  Valid, with its value, until the callback returns. */
 	const struct operation_result *answer;
 	bool has_owner;
-	uint32_t owner; /* the id of the node that has the key, by the last answer */
+	uint32_t owner;        /* the id of the node that has the key, by the last answer */
+	const struct arc *arc; /* KV_DONE: what that node owns there, if it said so; else NULL */
 };
 typedef void (*kv_mqtt_done)(void *arg, const struct kv_mqtt_result *result);
 

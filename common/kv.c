@@ -24,8 +24,9 @@ struct open_op {
 /* Operations that go out together. */
 struct group {
 	bool to_owner;
-	uint32_t to; /* the owner, or any id of the cell */
-	struct operation_token token;
+	uint32_t to;                  /* the owner, or any id of the cell */
+	struct operation_token token; /* of its writes; reads need none */
+	bool writes;
 	size_t bytes, count;
 	struct open_op *ops[OPERATION_COUNT_MAX];
 };
@@ -215,7 +216,8 @@ uint64_t kv_begin(struct kv *kv, const struct operation *op, uint64_t until)
 	return o->number;
 }
 
-static void end(struct kv *kv, struct open_op *o, enum kv_outcome outcome, const struct operation_result *result)
+static struct kv_effect *end(struct kv *kv, struct open_op *o, enum kv_outcome outcome,
+			     const struct operation_result *result)
 {
 	struct kv_effect *e = out_effect(kv, KV_RESULT);
 
@@ -228,6 +230,7 @@ static void end(struct kv *kv, struct open_op *o, enum kv_outcome outcome, const
 	while (kv->first < kv->following && !kv->open[kv->first % KV_OPEN_MAX])
 		kv->first++;
 	open_free(o);
+	return e;
 }
 
 /* ---- sending ---- */
@@ -266,7 +269,6 @@ static void group_send(struct kv *kv, struct group *g)
 	e->topic = out_own(kv, xstrdup(topic));
 	e->payload = bytes;
 	e->len = len;
-	g->count = 0;
 }
 
 static void send_groups(struct kv *kv)
@@ -279,26 +281,31 @@ static void send_groups(struct kv *kv)
 static bool fits(const struct group *g, const struct open_op *o, bool to_owner, uint32_t to)
 {
 	return g->to_owner == to_owner && (to_owner ? g->to == to : g->to >> 16 == to >> 16) &&
-	       (!operation_writes(o->op.kind) || same_token(&g->token, &o->token));
+	       (!operation_writes(o->op.kind) || !g->writes || same_token(&g->token, &o->token));
 }
 
 static void put_into_group(struct kv *kv, struct open_op *o, bool to_owner, uint32_t to)
 {
-	size_t size = operation_size(&o->op);
-	struct group *g = NULL;
+	size_t size = operation_size(&o->op), i = 0;
+	struct group *g;
 
-	for (size_t i = 0; i < kv->group_count && !g; i++)
-		if (fits(&kv->groups[i], o, to_owner, to))
-			g = &kv->groups[i];
-	if (g && (g->count == OPERATION_COUNT_MAX || g->bytes + size > kv->config.frame_bytes)) {
-		group_send(kv, g);
-		g->bytes = 0;
+	while (i < kv->group_count && !fits(&kv->groups[i], o, to_owner, to))
+		i++;
+	if (i == GROUPS_MAX) {
+		send_groups(kv);
+		i = 0;
 	}
-	if (!g) {
-		if (kv->group_count == GROUPS_MAX)
-			send_groups(kv);
-		g = &kv->groups[kv->group_count++];
-		*g = (struct group){.to_owner = to_owner, .to = to, .token = o->token};
+	g = &kv->groups[i];
+	if (i == kv->group_count) {
+		*g = (struct group){.to_owner = to_owner, .to = to};
+		kv->group_count++;
+	} else if (g->count == OPERATION_COUNT_MAX || g->bytes + size > kv->config.frame_bytes) {
+		group_send(kv, g);
+		*g = (struct group){.to_owner = to_owner, .to = to};
+	}
+	if (operation_writes(o->op.kind)) {
+		g->token = o->token;
+		g->writes = true;
 	}
 	g->ops[g->count++] = o;
 	g->bytes += size;
@@ -334,7 +341,8 @@ static void look(struct kv *kv, uint64_t now)
 		if (!o)
 			continue;
 		if (now >= o->until) {
-			end(kv, o, operation_writes(o->op.kind) && o->token.number ? KV_UNKNOWN : KV_TIMEOUT, NULL);
+			(void)end(kv, o, operation_writes(o->op.kind) && o->token.number ? KV_UNKNOWN : KV_TIMEOUT,
+				  NULL);
 			continue;
 		}
 		if (o->until < kv->look_at)
@@ -410,6 +418,8 @@ void kv_subscribed(struct kv *kv, uint64_t now, struct kv_update *update)
 
 static void take(struct kv *kv, const struct operation_answer *a, const struct operation_result *r, struct open_op *o)
 {
+	struct kv_effect *e;
+
 	switch (r->status) {
 	case ANSWER_TOKEN:
 		if (o->token.number || !operation_writes(o->op.kind))
@@ -426,12 +436,15 @@ static void take(struct kv *kv, const struct operation_answer *a, const struct o
 		return;
 	case ANSWER_UNKNOWN:
 		if (o->token.number)
-			end(kv, o, KV_UNKNOWN, NULL);
+			(void)end(kv, o, KV_UNKNOWN, NULL);
 		return;
 	default:
 		/* Of a write without a token nothing can have been done: no answer to it. */
-		if (!operation_writes(o->op.kind) || o->token.number)
-			end(kv, o, KV_DONE, r);
+		if (operation_writes(o->op.kind) && !o->token.number)
+			return;
+		e = end(kv, o, KV_DONE, r);
+		e->arc_set = a->arc_set;
+		e->arc = a->arc;
 		return;
 	}
 }

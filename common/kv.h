@@ -1,8 +1,8 @@
 /* The client's half of PROTOCOL.md section 11: operations out, answers in, retries, what it has learnt of owners.
  *
  * A value and a few functions: events and the time in, effects out, like the node's core, and as pure: no I/O, no clock, no
- * random number that was not seeded from outside.  Any program with an MQTT connection can drive it; tools/ has a shell
- * for libevent, and the simulator is another.
+ * random number that was not seeded from outside.  Any program with an MQTT connection can drive it; kv-mqtt.h is the
+ * shell for libevent, and the simulator is another.
  *
  * Ownership: what a call points at is borrowed for the call and copied if kept; effects and what they point at are valid
  * until the next call with an update (kv_begin leaves them, so that one operation's end may begin another).  Memory that
@@ -52,6 +52,8 @@ struct kv_effect {
 	uint64_t number;
 	enum kv_outcome outcome;
 	struct operation_result result; /* KV_DONE: of this operation; offset means nothing */
+	bool arc_set;
+	struct arc arc; /* of the owner who said so; a listing goes on behind it */
 };
 
 struct kv_update {

@@ -5,20 +5,12 @@
 #include "job.h"
 #include "output.h"
 
-static void print_key(const struct key *key)
-{
-	if (key->name_len > 0)
-		output_field(stdout, key->name, key->name_len);
-	else
-		printf("%u", key->id);
-}
-
 static void get_print(const struct job *job, const struct item *item)
 {
 	const struct operation_result *r = &item->result;
 
 	if (job_is_several(job)) {
-		print_key(&item->op.key);
+		output_key(stdout, &item->op.key);
 		putchar('\t');
 		output_field(stdout, r->value, r->value_len);
 		putchar('\n');
@@ -34,7 +26,7 @@ static void get_print(const struct job *job, const struct item *item)
 static void get_print_meta(const struct job *job, const struct item *item)
 {
 	if (job_is_several(job)) {
-		print_key(&item->op.key);
+		output_key(stdout, &item->op.key);
 		putchar('\t');
 	}
 	printf("version=%" PRIu64 "/%" PRIu64, item->result.version.number, item->result.version.counter);

@@ -1,7 +1,9 @@
 /* dhtctl: finds the command, nothing else. */
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "../common/kv.h"
 #include "../common/option.h"
@@ -36,6 +38,8 @@ static const struct option_row option_rows[] = {
 	{"absent", 0, OPTION_FLAG, FIELD(absent), NULL, NULL, NULL, "store only if there is no such key", 0, 0},
 	{"file", 0, OPTION_TEXT, FIELD(file), NULL, NULL, "FILE", "the value is what this file holds", 1, 0},
 	{"meta", 0, OPTION_FLAG, FIELD(meta), NULL, NULL, NULL, "version and owner instead of the value", 0, 0},
+	{"long", 'l', OPTION_FLAG, FIELD(columns), NULL, NULL, NULL, "version, life and owner ahead of each key", 0, 0},
+	{"limit", 0, OPTION_UNSIGNED, FIELD(limit), NULL, NULL, "N", "no more than so many", 1, 0},
 	{"keys", 0, OPTION_UNSIGNED, FIELD(keys), NULL, NULL, "N", "how many keys (without it demo 100, bench 10000)",
 	 1, 100000000},
 	{"value-size", 0, OPTION_UNSIGNED, FIELD(value_size), "32", NULL, "BYTES", "how long each value is",
@@ -55,15 +59,18 @@ static const struct option_row option_rows[] = {
 	{"keep", 0, OPTION_FLAG, FIELD(keep), NULL, NULL, NULL, "do not delete the keys at the end", 0, 0},
 	{"help", 'h', OPTION_STOP, FIELD(help), NULL, NULL, NULL, "this text, or that of a command", 0, 0},
 	{"version", 'V', OPTION_STOP, FIELD(version), NULL, NULL, NULL, "the version", 0, 0},
+	/* ls alone has this one: elsewhere -0 may be a value */
+	{"null", '0', OPTION_FLAG, FIELD(nul), NULL, NULL, NULL, "a NUL behind each key, not a newline", 0, 0},
 };
 #define ROW_COUNT (sizeof(option_rows) / sizeof(option_rows[0]))
 
-static const struct option_table table_of_cas = {"dhtctl", option_rows, ROW_COUNT};
-static const struct option_table table_of_others = {"dhtctl", option_rows + 1, ROW_COUNT - 1};
+static const struct option_table table_of_cas = {"dhtctl", option_rows, ROW_COUNT - 1};
+static const struct option_table table_of_ls = {"dhtctl", option_rows + 1, ROW_COUNT - 1};
+static const struct option_table table_of_others = {"dhtctl", option_rows + 1, ROW_COUNT - 2};
 
-static const struct command *const commands[] = {&command_put,   &command_get,  &command_del,
-						 &command_cas,   &command_incr, &command_ring,
-						 &command_leave, &command_demo, &command_bench};
+static const struct command *const commands[] = {&command_put,  &command_get,  &command_del,  &command_cas,
+						 &command_incr, &command_ls,   &command_ring, &command_leave,
+						 &command_demo, &command_bench};
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 
 /* Options may stand ahead of the command, so which it is can only be known once they have been read. */
@@ -72,6 +79,8 @@ static const struct option_table *choose_table(int argc, char **argv)
 	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
 		if (strcmp(argv[i], command_cas.name) == 0)
 			return &table_of_cas;
+		if (strcmp(argv[i], command_ls.name) == 0)
+			return &table_of_ls;
 	}
 	return &table_of_others;
 }
@@ -269,6 +278,16 @@ static enum exit_code run(struct settings *settings, const struct option_table *
 	return command->exec(settings, given->args + 1, given->arg_count - 1);
 }
 
+/* Whoever starts us with one of the three closed would have the broker's socket in its place.  Opened the wrong way
+ * round, so that using it fails. */
+static void hold_standard_streams(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+		if (fcntl(fd, F_GETFD) < 0)
+			(void)open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	const struct option_table *table = choose_table(argc, argv);
@@ -277,6 +296,7 @@ int main(int argc, char **argv)
 	char error[OPTION_ERROR_MAX];
 	enum exit_code code = RC_USAGE;
 
+	hold_standard_streams();
 	if (option_parse(table, &settings, argc, argv, &given, error))
 		code = run(&settings, table, &given);
 	else

@@ -61,8 +61,6 @@ static void json_answer(const struct item *item)
 
 static void json_item(const struct item *item)
 {
-	const struct key *key = &item->op.key;
-
 	if (item->mistake != NULL) {
 		printf("{\"line\":%zu,\"status\":\"mistake\",\"mistake\":", item->line);
 		output_json_string(stdout, (const uint8_t *)item->mistake, strlen(item->mistake));
@@ -70,10 +68,7 @@ static void json_item(const struct item *item)
 		return;
 	}
 	putchar('{');
-	if (key->name_len > 0)
-		output_json_bytes(stdout, "key", key->name, key->name_len);
-	else
-		printf("\"key\":%u", key->id);
+	output_json_key(stdout, &item->op.key);
 	if (item->outcome == KV_DONE)
 		json_answer(item);
 	else
@@ -83,8 +78,9 @@ static void json_item(const struct item *item)
 
 /* ---- lines for people ---- */
 
-#define REASONS \
-	"(is a ring there? see 'dhtctl ring'; a node of the reference answers put and get on its own topics alone)"
+#define REASONS                                                                                                      \
+	"(is a ring there? see 'dhtctl ring'; a node of the reference answers put and get on its own topics alone, " \
+	"and an access list of the broker must grant op/# and ask/#)"
 
 static void explain_answer(const struct job *job, const struct item *item, const char *key, char *out, size_t size)
 {

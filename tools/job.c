@@ -14,8 +14,9 @@
 
 /* Values on their way, and values that wait to be told: about as much as the transport takes without pausing. */
 #define JOB_BYTES_MAX ((size_t)8 << 20)
-/* So many go out first: their answers tell who owns what, and what follows shares frames. */
-#define JOB_WINDOW_FIRST 32
+/* So many go out first: their answers tell who owns what, so that what follows shares frames, and how long values are
+ * that are read, which may be 16 MiB each. */
+#define JOB_WINDOW_FIRST 4
 
 struct work {
 	struct job *job;

@@ -44,12 +44,18 @@ static enum lines_state lines_read(struct lines *lines)
 	struct pollfd ready = {.fd = lines->fd, .events = POLLIN};
 	ssize_t n;
 
-	if (poll(&ready, 1, 0) == 0)
+	/* A file is always ready, and must be: the loop cannot wait for one. */
+	do
+		n = poll(&ready, 1, 0);
+	while (n < 0 && errno == EINTR);
+	if (n == 0)
 		return LINES_LATER;
 	lines_make_room(lines);
-	n = read(lines->fd, lines->bytes + lines->end, LINES_STEP);
+	do
+		n = read(lines->fd, lines->bytes + lines->end, LINES_STEP);
+	while (n < 0 && errno == EINTR);
 	if (n < 0)
-		return errno == EINTR || errno == EAGAIN ? LINES_LATER : LINES_FAILED;
+		return errno == EAGAIN ? LINES_LATER : LINES_FAILED;
 	lines->over = n == 0;
 	lines->end += (size_t)n;
 	return LINES_ONE;
@@ -69,7 +75,7 @@ enum lines_state lines_next(struct lines *lines, uint8_t **line, size_t *len)
 {
 	for (;;) {
 		size_t there = lines->end - lines->start;
-		uint8_t *from = lines->bytes + lines->start;
+		uint8_t *from = lines->bytes ? lines->bytes + lines->start : NULL; /* nothing was read yet */
 		uint8_t *newline =
 			there > lines->scanned ? memchr(from + lines->scanned, '\n', there - lines->scanned) : NULL;
 		enum lines_state state;

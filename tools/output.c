@@ -59,6 +59,11 @@ void output_line(FILE *out, const char *text)
 	output_text(out, (const uint8_t *)text, strlen(text), "");
 }
 
+void output_bytes_in_line(FILE *out, const uint8_t *bytes, size_t len)
+{
+	output_text(out, bytes, len, "");
+}
+
 void output_field(FILE *out, const uint8_t *bytes, size_t len)
 {
 	bool terminal = isatty(fileno(out));
@@ -115,6 +120,22 @@ void output_json_bytes(FILE *out, const char *key, const uint8_t *bytes, size_t 
 	fprintf(out, "\"%s_base64\":\"", key);
 	output_base64(out, bytes, len);
 	fputc('"', out);
+}
+
+void output_key(FILE *out, const struct key *key)
+{
+	if (key->name_len > 0)
+		output_field(out, key->name, key->name_len);
+	else
+		fprintf(out, "%u", key->id);
+}
+
+void output_json_key(FILE *out, const struct key *key)
+{
+	if (key->name_len > 0)
+		output_json_bytes(out, "key", key->name, key->name_len);
+	else
+		fprintf(out, "\"key\":%u", key->id);
 }
 
 void output_span(char *out, size_t size, uint64_t ms)

@@ -7,6 +7,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "../common/key.h"
+
 /* "dhtctl: " and one line on standard error. */
 void output_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
@@ -15,6 +17,7 @@ void output_escaped(FILE *out, const uint8_t *bytes, size_t len);
 
 /* The same for what stands within one line: newlines and tabs are shown as \x0a and \x09 too. */
 void output_line(FILE *out, const char *text);
+void output_bytes_in_line(FILE *out, const uint8_t *bytes, size_t len);
 
 /* A key or value as a part of a line: backslash, tab and newline as \\ \t \n, and on a terminal as output_line besides.
  * lines_unescape undoes it. */
@@ -25,6 +28,10 @@ void output_json_string(FILE *out, const uint8_t *bytes, size_t len);
 /* "KEY":"..." if the bytes are UTF-8, else "KEY_base64":"...": JSON has no other way to hold any bytes. */
 void output_json_bytes(FILE *out, const char *key, const uint8_t *bytes, size_t len);
 bool output_is_utf8(const uint8_t *bytes, size_t len);
+
+/* A key: a number as such, a name as output_field or, with JSON, as output_json_bytes. */
+void output_key(FILE *out, const struct key *key);
+void output_json_key(FILE *out, const struct key *key);
 
 /* "850 ms", "12 s", "5 min", "3 h", "4 d". */
 void output_span(char *out, size_t size, uint64_t ms);

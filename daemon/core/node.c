@@ -86,6 +86,7 @@ void node_free(struct node *n)
 		return;
 	give_end(n);
 	store_free(n->take.staging);
+	once_share_free(n->take.share);
 	request_forget(n);
 	out_reset(n);
 	store_free(n->store);

@@ -49,28 +49,42 @@ static unsigned table_of(uint32_t id)
 	return id >> (32 - TABLE_BITS);
 }
 
-/* The tables that an arc touches, from `first` on, `count` of them: for (i < count) (first + i) % TABLES. */
-struct span {
-	unsigned first, count;
+/* The records of the tables that an arc touches, in the order of tables and, within one, of arrival.  The one that is at
+ * hand may be taken out. */
+struct walk {
+	const struct store *s;
+	unsigned table, left; /* the next table; how many there are */
+	struct record *next;  /* in the table before */
 };
 
-static struct span span_of(struct arc arc)
+static struct walk walk_near(const struct store *s, struct arc arc)
 {
 	unsigned first = table_of(arc.lo + 1), last = table_of(arc.hi);
-	struct span s = {first, (last - first) % TABLES + 1};
+	struct walk w = {s, first, (last - first) % TABLES + 1, NULL};
 
 	/* It ends in the table in which it begins, behind all the others. */
 	if (first == last && (arc.lo == arc.hi || arc.lo + 1 > arc.hi))
-		s.count = TABLES;
-	return s;
+		w.left = TABLES;
+	return w;
 }
 
-/* All records whose tables an arc touches, in the order of tables and, within one, of arrival; r may be taken out. */
-#define EACH_NEAR(s, span, i, r, next)                                                                              \
-	for (unsigned i = 0; i < (span).count; i++)                                                                 \
-		for (struct record *r = (s)->tables[((span).first + i) % TABLES], *next = r ? r->hh.next : NULL; r; \
-		     r = next, next = r ? r->hh.next : NULL)
-#define EVERYWHERE ((struct span){0, TABLES})
+static struct walk walk_all(const struct store *s)
+{
+	return (struct walk){s, 0, TABLES, NULL};
+}
+
+static struct record *walk_next(struct walk *w)
+{
+	struct record *r = w->next;
+
+	while (!r && w->left) {
+		r = w->s->tables[w->table];
+		w->table = (w->table + 1) % TABLES;
+		w->left--;
+	}
+	w->next = r ? r->hh.next : NULL;
+	return r;
+}
 
 /* Clients choose the ids, and names that share one: by a hash that they can compute they would put them all into one
  * bucket.  Order is that of arrival, uthash's own list, so that the secret decides nothing that anybody sees. */
@@ -296,11 +310,10 @@ void store_remove(struct store *s, struct key key)
 /* NOLINTBEGIN(clang-analyzer-unix.Malloc): that HASH_DEL takes a record out of the table is beyond the analyzer. */
 size_t store_purge(struct store *s, struct arc arc)
 {
-	struct span span = span_of(arc);
+	struct walk w = walk_near(s, arc);
 	size_t purged = 0;
 
-	EACH_NEAR(s, span, i, r, next)
-	{
+	for (struct record *r; (r = walk_next(&w)) != NULL;) {
 		if (!ring_contains(arc, r->id))
 			continue;
 		purged += !r->deleted;
@@ -312,18 +325,19 @@ size_t store_purge(struct store *s, struct arc arc)
 
 void store_demote(struct store *s)
 {
-	EACH_NEAR(s, EVERYWHERE, i, r, next)
-	r->version.number &= UINT32_MAX;
+	struct walk w = walk_all(s);
+
+	for (struct record *r; (r = walk_next(&w)) != NULL;)
+		r->version.number &= UINT32_MAX;
 }
 
 uint32_t *store_ids(const struct store *s, struct arc arc, size_t *count)
 {
-	struct span span = span_of(arc);
+	struct walk w = walk_near(s, arc);
 	uint32_t *ids = NULL;
 	size_t n = 0, room = 0;
 
-	EACH_NEAR(s, span, i, r, next)
-	{
+	for (struct record *r; (r = walk_next(&w)) != NULL;) {
 		if (r->named || r->deleted || !ring_contains(arc, r->id))
 			continue;
 		if (n == room) {
@@ -338,12 +352,11 @@ uint32_t *store_ids(const struct store *s, struct arc arc, size_t *count)
 
 struct key *store_keys(const struct store *s, struct arc arc, size_t *count)
 {
-	struct span span = span_of(arc);
+	struct walk w = walk_near(s, arc);
 	struct key *keys = NULL;
 	size_t n = 0, room = 0;
 
-	EACH_NEAR(s, span, i, r, next)
-	{
+	for (struct record *r; (r = walk_next(&w)) != NULL;) {
 		struct key key = key_of(r);
 
 		if (!ring_contains(arc, r->id))
@@ -383,14 +396,16 @@ struct store_item *store_part(const struct store *s, uint32_t from, uint32_t to,
 
 void store_merge(struct store *to, struct store *from)
 {
+	struct walk w;
+
 	if (!to->count && to->secret == from->secret) {
 		heap_free(&to->ends);
 		*to = *from;
 		*from = (struct store){.secret = to->secret, .ends.moved = moved};
 		return;
 	}
-	EACH_NEAR(from, EVERYWHERE, i, r, next)
-	{
+	w = walk_all(from);
+	for (struct record *r; (r = walk_next(&w)) != NULL;) {
 		struct key key = key_of(r);
 		struct record *old = find(to, &key);
 
@@ -461,11 +476,10 @@ uint64_t store_item_hash(const struct store_item *item)
 
 void store_digest(const struct store *s, struct arc arc, uint64_t *count, uint64_t *hash)
 {
-	struct span span = span_of(arc);
+	struct walk w = walk_near(s, arc);
 
 	*count = *hash = 0;
-	EACH_NEAR(s, span, i, r, next)
-	{
+	for (struct record *r; (r = walk_next(&w)) != NULL;) {
 		struct store_item item = item_of(r);
 
 		if (!ring_contains(arc, r->id))

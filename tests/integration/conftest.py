@@ -169,6 +169,23 @@ def fake(make_fake):
     return make_fake(*nodes(1 << 30, 1 << 31))
 
 
+@pytest.fixture(scope="module")
+def kv(tmp_path_factory):
+    """A broker with three nodes for all tests of a file; each test has keys of its own."""
+    folder = tmp_path_factory.mktemp("kv")
+    broker = harness.Broker(folder / "broker").start()
+    ring = harness.Ring(broker, folder).start(3)
+    yield broker
+    assert not ring.complaints()
+    ring.close()
+    broker.kill()
+
+
+@pytest.fixture
+def key():
+    return wire.text(12)
+
+
 @pytest.fixture
 def reference(broker):
     """reference(id, wait=True, **options): a node of the reference's stand-in, active."""

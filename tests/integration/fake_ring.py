@@ -1,5 +1,5 @@
-"""A ring as a tool sees it, in one paho client: keeps records, answers operations, WHO and LEAVE.  For tests of dhtctl's
-manners, above all of what no healthy ring does."""
+"""A ring as a tool sees it, in one paho client: keeps records, answers operations, WHO and LEAVE.  For tests of
+dhtctl's manners, above all of what no healthy ring does."""
 import os
 import re
 
@@ -94,9 +94,9 @@ def nodes(*ids, **names):
 
 class FakeRing:
     """On the reference's topics .answer(key, value) may change what a get is told, and .acks, .gets are whether there
-    are answers at all.  Of operations: .answers is whether there are, .requests has them, .before(topic, request) is called
-    ahead of each and may return False: no answer.  .records has both's, by the number's digits or the name.  .leaves: what a LEAVE does: "left",
-    "refused" or "stays"."""
+    are answers at all.  Of operations: .answers is whether there are, .requests has them, .before(topic, request) is
+    called ahead of each and may return False: no answer.  .records has both's, by the number's digits or the name.
+    .leaves: what a LEAVE does: "left", "refused" or "stays"."""
 
     def __init__(self, port, members=(), prefix=""):
         self.prefix = prefix + "/" if prefix else ""

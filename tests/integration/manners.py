@@ -1,5 +1,6 @@
 """What the tests of dhtctl share: running it, what an error has to look like, and dhtctl on a terminal."""
 import contextlib
+import json
 import os
 import pty
 import select
@@ -53,6 +54,18 @@ class Terminal:
         out, err = self.process.communicate(timeout=timeout * PATIENCE)
         os.close(self.ours)
         return self.process.returncode, shown, out or b"", err or b""
+
+
+def done(broker, *args, **options):
+    """What it printed; it has to succeed and say nothing else."""
+    result = run(broker, *args, **options)
+    assert (result.returncode, result.stderr) == (0, b""), result
+    return result.stdout
+
+
+def told(broker, *args, **options):
+    """Its only JSON object."""
+    return json.loads(run(broker, "--json", *args, **options).stdout)
 
 
 VALUES = {

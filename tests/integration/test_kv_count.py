@@ -1,11 +1,13 @@
-"""Many processes count on one key: every addition is done once, whatever joins, leaves or is cut off meanwhile, so the sum
-is exact and no sum is told twice."""
+"""Many processes count on one key: every addition is done once, whatever joins, leaves or is cut off meanwhile, so the
+sum is exact and no sum is told twice.  And a long load, of which each line must be new when it is done."""
+import subprocess
 import threading
+import time
 
 import pytest
 
 import wire
-from harness import PATIENCE, wait_for
+from harness import PATIENCE, ctl_binary, die_with_parent, wait_for
 from manners import UNREACHABLE, run
 
 TIMEOUT = f"{int(30 * PATIENCE)}s"
@@ -93,3 +95,37 @@ def test_connections_that_are_cut_while_counting(broker, ring, make_proxy):
     finally:
         counters.stop()
     counters.check(broker.url)
+
+
+@pytest.mark.slow
+def test_a_load_while_nodes_join_and_leave(broker, ring):
+    """--if-absent fails if a line has been done before."""
+    r, tag = ring(2), wire.text().encode()
+    keys = [b"%s-%d" % (tag, i) for i in range(20_000)]
+    load = subprocess.Popen([ctl_binary(), "-b", broker.url, "put", "-", "--if-absent", "--timeout", "10m"],
+                            stdin=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=die_with_parent)
+    moving = threading.Event()
+
+    def feed():
+        for at in range(0, len(keys), 100):
+            load.stdin.write(b"".join(key + b"\tof " + key + b"\n" for key in keys[at:at + 100]))
+            load.stdin.flush()
+            if not moving.is_set():  # the rest at once
+                time.sleep(0.03)
+        load.stdin.close()
+    feeder = threading.Thread(target=feed)
+    feeder.start()
+    try:
+        for _ in range(3):
+            r.add()
+            r.wait_whole(3)
+            r.living()[0].leave()
+            r.wait_whole(2)
+    finally:
+        moving.set()
+        feeder.join()
+    assert load.stderr.read() == b"dhtctl: 20000 stored\n"
+    load.stderr.close()
+    assert load.wait(60 * PATIENCE) == 0
+    got = run(broker, "get", "-", "--timeout", "1m", input=b"\n".join(keys))
+    assert got.stdout == b"".join(key + b"\tof " + key + b"\n" for key in keys)

@@ -10,6 +10,7 @@ import threading
 import pytest
 
 from harness import SPACE, wait_for
+from manners import TIMEOUT, refuses, run
 
 ROUNDS = int(os.environ.get("MIXED_ROUNDS", "3"))
 
@@ -60,6 +61,22 @@ def test_a_reference_joins_our_lone_node(mixed, reference, client):
     wait_for("its records have moved", lambda: len(new.records) == sum(1000 < k <= SPACE // 2 for k in records))
     client.check(records)
     assert client.put(SPACE // 4, "x") == SPACE // 2 and client.put(5, "x") == 1000
+
+
+def test_operations_are_answered_by_ours_alone(broker, mixed, reference, client):
+    """Names too; once the reference has gone it is all ours."""
+    mixed.add(id=1000).wait_ready()
+    new = reference(SPACE // 2)
+    wait_mixed(mixed, [new])
+    assert run(broker, "put", 5, "ours").returncode == 0
+    assert client.get(5) == b"ours"
+    error = refuses(run(broker, "put", SPACE // 4, "x", "--timeout", "1s"), TIMEOUT, "a node of the reference")
+    assert "it was not stored" in error
+    client.put(SPACE // 4, "theirs")
+    new.leave()
+    wait_mixed(mixed, [])
+    assert run(broker, "get", SPACE // 4).stdout == b"theirs"
+    assert run(broker, "incr", "a name").stdout == b"1\n"
 
 
 @pytest.mark.parametrize("attempt", range(2))

@@ -1,6 +1,9 @@
 """Clients in other languages, as the README has them: the protocol is enough to write one."""
+import json
 import pathlib
 import re
+import shutil
+import subprocess
 import threading
 
 import cbor2
@@ -212,3 +215,32 @@ def test_the_end_of_a_life_is_told(ring, make_python):
     assert writer.ask(PUT, "short", b"v", None, 300)[0] == DONE
     wait_for("its end", lambda: [change[4] for change in watcher.changes] == [b"v", None])
     assert writer.ask(GET, "short") == (ABSENT, [])
+
+
+def test_javascript(ring, broker, client, tmp_path):
+    """The README's second client, where npm has what it needs."""
+    if not shutil.which("npm"):
+        pytest.skip("no npm")
+    (tmp_path / "package.json").write_text("{}")
+    got = subprocess.run(["npm", "install", "--no-audit", "--no-fund", "mqtt", "cbor-x", "xxhashjs"], cwd=tmp_path,
+                         capture_output=True, text=True, timeout=300)
+    if got.returncode:
+        pytest.skip("npm does not get the packages: " + got.stderr[-200:])
+    source = re.search(r"```js\n(.*?class Ring.*?)```", README.read_text(), re.S).group(1)
+    (tmp_path / "ring.mjs").write_text(source)
+    (tmp_path / "try.mjs").write_text("""
+        import { Ring } from "./ring.mjs";
+        const ring = await Ring.open(process.argv[2]);
+        const seen = [];
+        for (const question of [[3, "greeting", Buffer.from("hello")], [1, "greeting"], [4, "greeting"], [1, "greeting"],
+                                [3, 4294967295, Buffer.from("a number")]])
+          seen.push((await ring.ask(...question))[0]);
+        const sums = await Promise.all([...Array(9000)].map(() => ring.ask(5, "visits", 1)));
+        console.log(JSON.stringify({ seen, sums: new Set(sums.map(([, found]) => found[1])).size }));
+        ring.mqtt.end();
+    """)
+    ring(3)
+    done = subprocess.run(["node", "try.mjs", broker.url], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == {"seen": [1, 1, 1, 2, 1], "sums": 9000}
+    assert client.get(4294967295) == b"a number"

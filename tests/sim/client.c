@@ -37,10 +37,22 @@ static void next_turn(struct world *w, struct client *c, uint64_t delay)
 	queue_push(&w->queue, w->now + delay, ENTRY_CLIENT, c->index, ++c->gen, NULL);
 }
 
+/* Many who put what expires come back when its time is up. */
+static uint64_t think(struct world *w, struct client *c)
+{
+	uint64_t usual = rng_exponential(&c->rng, w->swarm.think), least = 0;
+
+	if (!c->expires || rng_below(&c->rng, 2) == 0)
+		return usual;
+	if (c->expires > w->now)
+		least = c->expires - w->now;
+	return least + rng_below(&c->rng, 20 * MS);
+}
+
 void client_think(struct world *w, struct client *c)
 {
 	c->op = NONE;
-	next_turn(w, c, w->quiet ? MS : rng_exponential(&c->rng, w->swarm.think));
+	next_turn(w, c, w->quiet ? MS : think(w, c));
 }
 
 static unsigned pick_key(struct world *w, struct client *c)
@@ -169,6 +181,8 @@ static void send_ours(struct world *w, struct client *c, enum op_kind kind, unsi
 			w->ops[index].life = rng_scale(&c->rng, 1, w->swarm.life_max);
 			w->repeated[key] = true; /* for the search alone to judge */
 			w->stats[STAT_OURS_LIVES]++;
+			c->expires = w->now + w->ops[index].life * MS;
+			c->expiring = key;
 		}
 		c->op = index;
 		ours_begin(w, c, index);
@@ -256,6 +270,11 @@ void client_turn(struct world *w, uint32_t client, uint32_t gen)
 	c->left--;
 	key = pick_key(w, c);
 	kind = rng_below(&c->rng, 100) < w->swarm.put_share ? OP_PUT : OP_GET;
+	if (c->expires && c->expires <= w->now) {
+		key = c->expiring;
+		kind = rng_below(&c->rng, 4) ? OP_GET : OP_PUT;
+		c->expires = 0;
+	}
 	if (mask_has(&w->options.turns, turn))
 		send_op(w, c, kind, key);
 	else

@@ -24,6 +24,7 @@ void ours_init(struct client *c)
 	config.name[0] = (uint8_t)c->index; /* whose a frame is, for the judges */
 	config.token_age = (unsigned)rng_scale(&c->rng, 1, 5000);
 	config.long_value = (size_t)rng_below(&c->rng, 64);
+	config.retry = (unsigned)rng_scale(&c->rng, 20, config.retry);
 	c->kv = kv_new(&config);
 }
 

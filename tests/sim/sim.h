@@ -279,6 +279,8 @@ struct client {
 	size_t number_count, number_room;
 	uint64_t kv_at;
 	uint32_t kv_gen;
+	uint64_t expires; /* when what it put last there does; 0: nothing */
+	unsigned expiring;
 	struct rng rng;
 };
 
@@ -456,7 +458,7 @@ void client_think(struct world *w, struct client *c);
 void ours_init(struct client *c);
 void ours_free(struct client *c);
 void ours_cut(struct world *w, struct client *c); /* its connection is gone */
-bool ours_waits(const struct world *w); /* it may stay unanswered */
+bool ours_waits(const struct world *w);           /* it may stay unanswered */
 void ours_begin(struct world *w, struct client *c, uint32_t op);
 void ours_tick(struct world *w, struct client *c, uint32_t gen); /* 0: now */
 void ours_input(struct world *w, struct client *c, struct packet *p);

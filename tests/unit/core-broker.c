@@ -1,4 +1,4 @@
-/* The broker of the fixture: one order, retained messages, exact subscriptions and `<level>/+`. */
+/* The broker of the fixture: one order, retained messages, exact subscriptions, `<level>/+` and `<levels>/#`. */
 #include <stdio.h>
 #include <string.h>
 
@@ -64,6 +64,8 @@ static bool matches(const char *filter, const char *topic)
 {
 	size_t len = strlen(filter);
 
+	if (len > 2 && !strcmp(filter + len - 2, "/#"))
+		return !strncmp(filter, topic, len - 1);
 	if (len > 2 && !strcmp(filter + len - 2, "/+"))
 		return !strncmp(filter, topic, len - 1) && !strchr(topic + len - 1, '/');
 	return !strcmp(filter, topic);

@@ -108,6 +108,10 @@ void core_step(struct core *c, int n, struct event event)
 		c->most = bytes;
 	if (bytes > c->config.burst && node->live && !c->full)
 		(void)core_delivery_add(c, n, EVENT_DRAINED);
+	/* All that was on its way by now is read first. */
+	if (update.turn && node->live && !node->turn)
+		(void)core_delivery_add(c, n, EVENT_TURN);
+	node->turn = update.turn;
 	if (node->exit_code < 0)
 		return;
 	node_end(node);

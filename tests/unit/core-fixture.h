@@ -36,6 +36,7 @@ struct core_node {
 	uint64_t away;       /* how long it stays away once it knows that its connection is lost */
 	/* its connection */
 	bool live;
+	bool turn; /* EVENT_TURN is to come */
 	char client_id[CONN_TEXT];
 	char *will_topic;
 	uint8_t *will;

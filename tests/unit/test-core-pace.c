@@ -188,10 +188,10 @@ static void what_waits_is_not_sent_again(void **state)
 	assert_true(core_until(c, FRAME_RECORDS, 1));
 	core_pause(c, 1);
 	core_run(c, 1000);
-	assert_int_equal(core_count_frames(c, 0, FRAME_RECORDS, giver), 1);
+	assert_int_equal(core_count_frames(c, 0, FRAME_RECORDS, giver), 2); /* and what is known of writes */
 	core_step(c, giver, (struct event){.type = EVENT_DRAINED});
 	core_run(c, 300);
-	assert_in_range(core_count_frames(c, 0, FRAME_RECORDS, giver), 2, 3);
+	assert_in_range(core_count_frames(c, 0, FRAME_RECORDS, giver), 4, 6);
 }
 
 /* Nothing heard on one connection is answered on the next, neither in turns. */

@@ -1,0 +1,100 @@
+"""dhtctl's lines: several keys, and those of standard input, thousands on their way at once."""
+import json
+import os
+import subprocess
+
+import wire
+from harness import PATIENCE, ctl_binary, die_with_parent
+from manners import LOCAL, NO, PARTLY, done, refuses, run
+
+
+def test_several_keys_are_lines(kv, key):
+    a, b, c = key, str(wire.random_key()), "tab\t" + key
+    done(kv, "put", a, "plain")
+    done(kv, "put", b, input=b"a\\b\tc\nd\0\xff")
+    done(kv, "put", c, "")
+    lines = done(kv, "get", c, a, b, a)
+    assert lines == (f"tab\\t{key}\t\n{a}\tplain\n{b}\ta\\\\b\\tc\\nd\0".encode() + b"\xff\n"
+                     + f"{a}\tplain\n".encode())
+    done(kv, "del", a, b, c)
+    refuses(run(kv, "get", a), NO)
+    result = run(kv, "put", "-", input=lines)
+    assert (result.returncode, result.stderr) == (0, b"dhtctl: 4 stored\n")
+    assert done(kv, "get", b) == b"a\\b\tc\nd\0\xff"
+    result = run(kv, "get", a, key + "none", b, "--json")
+    assert result.returncode == PARTLY
+    assert [r["status"] for r in map(json.loads, result.stdout.splitlines())] == ["done", "absent", "done"]
+    result = run(kv, "get", a, key + "none")
+    assert (result.returncode, result.stdout) == (PARTLY, f"{a}\tplain\n".encode())
+    assert result.stderr == f"dhtctl: key '{key}none': absent\n".encode()
+    result = run(kv, "get", key + "none", key + "none")
+    assert (result.returncode, result.stderr.count(b"absent")) == (NO, 2)
+
+
+def test_ten_thousand_lines(kv, key):
+    lines = b"".join(b"%s-%d\tvalue %d\n" % (key.encode(), i, i) for i in range(10_000))
+    keys = b"".join(line.partition(b"\t")[0] + b"\n" for line in lines.splitlines())
+    result = run(kv, "put", "-", "--timeout", "60s", input=lines)
+    assert (result.returncode, result.stdout, result.stderr) == (0, b"", b"dhtctl: 10000 stored\n")
+    result = run(kv, "get", "-", "--timeout", "60s", input=keys)
+    assert (result.returncode, result.stderr) == (0, b"dhtctl: 10000 found\n")
+    assert result.stdout == lines
+    result = run(kv, "put", "-", "--if-absent", "--timeout", "60s", input=lines + b"%s-x\ty" % key.encode())
+    assert result.returncode == PARTLY
+    first = f"line 1: key '{key}-0': not stored: it is there"
+    assert result.stderr.startswith(f"dhtctl: 1 stored, 10000 not (first: {first}".encode())
+    result = run(kv, "del", "-", "--timeout", "60s", "--json", input=keys)
+    assert result.returncode == 0
+    assert {json.loads(line)["status"] for line in result.stdout.splitlines()} == {"done"}
+    result = run(kv, "get", "-", "--timeout", "60s", "--quiet", input=keys)
+    assert (result.returncode, result.stdout, result.stderr) == (NO, b"", b"")
+
+
+def test_lines_of_long_values(kv, key):
+    values = [os.urandom(size).hex().encode() for size in [2 << 20] * 12 + [10] * 20]
+    lines = b"".join(b"%s-%d\t%s\n" % (key.encode(), i, value) for i, value in enumerate(values))
+    assert run(kv, "put", "-", "--timeout", "60s", input=lines).returncode == 0
+    keys = b"".join(b"%s-%d\n" % (key.encode(), i) for i in range(len(values)))
+    assert run(kv, "get", "-", "--timeout", "60s", input=keys).stdout == lines
+
+
+def test_lines_with_mistakes(kv, key):
+    k = key.encode()
+    lines = [k + b"a\t1", k + b"b", b"", b"\tx", b"-1\tx", b"x\\y\tx", k + b"\\x00\\xFF\t\\t\\\\\\n\\x0a", b"9\\x\t1"]
+    result = run(kv, "put", "-", "--json", input=b"\n".join(lines))
+    assert result.returncode == PARTLY
+    assert result.stderr == b"dhtctl: 2 stored, 6 not (first: line 2: no tab between key and value)\n"
+    replies = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [r["status"] for r in replies] == ["done"] + ["mistake"] * 5 + ["done", "mistake"]
+    assert [r.get("line") for r in replies] == [None, 2, 3, 4, 5, 6, None, 8]
+    assert "--name" in replies[4]["mistake"] and "backslash" in replies[5]["mistake"]
+    result = run(kv, "get", "-", input=k + b"\\x00\\xff")
+    assert result.stdout == k + b"\0\xff\t\\t\\\\\\n\\n\n"
+    result = run(kv, "put", "-", input=b"nothing\nright\n")
+    assert result.returncode == LOCAL
+    assert result.stderr == b"dhtctl: 0 stored, 2 not (first: line 1: no tab between key and value)\n"
+    result = run(kv, "get", "-", input=b"")
+    assert (result.returncode, result.stdout, result.stderr) == (0, b"", b"dhtctl: 0 found\n")
+
+
+def test_lines_are_done_as_they_come(kv, key):
+    process = subprocess.Popen([ctl_binary(), "-b", kv.url, "put", "-", "--json", "--timeout", "60s"],
+                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, preexec_fn=die_with_parent)
+    for i in range(3):
+        process.stdin.write(b"%s-%d\tx\n" % (key.encode(), i))
+        process.stdin.flush()
+        assert json.loads(process.stdout.readline())["key"] == f"{key}-{i}"
+    process.stdin.close()
+    assert process.wait(20 * PATIENCE) == 0
+    process.stdout.close()
+
+
+def test_lines_that_never_end(kv, key):
+    read, write = os.pipe()
+    os.write(write, b"%s\tx\n" % key.encode())
+    result = subprocess.run([ctl_binary(), "-b", kv.url, "put", "-", "--timeout", "700ms"], stdin=read,
+                            capture_output=True)
+    os.close(read)
+    os.close(write)
+    assert result.returncode == PARTLY
+    assert result.stderr == b"dhtctl: 1 stored; --timeout ended it before the end of standard input\n"

@@ -1,0 +1,133 @@
+#include "walk.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "../common/mem.h"
+#include "output.h"
+
+struct walk {
+	struct client *client;
+	struct kv_mqtt *kv;
+	const struct settings *settings;
+	struct kv_list *list;
+	bool there; /* a page, or why there is none */
+	struct walk_page page;
+	uint8_t *bytes;    /* of that page */
+	bool over, silent; /* the last page is there; nobody has answered */
+	bool enough;       /* no more is wanted */
+	const char *wrong;
+};
+
+static void walk_ask(struct walk *w);
+
+/* Asks for the next page at once: it is on its way while this one is used. */
+static void walk_answer_cb(void *arg, const struct kv_mqtt_result *result)
+{
+	struct walk *w = arg;
+	struct operation_result copy;
+
+	w->there = true;
+	w->silent = result->outcome != KV_DONE;
+	if (w->silent || w->enough)
+		return;
+	copy = *result->answer;
+	copy.value = w->bytes = copy.value ? xmemdup(copy.value, copy.value_len) : NULL;
+	w->wrong = kv_list_take(w->list, &copy, result->arc, &w->page.entries, &w->page.count);
+	w->page.has_owner = result->has_owner;
+	w->page.owner = result->owner;
+	if (!w->wrong && !w->enough)
+		walk_ask(w);
+}
+
+static void walk_ask(struct walk *w)
+{
+	struct operation op;
+
+	w->over = !kv_list_ask(w->list, &op);
+	if (!w->over)
+		(void)kv_mqtt_begin(w->kv, &op, w->settings->timeout, walk_answer_cb, w);
+}
+
+/* The place where it ended, in words. */
+static enum exit_code walk_explain(const struct walk *w)
+{
+	const char *lost = client_lost(w->client), *shown = w->settings->broker_shown;
+	struct operation op;
+	char timeout[32];
+
+	(void)kv_list_ask(w->list, &op);
+	if (w->wrong) {
+		output_error("cannot list on from id %u: its owner gave %s", op.key.id, w->wrong);
+		return RC_WRONG;
+	}
+	if (lost) {
+		output_error("lost the connection to broker %s: %s; the listing ends ahead of id %u", shown, lost,
+			     op.key.id);
+		return RC_UNREACHABLE;
+	}
+	output_error("no answer to the listing from id %u on at broker %s within %s (is a ring there? see 'dhtctl "
+		     "ring'; a node of the reference cannot list)",
+		     op.key.id, shown, client_timeout_text(w->settings, timeout));
+	return RC_TIMEOUT;
+}
+
+static void walk_wait(struct walk *w)
+{
+	while (!w->there)
+		(void)client_wait(w->client, &w->there, client_now() + w->settings->timeout);
+	w->there = false;
+}
+
+/* The next page: false, it has not come.  Who has waited for our output's reader asks once more before that. */
+static bool walk_next(struct walk *w)
+{
+	uint64_t since = client_now();
+
+	walk_wait(w);
+	if (w->silent && client_now() - since < w->settings->timeout / 2) {
+		walk_ask(w);
+		walk_wait(w);
+	}
+	return !w->silent && !w->wrong;
+}
+
+static enum exit_code walk_through(struct walk *w, bool (*use)(void *arg, const struct walk_page *page), void *arg)
+{
+	walk_ask(w);
+	while (!w->over) {
+		uint8_t *bytes;
+		bool more;
+
+		if (!walk_next(w))
+			return walk_explain(w);
+		bytes = w->bytes;
+		w->bytes = NULL;
+		more = use(arg, &w->page);
+		free(bytes);
+		if (!more) {
+			w->enough = true;
+			if (!w->over)
+				walk_wait(w); /* what is on its way would find us gone */
+			return RC_OK;
+		}
+	}
+	return RC_OK;
+}
+
+enum exit_code walk(struct client *client, struct kv_mqtt *kv, const struct settings *settings, bool values,
+		    const char *prefix, bool (*use)(void *arg, const struct walk_page *page), void *arg)
+{
+	struct walk *w = xcalloc(1, sizeof(*w));
+	enum exit_code code;
+
+	w->client = client;
+	w->kv = kv;
+	w->settings = settings;
+	w->list = kv_list_new(values, (const uint8_t *)prefix, prefix ? strlen(prefix) : 0);
+	code = walk_through(w, use, arg);
+	free(w->bytes);
+	kv_list_free(w->list);
+	free(w);
+	return code;
+}

@@ -1,0 +1,21 @@
+/* A listing over the client's connection, page by page, as each comes; the next page is asked for while one is used. */
+#ifndef DHT_WALK_H
+#define DHT_WALK_H
+
+#include "../common/kv-list.h"
+#include "client.h"
+
+struct walk_page {
+	const struct page_entry *entries;
+	size_t count;
+	bool has_owner;
+	uint32_t owner; /* who told it */
+};
+
+/* What there is, with values or not; prefix: of names, or NULL for all.  `use` gets each page, and says whether to go on.
+ * RC_OK: to the end, or as far as was wanted; else an error line has been printed.  The time-out of the settings bounds
+ * each page by itself: how long a listing takes is for the ring's size and our output's reader to say. */
+enum exit_code walk(struct client *client, struct kv_mqtt *kv, const struct settings *settings, bool values,
+		    const char *prefix, bool (*use)(void *arg, const struct walk_page *page), void *arg);
+
+#endif
