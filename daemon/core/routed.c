@@ -128,6 +128,41 @@ static enum topic_kind needs(const struct operation *op)
 	return op->kind == OPERATION_PUT && op->condition == CONDITION_NONE ? TOPIC_PUT : TOPIC_GET;
 }
 
+static void judge_one(struct node *n, enum topic_kind kind, const struct operation_request *rq,
+		      const struct operation *op)
+{
+	struct entry *e;
+
+	switch (request_judge(n, needs(op), op->key.id, &e)) {
+	case REQUEST_ANSWER:
+		n->backlog |= n->full; /* no more than the transport takes */
+		if (n->backlog)
+			hold_one(n, kind, rq, op); /* in order */
+		else
+			execute(n, e, rq, op);
+		break;
+	case REQUEST_HOLD:
+		hold_one(n, kind, rq, op);
+		break;
+	case REQUEST_IGNORE:
+		if (kind == TOPIC_ASK)
+			say_moved(n, rq, op);
+		break;
+	}
+}
+
+/* What the operations behind one need of the memory is fetched while that one is done. */
+#define AHEAD 4
+static void look_ahead(const struct node *n, const struct operation_request *rq, size_t i)
+{
+	for (unsigned step = 0; step < STORE_STEPS; step++) {
+		size_t at = i + (size_t)(STORE_STEPS - step) * AHEAD;
+
+		if (at < rq->count)
+			store_ahead(n->store, &rq->operations[at].key, step);
+	}
+}
+
 void routed(struct node *n, enum topic_kind kind, const uint8_t *payload, size_t len)
 {
 	struct operation_request rq;
@@ -138,25 +173,8 @@ void routed(struct node *n, enum topic_kind kind, const uint8_t *payload, size_t
 		return;
 	}
 	for (size_t i = 0; i < rq.count; i++) {
-		const struct operation *op = &rq.operations[i];
-		struct entry *e;
-
-		switch (request_judge(n, needs(op), op->key.id, &e)) {
-		case REQUEST_ANSWER:
-			n->backlog |= n->full; /* no more than the transport takes */
-			if (n->backlog)
-				hold_one(n, kind, &rq, op); /* in order */
-			else
-				execute(n, e, &rq, op);
-			break;
-		case REQUEST_HOLD:
-			hold_one(n, kind, &rq, op);
-			break;
-		case REQUEST_IGNORE:
-			if (kind == TOPIC_ASK)
-				say_moved(n, &rq, op);
-			break;
-		}
+		look_ahead(n, &rq, i);
+		judge_one(n, kind, &rq, &rq.operations[i]);
 	}
 }
 

@@ -198,6 +198,28 @@ static struct record *find(const struct store *s, const struct key *key)
 	return r;
 }
 
+static void fetch(const UT_hash_handle *h)
+{
+	__builtin_prefetch(h);
+	__builtin_prefetch((const char *)h + 64); /* id and value begin there */
+}
+
+void store_ahead(const struct store *s, const struct key *key, unsigned step)
+{
+	const struct record *table = s->tables[table_of(key->id)];
+	const UT_hash_bucket *bucket;
+
+	if (!table)
+		return;
+	bucket = &table->hh.tbl->buckets[hash_of(s, key) & (table->hh.tbl->num_buckets - 1)];
+	if (step == 0)
+		__builtin_prefetch(bucket);
+	else if (bucket->hh_head && step == 1)
+		fetch(bucket->hh_head);
+	else if (bucket->hh_head && bucket->hh_head->hh_next)
+		fetch(bucket->hh_head->hh_next);
+}
+
 static struct store_item item_of(const struct record *r)
 {
 	return (struct store_item){.key = key_of(r),

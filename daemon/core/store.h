@@ -37,6 +37,11 @@ size_t store_count(const struct store *s); /* without tombstones */
 /* True if there is a record, a tombstone among them; item may be NULL. */
 bool store_get(const struct store *s, struct key key, struct store_item *item);
 
+/* Of a key that will be asked for soon: fetches what is on the way to its record, a step a call, so that nobody waits for
+ * memory then.  Among 100,000 records that wait is most of what finding one costs. */
+#define STORE_STEPS 3
+void store_ahead(const struct store *s, const struct key *key, unsigned step);
+
 /* Puts a copy, whatever was there. */
 void store_put(struct store *s, const struct store_item *item);
 
