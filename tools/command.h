@@ -32,7 +32,7 @@ struct settings {
 	char *file, *expected, *format;
 	uint32_t keys, ttl; /* ttl: ms; 0: for ever */
 	uint32_t limit;     /* 0: none */
-	bool json, quiet, help, version, name, meta, absent, if_absent, columns, nul;
+	bool json, quiet, help, version, name, meta, absent, if_absent, columns, nul, resume;
 	struct url url;         /* broker, parsed */
 	char broker_shown[512]; /* "mqtt://host:1883 (default)": masked, and where it came from */
 	const char *remedy;     /* what to do if no broker is there */
@@ -56,6 +56,8 @@ extern const struct command command_get;
 extern const struct command command_del;
 extern const struct command command_cas;
 extern const struct command command_incr;
+extern const struct command command_export;
+extern const struct command command_import;
 extern const struct command command_ls;
 extern const struct command command_ring;
 extern const struct command command_leave;

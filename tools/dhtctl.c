@@ -36,6 +36,8 @@ static const struct option_row option_rows[] = {
 	{"meta", 0, OPTION_FLAG, FIELD(meta), NULL, NULL, NULL, "version and owner instead of the value", 0, 0},
 	{"long", 'l', OPTION_FLAG, FIELD(columns), NULL, NULL, NULL, "version, life and owner ahead of each key", 0, 0},
 	{"limit", 0, OPTION_UNSIGNED, FIELD(limit), NULL, NULL, "N", "no more than so many", 1, 0},
+	{"format", 0, OPTION_TEXT, FIELD(format), "json", NULL, "json|cbor", "how the records stand in FILE", 1, 20},
+	{"resume", 0, OPTION_FLAG, FIELD(resume), NULL, NULL, NULL, "only what is not there yet", 0, 0},
 	{"keys", 0, OPTION_UNSIGNED, FIELD(keys), "100", NULL, "N", "how many keys", 1, 100000},
 	{"help", 'h', OPTION_STOP, FIELD(help), NULL, NULL, NULL, "this text, or that of a command", 0, 0},
 	{"version", 'V', OPTION_STOP, FIELD(version), NULL, NULL, NULL, "the version", 0, 0},
@@ -48,8 +50,8 @@ static const struct option_table table_of_cas = {"dhtctl", option_rows, ROW_COUN
 static const struct option_table table_of_ls = {"dhtctl", option_rows + 1, ROW_COUNT - 1};
 static const struct option_table table_of_others = {"dhtctl", option_rows + 1, ROW_COUNT - 2};
 
-static const struct command *const commands[] = {&command_put,  &command_get,   &command_del,
-						 &command_cas,  &command_incr,  &command_ls,
+static const struct command *const commands[] = {&command_put,  &command_get,   &command_del,    &command_cas,
+						 &command_incr, &command_ls,    &command_export, &command_import,
 						 &command_ring, &command_leave, &command_demo};
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 
