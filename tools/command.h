@@ -30,9 +30,9 @@ struct settings {
 	char *topic_prefix;
 	uint32_t timeout; /* ms */
 	char *file, *expected, *format;
-	uint32_t keys, ttl; /* ttl: ms; 0: for ever */
-	uint32_t limit;     /* 0: none */
-	bool json, quiet, help, version, name, meta, absent, if_absent, columns, nul, resume;
+	uint32_t keys, ttl;          /* ttl: ms; 0: for ever */
+	uint32_t limit, count, idle; /* 0: none; idle: ms */
+	bool json, quiet, help, version, name, meta, absent, if_absent, columns, nul, resume, initial;
 	struct url url;         /* broker, parsed */
 	char broker_shown[512]; /* "mqtt://host:1883 (default)": masked, and where it came from */
 	const char *remedy;     /* what to do if no broker is there */
@@ -59,6 +59,7 @@ extern const struct command command_incr;
 extern const struct command command_export;
 extern const struct command command_import;
 extern const struct command command_ls;
+extern const struct command command_watch;
 extern const struct command command_ring;
 extern const struct command command_leave;
 extern const struct command command_demo;
