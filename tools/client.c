@@ -29,8 +29,12 @@ struct client {
 	char detail[160];
 	char awaited[TOPIC_MAX]; /* the filter whose SUBACK is awaited */
 	bool answered, granted;
-	struct kv_mqtt *kv; /* NULL: not asked for */
-	bool persists;      /* connects again */
+	struct kv_mqtt *kv;         /* NULL: not asked for */
+	bool persists;              /* connects again */
+	const char *const *filters; /* heard on each connection; NULL: none */
+	size_t filter_count;
+	void (*heard)(void *arg, bool heard);
+	void *heard_arg;
 	struct event *reading;
 	bool *readable;
 	void (*message)(void *arg, const struct mqtt_message *message);
@@ -103,6 +107,8 @@ static void client_connected_cb(void *arg)
 	client->failure = MQTT_OK;
 	if (client->kv != NULL)
 		kv_mqtt_connected(client->kv);
+	if (client->filters != NULL)
+		(void)mqtt_subscribe(client->mqtt, client->filters, client->filter_count);
 }
 
 /* libmosquitto's and libc's sentences as parts of one line: "connection refused", "not authorised". */
@@ -128,6 +134,8 @@ static void client_disconnected_cb(void *arg, enum mqtt_failure why, const char 
 	(void)retry_ms;
 	if (client->kv != NULL)
 		kv_mqtt_disconnected(client->kv);
+	if (client->filters != NULL)
+		client->heard(client->heard_arg, false);
 	if (client->failure != MQTT_OK) /* why the attempts after it failed says less */
 		return;
 	client->failure = why == MQTT_OK ? MQTT_LOST : why;
@@ -140,6 +148,8 @@ static void client_subscribed_cb(void *arg, const char *filter, bool granted)
 
 	if (client->kv != NULL)
 		(void)kv_mqtt_subscribed(client->kv, filter, granted);
+	if (client->filters != NULL && granted && strcmp(filter, client->filters[0]) == 0)
+		client->heard(client->heard_arg, true);
 	if (strcmp(filter, client->awaited) != 0)
 		return;
 	client->answered = true;
@@ -405,6 +415,19 @@ enum exit_code client_subscribe(struct client *client, enum topic_kind kind, uin
 	topic_format(client->awaited, client->settings->topic_prefix, kind, id, client->client_id);
 	client->answered = false;
 	mqtt_subscribe(client->mqtt, &filter, 1); /* if it fails, the connection is gone, which client_wait says */
+	return client_await_grant(client);
+}
+
+enum exit_code client_follow(struct client *client, const char *const *filters, size_t count,
+			     void (*told)(void *arg, bool heard), void *arg)
+{
+	client->filters = filters;
+	client->filter_count = count;
+	client->heard = told;
+	client->heard_arg = arg;
+	client->answered = false;
+	snprintf(client->awaited, sizeof(client->awaited), "%s", filters[0]);
+	(void)mqtt_subscribe(client->mqtt, filters, count);
 	return client_await_grant(client);
 }
 

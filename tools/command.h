@@ -30,12 +30,12 @@ struct settings {
 	char *topic_prefix;
 	uint32_t timeout; /* ms */
 	char *file, *expected, *format;
-	uint32_t keys, ttl; /* keys: 0: not given; ttl: ms; 0: for ever */
-	uint32_t limit;     /* 0: none */
+	uint32_t keys, ttl;          /* keys: 0: not given; ttl: ms; 0: for ever */
+	uint32_t limit, count, idle; /* 0: none; idle: ms */
 	char *mix;
 	uint32_t value_size, clients, inflight, batch, operations, warmup, rate, seed;
 	bool numbers, no_preload, keep;
-	bool json, quiet, help, version, name, meta, absent, if_absent, columns, nul;
+	bool json, quiet, help, version, name, meta, absent, if_absent, columns, nul, resume, initial;
 	struct url url;         /* broker, parsed */
 	char broker_shown[512]; /* "mqtt://host:1883 (default)": masked, and where it came from */
 	const char *remedy;     /* what to do if no broker is there */
@@ -59,7 +59,10 @@ extern const struct command command_get;
 extern const struct command command_del;
 extern const struct command command_cas;
 extern const struct command command_incr;
+extern const struct command command_export;
+extern const struct command command_import;
 extern const struct command command_ls;
+extern const struct command command_watch;
 extern const struct command command_ring;
 extern const struct command command_leave;
 extern const struct command command_demo;

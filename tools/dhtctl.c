@@ -40,6 +40,12 @@ static const struct option_row option_rows[] = {
 	{"meta", 0, OPTION_FLAG, FIELD(meta), NULL, NULL, NULL, "version and owner instead of the value", 0, 0},
 	{"long", 'l', OPTION_FLAG, FIELD(columns), NULL, NULL, NULL, "version, life and owner ahead of each key", 0, 0},
 	{"limit", 0, OPTION_UNSIGNED, FIELD(limit), NULL, NULL, "N", "no more than so many", 1, 0},
+	{"format", 0, OPTION_TEXT, FIELD(format), "json", NULL, "json|cbor", "how the records stand in FILE", 1, 20},
+	{"resume", 0, OPTION_FLAG, FIELD(resume), NULL, NULL, NULL, "only what is not there yet", 0, 0},
+	{"initial", 0, OPTION_FLAG, FIELD(initial), NULL, NULL, NULL, "what is there first, as if put now", 0, 0},
+	{"count", 'C', OPTION_UNSIGNED, FIELD(count), NULL, NULL, "N", "end after so many events", 1, 0},
+	{"idle", 0, OPTION_DURATION, FIELD(idle), NULL, NULL, "DURATION", "end when nothing has happened for so long",
+	 1, 0},
 	{"keys", 0, OPTION_UNSIGNED, FIELD(keys), NULL, NULL, "N", "how many keys (without it demo 100, bench 10000)",
 	 1, 100000000},
 	{"value-size", 0, OPTION_UNSIGNED, FIELD(value_size), "32", NULL, "BYTES", "how long each value is",
@@ -68,9 +74,9 @@ static const struct option_table table_of_cas = {"dhtctl", option_rows, ROW_COUN
 static const struct option_table table_of_ls = {"dhtctl", option_rows + 1, ROW_COUNT - 1};
 static const struct option_table table_of_others = {"dhtctl", option_rows + 1, ROW_COUNT - 2};
 
-static const struct command *const commands[] = {&command_put,  &command_get,  &command_del,  &command_cas,
-						 &command_incr, &command_ls,   &command_ring, &command_leave,
-						 &command_demo, &command_bench};
+static const struct command *const commands[] = {
+	&command_put,    &command_get,   &command_del,  &command_cas,   &command_incr, &command_ls,   &command_export,
+	&command_import, &command_watch, &command_ring, &command_leave, &command_demo, &command_bench};
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 
 /* Options may stand ahead of the command, so which it is can only be known once they have been read. */
@@ -181,8 +187,9 @@ static enum exit_code print_overview(const struct settings *settings)
 	       "  dhtctl get door          print it\n"
 	       "  dhtctl ring              show the nodes and what each owns\n"
 	       "  dhtctl demo              put, get and compare 100 random keys\n\n"
-	       "commands:\n");
-	print_commands();
+	       "commands:");
+	for (size_t i = 0; i < COMMAND_COUNT; i++)
+		printf(" %s", commands[i]->name);
 	printf("\nmore: dhtctl --help, dhtctl COMMAND --help\n");
 	fflush(stdout);
 	brief.timeout = settings->timeout < 1000 ? settings->timeout : 1000;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "client.h"
+#include "dump.h"
 #include "output.h"
 
 static bool is_write(const struct operation *op)
@@ -124,7 +125,8 @@ static void explain(const struct job *job, const struct item *item, const char *
 	size_t used = 0;
 
 	if (item->line > 0)
-		used = (size_t)snprintf(out, size, "line %zu: ", item->line);
+		used = (size_t)snprintf(out, size, "%s %zu: ", job->input ? job->input->format->unit : "line",
+					item->line);
 	if (item->mistake != NULL)
 		snprintf(out + used, size - used, "%s", item->mistake);
 	else if (item->outcome == KV_DONE)
@@ -140,8 +142,12 @@ void job_tell(const struct job *job, struct job_count *count, const struct item 
 	enum exit_code code = verdict(item, lost);
 	char line[900];
 
+	if (code == RC_NO && job->input != NULL && job->input->spare) {
+		code = RC_OK;
+		count->spared++;
+	}
 	count->by_code[code]++;
-	if (job->settings->json)
+	if (job->settings->json && job->input == NULL)
 		json_item(item);
 	else if (code == RC_OK && job->print != NULL)
 		job->print(job, item);
@@ -173,13 +179,53 @@ static enum exit_code sum_up(const struct job_count *count, bool cut)
 	return only;
 }
 
-static void print_summary(const struct job *job, const struct job_count *count, const char *cut)
+static size_t count_failed(const struct job_count *count)
 {
-	size_t not_done = 0;
-	char rest[sizeof(count->first) + 64] = "", end[100] = "";
+	size_t failed = 0;
 
 	for (unsigned code = RC_OK + 1; code < JOB_CODES; code++)
-		not_done += count->by_code[code];
+		failed += count->by_code[code];
+	return failed;
+}
+
+/* Of records that are read from a file. */
+static void json_summary(const struct job *job, const struct job_count *count, const char *cut)
+{
+	printf("{\"%s\":%zu,\"present\":%zu,\"failed\":%zu,\"whole\":%s", job->done,
+	       count->by_code[RC_OK] - count->spared, count->spared, count_failed(count), cut ? "false" : "true");
+	if (count->first[0] != '\0') {
+		fputs(",\"first\":", stdout);
+		output_json_string(stdout, (const uint8_t *)count->first, strlen(count->first));
+	}
+	puts("}");
+}
+
+static void input_summary(const struct job *job, const struct job_count *count, const char *cut)
+{
+	char present[64] = "", first[sizeof(count->first) + 16] = "", end[200] = "";
+
+	if (count->spared > 0)
+		snprintf(present, sizeof(present), ", %zu there already", count->spared);
+	if (count->first[0] != '\0')
+		snprintf(first, sizeof(first), " (first: %s)", count->first);
+	if (cut)
+		snprintf(end, sizeof(end), "; %s ended it before the end of the input: go on with --resume", cut);
+	output_error("%s %zu%s, failed %zu%s%s", job->done, count->by_code[RC_OK] - count->spared, present,
+		     count_failed(count), first, end);
+}
+
+static void print_summary(const struct job *job, const struct job_count *count, const char *cut)
+{
+	size_t not_done = count_failed(count);
+	char rest[sizeof(count->first) + 64] = "", end[100] = "";
+
+	if (job->input != NULL) {
+		if (job->settings->json)
+			json_summary(job, count, cut);
+		else
+			input_summary(job, count, cut);
+		return;
+	}
 	if (not_done > 0)
 		snprintf(rest, sizeof(rest), ", %zu not (first: %s)", not_done, count->first);
 	if (cut)
@@ -189,7 +235,7 @@ static void print_summary(const struct job *job, const struct job_count *count, 
 
 enum exit_code job_tell_all(const struct job *job, const struct job_count *count, const char *cut)
 {
-	enum exit_code code = sum_up(count, cut != NULL);
+	enum exit_code code = sum_up(count, cut != NULL && job->input == NULL); /* there, one that failed cut it */
 
 	if (job->items == NULL && (!job->settings->quiet || (code != RC_OK && code != RC_NO)))
 		print_summary(job, count, cut);

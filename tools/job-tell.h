@@ -8,6 +8,7 @@
 
 struct job_count {
 	size_t by_code[JOB_CODES]; /* how many came to that */
+	size_t spared;             /* of those that are done: nothing was to be done */
 	char first[900];           /* what the first that failed had to say */
 };
 

@@ -8,6 +8,7 @@
 
 #include "../common/mem.h"
 #include "client.h"
+#include "dump.h"
 #include "job-tell.h"
 #include "lines.h"
 #include "output.h"
@@ -67,7 +68,7 @@ static void item_done_cb(void *arg, const struct kv_mqtt_result *result)
 
 	item->ended = true;
 	item->outcome = result->outcome;
-	item->late = client_now() >= client_deadline(work->client);
+	item->late = client_now() >= item->until;
 	item->has_owner = result->has_owner;
 	item->owner = result->owner;
 	if (result->answer != NULL)
@@ -80,24 +81,29 @@ static void item_done_cb(void *arg, const struct kv_mqtt_result *result)
 		work->expected = item->result.value_len;
 	work->window++;
 	work->wake = true;
+	if (work->job->input != NULL && item->late && item->outcome != KV_DONE && !work->over) {
+		work->over = true; /* so would be what follows, however much there is */
+		work->cut = "a time-out";
+	}
 }
 
 /* ---- asking ---- */
 
 static struct item *next_line(struct work *work)
 {
+	const struct job_input *input = work->job->input;
 	struct item *item;
 	uint8_t *line;
 	size_t len;
 
-	switch (lines_next(&work->lines, &line, &len)) {
+	switch (input ? input->format->next(&work->lines, &line, &len) : lines_next(&work->lines, &line, &len)) {
 	case LINES_ONE:
 		item = item_new(work->job);
 		item->line = work->lines.number;
 		item->mistake = work->job->parse(work->job, line, len, &item->op);
 		return item;
 	case LINES_LATER:
-		client_readable(work->client, STDIN_FILENO, &work->wake);
+		client_readable(work->client, work->lines.fd, &work->wake);
 		return NULL;
 	case LINES_END:
 		work->over = true;
@@ -105,8 +111,9 @@ static struct item *next_line(struct work *work)
 	case LINES_FAILED:
 		break;
 	}
-	output_error("cannot read standard input behind line %zu: %s", work->lines.number,
-		     errno == EMSGSIZE ? "the line is too long" : strerror(errno));
+	output_error("cannot read %s behind %s %zu: %s", input ? input->name : "standard input",
+		     input ? input->format->unit : "line", work->lines.number,
+		     errno == EMSGSIZE ? "the next is too long" : strerror(errno));
 	work->failed = RC_LOCAL;
 	work->over = true;
 	return NULL;
@@ -132,8 +139,11 @@ static bool has_room(const struct work *work)
 
 static void ask(struct work *work)
 {
+	bool each = work->job->input != NULL;
 	uint64_t now = client_now(), deadline = client_deadline(work->client);
 
+	if (each)
+		deadline = now + work->job->settings->timeout;
 	if (now >= deadline && work->job->items == NULL && !work->over) {
 		work->over = true;
 		work->cut = "--timeout";
@@ -144,6 +154,7 @@ static void ask(struct work *work)
 		if (item == NULL)
 			break;
 		item->work = work;
+		item->until = deadline;
 		work->queue[(work->head + work->count++) % KV_OPEN_MAX] = item;
 		work->bytes += item_size(item);
 		item->ended = item->mistake != NULL;
@@ -182,6 +193,8 @@ static void work_through(struct work *work)
 
 		ask(work);
 		told = tell(work);
+		if (work->job->input != NULL)
+			work->job->input->progress(work->job->input->arg, work->head, work->lines.given);
 		if (told > 0 && work->output_errno == 0 && !output_flush())
 			work->output_errno = errno;
 		if (work->output_errno != 0)
@@ -192,7 +205,7 @@ static void work_through(struct work *work)
 			continue; /* there is room again */
 		/* What is open ends by its own time-out. */
 		(void)client_wait(work->client, &work->wake,
-				  work->over ? client_now() + 1000 : client_deadline(work->client));
+				  work->over || work->job->input ? client_now() + 1000 : client_deadline(work->client));
 		work->wake = false;
 	}
 }
@@ -220,6 +233,8 @@ static enum exit_code work_run(struct work *work)
 	if (code != RC_OK)
 		return code;
 	work_through(work);
+	if (work->job->input != NULL)
+		work->job->input->over(work->job->input->arg);
 	if (work->output_errno != 0)
 		return RC_LOCAL;
 	code = job_tell_all(work->job, &work->tally, work->cut);
@@ -233,8 +248,8 @@ enum exit_code job_run(struct job *job)
 
 	work->job = job;
 	work->window = JOB_WINDOW_FIRST;
-	lines_init(&work->lines, STDIN_FILENO);
-	if (job->items == NULL && isatty(STDIN_FILENO))
+	lines_init(&work->lines, job->input ? job->input->fd : STDIN_FILENO);
+	if (job->items == NULL && isatty(work->lines.fd))
 		fputs("dhtctl: reading lines from the terminal; Ctrl-D ends them\n", stderr);
 	code = work_run(work);
 	client_close(work->client);

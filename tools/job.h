@@ -15,13 +15,15 @@
 #include "command.h"
 #include "key-text.h"
 
+struct dump_format;
 struct work;
 
 /* One operation and what came of it. */
 struct item {
 	struct work *work;   /* of job.c */
 	struct operation op; /* its name and value are allocated */
-	size_t line;         /* of standard input; 0: none */
+	size_t line;         /* of the input; 0: none */
+	uint64_t until;      /* its time-out */
 	const char *mistake; /* what is wrong with that line: it was not asked; else NULL */
 	bool ended;
 	bool late; /* it ended by the time-out */
@@ -29,6 +31,17 @@ struct item {
 	struct operation_result result; /* its value is allocated */
 	bool has_owner;
 	uint32_t owner;
+};
+
+struct job_input {
+	int fd;
+	const char *name; /* "standard input", or the file's */
+	const struct dump_format *format;
+	bool spare; /* a condition that did not hold is no failure */
+	/* Told as it goes on: how many have been told, how many bytes of the input read. */
+	void (*progress)(void *arg, size_t count, uint64_t bytes);
+	void (*over)(void *arg); /* ahead of the summary */
+	void *arg;
 };
 
 struct job {
@@ -39,6 +52,9 @@ struct job {
 	size_t count;
 	/* Makes an operation of a line, which may be written to, without its newline: NULL, or the mistake in it. */
 	const char *(*parse)(const struct job *job, uint8_t *line, size_t len, struct operation *op);
+	/* Of lines, if they are not those of standard input, where --timeout bounds the whole: here it bounds each operation,
+	 * and the first that nobody answers in time ends the job. */
+	const struct job_input *input;
 	/* Writes what was answered with ANSWER_DONE to standard output, if it is not to be JSON; or NULL. */
 	void (*print)(const struct job *job, const struct item *item);
 };

@@ -11,8 +11,8 @@
 #include "command.h"
 
 #define LINES_STEP 65536
-/* Every byte of both as \xHH. */
-#define LINES_MAX (4 * ((size_t)KEY_NAME_MAX + COMMAND_VALUE_MAX) + 1)
+/* Every byte of both as \u00HH, JSON's longest, and some words around them. */
+#define LINES_MAX (6 * ((size_t)KEY_NAME_MAX + COMMAND_VALUE_MAX) + 1024)
 
 void lines_init(struct lines *lines, int fd)
 {
@@ -38,12 +38,15 @@ static void lines_make_room(struct lines *lines)
 	}
 }
 
-/* LINES_ONE: there is more than before, or it is the end. */
-static enum lines_state lines_read(struct lines *lines)
+enum lines_state lines_more(struct lines *lines)
 {
 	struct pollfd ready = {.fd = lines->fd, .events = POLLIN};
 	ssize_t n;
 
+	if (lines->end - lines->start > LINES_MAX) {
+		errno = EMSGSIZE;
+		return LINES_FAILED;
+	}
 	/* A file is always ready, and must be: the loop cannot wait for one. */
 	do
 		n = poll(&ready, 1, 0);
@@ -61,12 +64,13 @@ static enum lines_state lines_read(struct lines *lines)
 	return LINES_ONE;
 }
 
-static enum lines_state lines_give(struct lines *lines, size_t len, size_t skip, uint8_t **line, size_t *out)
+enum lines_state lines_give(struct lines *lines, size_t len, size_t skip, uint8_t **line, size_t *out)
 {
 	*line = lines->bytes + lines->start;
 	*out = len;
 	lines->start += len + skip;
 	lines->scanned = 0;
+	lines->given += len + skip;
 	lines->number++;
 	return LINES_ONE;
 }
@@ -85,11 +89,7 @@ enum lines_state lines_next(struct lines *lines, uint8_t **line, size_t *len)
 		lines->scanned = there;
 		if (lines->over)
 			return there > 0 ? lines_give(lines, there, 0, line, len) : LINES_END;
-		if (there > LINES_MAX) {
-			errno = EMSGSIZE;
-			return LINES_FAILED;
-		}
-		state = lines_read(lines);
+		state = lines_more(lines);
 		if (state != LINES_ONE)
 			return state;
 	}

@@ -22,6 +22,7 @@ struct lines {
 	size_t start, end, room; /* what has been read and not given out */
 	size_t scanned;          /* of it, what holds no newline */
 	size_t number;           /* of the last line, from 1 */
+	uint64_t given;          /* bytes that have been given out */
 	bool over;
 };
 
@@ -30,6 +31,11 @@ void lines_free(struct lines *lines);
 
 /* LINES_ONE: *line without its newline; it may be written to, until the next call. */
 enum lines_state lines_next(struct lines *lines, uint8_t **line, size_t *len);
+
+/* For records of another kind than lines.  LINES_ONE: there are more bytes than before, or `over` is set; and gives out
+ * the first len, and steps over `skip` more, which are there. */
+enum lines_state lines_more(struct lines *lines);
+enum lines_state lines_give(struct lines *lines, size_t len, size_t skip, uint8_t **line, size_t *out);
 
 /* Undoes the escapes in place.  NULL, or what is wrong (static). */
 const char *lines_unescape(uint8_t *text, size_t *len);

@@ -1,0 +1,332 @@
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../common/kv-watch.h"
+#include "../common/mem.h"
+#include "job.h"
+#include "output.h"
+#include "walk.h"
+
+struct watch {
+	const struct settings *settings;
+	struct client *client;
+	struct kv_mqtt *kv;
+	struct kv_watch *core;
+	struct key key;     /* its name is ours */
+	const char *prefix; /* NULL: one key */
+	char *prefix_text;
+	bool wake, established, over, silent;
+	bool got; /* the present value has come, or will not */
+	size_t count;
+	uint64_t last; /* when something happened */
+	int output_errno;
+	enum exit_code code;
+};
+
+/* ---- lines ---- */
+
+static void watch_json(const struct page_entry *e)
+{
+	printf("{\"event\":\"%s\",", e->value ? "put" : "del");
+	output_json_key(stdout, &e->key);
+	if (e->value) {
+		putchar(',');
+		output_json_bytes(stdout, "value", e->value, e->value_len);
+	}
+	printf(",\"version\":\"%" PRIu64 "/%" PRIu64 "\"", e->version.number, e->version.counter);
+	if (e->life > 0)
+		printf(",\"life\":%" PRIu64, e->life);
+	puts("}");
+}
+
+static void watch_line(const struct page_entry *e)
+{
+	fputs(e->value ? "put\t" : "del\t", stdout);
+	output_key(stdout, &e->key);
+	if (e->value) {
+		putchar('\t');
+		output_field(stdout, e->value, e->value_len);
+	}
+	putchar('\n');
+}
+
+/* Each is to be seen when it happens. */
+static void watch_flush(struct watch *w)
+{
+	if (output_flush())
+		return;
+	w->output_errno = errno;
+	w->over = w->wake = true;
+}
+
+static void watch_event(struct watch *w, const struct page_entry *e)
+{
+	const struct settings *settings = w->settings;
+
+	if (w->over)
+		return;
+	if (settings->json)
+		watch_json(e);
+	else
+		watch_line(e);
+	w->last = client_now();
+	if (settings->count && ++w->count == settings->count)
+		w->over = w->wake = true;
+	watch_flush(w);
+}
+
+static void watch_gap(struct watch *w)
+{
+	const char *what = w->prefix ? "list it again: dhtctl export, or ls" : "ask for it again: dhtctl get";
+
+	if (w->settings->json)
+		printf("{\"event\":\"gap\",\"todo\":\"%s\"}\n", what);
+	else
+		printf("gap\tsomething may have been missed; %s\n", what);
+	watch_flush(w);
+}
+
+/* ---- what comes ---- */
+
+static void watch_message_cb(void *arg, const struct mqtt_message *message)
+{
+	struct watch *w = arg;
+	const struct page_entry *changes;
+	size_t count;
+
+	(void)kv_watch_message(w->core, message->topic, message->payload, message->len, &changes, &count);
+	for (size_t i = 0; i < count; i++)
+		watch_event(w, &changes[i]);
+	w->wake = true;
+}
+
+static void watch_heard_cb(void *arg, bool heard)
+{
+	struct watch *w = arg;
+
+	if (heard)
+		kv_watch_granted(w->core, client_now());
+	else
+		kv_watch_lost(w->core);
+	w->wake = true;
+}
+
+static void watch_answer_cb(void *arg, const struct kv_mqtt_result *result)
+{
+	struct watch *w = arg;
+	const char *wrong = kv_watch_answer(w->core, client_now(), result->answer, result->owner, result->arc);
+
+	/* Once, and not for each time that it is asked again. */
+	if (wrong && w->established && !w->silent)
+		output_error("whose it is does not answer as it should: %s; asking on", wrong);
+	w->silent = wrong != NULL;
+	w->wake = true;
+}
+
+/* ---- the loop ---- */
+
+static void watch_ask(struct watch *w)
+{
+	struct operation op;
+
+	if (kv_watch_ask(w->core, client_now(), &op))
+		(void)kv_mqtt_begin(w->kv, &op, w->settings->timeout, watch_answer_cb, w);
+}
+
+static uint64_t watch_deadline(const struct watch *w)
+{
+	uint64_t deadline = kv_watch_deadline(w->core), now = client_now();
+
+	if (!w->established && client_deadline(w->client) < deadline)
+		deadline = client_deadline(w->client);
+	if (w->established && w->settings->idle && w->last + w->settings->idle < deadline)
+		deadline = w->last + w->settings->idle;
+	return deadline < now + 60000 ? deadline : now + 60000;
+}
+
+/* Until something comes, or is due. */
+static void watch_step(struct watch *w)
+{
+	watch_ask(w);
+	(void)client_wait(w->client, &w->wake, watch_deadline(w));
+	w->wake = false;
+	if (w->established && kv_watch_gap(w->core))
+		watch_gap(w);
+}
+
+static enum exit_code watch_establish(struct watch *w)
+{
+	const struct settings *settings = w->settings;
+	const char *lost;
+	char timeout[32];
+
+	while (!kv_watch_whole(w->core) && client_now() < client_deadline(w->client))
+		watch_step(w);
+	if (kv_watch_whole(w->core)) {
+		w->established = true;
+		w->last = client_now();
+		return RC_OK;
+	}
+	lost = client_lost(w->client);
+	if (lost) {
+		output_error("lost the connection to broker %s: %s", settings->broker_shown, lost);
+		return RC_UNREACHABLE;
+	}
+	output_error("nobody at broker %s lets us watch within %s (is a ring there? see 'dhtctl ring'; a node of the "
+		     "reference tells nothing)",
+		     settings->broker_shown, client_timeout_text(settings, timeout));
+	return RC_TIMEOUT;
+}
+
+static bool watch_initial_use(void *arg, const struct walk_page *page)
+{
+	struct watch *w = arg;
+
+	watch_ask(w);
+	for (size_t i = 0; i < page->count; i++)
+		watch_event(w, &page->entries[i]);
+	return !w->over;
+}
+
+static void watch_get_cb(void *arg, const struct kv_mqtt_result *result)
+{
+	struct watch *w = arg;
+	const struct operation_result *r = result->answer;
+	struct page_entry e = {.key = w->key};
+
+	w->got = true;
+	if (r == NULL) {
+		w->code = RC_TIMEOUT;
+	} else if (r->status == ANSWER_DONE) {
+		e.version = r->version;
+		e.value = r->value ? r->value : (const uint8_t *)"";
+		e.value_len = r->value_len;
+		watch_event(w, &e);
+	}
+}
+
+/* What an owner told before its page or value is in it: nothing older comes behind something newer. */
+static enum exit_code watch_initial(struct watch *w)
+{
+	const struct operation get = {.kind = OPERATION_GET, .key = w->key};
+
+	if (w->prefix)
+		return walk(w->client, w->kv, w->settings, true, w->prefix, watch_initial_use, w);
+	(void)kv_mqtt_begin(w->kv, &get, w->settings->timeout, watch_get_cb, w);
+	while (!w->got)
+		watch_step(w);
+	if (w->code != RC_OK)
+		output_error("no answer for the value that is there");
+	return w->code;
+}
+
+static enum exit_code watch_run(struct watch *w)
+{
+	const struct settings *settings = w->settings;
+	enum exit_code code = watch_establish(w);
+
+	if (code != RC_OK)
+		return code;
+	if (!settings->quiet)
+		fputs("dhtctl: watching; Ctrl-C ends it\n", stderr);
+	if (settings->initial)
+		code = watch_initial(w);
+	while (code == RC_OK && !w->over) {
+		watch_step(w);
+		if (settings->idle && !w->over && client_now() - w->last >= settings->idle)
+			return RC_TIMEOUT;
+	}
+	return code;
+}
+
+/* ---- what is wanted ---- */
+
+/* A '*' at the end makes a prefix of it, unless --name says that it is a name. */
+static enum exit_code watch_target(struct watch *w, const char *text)
+{
+	size_t len = text ? strlen(text) : 0;
+
+	if (text == NULL) {
+		w->prefix = "";
+		return RC_OK;
+	}
+	if (w->settings->name || len == 0 || text[len - 1] != '*')
+		return job_take_key(w->settings, text, &w->key);
+	w->prefix_text = xstrdup(text);
+	w->prefix_text[len - 1] = '\0';
+	w->prefix = w->prefix_text;
+	return RC_OK;
+}
+
+static struct kv_watch *watch_core(const struct watch *w)
+{
+	struct kv_watch_config config;
+
+	kv_watch_config_init(&config);
+	snprintf(config.topic_prefix, sizeof(config.topic_prefix), "%s", w->settings->topic_prefix);
+	if (w->prefix) {
+		config.prefix = (const uint8_t *)w->prefix;
+		config.prefix_len = strlen(w->prefix);
+	} else {
+		config.key = &w->key;
+	}
+	return kv_watch_new(&config);
+}
+
+static enum exit_code watch_connected(struct watch *w)
+{
+	enum exit_code code = client_open(w->settings, &w->client);
+
+	if (code == RC_OK)
+		code = client_keys(w->client, &w->kv);
+	if (code != RC_OK)
+		return code;
+	client_listen(w->client, watch_message_cb, w);
+	code = client_follow(w->client, kv_watch_filters(w->core), KV_WATCH_FILTERS, watch_heard_cb, w);
+	return code == RC_OK ? watch_run(w) : code;
+}
+
+static enum exit_code watch_exec(const struct settings *settings, char **args, size_t count)
+{
+	struct watch w = {.settings = settings};
+	enum exit_code code = watch_target(&w, count > 0 ? args[0] : NULL);
+
+	if (code == RC_OK) {
+		w.core = watch_core(&w);
+		code = watch_connected(&w);
+		client_close(w.client);
+	}
+	if (w.output_errno != 0) {
+		output_give_up(w.output_errno);
+		code = RC_LOCAL;
+	}
+	kv_watch_free(w.core);
+	key_free(&w.key);
+	free(w.prefix_text);
+	return code;
+}
+
+const struct command command_watch = {
+	.name = "watch",
+	.arguments = "[KEY|PREFIX*]",
+	.max = 1,
+	.options = {"name", "initial", "count", "idle"},
+	.summary = "print what becomes of keys, as it happens",
+	.details =
+		"\n" COMMAND_KEY_TEXT "\n"
+		"Of one key, of the names that begin with PREFIX, or without an argument of everything. A line for\n"
+		"each event, at once: put<TAB>KEY<TAB>VALUE, del<TAB>KEY (deleted, or at its end), with \\\\ \\t \\n "
+		"for\n"
+		"backslash, tab and newline; --json gives {\"event\",\"key\",\"value\",\"version\",\"life\"}. Of "
+		"changes "
+		"that\n"
+		"follow within a moment the last may be told alone. Nodes may join and leave; a line 'gap' says that\n"
+		"something may have been missed (a node has died, the broker was away): list it again.\n"
+		"\n"
+		"Standard error says when it has begun. It ends by Ctrl-C, after --count events, or with exit code 5\n"
+		"when nothing has happened for --idle, or nobody answers in --timeout at the beginning.\n",
+	.exec = watch_exec,
+};
