@@ -374,6 +374,38 @@ static void test_asked_at_each_place_of_a_handover(void **state)
 	assert_true(moved > 0 && done > 0);
 }
 
+/* What is being handed over is not swept; but a record at its end is buried before anybody is told that it is absent, on the
+ * reference's topics too: the copy that the taker has, or will have, may have some of its time left. */
+static void test_buried_before_told(void **state)
+{
+	struct operation_token token;
+	struct core *c = joining(&token);
+	struct operation put = {.kind = OPERATION_PUT, .life = 10};
+	const struct store *store = c->nodes[0].node->store;
+	struct store_item item;
+
+	(void)state;
+	assert_true(core_until(c, FRAME_ACCEPT, 0));
+	core_drop(c);
+	for (uint32_t id = ID; id < ID + 2; id++) {
+		put.key = key_number(id);
+		ask(c, cell(id), id, token, put);
+	}
+	core_run(c, 10);
+	assert_true(store_get(store, key_number(ID), &item));
+	assert_false(item.deleted);
+	ask(c, cell(ID), 2000001, token, get(ID));
+	core_get(c, ID + 1);
+	core_deliver_all(c);
+	assert_int_equal(told(c, 2000001).result.status, ANSWER_ABSENT);
+	assert_int_equal(core_told(c, ID + 1), 1);
+	for (uint32_t id = ID; id < ID + 2; id++) {
+		assert_true(store_get(store, key_number(id), &item));
+		assert_true(item.deleted);
+	}
+	core_free(c);
+}
+
 /* `first` moves along: an old copy of what the client is through with is not done behind the handover. */
 static void test_first_moves(void **state)
 {
@@ -469,6 +501,7 @@ int main(void)
 		core_test(test_at_each_place_of_a_handover),
 		core_test(test_asked_at_each_place_of_a_handover),
 		core_test(test_first_moves),
+		core_test(test_buried_before_told),
 		core_test(test_cells_follow),
 		core_test(test_unknown_after_a_crash),
 		core_test(test_known_after_a_cut),
