@@ -9,6 +9,11 @@
 
 #define NEVER UINT64_MAX
 #define GROUPS_MAX 64 /* frames filled at once */
+/* Without an owner an operation shares its frame with those of its cell only, and cells are many: all that is open, after
+ * a stall, would be thousands of frames, which bring on the next.  So many go ahead; their answers tell whose the others
+ * are, and if none comes as many more follow each time. */
+#define CELLS_MAX 64
+#define CELLS_PAUSE 5 /* ms */
 
 /* An operation that has not ended. */
 struct open_op {
@@ -41,7 +46,10 @@ struct kv {
 	struct open_op **open;     /* by number, modulo KV_OPEN_MAX */
 	uint64_t *due;             /* numbers to be sent now, in order */
 	size_t due_count, due_room;
-	uint64_t look_at; /* when retries and time-outs are to be looked for */
+	uint64_t due_at;   /* when to look at them; 0: now */
+	uint64_t cells_at; /* when CELLS_MAX more may go by their cells */
+	unsigned cells;    /* frames that went to them meanwhile, less two for each answer */
+	uint64_t look_at;  /* when retries and time-outs are to be looked for */
 	struct kv_owners owners;
 	struct group *groups;
 	size_t group_count;
@@ -83,8 +91,13 @@ static struct kv_effect *out_effect(struct kv *kv, enum kv_effect_type type)
 
 static void out_done(struct kv *kv, struct kv_update *update)
 {
+	uint64_t deadline = kv->due_count ? kv->due_at : kv->look_at;
+
 	*update = (struct kv_update){
-		.effects = kv->effects, .count = kv->effect_count, .deadline = kv->due_count ? 0 : kv->look_at};
+		.effects = kv->effects,
+		.count = kv->effect_count,
+		.deadline = deadline < kv->look_at ? deadline : kv->look_at,
+	};
 }
 
 /* splitmix64: jitter only. */
@@ -188,6 +201,7 @@ static void make_due(struct kv *kv, struct open_op *o)
 	if (o->next == NEVER)
 		return;
 	o->next = NEVER;
+	kv->due_at = 0;
 	if (kv->due_count == kv->due_room) {
 		kv->due_room = kv->due_room ? 2 * kv->due_room : 64;
 		kv->due = xrealloc(kv->due, kv->due_room * sizeof(*kv->due));
@@ -284,13 +298,16 @@ static bool fits(const struct group *g, const struct open_op *o, bool to_owner, 
 	       (!operation_writes(o->op.kind) || !g->writes || same_token(&g->token, &o->token));
 }
 
-static void put_into_group(struct kv *kv, struct open_op *o, bool to_owner, uint32_t to)
+/* False: too many go by their cells already. */
+static bool put_into_group(struct kv *kv, struct open_op *o, bool to_owner, uint32_t to)
 {
 	size_t size = operation_size(&o->op), i = 0;
 	struct group *g;
 
 	while (i < kv->group_count && !fits(&kv->groups[i], o, to_owner, to))
 		i++;
+	if (i == kv->group_count && !to_owner && kv->cells == CELLS_MAX)
+		return false;
 	if (i == GROUPS_MAX) {
 		send_groups(kv);
 		i = 0;
@@ -299,6 +316,7 @@ static void put_into_group(struct kv *kv, struct open_op *o, bool to_owner, uint
 	if (i == kv->group_count) {
 		*g = (struct group){.to_owner = to_owner, .to = to};
 		kv->group_count++;
+		kv->cells += !to_owner;
 	} else if (g->count == OPERATION_COUNT_MAX || g->bytes + size > kv->config.frame_bytes) {
 		group_send(kv, g);
 		*g = (struct group){.to_owner = to_owner, .to = to};
@@ -309,26 +327,30 @@ static void put_into_group(struct kv *kv, struct open_op *o, bool to_owner, uint
 	}
 	g->ops[g->count++] = o;
 	g->bytes += size;
+	return true;
 }
 
-static void send_one(struct kv *kv, struct open_op *o, uint64_t now)
+/* False: too many go by their cells already. */
+static bool send_one(struct kv *kv, struct open_op *o, uint64_t now)
 {
 	const struct kv_owner *owner = kv_owners_find(&kv->owners, o->op.key.id);
-	uint64_t pause = o->pause + random_below(kv, o->pause / 4 + 1);
+	bool to_owner = owner && !o->by_cell;
+	struct operation_token before = o->token;
 
 	/* The first sending with a token settles which. */
 	if (operation_writes(o->op.kind) && !o->token.number && owner && now - owner->asked <= kv->config.token_age)
 		o->token = owner->token;
+	if (!put_into_group(kv, o, to_owner, to_owner ? owner->id : o->op.key.id)) {
+		o->token = before;
+		return false;
+	}
 	if (!o->first_sent)
 		o->first_sent = now ? now : 1;
-	if (owner && !o->by_cell)
-		put_into_group(kv, o, true, owner->id);
-	else
-		put_into_group(kv, o, false, o->op.key.id);
-	o->next = now + pause;
+	o->next = now + o->pause + random_below(kv, o->pause / 4 + 1);
 	o->pause = 2 * o->pause < kv->config.retry_max ? 2 * o->pause : kv->config.retry_max;
 	if (o->next < kv->look_at)
 		kv->look_at = o->next;
+	return true;
 }
 
 /* Whoever has not answered in time may be gone: the cell finds whoever has the arc. */
@@ -362,15 +384,22 @@ static void look(struct kv *kv, uint64_t now)
 
 static void send_due(struct kv *kv, uint64_t now)
 {
+	size_t kept = 0;
+
 	if (!kv->ready)
 		return;
+	if (now >= kv->cells_at) {
+		kv->cells = 0;
+		kv->cells_at = now + CELLS_PAUSE;
+	}
 	for (size_t i = 0; i < kv->due_count; i++) {
 		struct open_op *o = open_at(kv, kv->due[i]);
 
-		if (o && o->next == NEVER)
-			send_one(kv, o, now);
+		if (o && o->next == NEVER && !send_one(kv, o, now))
+			kv->due[kept++] = o->number;
 	}
-	kv->due_count = 0;
+	kv->due_count = kept;
+	kv->due_at = kv->cells_at;
 	send_groups(kv);
 }
 
@@ -449,6 +478,14 @@ static void take(struct kv *kv, const struct operation_answer *a, const struct o
 	}
 }
 
+/* Others that wait may be this owner's; and for one that went by its cell two may go. */
+static void learn(struct kv *kv, const struct kv_owner *owner)
+{
+	kv_owners_learn(&kv->owners, owner);
+	kv->cells -= kv->cells < 2 ? kv->cells : 2;
+	kv->due_at = 0;
+}
+
 const char *kv_message(struct kv *kv, uint64_t now, const uint8_t *payload, size_t len, struct kv_update *update)
 {
 	struct operation_answer a;
@@ -464,7 +501,7 @@ const char *kv_message(struct kv *kv, uint64_t now, const uint8_t *payload, size
 	}
 	/* An answer to nothing that was asked teaches nothing. */
 	if (!why && a.arc_set && asked != NEVER)
-		kv_owners_learn(&kv->owners, &(struct kv_owner){a.arc, a.owner, a.token, asked});
+		learn(kv, &(struct kv_owner){a.arc, a.owner, a.token, asked});
 	for (size_t i = 0; !why && i < a.count; i++) {
 		struct open_op *o = open_at(kv, a.base + a.results[i].offset);
 

@@ -17,6 +17,7 @@
 /* So many go out first: their answers tell who owns what, and what follows shares frames. */
 #define BENCH_WINDOW_FIRST 32
 #define BENCH_WRONG_SHOWN 5
+#define BENCH_AHEAD 32
 #define BENCH_NAME_MAX 32
 #define SECOND UINT64_C(1000000000)
 
@@ -56,6 +57,14 @@ struct phase {
 	uint64_t failed;
 };
 
+/* A version that has been answered, to be held against what is known. */
+struct check {
+	uint32_t key;
+	enum operation_kind kind;
+	struct version version;
+	uint64_t writer;
+};
+
 struct bench {
 	const struct bench_plan *plan;
 	struct bench_result *result;
@@ -63,9 +72,15 @@ struct bench {
 	size_t count; /* of those that are open */
 	struct known *known;
 	struct phase phase;
+	/* A million keys are far from the processor: each is fetched while others are seen to. */
+	struct check checks[BENCH_AHEAD];
+	size_t check_count;
+	uint32_t next_keys[BENCH_AHEAD];
+	size_t next_key;
 	uint64_t random;
 	uint64_t writers; /* operations that have written, so far */
-	uint32_t nonce;   /* of this run's values and names */
+	uint32_t seed;    /* of the keys' names */
+	uint32_t nonce;   /* of this run's values */
 	uint64_t heard;   /* when the last answer came */
 	uint8_t *value, *expected;
 	int timer;
@@ -103,7 +118,7 @@ static struct key key_of(const struct bench *bench, uint32_t index, char name[BE
 	if (bench->plan->numbers)
 		return key_number(index * 2654435761u);
 	return key_named((const uint8_t *)name,
-			 (size_t)snprintf(name, BENCH_NAME_MAX, "bench:%08x:%u", bench->nonce, index));
+			 (size_t)snprintf(name, BENCH_NAME_MAX, "bench:%x:%u", bench->seed, index));
 }
 
 /* 4 bytes of the run, 4 of the key, 8 of the writer, and what these make of the rest. */
@@ -139,24 +154,38 @@ static uint64_t value_writer(const struct bench *bench, uint32_t key, const uint
 
 /* ---- answers ---- */
 
-static void tell_wrong(struct bench *bench, const struct flight *f, const char *why)
+static void tell_wrong(struct bench *bench, enum operation_kind kind, uint32_t index, const char *why)
 {
 	char name[BENCH_NAME_MAX];
-	struct key key = key_of(bench, f->key, name);
+	struct key key = key_of(bench, index, name);
 
 	if (bench->result->wrong++ >= BENCH_WRONG_SHOWN)
 		return;
 	if (bench->plan->numbers)
-		output_error("wrong answer to %s %u: %s", operation_kind_name(f->kind), key.id, why);
+		output_error("wrong answer to %s %u: %s", operation_kind_name(kind), key.id, why);
 	else
-		output_error("wrong answer to %s %s: %s", operation_kind_name(f->kind), name, why);
+		output_error("wrong answer to %s %s: %s", operation_kind_name(kind), name, why);
 }
 
-/* NULL, or what is wrong with that version; with it is known what was written by whom. */
+/* With each version it is known what was written by whom.  To be done before another operation begins. */
+static void check_known(struct bench *bench)
+{
+	for (size_t i = 0; i < bench->check_count; i++) {
+		const struct check *c = &bench->checks[i];
+		struct known *known = &bench->known[c->key];
+
+		if (version_equal(known->version, c->version) && known->writer != c->writer)
+			tell_wrong(bench, c->kind, c->key, "another value has been seen with this version");
+		if (version_newer(c->version, known->version))
+			*known = (struct known){c->version, c->writer};
+	}
+	bench->check_count = 0;
+}
+
+/* NULL, or what is wrong with that version. */
 static const char *check_version(struct bench *bench, const struct flight *f, const struct operation_result *r,
 				 uint64_t writer)
 {
-	struct known *known = &bench->known[f->key];
 	bool writes = operation_writes(f->kind);
 
 	if (!r->has_version)
@@ -165,10 +194,10 @@ static const char *check_version(struct bench *bench, const struct flight *f, co
 		return writes ? "its version is below an acknowledged one" : "older than what had been acknowledged";
 	if (writes && version_equal(f->floor, r->version))
 		return "its version is that of another write";
-	if (version_equal(known->version, r->version) && known->writer != writer)
-		return "another value has been seen with this version";
-	if (version_newer(r->version, known->version))
-		*known = (struct known){r->version, writer};
+	if (bench->check_count == BENCH_AHEAD)
+		check_known(bench);
+	bench->checks[bench->check_count++] = (struct check){f->key, f->kind, r->version, writer};
+	__builtin_prefetch(&bench->known[f->key]);
 	return NULL;
 }
 
@@ -206,7 +235,7 @@ static void count_answer(struct bench *bench, const struct flight *f, const stru
 	bench->heard = now;
 	why = check_answer(bench, f, result->answer);
 	if (why != NULL)
-		tell_wrong(bench, f, why);
+		tell_wrong(bench, f->kind, f->key, why);
 	if (bench->phase.kind == PHASE_RUN)
 		histogram_add(f->kind == OPERATION_PUT ? &bench->result->put : &bench->result->get, now - f->start);
 }
@@ -235,6 +264,15 @@ static void done_cb(void *arg, const struct kv_mqtt_result *result)
 
 /* ---- asking ---- */
 
+static uint32_t random_key(struct bench *bench)
+{
+	uint32_t *place = &bench->next_keys[bench->next_key++ % BENCH_AHEAD], key = *place;
+
+	*place = random_below(bench, bench->plan->keys);
+	__builtin_prefetch(&bench->known[*place]);
+	return key;
+}
+
 static void choose(struct bench *bench, struct flight *f)
 {
 	const struct bench_plan *plan = bench->plan;
@@ -247,7 +285,7 @@ static void choose(struct bench *bench, struct flight *f)
 		return;
 	case PHASE_WARMUP:
 	case PHASE_RUN:
-		f->key = random_below(bench, plan->keys);
+		f->key = random_key(bench);
 		f->kind = plan->gets == 0 || (plan->puts && random_below(bench, plan->puts + plan->gets) < plan->puts)
 				  ? OPERATION_PUT
 				  : OPERATION_GET;
@@ -339,6 +377,7 @@ static void begin_batches(struct connection *c)
 /* What has been begun shares frames, and goes out now rather than when the loop comes round. */
 static void pump(struct connection *c)
 {
+	check_known(c->bench);
 	begin_batches(c);
 	kv_mqtt_turn(c->kv);
 }
@@ -408,6 +447,7 @@ static void run_phase(struct bench *bench, enum phase_kind kind, uint64_t total)
 		wait_a_while(bench);
 		draw(bench);
 	}
+	check_known(bench);
 	if (bench->bar)
 		fputs("\r\033[K", stderr);
 }
@@ -519,7 +559,10 @@ static enum exit_code prepare(struct bench *bench)
 	const struct bench_plan *plan = bench->plan;
 	enum exit_code code = RC_OK;
 
-	bench->random = plan->seed;
+	bench->seed = plan->seed;
+	if (bench->seed == 0)
+		client_random(&bench->seed, sizeof(bench->seed));
+	bench->random = bench->seed;
 	client_random(&bench->nonce, sizeof(bench->nonce));
 	bench->bar = !plan->settings->quiet && isatty(STDERR_FILENO);
 	bench->timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
@@ -527,6 +570,8 @@ static enum exit_code prepare(struct bench *bench)
 		output_error("the kernel gives no timer");
 		return RC_LOCAL;
 	}
+	for (size_t i = 0; i < BENCH_AHEAD; i++)
+		bench->next_keys[i] = random_below(bench, plan->keys);
 	bench->known = xcalloc(plan->keys, sizeof(*bench->known));
 	bench->connections = xcalloc(plan->clients, sizeof(*bench->connections));
 	bench->value = xmalloc(plan->value_size);

@@ -28,7 +28,7 @@ struct bench_plan {
 	uint32_t operations, warmup;
 	uint32_t rate; /* operations a second, of all connections; 0: as fast as it goes */
 	uint32_t life; /* of what is put, ms; 0: for ever */
-	uint64_t seed; /* of which key is next */
+	uint32_t seed; /* of the keys' names, and of which is next; 0: random */
 	bool numbers;  /* keys are numbers */
 	bool no_preload, keep;
 };

@@ -38,7 +38,7 @@ struct scene {
 	struct kv *kv;
 	uint64_t now, deadline;
 	unsigned subscribed;
-	struct sent *sent[64]; /* since the last look */
+	struct sent *sent[200]; /* since the last look */
 	size_t sent_count;
 	struct ended ended[KV_OPEN_MAX];
 	size_t ended_count;
@@ -62,7 +62,7 @@ static void feed(struct scene *s, const struct kv_update *u)
 		} else if (e->type == KV_PUBLISH) {
 			struct sent *f = xcalloc(1, sizeof(*f));
 
-			assert_true(s->sent_count < 64);
+			assert_true(s->sent_count < 200);
 			s->sent[s->sent_count++] = f;
 			snprintf(f->topic, sizeof(f->topic), "%s", e->topic);
 			f->bytes = xmemdup(e->payload, e->len);
@@ -654,6 +654,28 @@ static void test_open_max(void **state)
 	assert_true(kv_full(s->kv));
 }
 
+/* Without owners each cell is a frame of its own: not thousands at once, but some ahead, from whose answers the others
+ * know where to go; and if there are none as many more each time. */
+static void test_few_go_by_their_cells(void **state)
+{
+	struct scene *s = *state;
+
+	for (uint32_t i = 0; i < 1000; i++)
+		get(s, i << 16);
+	tick(s, 0);
+	assert_int_equal(s->sent_count, 64);
+	tick(s, 1);
+	assert_int_equal(s->sent_count, 64);
+	tick(s, 4);
+	assert_int_equal(s->sent_count, 128);
+	forget(s);
+	answer(s, TOKEN(1), 3, ANSWER_ABSENT);
+	tick(s, 0);
+	assert_int_equal(sent(s, 2, 0)->rq.count, 512);
+	assert_int_equal(sent(s, 2, 1)->rq.count, 1000 - 128 - 512);
+	assert_int_equal(kv_open(s->kv), 999);
+}
+
 /* What is asked for is the caller's to change, or to free. */
 static void test_copies(void **state)
 {
@@ -703,6 +725,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(test_reconnection),
 	TEST(test_numbers_and_first),
 	TEST(test_open_max),
+	TEST(test_few_go_by_their_cells),
 	TEST(test_copies),
 };
 
