@@ -52,8 +52,10 @@ static struct player *owner_of(struct play *p, uint32_t id, struct arc *arc)
 {
 	unsigned i = 0, before;
 
-	while (!p->players[i].there || p->players[i].id < id)
+	while (i < PLAYERS && (!p->players[i].there || p->players[i].id < id))
 		i++;
+	for (i %= PLAYERS; !p->players[i].there;)
+		i++; /* through 0 */
 	for (before = (i + PLAYERS - 1) % PLAYERS; !p->players[before].there;)
 		before = (before + PLAYERS - 1) % PLAYERS;
 	*arc = (struct arc){p->players[before].id, p->players[i].id};
@@ -271,6 +273,51 @@ STORY(a_node_leaves)
 	assert_false(gap(p));
 }
 
+STORY(a_node_that_said_something_before_we_heard_it)
+{
+	p->players[1].stream = 9;
+	status(p, 1, NODE_LEFT);
+	(void)gap(p);
+	p->players[1].number = 3;
+	p->now += 20000;
+	assert_false(gap(p));
+	p->players[2].stream = 10;
+	p->players[2].number = 3;
+	status(p, 2, NODE_LEFT);
+	assert_int_equal(tell(p, 2, "a"), 1);
+	assert_true(gap(p));
+}
+
+STORY(what_changes_during_a_round_makes_another)
+{
+	p->now += 20000;
+	assert_true(answer(p));
+	status(p, 1, NODE_LEAVING);
+	assert_int_equal(answers(p), PLAYERS - 1 + PLAYERS);
+}
+
+/* Statuses of so many cannot be kept: it begins anew. */
+STORY(more_owners_than_any_ring_has)
+{
+	struct player *o = &p->players[0];
+
+	for (o->id = 1; o->id < 5000; o->id++)
+		status(p, 0, NODE_JOINING);
+	assert_true(gap(p));
+}
+
+STORY(an_arc_through_0)
+{
+	p->players[3].id = 0xf0000000;
+	p->now += 20000;
+	assert_int_equal(answers(p), PLAYERS + 1);
+	p->players[3].there = false;
+	p->players[2].there = false;
+	p->players[1].there = false; /* one for all */
+	p->now += 20000;
+	assert_int_equal(answers(p), 2);
+}
+
 /* Told when somebody else answers for it, and once, whoever says so. */
 STORY(a_node_dies)
 {
@@ -368,6 +415,21 @@ STORY(answers_that_are_none)
 	}
 }
 
+/* Streams are older than our watch. */
+static void what_others_wanted_before(void **state)
+{
+	struct play p;
+
+	(void)state;
+	open_play(&p, NULL, "");
+	assert_int_equal(frame(&p, 0, 3, "a"), 1);
+	begin(&p);
+	assert_int_equal(frame(&p, 0, 5, "a"), -1);
+	assert_int_equal(tell(&p, 0, "a"), 1);
+	assert_false(gap(&p));
+	kv_watch_free(p.w);
+}
+
 static void messages_that_are_none(void **state)
 {
 	static const struct {
@@ -441,7 +503,11 @@ static void one_key(void **state)
 	assert_int_equal(tell(&p, 2, "b"), 0);
 	p.players[1].there = false; /* it leaves: the third has it */
 	assert_int_equal(tell(&p, 2, "a"), 1);
-	clear(&p, 1);
+	for (unsigned round = 0; round < 3; round++) {
+		p.now += 20000;
+		assert_false(gap(&p));
+	}
+	status(&p, 1, NODE_GONE); /* what it had is safe with another since long */
 	assert_false(gap(&p));
 	p.players[2].there = false;
 	status(&p, 2, NODE_GONE);
@@ -475,6 +541,11 @@ int main(void)
 		cmocka_unit_test(another_stream),
 		cmocka_unit_test(a_node_joins),
 		cmocka_unit_test(a_node_leaves),
+		cmocka_unit_test(a_node_that_said_something_before_we_heard_it),
+		cmocka_unit_test(what_changes_during_a_round_makes_another),
+		cmocka_unit_test(more_owners_than_any_ring_has),
+		cmocka_unit_test(an_arc_through_0),
+		cmocka_unit_test(what_others_wanted_before),
 		cmocka_unit_test(a_node_dies),
 		cmocka_unit_test(a_stranger_dies),
 		cmocka_unit_test(a_doubt_that_ends_well_and_one_that_does_not),
