@@ -29,7 +29,7 @@ static const struct option_row option_rows[] = {
 	{"topic-prefix", 0, OPTION_TEXT, FIELD(topic_prefix), "", "DHT_TOPIC_PREFIX", "PREFIX",
 	 "the ring's topics stand below this", 0, TOPIC_PREFIX_MAX},
 	{"timeout", 't', OPTION_DURATION, FIELD(timeout), "5s", "DHT_TIMEOUT", "DURATION",
-	 "bounds the whole command; of demo, each of its steps", 10, 3600000},
+	 "bounds the whole command; of demo, ls, export and import each of its steps", 10, 3600000},
 	{"json", 0, OPTION_FLAG, FIELD(json), NULL, NULL, NULL, "results as JSON, one object a line", 0, 0},
 	{"quiet", 'q', OPTION_FLAG, FIELD(quiet), NULL, NULL, NULL, "no progress, no notes, no drawing", 0, 0},
 	{"name", 0, OPTION_FLAG, FIELD(name), NULL, NULL, NULL, "every KEY is a name, also one of digits", 0, 0},
@@ -139,7 +139,7 @@ static void print_commands(void)
 		char usage[64];
 
 		snprintf(usage, sizeof(usage), "%s %s", commands[i]->name, commands[i]->arguments);
-		printf("  %-18s %s\n", usage, commands[i]->summary);
+		printf("  %-20s %s\n", usage, commands[i]->summary);
 	}
 }
 

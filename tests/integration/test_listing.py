@@ -10,8 +10,9 @@ import cbor2
 import pytest
 
 import harness
+from fake_ring import OPERATIONS, STATUSES
 from harness import PATIENCE, ctl_binary, die_with_parent, wait_for
-from manners import LOCAL, NOWHERE, PARTLY, TIMEOUT, UNREACHABLE, USAGE, Terminal, refuses, run
+from manners import LOCAL, NOWHERE, PARTLY, TIMEOUT, UNREACHABLE, USAGE, WRONG, Terminal, refuses, run
 
 
 def done(broker, *args, **options):
@@ -124,6 +125,48 @@ def test_ls_that_cannot(full):
             result = subprocess.run([ctl_binary(), "-b", full.url, "ls", *args], stdout=device, stderr=subprocess.PIPE)
         assert result.returncode == LOCAL
         assert b"cannot write to standard output: No space left on device" in result.stderr
+
+
+def plays(fake, *pages):
+    """The played ring gives these pages, one after another, and then says nothing."""
+    left = list(pages)
+
+    def answer(topic, request):
+        if left:
+            page = left.pop(0)
+            value = page if isinstance(page, bytes) else cbor2.dumps(page)
+            fake.answer_operations(topic, request, [[request[OPERATIONS][0][0], STATUSES["ANSWER_DONE"], 1, value]])
+        return False
+    fake.before = answer
+
+
+@pytest.mark.parametrize("page, wrong", [
+    (b"rubbish", ""), ([None, [[7, 1, 1], [7, 1, 1]]], "out of order"), ([0, []], "leads back"), ([], "too short"),
+    ([None, [[b"", 1, 1]]], "no length"), ([None, [[2 ** 32, 1, 1]]], "above its bound")])
+def test_ls_of_pages_that_no_ring_gives(broker, fake, page, wrong):
+    plays(fake, page)
+    refuses(run(broker, "ls"), WRONG, "cannot list on from id 0: its owner gave", wrong)
+    plays(fake, [8, [[5, 1, 1]]], page)
+    result = run(broker, "ls")
+    assert (result.returncode, result.stdout) == (PARTLY, b"5\n") and b"from id 8" in result.stderr
+
+
+def test_ls_and_export_that_break_off(broker, fake, tmp_path):
+    plays(fake, [8, [[5, 1, 1]]])
+    result = run(broker, "ls", "--timeout", "300ms")
+    assert (result.returncode, result.stdout) == (PARTLY, b"5\n")
+    assert b"no answer to the listing from id 8 on" in result.stderr
+    plays(fake, [8, [[5, 1, 1, 0, b"v"]]])
+    result = run(broker, "export", tmp_path / "file", "--timeout", "300ms")
+    assert (result.returncode, result.stderr.splitlines()[-1]) == (PARTLY, b"dhtctl: exported 1, and not what follows")
+    assert (tmp_path / "file").read_bytes() == b'{"key":5,"value":"v"}\n'
+    plays(fake, [None, [[5, 1, 1]]])
+    refuses(run(broker, "export"), WRONG, "a page without values")
+
+
+def test_watch_of_a_ring_that_answers_nonsense(broker, fake):
+    plays(fake, *[b"rubbish"] * 1000)
+    refuses(run(broker, "watch", "--timeout", "300ms"), TIMEOUT, "lets us watch")
 
 
 def test_null_is_an_option_of_ls_alone(broker, ring):
@@ -346,8 +389,9 @@ def test_cbor_that_is_none(full):
     good = encoded("cbor", {n.encode(): b"of %s" % n.encode() for n in NAMES[:10]})
     for bad, mistake in ((b"\xff", "record 11: no CBOR"), (b"\x1c", "record 11: no CBOR"), (b"{}\n", "record 11:"),
                          (cbor2.dumps([b"a"]), "record 11: no array of key"), (cbor2.dumps(7), "record 11: no array"),
-                         (cbor2.dumps([2 ** 32, b""]), "record 11: a key is"), (cbor2.dumps([b"", b""]), "record 11: a key"),
-                         (cbor2.dumps([b"a", 5]), "record 11: a value"), (cbor2.dumps([b"a", b"", -1]), "record 11: a life"),
+                         (cbor2.dumps([2 ** 32, b""]), "record 11: a key is"),
+                         (cbor2.dumps([b"", b""]), "record 11: a key"), (cbor2.dumps([b"a", 5]), "record 11: a value"),
+                         (cbor2.dumps([b"a", b"", -1]), "record 11: a life"),
                          (b"\x82\x5b" + b"\xff" * 8, "record 11: cut short"),
                          (b"\x81" * 1000, "record 11: no CBOR")):
         assert imports(full, good + bad, "--format", "cbor", code=PARTLY).split("(first: ")[1].startswith(mistake), bad
@@ -378,13 +422,14 @@ def test_no_ring_to_export_or_import(broker, tmp_path):
     assert kept.read_text() == "of old"
     result = run(broker, "import", "--timeout", "300ms", input=encoded("json", {n.encode(): b"" for n in NAMES}))
     last = result.stderr.decode()
-    assert result.returncode == TIMEOUT and "imported 0, failed" in last and "line 1: no answer for key 'name 0'" in last
-    assert "a time-out ended it" in last and "--resume" in last
+    assert result.returncode == TIMEOUT and "imported 0, failed" in last
+    assert "line 1: no answer for key 'name 0'" in last and "a time-out ended it" in last and "--resume" in last
 
 
 @pytest.mark.parametrize("form", READERS)
 def test_a_full_disk(full, form):
-    refuses(run(full, "export", "/dev/full", "--format", form), LOCAL, "cannot write /dev/full: No space left on device")
+    refuses(run(full, "export", "/dev/full", "--format", form), LOCAL,
+            "cannot write /dev/full: No space left on device")
     with open("/dev/full", "wb") as device:
         result = subprocess.run([ctl_binary(), "-b", full.url, "export", "--format", form], stdout=device,
                                 stderr=subprocess.PIPE)
@@ -408,7 +453,8 @@ def test_progress_on_a_terminal_only(full, tmp_path):
 def test_nothing_is_lost_while_nodes_come_and_go(broker, ring):
     """Import and export over a ring that changes all the time."""
     r = ring(3)
-    records = {f"name {i}".encode(): b"v%d" % i for i in range(30000)} | {i * 40503 % 2 ** 32: b"n" for i in range(10000)}
+    records = {f"name {i}".encode(): b"v%d" % i for i in range(30000)}
+    records |= {i * 40503 % 2 ** 32: b"n" for i in range(10000)}
     data = encoded("cbor", records)
     going, turns = True, 0
 
@@ -642,3 +688,24 @@ def test_a_gap_is_told_when_the_broker_was_away(broker, ring, watch):
     assert json.loads(w.lines[1]) == {"event": "gap", "todo": "list it again: dhtctl export, or ls"}
     done(broker, "put", "a", "2")
     assert json.loads(w.wait_lines(3)[2])["value"] == "2"
+
+
+@pytest.mark.slow
+def test_a_watcher_that_does_not_read_is_told_of_a_gap(make_broker, make_ring):
+    """What its broker gave up for it; and it goes on."""
+    broker = make_broker(settings="max_queued_messages 100")
+    r = make_ring(broker, 1)
+    w = Watch(broker, "--json").wait_begun()
+    try:
+        w.process.send_signal(harness.signal.SIGSTOP)
+        value = "v" * 20000
+        for turn in range(8):
+            put(broker, {f"key {turn} {i}": value.encode() for i in range(200)})
+        w.process.send_signal(harness.signal.SIGCONT)
+        wait_for("the gap", lambda: run(broker, "put", "now", "v") and any(b'"gap"' in line for line in w.lines), 40)
+        done(broker, "put", "last", "v")
+        wait_for("the last", lambda: b'"last"' in w.lines[-1])
+    finally:
+        w.process.kill()
+        w.end()
+    assert not r.complaints()

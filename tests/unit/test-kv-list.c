@@ -51,11 +51,13 @@ static void fill(struct ring *r)
 	qsort(r->all, KEYS, sizeof(r->all[0]), compare);
 }
 
+/* Half of them end with an id that has keys. */
 static void move_arcs(struct ring *r)
 {
 	r->cut_count = 1 + random_below(&r->random, 8);
 	for (size_t i = 0; i < r->cut_count; i++)
-		r->cuts[i] = random_below(&r->random, 16) ? (uint32_t)random_next(&r->random) : UINT32_MAX;
+		r->cuts[i] = random_below(&r->random, 2) ? r->all[random_below(&r->random, KEYS)].key.id
+							 : (uint32_t)random_next(&r->random);
 	qsort(r->cuts, r->cut_count, sizeof(r->cuts[0]), compare_ids);
 }
 
