@@ -392,8 +392,15 @@ void on_cut(struct node *n, const struct frame *f)
 {
 	if (member_same(&f->from, &n->self)) {
 		own_cut(n, f);
-	} else if (n->take.phase == TAKE_STREAM && !n->take.cut && f->attempt == n->take.attempt &&
-		   member_same(&f->from, &n->take.giver)) {
+	} else if (n->take.phase != TAKE_STREAM || f->attempt != n->take.attempt ||
+		   !member_same(&f->from, &n->take.giver)) {
+		return;
+	} else if (n->take.cut) {
+		/* A giver says it once.  If it has missed that, this one is its place, and what is held here it has answered. */
+		out_log(n, 4, "handover from node %08x refused: its cut was said again by somebody", f->from.id);
+		take_refuse(n);
+		seek_sign(n, 50);
+	} else {
 		n->take.cut = true;
 		request_drop(n, n->take.arc);
 	}

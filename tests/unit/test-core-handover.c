@@ -446,6 +446,31 @@ static void neighbours_leave_together(void **state)
 	(void)state;
 }
 
+/* The giver has missed its own cut, and a stranger says it again: between the two places the giver has answered what the
+ * taker holds. */
+static void a_cut_said_again(void **state)
+{
+	struct scene s = scene_new(JOIN);
+	size_t i;
+
+	(void)state;
+	assert_true(core_until(s.c, FRAME_CUT, s.giver));
+	core_drop(s.c);
+	core_deliver_all(s.c);
+	core_put(s.c, "between", KEY(3), "x");
+	core_deliver_all(s.c);
+	assert_int_equal(core_acked(s.c, "between"), 1);
+	i = s.c->line_count - 1;
+	while (s.c->lines[i].frame != FRAME_CUT)
+		i--;
+	core_publish_bytes(s.c, s.c->lines[i].topic, s.c->lines[i].payload, s.c->lines[i].len);
+	core_whole(s.c, s.count, 20000);
+	core_run(s.c, 1000);
+	core_all_answered(s.c);
+	core_expect(s.c, KEY(3), "x");
+	core_free(s.c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -462,6 +487,7 @@ int main(void)
 		cmocka_unit_test(the_node_before_dies),
 		cmocka_unit_test(several_join_in_one_arc),
 		cmocka_unit_test(neighbours_leave_together),
+		cmocka_unit_test(a_cut_said_again),
 	};
 
 	return cmocka_run_group_tests_name("core-handover", tests, NULL, NULL);
