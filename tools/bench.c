@@ -341,6 +341,15 @@ static bool is_paced(const struct bench *bench)
 	return bench->plan->rate > 0 && bench->phase.kind == PHASE_RUN;
 }
 
+/* Not less than a part of all: else small frames would bring small answers, these room for few, which go out in small
+ * frames, and thousands on their way would be no faster than a hundred. */
+static size_t all_there_is_room_for(size_t most, size_t open)
+{
+	size_t least = most / 16 ? most / 16 : 1;
+
+	return open < most && most - open > least ? most - open : least;
+}
+
 static void begin_batches(struct connection *c)
 {
 	struct bench *bench = c->bench;
@@ -352,7 +361,7 @@ static void begin_batches(struct connection *c)
 		uint64_t now = clock_ns(), start = now;
 
 		if (size == 0)
-			size = is_paced(bench) ? 1 : open < most ? most - open : 1;
+			size = is_paced(bench) ? 1 : all_there_is_room_for(most, open);
 		if (size > left)
 			size = left;
 		if (size > most)
