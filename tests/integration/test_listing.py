@@ -3,6 +3,7 @@ import base64
 import io
 import json
 import os
+import random
 import subprocess
 import threading
 
@@ -709,3 +710,64 @@ def test_a_watcher_that_does_not_read_is_told_of_a_gap(make_broker, make_ring):
         w.process.kill()
         w.end()
     assert not r.complaints()
+
+
+class Copy:
+    """The ring's keys and versions, kept as the manual has it: list, follow the events, list again at each gap."""
+
+    def __init__(self, broker, watch):
+        self.broker, self.watch, self.read, self.gaps = broker, watch, 0, 0
+        self.versions = self.listed()
+
+    def listed(self):
+        rows = map(json.loads, done(self.broker, "ls", "--json", "--timeout", "30s").splitlines())
+        return {row["key"]: self.version(row) for row in rows}
+
+    @staticmethod
+    def version(row):
+        return tuple(map(int, row["version"].split("/")))
+
+    def follow(self):
+        while self.read < len(self.watch.lines):
+            event = json.loads(self.watch.lines[self.read])
+            self.read += 1
+            if event["event"] == "gap":
+                self.gaps += 1
+                self.versions = self.listed()
+            elif self.version(event) >= self.versions.get(event["key"], (0, 0)):
+                self.versions[event["key"]] = self.version(event)
+                if event["event"] == "del":
+                    del self.versions[event["key"]]
+        return self.versions
+
+
+@pytest.mark.slow
+def test_a_copy_kept_by_watching_is_right_whatever_happens(broker, ring, watch):
+    """Nodes join, leave and die while keys are written and deleted: what is missed lies ahead of a gap."""
+    r = ring(4)
+    copy, dice, going = Copy(broker, watch("--json")), random.Random(harness.PATIENCE), True
+
+    def write():
+        while going:
+            keys = [f"key {dice.randrange(300)}" for _ in range(20)]
+            run(broker, "put", "-", "--timeout", "20s", input="".join(f"{k}\tv\n" for k in keys).encode(), timeout=60)
+            run(broker, "del", "--timeout", "20s", *keys[:5], timeout=60)
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        for turn in range(4):
+            r.add()
+            r.wait_whole(5, 40)
+            copy.follow()
+            victim = dice.choice(r.living())
+            if turn % 2:
+                victim.leave()
+            else:
+                victim.kill()
+            r.wait_whole(4, 40)
+            copy.follow()
+    finally:
+        going = False
+        writer.join()
+    wait_for("the copy to be right", lambda: copy.follow() == copy.listed())
+    assert 1 <= copy.gaps <= 2   # one for both, if the second died before all was watched again
