@@ -204,7 +204,7 @@ int main(int argc, char **argv)
 	struct shell_config config = {0};
 	struct option_result given = {0};
 	char error[OPTION_ERROR_MAX];
-	char origin[64];
+	char origin[OPTION_ORIGIN_MAX];
 	int code;
 
 	if (!option_parse(&option_table, &settings, argc, argv, &given, error)) {

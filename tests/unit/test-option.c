@@ -85,7 +85,7 @@ static int clear_environment(void **state)
 static void defaults(void **state)
 {
 	struct run run;
-	char origin[64];
+	char origin[OPTION_ORIGIN_MAX];
 
 	(void)state;
 	parse_ok(&run, "");
@@ -113,7 +113,7 @@ static void every_way_to_write_an_option(void **state)
 		"--wait 0.5s --wait 2.000m --name x --loud --id 4294967295 --level debug",
 	};
 	struct run run;
-	char origin[64];
+	char origin[OPTION_ORIGIN_MAX];
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
@@ -146,7 +146,7 @@ static void arguments_stand_anywhere(void **state)
 static void option_over_environment_over_default(void **state)
 {
 	struct run run;
-	char origin[64];
+	char origin[OPTION_ORIGIN_MAX];
 
 	(void)state;
 	setenv("T_WAIT", "200ms", 1);
