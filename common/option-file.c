@@ -99,11 +99,12 @@ static char *option_trim(char *text)
 /* The line may hold a password: what is no setting is not quoted. */
 static bool option_read_line(struct option_reading *r, char *line, size_t len)
 {
+	bool whole = memchr(line, '\0', len) == NULL;
 	char *name = option_trim(line), *equals = strchr(name, '=');
 
-	if (memchr(line, '\0', len) == NULL && (name[0] == '\0' || name[0] == '#'))
+	if (whole && (name[0] == '\0' || name[0] == '#'))
 		return true;
-	if (memchr(line, '\0', len) != NULL || equals == NULL) {
+	if (!whole || equals == NULL) {
 		snprintf(r->error, OPTION_ERROR_MAX, "%.200s:%u: expected NAME = VALUE", r->path, r->line);
 		return false;
 	}
