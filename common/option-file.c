@@ -112,6 +112,16 @@ static bool option_read_line(struct option_reading *r, char *line, size_t len)
 	return option_read_setting(r, option_trim(name), option_trim(equals + 1));
 }
 
+static enum option_file option_refuse_file(const struct option_reading *r)
+{
+	char *why = r->error;
+	size_t used = (size_t)snprintf(why, OPTION_ERROR_MAX, "cannot read the settings in %.200s: ", r->path);
+
+	snprintf(why + used, OPTION_ERROR_MAX - used, "%s", strerror(errno));
+	why[used] = (char)tolower((unsigned char)why[used]); /* within a line */
+	return OPTION_FILE_UNREADABLE;
+}
+
 static enum option_file option_read_lines(struct option_reading *r, FILE *file)
 {
 	enum option_file outcome = OPTION_FILE_READ;
@@ -126,11 +136,8 @@ static enum option_file option_read_lines(struct option_reading *r, FILE *file)
 		if (!option_read_line(r, line, (size_t)len))
 			outcome = OPTION_FILE_WRONG;
 	}
-	if (outcome == OPTION_FILE_READ && ferror(file)) {
-		snprintf(r->error, OPTION_ERROR_MAX, "cannot read the settings in %.200s: %s", r->path,
-			 strerror(errno));
-		outcome = OPTION_FILE_UNREADABLE;
-	}
+	if (outcome == OPTION_FILE_READ && ferror(file))
+		outcome = option_refuse_file(r);
 	free(line);
 	return outcome;
 }
@@ -148,10 +155,10 @@ enum option_file option_read_file(const struct option_table *table, void *target
 	if (file == NULL && (errno == ENOENT || errno == ENOTDIR))
 		return OPTION_FILE_ABSENT;
 	if (file == NULL) {
-		snprintf(error, OPTION_ERROR_MAX, "cannot read the settings in %.200s: %s", path, strerror(errno));
+		outcome = option_refuse_file(&r);
 		if (fd >= 0)
 			(void)close(fd);
-		return OPTION_FILE_UNREADABLE;
+		return outcome;
 	}
 	outcome = option_read_lines(&r, file);
 	(void)fclose(file);

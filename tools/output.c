@@ -62,6 +62,16 @@ void output_error(const char *format, ...)
 	fputc('\n', stderr);
 }
 
+const char *output_reason(int error)
+{
+	static char text[120];
+
+	snprintf(text, sizeof(text), "%s", strerror(error));
+	if (text[0] >= 'A' && text[0] <= 'Z' && text[1] >= 'a' && text[1] <= 'z')
+		text[0] = (char)(text[0] - 'A' + 'a');
+	return text;
+}
+
 bool output_is_utf8(const uint8_t *bytes, size_t len)
 {
 	for (size_t i = 0, step; i < len; i += step) {
@@ -199,7 +209,7 @@ bool output_flush(void)
 
 static void output_complain(int error)
 {
-	output_error("cannot write to standard output: %s", strerror(error));
+	output_error("cannot write to standard output: %s", output_reason(error));
 }
 
 void output_give_up(int error)

@@ -12,6 +12,9 @@
 /* "dhtctl: " and one line on standard error. */
 void output_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* strerror's sentence as a part of a line: "no such file or directory".  Until it is called again. */
+const char *output_reason(int error);
+
 /* From here on error lines go to out, the last one stays, without "dhtctl: "; NULL: to standard error again. */
 void output_catch(char *out, size_t size);
 
