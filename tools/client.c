@@ -279,7 +279,10 @@ static enum exit_code client_explain_connect(const struct client *client)
 	case MQTT_OVERFLOW:
 		break;
 	}
-	output_error("cannot reach broker %s: %s (%s)", shown, client->detail, client->settings->remedy);
+	output_error("cannot reach broker %s: %s (%s)", shown, client->detail,
+		     strncmp(client->detail, "no address for ", 15) == 0
+			     ? "is the name right? set --broker or DHT_BROKER"
+			     : client->settings->remedy);
 	return RC_UNREACHABLE;
 }
 
