@@ -49,6 +49,7 @@ struct kv {
 	uint64_t due_at;   /* when to look at them; 0: now */
 	uint64_t cells_at; /* when CELLS_MAX more may go by their cells */
 	unsigned cells;    /* frames that went to them meanwhile, less two for each answer */
+	uint64_t delay;    /* of answers, in eighths of a millisecond: an average of the latest */
 	uint64_t look_at;  /* when retries and time-outs are to be looked for */
 	struct kv_owners owners;
 	struct group *groups;
@@ -209,6 +210,16 @@ static void make_due(struct kv *kv, struct open_op *o)
 	kv->due[kv->due_count++] = o->number;
 }
 
+/* A loaded broker may take longer than that to answer: asked again by then, it would take longer still. */
+static unsigned first_pause(const struct kv *kv)
+{
+	uint64_t pause = kv->delay / 2; /* four times the delay */
+
+	if (pause < kv->config.retry)
+		return kv->config.retry;
+	return pause < kv->config.retry_max ? (unsigned)pause : kv->config.retry_max;
+}
+
 uint64_t kv_begin(struct kv *kv, const struct operation *op, uint64_t until)
 {
 	struct open_op *o;
@@ -221,7 +232,7 @@ uint64_t kv_begin(struct kv *kv, const struct operation *op, uint64_t until)
 	o->op.value = op->value_len ? xmemdup(op->value, op->value_len) : NULL;
 	o->number = kv->following++;
 	o->until = until;
-	o->pause = kv->config.retry;
+	o->pause = first_pause(kv);
 	kv->open[o->number % KV_OPEN_MAX] = o;
 	kv->count++;
 	if (until < kv->look_at)
@@ -500,6 +511,8 @@ const char *kv_message(struct kv *kv, uint64_t now, const uint8_t *payload, size
 			asked = o->first_sent;
 	}
 	/* An answer to nothing that was asked teaches nothing. */
+	if (!why && asked != NEVER && now >= asked)
+		kv->delay += now - asked - kv->delay / 8;
 	if (!why && a.arc_set && asked != NEVER)
 		learn(kv, &(struct kv_owner){a.arc, a.owner, a.token, asked});
 	for (size_t i = 0; !why && i < a.count; i++) {
@@ -508,7 +521,6 @@ const char *kv_message(struct kv *kv, uint64_t now, const uint8_t *payload, size
 		if (o && o->first_sent)
 			take(kv, &a, &a.results[i], o);
 	}
-	(void)now;
 	out_done(kv, update);
 	return why;
 }

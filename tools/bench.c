@@ -582,7 +582,7 @@ static enum exit_code prepare(struct bench *bench)
 	for (size_t i = 0; i < BENCH_AHEAD; i++)
 		bench->next_keys[i] = random_below(bench, plan->keys);
 	bench->known = xcalloc(plan->keys, sizeof(*bench->known));
-	bench->connections = xcalloc(plan->clients, sizeof(*bench->connections));
+	bench->connections = xcalloc(plan->clients, sizeof(struct connection *));
 	bench->value = xmalloc(plan->value_size);
 	bench->expected = xmalloc(plan->value_size);
 	for (uint32_t i = 0; i < plan->clients && code == RC_OK; i++)
