@@ -53,6 +53,7 @@ void node_config_init(struct node_config *c)
 		.ping = 10000,
 		.recover = 10000,
 		.tombstone = 3600000,
+		.tombstones = 65536,
 		.burst = 8u << 20,
 		.held_max = 16u << 20,
 	};
