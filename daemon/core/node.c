@@ -151,6 +151,7 @@ static void connected(struct node *n)
 	n->tripped = n->proving = n->announced = false;
 	n->trip = 0;
 	n->seen = (struct ring_id){0};
+	n->foreign = 0;
 	n->seen_by = (struct member){0};
 	n->repair_at = NEVER;
 	n->watched_count = 0;
@@ -271,6 +272,7 @@ static void frame(struct node *n, enum topic_kind kind, uint32_t id, const struc
 	why = frame_decode(&f, n->room, ev->payload, ev->len);
 	if (why) {
 		out_complain(n, "frame", why, ev->payload, ev->len);
+		founder_foreign(n, kind, frame_major(ev->payload, ev->len));
 		return;
 	}
 	/* Also when it is meant for an earlier connection: the public words behind it are not the reference's. */
