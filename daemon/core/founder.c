@@ -168,6 +168,8 @@ void founder_foreign(struct node *n, enum topic_kind kind, uint64_t major)
 {
 	if (major <= FRAME_VERSION)
 		return;
+	if (kind == TOPIC_RING)
+		n->later_at = n->now;
 	if (kind == TOPIC_NODE)
 		roll_foreign(n);
 	if (kind != TOPIC_FOUNDER)

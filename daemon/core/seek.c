@@ -196,6 +196,9 @@ void seek_heard(struct node *n)
 
 bool hello_recent(const struct node *n, uint32_t id)
 {
+	/* Of a later version nobody knows whose it was: the `join` behind it is not a reference's either. */
+	if (n->later_at && n->now - n->later_at < RECENT_FOR)
+		return true;
 	for (unsigned i = 0; i < RECENT_MAX; i++)
 		if (n->recent[i].memory && n->recent[i].id == id && n->now - n->recent[i].when < RECENT_FOR)
 			return true;
