@@ -185,6 +185,7 @@ void remember_hello(struct node *n, const struct member *m); /* it speaks frames
 
 /* ---- roll.c ---- */
 const char *roll_filter(struct node *n);
+void roll_foreign(struct node *n);
 void roll_found(struct node *n);
 bool roll_found_present(const struct node *n);
 bool roll_found_listed(struct node *n);
@@ -202,6 +203,7 @@ void roll_tick(struct node *n, uint64_t *next);
 void on_found(struct node *n, const struct frame *f, bool retained);
 void founder_read(struct node *n);
 void founder_cleared(struct node *n);
+void founder_foreign(struct node *n, enum topic_kind kind, uint64_t major); /* something that is not understood */
 bool founder_checked(struct node *n); /* the first round trip of a connection is back */
 void founder_propose(struct node *n);
 void founder_clear(struct node *n);
@@ -213,6 +215,8 @@ void founder_tick(struct node *n, uint64_t *next);
 /* ---- give.c ---- */
 void give_begin(struct node *n, const struct member *taker, struct arc arc, bool leave);
 void give_end(struct node *n);
+void give_older(struct node *n, const struct member *m, const char *what); /* of an earlier version: gets nothing */
+bool give_too_old(const struct node *n, const struct member *m, uint64_t *next);
 void give_grant(struct node *n); /* send (again) what the views of the change mean for the taker */
 void give_stored(struct node *n);
 void give_failed(struct node *n); /* the taker is out */
