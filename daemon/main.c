@@ -123,7 +123,7 @@ static bool configure(const struct settings *settings, const char *origin, struc
 	return true;
 }
 
-static int run(const struct shell_config *config, enum log_level level)
+static int run(const struct shell_config *config, const struct settings *settings)
 {
 	struct event_base *base = event_base_new();
 	struct evdns_base *dns;
@@ -134,7 +134,13 @@ static int run(const struct shell_config *config, enum log_level level)
 	if (!base)
 		mem_die("no event loop");
 	dns = mqtt_dns_new(base);
-	log_init(&log, level);
+	log_init(&log, settings->log_level);
+	if (settings->replicas > 1)
+		log_line(&log, LOG_WARN_LEVEL,
+			 "dht-node: --replicas %u: until replication exists one copy of each record is kept, and who "
+			 "dies "
+			 "takes its records along",
+			 settings->replicas);
 	shell = shell_new(base, dns, config, &log);
 	shell_start(shell);
 	(void)event_base_dispatch(base);
@@ -170,7 +176,7 @@ int main(int argc, char **argv)
 	} else if (!configure(&settings, option_origin(&node_options, &given, "broker", origin), &config)) {
 		code = EX_USAGE;
 	} else {
-		code = run(&config, settings.log_level);
+		code = run(&config, &settings);
 	}
 	option_free(&node_options, &settings);
 	return code;

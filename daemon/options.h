@@ -19,6 +19,7 @@ struct settings {
 	uint32_t grace;
 	uint32_t ping;
 	uint32_t recover;
+	uint32_t replicas;
 	bool help;
 	bool version;
 };
