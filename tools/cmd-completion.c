@@ -106,6 +106,7 @@ const struct command command_completion = {
 	.arguments = "bash|zsh|fish",
 	.min = 1,
 	.max = 1,
+	.bare = true,
 	.summary = "print a script that completes for a shell",
 	.details = "\n"
 		   "For this session:\n"
