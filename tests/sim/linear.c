@@ -32,7 +32,7 @@ struct memory {
 
 /* An operation not taken yet, in a list in the order of returns; lifted out of it while it is taken. */
 struct entry {
-	struct linear_op op; /* values are renamed: 0 stays, the others are 1, 2, 3... */
+	struct linear_op op; /* values are renamed, where nothing is added: 0 stays, the others are 1, 2, 3... */
 	size_t index;
 	uint64_t earliest; /* call of it and of all behind it */
 	uint64_t last_get; /* call of a get of its value; 0: none */
@@ -51,7 +51,7 @@ struct search {
 	struct memory memory;
 	struct step *stack;
 	size_t depth, open; /* taken; completed operations not taken */
-	bool plain;         /* nobody compares, no version is told, nothing expires */
+	bool plain;         /* nobody compares or adds, no version is told, nothing expires */
 };
 
 /* ---- the register ---- */
@@ -135,6 +135,13 @@ static bool deletes(struct cell *c, const struct linear_op *op)
 	return writes(c, op, LINEAR_ABSENT);
 }
 
+static bool adds(struct cell *c, const struct linear_op *op)
+{
+	uint64_t sum = c->value + op->value;
+
+	return (op->outcome == LINEAR_MAYBE || sum == op->expected) && writes(c, op, sum);
+}
+
 /* False if the register does not allow it now. */
 static bool apply(struct cell *c, const struct linear_op *op)
 {
@@ -147,6 +154,8 @@ static bool apply(struct cell *c, const struct linear_op *op)
 		return finds(c, op);
 	case LINEAR_CAS:
 		return compares(c, op);
+	case LINEAR_ADD:
+		return adds(c, op);
 	case LINEAR_LOSS:
 		c->lost = op->ret;
 		c->exact = c->version = c->end = 0;
@@ -424,18 +433,11 @@ static void entries_link(struct search *s, size_t count)
 	}
 }
 
-static void entries_make(struct search *s, const struct linear_op *const *ops, size_t count)
+/* By the names of values. */
+static void entries_last_gets(struct search *s, size_t count)
 {
 	uint64_t last_get[LINEAR_OPS_MAX + 1] = {0};
 
-	s->entries = xcalloc(count, sizeof(*s->entries));
-	s->plain = true;
-	for (size_t i = 0; i < count; i++) {
-		s->entries[i] = (struct entry){.op = *ops[i], .index = i};
-		s->plain =
-			s->plain && ops[i]->kind != LINEAR_CAS && !ops[i]->version && !ops[i]->expected && !ops[i]->end;
-	}
-	name_values(ops, s->entries, count);
 	for (size_t i = 0; i < count; i++) {
 		const struct linear_op *op = &s->entries[i].op;
 
@@ -444,10 +446,29 @@ static void entries_make(struct search *s, const struct linear_op *const *ops, s
 	}
 	for (size_t i = 0; i < count; i++)
 		s->entries[i].last_get = last_get[s->entries[i].op.value];
+}
+
+static void entries_make(struct search *s, const struct linear_op *const *ops, size_t count)
+{
+	bool numbers = false;
+
+	s->entries = xcalloc(count, sizeof(*s->entries));
+	s->plain = true;
+	for (size_t i = 0; i < count; i++) {
+		s->entries[i] = (struct entry){.op = *ops[i], .index = i};
+		numbers = numbers || ops[i]->kind == LINEAR_ADD;
+		s->plain =
+			s->plain && ops[i]->kind != LINEAR_CAS && !ops[i]->version && !ops[i]->expected && !ops[i]->end;
+	}
+	s->plain = s->plain && !numbers;
+	if (!numbers) {
+		name_values(ops, s->entries, count);
+		entries_last_gets(s, count);
+	}
 	entries_link(s, count);
 }
 
-/* A write of which nobody knows and whose value nobody saw may as well never have been, where nothing compares. */
+/* A write of which nobody knows and whose value nobody saw may as well never have been, where nothing compares or adds. */
 static bool matters(const struct linear_op *op, const struct linear_op *ops, size_t count)
 {
 	uint64_t value = written(op);
@@ -457,9 +478,9 @@ static bool matters(const struct linear_op *op, const struct linear_op *ops, siz
 	if (op->kind == LINEAR_GET)
 		return false;
 	for (size_t i = 0; i < count; i++) {
-		if (ops[i].key == op->key &&
-		    (ops[i].kind == LINEAR_CAS || (ops[i].kind == LINEAR_DELETE && ops[i].expected) ||
-		     (ops[i].kind == LINEAR_GET && ops[i].value == value)))
+		if (ops[i].key == op->key && (ops[i].kind == LINEAR_CAS || ops[i].kind == LINEAR_ADD ||
+					      (ops[i].kind == LINEAR_DELETE && ops[i].expected) ||
+					      (ops[i].kind == LINEAR_GET && ops[i].value == value)))
 			return true;
 	}
 	return false;
