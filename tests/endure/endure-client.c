@@ -32,7 +32,7 @@
 struct settings {
 	char *broker, *file;
 	uint32_t client, of, rate, seed, timeout, length;
-	uint32_t origin; /* ms, of the monotonic clock: when all of them begin */
+	uint32_t origin; /* s, of the monotonic clock: when all of them begin */
 	bool look, help;
 };
 
@@ -46,7 +46,7 @@ static const struct option_row rows[] = {
 	{"seed", 0, OPTION_UNSIGNED, FIELD(seed), "1", NULL, "N", "of what it does, and the keys' names", 0, 0},
 	{"timeout", 0, OPTION_DURATION, FIELD(timeout), "2m", NULL, "DURATION", "of each operation", 1, 0},
 	{"length", 0, OPTION_DURATION, FIELD(length), "60s", NULL, "DURATION", "how long it will be, about", 1, 0},
-	{"origin", 0, OPTION_UNSIGNED, FIELD(origin), "0", NULL, "MS", "when all began, on the monotonic clock", 0, 0},
+	{"origin", 0, OPTION_UNSIGNED, FIELD(origin), "0", NULL, "S", "when all begin, on the monotonic clock", 0, 0},
 	{"look", 0, OPTION_FLAG, FIELD(look), NULL, NULL, NULL, "read each key once", 0, 0},
 	{"help", 'h', OPTION_STOP, FIELD(help), NULL, NULL, NULL, "this text", 0, 0},
 };
@@ -116,7 +116,7 @@ static uint64_t period_of(const struct client *c, enum seen_group group)
 /* Since all of them began. */
 static uint64_t age(const struct client *c, uint64_t now)
 {
-	uint64_t origin = (uint64_t)c->settings.origin * 1000000;
+	uint64_t origin = (uint64_t)c->settings.origin * SECOND;
 
 	return now > origin ? now - origin : 0;
 }
@@ -349,7 +349,7 @@ static void turn_cb(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	if (c->settings.look)
 		look(c);
-	else if (!c->stopping && now >= (uint64_t)c->settings.origin * 1000000)
+	else if (!c->stopping && now >= (uint64_t)c->settings.origin * SECOND)
 		ask_batch(c, now);
 	if ((c->stopping || c->looked) && c->begun == c->ended)
 		event_base_loopbreak(c->base);
