@@ -2,7 +2,8 @@
  *
  * It asks for all there is (put, get, delete, compare-and-set, put-if-absent, add; with lives, alone and by the batch) as
  * any program would that embeds common/kv-mqtt.h, on keys that it shares with the other clients, and writes down what it
- * saw of each operation (seen.h).  SIGTERM ends it when all that is open has ended.  With --look it reads each key once
+ * saw of each operation (seen.h).  Some answers it loses, as a network does: what was done is asked again then, perhaps of a
+ * new owner, and must not be done again.  SIGTERM ends it when all that is open has ended.  With --look it reads each key once
  * instead that the others may have used, and ends.  Each second it prints a line of JSON: how far it is. */
 #include <inttypes.h>
 #include <signal.h>
@@ -31,7 +32,7 @@
 
 struct settings {
 	char *broker, *file;
-	uint32_t client, of, rate, seed, timeout, length;
+	uint32_t client, of, rate, seed, timeout, length, lose;
 	uint32_t origin; /* s, of the monotonic clock: when all of them begin */
 	bool look, help;
 };
@@ -47,6 +48,8 @@ static const struct option_row rows[] = {
 	{"timeout", 0, OPTION_DURATION, FIELD(timeout), "2m", NULL, "DURATION", "of each operation", 1, 0},
 	{"length", 0, OPTION_DURATION, FIELD(length), "60s", NULL, "DURATION", "how long it will be, about", 1, 0},
 	{"origin", 0, OPTION_UNSIGNED, FIELD(origin), "0", NULL, "S", "when all begin, on the monotonic clock", 0, 0},
+	{"lose", 0, OPTION_UNSIGNED, FIELD(lose), "20", NULL, "N", "of 1000 answers, how many it does not hear", 0,
+	 900},
 	{"look", 0, OPTION_FLAG, FIELD(look), NULL, NULL, NULL, "read each key once", 0, 0},
 	{"help", 'h', OPTION_STOP, FIELD(help), NULL, NULL, NULL, "this text", 0, 0},
 };
@@ -63,12 +66,13 @@ struct group {
 	uint64_t period; /* ns; 0: as long as it all is */
 	unsigned share;  /* of 100 operations */
 	bool bounded;    /* its histories are searched */
+	bool numbers;    /* else bytes */
 };
 static const struct group groups[SEEN_GROUPS] = {
-	[SEEN_BYTES] = {24, 10 * SECOND, 45, true},
-	[SEEN_NUMBERS] = {16, 10 * SECOND, 30, true},
-	[SEEN_LASTING] = {200, 0, 10, true},
-	[SEEN_COUNTER] = {8, 0, 15, false},
+	[SEEN_BYTES] = {24, 10 * SECOND, 45, true, false},
+	[SEEN_NUMBERS] = {16, 10 * SECOND, 30, true, true},
+	[SEEN_LASTING] = {200, 0, 10, true, false},
+	[SEEN_COUNTER] = {8, 0, 15, false, true},
 };
 
 struct client {
@@ -78,11 +82,12 @@ struct client {
 	struct kv_mqtt *kv;
 	struct event *turn, *term, *second;
 	FILE *file;
-	struct rng rng;
+	struct rng rng, losses;
 	struct slot slots[SEEN_GROUPS][SLOTS_MAX];
 	uint64_t writes; /* so far: each writes another value */
 	uint64_t from;   /* when it began */
 	uint64_t begun, ended, unanswered, longest;
+	uint64_t lost; /* answers, on purpose */
 	uint64_t credit_at;
 	struct {
 		enum seen_group group;
@@ -152,12 +157,9 @@ static void fill_answer(struct seen *s, const struct operation_result *r)
 	if (s->kind != OPERATION_GET)
 		return;
 	s->value = 0;
-	if (r->status == ANSWER_DONE && seen_group_of(s->key) == SEEN_BYTES)
-		s->value = value_of_bytes(r->value, r->value_len);
-	else if (r->status == ANSWER_DONE && seen_group_of(s->key) == SEEN_LASTING)
-		s->value = value_of_bytes(r->value, r->value_len);
-	else if (r->status == ANSWER_DONE)
-		s->value = value_of_number(r->value, r->value_len);
+	if (r->status == ANSWER_DONE)
+		s->value = groups[seen_group_of(s->key)].numbers ? value_of_number(r->value, r->value_len)
+								 : value_of_bytes(r->value, r->value_len);
 }
 
 static void remember(struct client *c, const struct seen *s)
@@ -199,7 +201,6 @@ static void begin(struct client *c, const struct seen *seen)
 {
 	struct flight *f = xmalloc(sizeof(*f));
 	struct operation op = {.kind = seen->kind, .condition = seen->condition, .version = seen->expected};
-	enum seen_group group = seen_group_of(seen->key);
 	char name[64];
 
 	*f = (struct flight){c, *seen};
@@ -209,8 +210,8 @@ static void begin(struct client *c, const struct seen *seen)
 		op.amount = seen->value;
 	} else if (seen->kind == OPERATION_PUT) {
 		op.value = c->value;
-		op.value_len =
-			group == SEEN_NUMBERS ? number_fill(c->value, seen->value) : bytes_fill(c->value, seen->value);
+		op.value_len = groups[seen_group_of(seen->key)].numbers ? number_fill(c->value, seen->value)
+									: bytes_fill(c->value, seen->value);
 	}
 	f->seen.call = clock_ns();
 	c->begun++;
@@ -335,8 +336,9 @@ static void look(struct client *c)
 
 static void print(const struct client *c)
 {
-	printf("{\"begun\": %" PRIu64 ", \"ended\": %" PRIu64 ", \"unanswered\": %" PRIu64 ", \"longest\": %.3f}\n",
-	       c->begun, c->ended, c->unanswered, (double)c->longest / (double)SECOND);
+	printf("{\"begun\": %" PRIu64 ", \"ended\": %" PRIu64 ", \"unanswered\": %" PRIu64 ", \"lost\": %" PRIu64
+	       ", \"longest\": %.3f}\n",
+	       c->begun, c->ended, c->unanswered, c->lost, (double)c->longest / (double)SECOND);
 	fflush(stdout);
 }
 
@@ -396,7 +398,12 @@ static void subscribed_cb(void *arg, const char *filter, bool granted)
 
 static void message_cb(void *arg, const struct mqtt_message *message)
 {
-	(void)kv_mqtt_message(((struct client *)arg)->kv, message);
+	struct client *c = arg;
+
+	if (rng_below(&c->losses, 1000) < c->settings.lose)
+		c->lost++;
+	else
+		(void)kv_mqtt_message(c->kv, message);
 }
 
 static void mqtt_turn_cb(void *arg)
@@ -459,7 +466,8 @@ int main(int argc, char **argv)
 		fprintf(stderr, "endure-client: a bad broker URL, or a --file that cannot be written\n");
 	} else {
 		c->from = clock_ns();
-		rng_seed(&c->rng, c->settings.seed, c->settings.client);
+		rng_seed(&c->rng, c->settings.seed, 2 * c->settings.client);
+		rng_seed(&c->losses, c->settings.seed, 2 * c->settings.client + 1);
 		snprintf(c->client_id, sizeof(c->client_id), "endure-%d", (int)getpid());
 		run(c, &url);
 		rc = c->settings.look && c->unanswered ? 1 : 0;

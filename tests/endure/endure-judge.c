@@ -37,19 +37,29 @@ static void print(const struct findings *f)
 	const struct {
 		const char *name;
 		uint64_t count;
-	} rows[] = {{"operations", f->operations},
-		    {"keys", f->keys},
-		    {"adds", f->adds},
-		    {"total", f->total},
-		    {"open", f->open},
-		    {"undone", f->undone},
-		    {"lost", f->lost},
-		    {"doubled", f->doubled},
-		    {"wrong", f->wrong},
-		    {"undecided", f->undecided},
-		    {"outlived", f->outlived},
-		    {"strange", f->strange},
-		    {"unlooked", f->unlooked}};
+	} rows[] = {
+		{"operations", f->operations},
+		{"keys", f->keys},
+		{"gets", f->done[OPERATION_GET]},
+		{"puts", f->done[OPERATION_PUT]},
+		{"with a condition", f->conditions},
+		{"that did not hold", f->failed},
+		{"with a life", f->lives},
+		{"deletes", f->done[OPERATION_DELETE]},
+		{"adds", f->done[OPERATION_ADD]},
+		{"writes sent again", f->again},
+		{"acked increments", f->adds},
+		{"counters", f->total},
+		{"open", f->open},
+		{"undone", f->undone},
+		{"lost", f->lost},
+		{"doubled", f->doubled},
+		{"wrong", f->wrong},
+		{"undecided", f->undecided},
+		{"outlived", f->outlived},
+		{"strange", f->strange},
+		{"unlooked", f->unlooked},
+	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		printf("%s\"%s\": %" PRIu64, i ? ", " : "{", rows[i].name, rows[i].count);

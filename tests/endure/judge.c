@@ -10,6 +10,7 @@
 #define MS UINT64_C(1000000)
 #define SEARCH_MAX 200000 /* configurations of one key, as the simulator has it */
 #define TOLD_MAX 5
+#define AGAIN (250 * MS) /* the first pause of clients */
 /* Clocks count whole milliseconds. */
 #define EARLY (2 * MS)
 /* A life is counted anew from where a record moved to, so each move may add what it took. */
@@ -294,12 +295,25 @@ static int by_key(const void *a, const void *b)
 	return x->call < y->call ? -1 : x->call > y->call;
 }
 
+static void count_one(struct findings *f, const struct seen *s)
+{
+	bool answered = s->end == SEEN_ANSWERED;
+
+	f->open += is_write_open(s);
+	f->undone += s->end == SEEN_UNDONE;
+	f->done[s->kind] += answered;
+	f->conditions += answered && s->condition != CONDITION_NONE;
+	f->failed += answered && s->status == ANSWER_FAILED;
+	f->lives += answered && s->life && s->status == ANSWER_DONE;
+	f->again += operation_writes(s->kind) && s->ret - s->call > AGAIN;
+}
+
 static void judge_key(struct judging *j, struct seen *seen, size_t count)
 {
 	j->findings->keys++;
+	for (size_t i = 0; i < count; i++)
+		count_one(j->findings, &seen[i]);
 	for (size_t i = 0; i < count; i++) {
-		j->findings->open += is_write_open(&seen[i]);
-		j->findings->undone += seen[i].end == SEEN_UNDONE;
 		if (is_possible(&seen[i]))
 			continue;
 		j->findings->strange++;

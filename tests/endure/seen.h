@@ -21,7 +21,7 @@ enum seen_group {
 
 static inline uint64_t seen_key(enum seen_group group, uint32_t slot, uint32_t generation)
 {
-	return (uint64_t)group << 48 | (uint64_t)slot << 32 | generation;
+	return ((uint64_t)group * 65536 + slot) << 32 | generation;
 }
 static inline enum seen_group seen_group_of(uint64_t key)
 {

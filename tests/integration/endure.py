@@ -27,10 +27,10 @@ class Client:
                 stdin=subprocess.DEVNULL, stdout=out, stderr=out, preexec_fn=harness.die_with_parent)
 
     def told(self):
-        """How far it is: begun, ended, unanswered, longest."""
+        """How far it is: begun, ended, unanswered, lost (answers, on purpose), longest."""
         with open(self.lines) as f:
             lines = [line for line in f.read()[-1000:].split("\n")[:-1] if line.startswith("{") and line.endswith("}")]
-        return json.loads(lines[-1]) if lines else {"begun": 0, "ended": 0, "unanswered": 0, "longest": 0.0}
+        return json.loads(lines[-1]) if lines else {"begun": 0, "ended": 0, "unanswered": 0, "lost": 0, "longest": 0.0}
 
     def fault(self):
         """Why it is not as it should be, or None."""
@@ -66,8 +66,8 @@ class Clients:
 
     def told(self):
         told = [client.told() for client in self.list]
-        return {"begun": sum(t["begun"] for t in told), "ended": sum(t["ended"] for t in told),
-                "unanswered": sum(t["unanswered"] for t in told), "longest": max(t["longest"] for t in told)}
+        return {**{name: sum(t[name] for t in told) for name in ("begun", "ended", "unanswered", "lost")},
+                "longest": max(t["longest"] for t in told)}
 
     def faults(self):
         return [fault for fault in (client.fault() for client in self.list) if fault]
