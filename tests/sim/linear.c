@@ -5,30 +5,7 @@
 #include <string.h>
 
 #include "../../common/mem.h"
-
-#define WORDS (LINEAR_OPS_MAX / 64)
-
-/* The register.  Of a write whose version was not told only a lower bound is known, until somebody is told it. */
-struct cell {
-	uint64_t value, version;
-	uint64_t exact; /* version is its version; else a bound that it exceeds */
-	uint64_t lost;  /* end of the loss behind which nothing was written; 0: none */
-	uint64_t end;   /* when the value's time is up; 0: it has none */
-};
-
-/* What is remembered: which operations were taken, and what they left.  No padding: it is compared as bytes. */
-struct configuration {
-	uint64_t taken[WORDS];
-	struct cell cell;
-};
-_Static_assert(sizeof(struct configuration) == (WORDS + 5) * sizeof(uint64_t), "no padding");
-
-struct memory {
-	struct configuration *seen;
-	size_t count, room;
-	uint32_t *slots; /* index + 1 */
-	size_t slot_count;
-};
+#include "linear-seen.h"
 
 /* An operation not taken yet, in a list in the order of returns; lifted out of it while it is taken. */
 struct entry {
@@ -48,7 +25,7 @@ struct step {
 struct search {
 	struct entry head, *entries;
 	struct configuration now;
-	struct memory memory;
+	struct linear_seen memory;
 	struct step *stack;
 	size_t depth, open; /* taken; completed operations not taken */
 	bool plain;         /* nobody compares or adds, no version is told, nothing expires */
@@ -162,56 +139,6 @@ static bool apply(struct cell *c, const struct linear_op *op)
 		return true;
 	}
 	return false;
-}
-
-/* ---- configurations seen ---- */
-
-static uint64_t hash(const struct configuration *c)
-{
-	const uint64_t *words = (const uint64_t *)c;
-	uint64_t h = 0;
-
-	for (size_t i = 0; i < sizeof(*c) / sizeof(*words); i++) {
-		h = (h ^ words[i]) * 0x9fb21c651e98df25u;
-		h ^= h >> 32;
-	}
-	return h;
-}
-
-static size_t slot_of(const struct memory *m, const struct configuration *c)
-{
-	size_t slot = hash(c) & (m->slot_count - 1);
-
-	while (m->slots[slot] && memcmp(&m->seen[m->slots[slot] - 1], c, sizeof(*c)) != 0)
-		slot = (slot + 1) & (m->slot_count - 1);
-	return slot;
-}
-
-static void memory_grow(struct memory *m)
-{
-	if (m->count * 2 < m->slot_count)
-		return;
-	m->slot_count = m->slot_count ? m->slot_count * 4 : 64;
-	m->room = m->slot_count / 2;
-	m->seen = xrealloc(m->seen, m->room * sizeof(*m->seen));
-	free(m->slots);
-	m->slots = xcalloc(m->slot_count, sizeof(*m->slots));
-	for (size_t i = 0; i < m->count; i++)
-		m->slots[slot_of(m, &m->seen[i])] = (uint32_t)i + 1;
-}
-
-/* True if it is new. */
-static bool remember(struct memory *m, const struct configuration *c)
-{
-	size_t slot;
-
-	memory_grow(m);
-	slot = slot_of(m, c);
-	if (m->slots[slot])
-		return false;
-	m->seen[m->count++] = *c;
-	m->slots[slot] = (uint32_t)m->count;
-	return true;
 }
 
 /* ---- operations that are not taken ---- */
@@ -348,7 +275,7 @@ static bool take(struct search *s, struct entry *e)
 	struct configuration next = s->now;
 
 	next.taken[e->index / 64] |= (uint64_t)1 << e->index % 64;
-	if (!apply(&next.cell, &e->op) || !remember(&s->memory, &next))
+	if (!apply(&next.cell, &e->op) || !linear_seen_add(&s->memory, &next))
 		return false;
 	s->stack[s->depth].taken = e;
 	s->stack[s->depth++].before = s->now.cell;
@@ -507,8 +434,7 @@ static enum linear_verdict check_key(const struct linear_op *ops, size_t count, 
 	verdict = search(&s, bound);
 	free(s.stack);
 	free(s.entries);
-	free(s.memory.seen);
-	free(s.memory.slots);
+	linear_seen_free(&s.memory);
 	return verdict;
 }
 
