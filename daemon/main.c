@@ -30,6 +30,7 @@ struct settings {
 	uint32_t grace;
 	uint32_t ping;
 	uint32_t recover;
+	uint32_t replicas;
 	bool help;
 	bool version;
 };
@@ -63,6 +64,8 @@ static const struct option_row option_rows[] = {
 	 100, 3600000},
 	{"recover-after", 0, OPTION_DURATION, FIELD(recover), "10s", "DHT_RECOVER_AFTER", "DURATION",
 	 "an arc that nobody answers for is then served as empty", 100, 3600000},
+	{"replicas", 0, OPTION_UNSIGNED, FIELD(replicas), "1", "DHT_REPLICAS", "R",
+	 "copies of each record, 1 to 5; one is kept, whatever it says, until replication exists", 1, 5},
 	{"help", 'h', OPTION_STOP, FIELD(help), NULL, NULL, NULL, "this text", 0, 0},
 	{"version", 'V', OPTION_STOP, FIELD(version), NULL, NULL, NULL, "the version", 0, 0},
 };
@@ -176,7 +179,7 @@ static bool configure(const struct settings *settings, const char *origin, struc
 	return true;
 }
 
-static int run(const struct shell_config *config, enum log_level level)
+static int run(const struct shell_config *config, const struct settings *settings)
 {
 	struct event_base *base = event_base_new();
 	struct evdns_base *dns;
@@ -187,7 +190,13 @@ static int run(const struct shell_config *config, enum log_level level)
 	if (!base)
 		mem_die("no event loop");
 	dns = mqtt_dns_new(base);
-	log_init(&log, level);
+	log_init(&log, settings->log_level);
+	if (settings->replicas > 1)
+		log_line(&log, LOG_WARN_LEVEL,
+			 "dht-node: --replicas %u: until replication exists one copy of each record is kept, and who "
+			 "dies "
+			 "takes its records along",
+			 settings->replicas);
 	shell = shell_new(base, dns, config, &log);
 	shell_start(shell);
 	(void)event_base_dispatch(base);
@@ -223,7 +232,7 @@ int main(int argc, char **argv)
 	} else if (!configure(&settings, option_origin(&option_table, &given, "broker", origin), &config)) {
 		code = EX_USAGE;
 	} else {
-		code = run(&config, settings.log_level);
+		code = run(&config, &settings);
 	}
 	option_free(&option_table, &settings);
 	return code;

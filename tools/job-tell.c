@@ -79,8 +79,9 @@ static void json_item(const struct item *item)
 
 /* ---- lines for people ---- */
 
-#define REASONS                                                                                                      \
-	"(is a ring there? see 'dhtctl ring'; a node of the reference answers put and get on its own topics alone, " \
+#define REASONS                                                                                 \
+	"(is a ring there? see 'dhtctl ring'; a node of the reference, or of protocol version " \
+	"1.0, answers on the reference's topics alone, "                                        \
 	"and an access list of the broker must grant op/# and ask/#)"
 
 static void explain_answer(const struct job *job, const struct item *item, const char *key, char *out, size_t size)

@@ -6,22 +6,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "linear.h"
+#include "linear-register.h"
 
 #define WORDS (LINEAR_OPS_MAX / 64)
-
-/* The register.  Of a write whose version was not told only a lower bound is known, until somebody is told it. */
-struct cell {
-	uint64_t value, version;
-	uint64_t exact; /* version is its version; else a bound that it exceeds */
-	uint64_t lost;  /* end of the loss behind which nothing was written; 0: none */
-	uint64_t end;   /* when the value's time is up; 0: it has none */
-};
 
 /* What is remembered: which operations were taken, and what they left.  No padding: it is compared as bytes. */
 struct configuration {
 	uint64_t taken[WORDS];
-	struct cell cell;
+	struct linear_register content;
 };
 _Static_assert(sizeof(struct configuration) == (WORDS + 5) * sizeof(uint64_t), "no padding");
 

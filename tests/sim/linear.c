@@ -1,10 +1,10 @@
 #include "linear.h"
 
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "../../common/mem.h"
+#include "linear-register.h"
 #include "linear-seen.h"
 
 /* An operation not taken yet, in a list in the order of returns; lifted out of it while it is taken. */
@@ -18,7 +18,7 @@ struct entry {
 
 struct step {
 	struct entry *taken;
-	struct cell before;
+	struct linear_register before;
 	bool only; /* nothing else need be tried here */
 };
 
@@ -30,116 +30,6 @@ struct search {
 	size_t depth, open; /* taken; completed operations not taken */
 	bool plain;         /* nobody compares or adds, no version is told, nothing expires */
 };
-
-/* ---- the register ---- */
-
-static bool writes(struct cell *c, const struct linear_op *op, uint64_t value)
-{
-	uint64_t version = op->version;
-
-	if (version && version <= c->version)
-		return false;
-	c->value = value;
-	c->lost = 0;
-	c->end = value == LINEAR_ABSENT ? 0 : op->end;
-	c->exact = version != 0;
-	if (version)
-		c->version = version;
-	return true;
-}
-
-/* Somebody was told that this is the version. */
-static bool is_version(struct cell *c, uint64_t version)
-{
-	if (!version || c->lost)
-		return true;
-	if (c->exact ? version != c->version : version <= c->version)
-		return false;
-	c->version = version;
-	c->exact = true;
-	return true;
-}
-
-/* Its time may be up for this one, and then for all that follow.  (That these are later than that is not asked.) */
-static void lapses(struct cell *c, const struct linear_op *op)
-{
-	if (!c->end || (op->outcome != LINEAR_MAYBE && op->ret < c->end))
-		return;
-	c->value = LINEAR_ABSENT;
-	c->end = 0;
-}
-
-static bool finds(struct cell *c, const struct linear_op *op)
-{
-	if (c->lost && (op->value == LINEAR_ABSENT || op->known < c->lost))
-		return true;
-	if (op->value == LINEAR_ABSENT)
-		lapses(c, op);
-	return op->value == c->value && is_version(c, op->version);
-}
-
-static bool differs(struct cell *c, const struct linear_op *op)
-{
-	if (!is_version(c, op->version))
-		return false;
-	if (!op->expected)
-		return c->value != LINEAR_ABSENT;
-	if (c->value != LINEAR_ABSENT && c->exact && c->version == op->expected)
-		lapses(c, op);
-	return c->value == LINEAR_ABSENT || !c->exact || c->version != op->expected;
-}
-
-static bool compares(struct cell *c, const struct linear_op *op)
-{
-	bool equal;
-
-	if (c->lost)
-		return op->outcome == LINEAR_DIFFERS || writes(c, op, op->value);
-	if (op->outcome == LINEAR_DIFFERS)
-		return differs(c, op);
-	if (!op->expected)
-		lapses(c, op);
-	equal = op->expected ? c->value != LINEAR_ABSENT && is_version(c, op->expected) : c->value == LINEAR_ABSENT;
-	return equal && writes(c, op, op->value);
-}
-
-static bool deletes(struct cell *c, const struct linear_op *op)
-{
-	if (op->expected == 2)
-		lapses(c, op);
-	if (!c->lost && op->expected && (op->expected == 1) != (c->value != LINEAR_ABSENT))
-		return false;
-	return writes(c, op, LINEAR_ABSENT);
-}
-
-static bool adds(struct cell *c, const struct linear_op *op)
-{
-	uint64_t sum = c->value + op->value;
-
-	return (op->outcome == LINEAR_MAYBE || sum == op->expected) && writes(c, op, sum);
-}
-
-/* False if the register does not allow it now. */
-static bool apply(struct cell *c, const struct linear_op *op)
-{
-	switch (op->kind) {
-	case LINEAR_PUT:
-		return writes(c, op, op->value);
-	case LINEAR_DELETE:
-		return deletes(c, op);
-	case LINEAR_GET:
-		return finds(c, op);
-	case LINEAR_CAS:
-		return compares(c, op);
-	case LINEAR_ADD:
-		return adds(c, op);
-	case LINEAR_LOSS:
-		c->lost = op->ret;
-		c->exact = c->version = c->end = 0;
-		return true;
-	}
-	return false;
-}
 
 /* ---- operations that are not taken ---- */
 
@@ -194,9 +84,9 @@ static void unlift(struct search *s, struct entry *e)
 static struct entry *sure_get(const struct search *s)
 {
 	for (struct entry *e = begun(s, s->head.next); e; e = begun(s, e->next)) {
-		struct cell c = s->now.cell;
+		struct linear_register c = s->now.content;
 
-		if (reads(&e->op) && apply(&c, &e->op) && memcmp(&c, &s->now.cell, sizeof(c)) == 0)
+		if (reads(&e->op) && linear_apply(&c, &e->op) && memcmp(&c, &s->now.content, sizeof(c)) == 0)
 			return e;
 	}
 	return NULL;
@@ -205,7 +95,7 @@ static struct entry *sure_get(const struct search *s)
 /* Behind some loss somebody finds the present value only because it is still there: it was not known before. */
 static bool loss_keeps(const struct search *s)
 {
-	uint64_t value = s->now.cell.value;
+	uint64_t value = s->now.content.value;
 	const struct entry *loss = s->head.next;
 
 	while (loss && loss->op.kind != LINEAR_LOSS)
@@ -275,10 +165,10 @@ static bool take(struct search *s, struct entry *e)
 	struct configuration next = s->now;
 
 	next.taken[e->index / 64] |= (uint64_t)1 << e->index % 64;
-	if (!apply(&next.cell, &e->op) || !linear_seen_add(&s->memory, &next))
+	if (!linear_apply(&next.content, &e->op) || !linear_seen_add(&s->memory, &next))
 		return false;
 	s->stack[s->depth].taken = e;
-	s->stack[s->depth++].before = s->now.cell;
+	s->stack[s->depth++].before = s->now.content;
 	s->now = next;
 	lift(s, e);
 	return true;
@@ -288,7 +178,7 @@ static struct entry *give_back(struct search *s)
 {
 	struct entry *e = s->stack[--s->depth].taken;
 
-	s->now.cell = s->stack[s->depth].before;
+	s->now.content = s->stack[s->depth].before;
 	s->now.taken[e->index / 64] &= ~((uint64_t)1 << e->index % 64);
 	unlift(s, e);
 	return e;
