@@ -80,7 +80,7 @@ static void print_help(void)
 	       "hands its records on and leaves; a second signal ends it at once.\n\noptions:\n");
 	option_help(stdout, &option_table);
 	printf("\nexit codes: 0 left in good order; 64 a wrong option or setting; 77 refused (the id or name is\n"
-	       "            in use)\n");
+	       "            in use, or the ring speaks a later version)\n");
 }
 
 static void random_fill(void *out, size_t size)

@@ -149,9 +149,8 @@ static void connected(struct node *n)
 	n->self.conn = n->next_conn;
 	n->subscribed = 0;
 	n->tripped = n->proving = n->announced = false;
-	n->trip = 0;
+	n->trip = n->foreign = 0;
 	n->seen = (struct ring_id){0};
-	n->foreign = 0;
 	n->seen_by = (struct member){0};
 	n->repair_at = NEVER;
 	n->watched_count = 0;
@@ -261,12 +260,10 @@ static void frame(struct node *n, enum topic_kind kind, uint32_t id, const struc
 	struct frame f;
 	const char *why;
 
-	if (kind == TOPIC_FOUNDER && !ev->len) {
-		founder_cleared(n);
-		return;
-	}
-	if (kind == TOPIC_NODE && !ev->len) {
-		n->restate |= id == n->self.id;
+	if (!ev->len && (kind == TOPIC_FOUNDER || kind == TOPIC_NODE)) {
+		if (kind == TOPIC_FOUNDER)
+			founder_cleared(n);
+		n->restate |= kind == TOPIC_NODE && id == n->self.id;
 		return;
 	}
 	why = frame_decode(&f, n->room, ev->payload, ev->len);
