@@ -36,7 +36,9 @@ static void json_value(const struct item *item)
 {
 	const struct operation_result *r = &item->result;
 
-	if (r->has_amount) /* a text as get has it: 64 bits are more than JSON's readers take */
+	if (r->has_amount && !is_write(&item->op))
+		printf(",\"life\":%" PRId64, r->amount);
+	else if (r->has_amount) /* a text as get has it: 64 bits are more than JSON's readers take */
 		printf(",\"value\":\"%" PRId64 "\"", r->amount);
 	else if (item->op.kind == OPERATION_GET && r->status == ANSWER_DONE) {
 		fputs(",", stdout);

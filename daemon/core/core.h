@@ -58,9 +58,14 @@ void frame_send(struct node *n, struct frame *f, enum topic_kind kind, uint32_t 
 void frame_to(struct node *n, struct frame *f, const struct member *to);
 void frame_reply(struct node *n, struct frame *f, const char *topic);
 uint32_t node_random(struct node *n, uint32_t below);
-bool node_ready(const struct node *n);
 void node_stop(struct node *n, const char *why);
-void node_tripped(struct node *n);
+
+/* ---- session.c ---- */
+bool node_ready(const struct node *n);
+void node_connected(struct node *n);
+void node_disconnected(struct node *n);
+void node_subscribed(struct node *n, const struct event *ev);
+void node_tripped(struct node *n); /* our own round trip is back: now we may speak */
 
 /* ---- entry.c ---- */
 struct entry *entry_own(struct node *n, uint32_t id); /* the own arc that holds id */
@@ -167,6 +172,7 @@ void on_leave_public(struct node *n, const uint8_t *p, size_t len);
 void seek_begin(struct node *n);
 void seek_end(struct node *n);
 void seek_sign(struct node *n, unsigned wait);
+uint64_t seek_patience(const struct node *n);
 void seek_tick(struct node *n, uint64_t *next);
 void seek_refused(struct node *n, uint64_t *next);
 void on_hello(struct node *n, const struct frame *f);
@@ -322,6 +328,8 @@ bool reference_predecessor(const struct node *n);
 bool reference_successor(const struct node *n, uint32_t *id);
 void reference_behind(struct node *n, uint32_t id);
 void reference_found(struct node *n, const struct frame *f);
+bool reference_asks(const struct node *n, uint32_t *id);
+void reference_stands(struct node *n, const struct frame *f);
 void reference_not_holding(struct node *n);
 void reference_disconnected(struct node *n);
 void reference_overslept(struct node *n, uint64_t by);

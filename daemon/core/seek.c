@@ -92,7 +92,7 @@ static void next_stage(struct node *n, int stage)
 }
 
 /* A ring that is there may be busy with a death: it gets the time that takes. */
-static uint64_t patience(const struct node *n)
+uint64_t seek_patience(const struct node *n)
 {
 	return (uint64_t)n->config.grace + n->config.recover;
 }
@@ -110,11 +110,11 @@ static void call_roll(struct node *n)
 {
 	if (!n->seen.nonce && !roll_found_present(n)) {
 		propose(n);
-	} else if (n->now - n->seek.since >= patience(n) && roll_found_listed(n)) {
+	} else if (n->now - n->seek.since >= seek_patience(n) && roll_found_listed(n)) {
 		out_log(n, 4, "a ring is there but nobody answers -> fencing whoever it names");
 		next_stage(n, SEEK_FENCES);
 	} else {
-		n->seek.refused_until = n->seek.since + patience(n);
+		n->seek.refused_until = n->seek.since + seek_patience(n);
 		if (n->seek.refused_until <= n->now)
 			n->seek.refused_until = n->now + REFUSE_FOR;
 		roll_close(n);
@@ -150,7 +150,8 @@ void seek_tick(struct node *n, uint64_t *next)
 		if (foreign(n, next))
 			return;
 		if (s->count >= n->config.join_attempts && n->now >= s->refused_until &&
-		    (!n->seen.nonce || n->now - s->since >= patience(n))) {
+		    (!n->seen.nonce || n->now - s->since >= seek_patience(n))) {
+			founder_read(n); /* it came once, and may have been lost on its way */
 			roll_found(n);
 			next_stage(n, SEEK_STATUSES);
 			soonest(next, n->now + 1000);

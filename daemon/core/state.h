@@ -177,6 +177,7 @@ struct seek {
 	uint64_t refused_until; /* it founds none before, for that reason; it goes on asking */
 	uint64_t trip;
 	uint64_t stage_since;
+	uint64_t beside; /* since when a status stands under the id of who admits as a reference does; 0: none */
 };
 
 #define ROLL_MAX 4096

@@ -1,38 +1,15 @@
 #include "linear.h"
 
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "../../common/mem.h"
-
-#define WORDS (LINEAR_OPS_MAX / 64)
-
-/* The register.  Of a write whose version was not told only a lower bound is known, until somebody is told it. */
-struct cell {
-	uint64_t value, version;
-	uint64_t exact; /* version is its version; else a bound that it exceeds */
-	uint64_t lost;  /* end of the loss behind which nothing was written; 0: none */
-	uint64_t end;   /* when the value's time is up; 0: it has none */
-};
-
-/* What is remembered: which operations were taken, and what they left.  No padding: it is compared as bytes. */
-struct configuration {
-	uint64_t taken[WORDS];
-	struct cell cell;
-};
-_Static_assert(sizeof(struct configuration) == (WORDS + 5) * sizeof(uint64_t), "no padding");
-
-struct memory {
-	struct configuration *seen;
-	size_t count, room;
-	uint32_t *slots; /* index + 1 */
-	size_t slot_count;
-};
+#include "linear-register.h"
+#include "linear-seen.h"
 
 /* An operation not taken yet, in a list in the order of returns; lifted out of it while it is taken. */
 struct entry {
-	struct linear_op op; /* values are renamed: 0 stays, the others are 1, 2, 3... */
+	struct linear_op op; /* values are renamed, where nothing is added: 0 stays, the others are 1, 2, 3... */
 	size_t index;
 	uint64_t earliest; /* call of it and of all behind it */
 	uint64_t last_get; /* call of a get of its value; 0: none */
@@ -41,169 +18,18 @@ struct entry {
 
 struct step {
 	struct entry *taken;
-	struct cell before;
+	struct linear_register before;
 	bool only; /* nothing else need be tried here */
 };
 
 struct search {
 	struct entry head, *entries;
 	struct configuration now;
-	struct memory memory;
+	struct linear_seen memory;
 	struct step *stack;
 	size_t depth, open; /* taken; completed operations not taken */
-	bool plain;         /* nobody compares, no version is told, nothing expires */
+	bool plain;         /* nobody compares or adds, no version is told, nothing expires */
 };
-
-/* ---- the register ---- */
-
-static bool writes(struct cell *c, const struct linear_op *op, uint64_t value)
-{
-	uint64_t version = op->version;
-
-	if (version && version <= c->version)
-		return false;
-	c->value = value;
-	c->lost = 0;
-	c->end = value == LINEAR_ABSENT ? 0 : op->end;
-	c->exact = version != 0;
-	if (version)
-		c->version = version;
-	return true;
-}
-
-/* Somebody was told that this is the version. */
-static bool is_version(struct cell *c, uint64_t version)
-{
-	if (!version || c->lost)
-		return true;
-	if (c->exact ? version != c->version : version <= c->version)
-		return false;
-	c->version = version;
-	c->exact = true;
-	return true;
-}
-
-/* Its time may be up for this one, and then for all that follow.  (That these are later than that is not asked.) */
-static void lapses(struct cell *c, const struct linear_op *op)
-{
-	if (!c->end || (op->outcome != LINEAR_MAYBE && op->ret < c->end))
-		return;
-	c->value = LINEAR_ABSENT;
-	c->end = 0;
-}
-
-static bool finds(struct cell *c, const struct linear_op *op)
-{
-	if (c->lost && (op->value == LINEAR_ABSENT || op->known < c->lost))
-		return true;
-	if (op->value == LINEAR_ABSENT)
-		lapses(c, op);
-	return op->value == c->value && is_version(c, op->version);
-}
-
-static bool differs(struct cell *c, const struct linear_op *op)
-{
-	if (!is_version(c, op->version))
-		return false;
-	if (!op->expected)
-		return c->value != LINEAR_ABSENT;
-	if (c->value != LINEAR_ABSENT && c->exact && c->version == op->expected)
-		lapses(c, op);
-	return c->value == LINEAR_ABSENT || !c->exact || c->version != op->expected;
-}
-
-static bool compares(struct cell *c, const struct linear_op *op)
-{
-	bool equal;
-
-	if (c->lost)
-		return op->outcome == LINEAR_DIFFERS || writes(c, op, op->value);
-	if (op->outcome == LINEAR_DIFFERS)
-		return differs(c, op);
-	if (!op->expected)
-		lapses(c, op);
-	equal = op->expected ? c->value != LINEAR_ABSENT && is_version(c, op->expected) : c->value == LINEAR_ABSENT;
-	return equal && writes(c, op, op->value);
-}
-
-static bool deletes(struct cell *c, const struct linear_op *op)
-{
-	if (op->expected == 2)
-		lapses(c, op);
-	if (!c->lost && op->expected && (op->expected == 1) != (c->value != LINEAR_ABSENT))
-		return false;
-	return writes(c, op, LINEAR_ABSENT);
-}
-
-/* False if the register does not allow it now. */
-static bool apply(struct cell *c, const struct linear_op *op)
-{
-	switch (op->kind) {
-	case LINEAR_PUT:
-		return writes(c, op, op->value);
-	case LINEAR_DELETE:
-		return deletes(c, op);
-	case LINEAR_GET:
-		return finds(c, op);
-	case LINEAR_CAS:
-		return compares(c, op);
-	case LINEAR_LOSS:
-		c->lost = op->ret;
-		c->exact = c->version = c->end = 0;
-		return true;
-	}
-	return false;
-}
-
-/* ---- configurations seen ---- */
-
-static uint64_t hash(const struct configuration *c)
-{
-	const uint64_t *words = (const uint64_t *)c;
-	uint64_t h = 0;
-
-	for (size_t i = 0; i < sizeof(*c) / sizeof(*words); i++) {
-		h = (h ^ words[i]) * 0x9fb21c651e98df25u;
-		h ^= h >> 32;
-	}
-	return h;
-}
-
-static size_t slot_of(const struct memory *m, const struct configuration *c)
-{
-	size_t slot = hash(c) & (m->slot_count - 1);
-
-	while (m->slots[slot] && memcmp(&m->seen[m->slots[slot] - 1], c, sizeof(*c)) != 0)
-		slot = (slot + 1) & (m->slot_count - 1);
-	return slot;
-}
-
-static void memory_grow(struct memory *m)
-{
-	if (m->count * 2 < m->slot_count)
-		return;
-	m->slot_count = m->slot_count ? m->slot_count * 4 : 64;
-	m->room = m->slot_count / 2;
-	m->seen = xrealloc(m->seen, m->room * sizeof(*m->seen));
-	free(m->slots);
-	m->slots = xcalloc(m->slot_count, sizeof(*m->slots));
-	for (size_t i = 0; i < m->count; i++)
-		m->slots[slot_of(m, &m->seen[i])] = (uint32_t)i + 1;
-}
-
-/* True if it is new. */
-static bool remember(struct memory *m, const struct configuration *c)
-{
-	size_t slot;
-
-	memory_grow(m);
-	slot = slot_of(m, c);
-	if (m->slots[slot])
-		return false;
-	m->seen[m->count++] = *c;
-	m->slots[slot] = (uint32_t)m->count;
-	return true;
-}
 
 /* ---- operations that are not taken ---- */
 
@@ -258,9 +84,9 @@ static void unlift(struct search *s, struct entry *e)
 static struct entry *sure_get(const struct search *s)
 {
 	for (struct entry *e = begun(s, s->head.next); e; e = begun(s, e->next)) {
-		struct cell c = s->now.cell;
+		struct linear_register c = s->now.content;
 
-		if (reads(&e->op) && apply(&c, &e->op) && memcmp(&c, &s->now.cell, sizeof(c)) == 0)
+		if (reads(&e->op) && linear_apply(&c, &e->op) && memcmp(&c, &s->now.content, sizeof(c)) == 0)
 			return e;
 	}
 	return NULL;
@@ -269,7 +95,7 @@ static struct entry *sure_get(const struct search *s)
 /* Behind some loss somebody finds the present value only because it is still there: it was not known before. */
 static bool loss_keeps(const struct search *s)
 {
-	uint64_t value = s->now.cell.value;
+	uint64_t value = s->now.content.value;
 	const struct entry *loss = s->head.next;
 
 	while (loss && loss->op.kind != LINEAR_LOSS)
@@ -339,10 +165,10 @@ static bool take(struct search *s, struct entry *e)
 	struct configuration next = s->now;
 
 	next.taken[e->index / 64] |= (uint64_t)1 << e->index % 64;
-	if (!apply(&next.cell, &e->op) || !remember(&s->memory, &next))
+	if (!linear_apply(&next.content, &e->op) || !linear_seen_add(&s->memory, &next))
 		return false;
 	s->stack[s->depth].taken = e;
-	s->stack[s->depth++].before = s->now.cell;
+	s->stack[s->depth++].before = s->now.content;
 	s->now = next;
 	lift(s, e);
 	return true;
@@ -352,7 +178,7 @@ static struct entry *give_back(struct search *s)
 {
 	struct entry *e = s->stack[--s->depth].taken;
 
-	s->now.cell = s->stack[s->depth].before;
+	s->now.content = s->stack[s->depth].before;
 	s->now.taken[e->index / 64] &= ~((uint64_t)1 << e->index % 64);
 	unlift(s, e);
 	return e;
@@ -424,18 +250,11 @@ static void entries_link(struct search *s, size_t count)
 	}
 }
 
-static void entries_make(struct search *s, const struct linear_op *const *ops, size_t count)
+/* By the names of values. */
+static void entries_last_gets(struct search *s, size_t count)
 {
 	uint64_t last_get[LINEAR_OPS_MAX + 1] = {0};
 
-	s->entries = xcalloc(count, sizeof(*s->entries));
-	s->plain = true;
-	for (size_t i = 0; i < count; i++) {
-		s->entries[i] = (struct entry){.op = *ops[i], .index = i};
-		s->plain =
-			s->plain && ops[i]->kind != LINEAR_CAS && !ops[i]->version && !ops[i]->expected && !ops[i]->end;
-	}
-	name_values(ops, s->entries, count);
 	for (size_t i = 0; i < count; i++) {
 		const struct linear_op *op = &s->entries[i].op;
 
@@ -444,10 +263,29 @@ static void entries_make(struct search *s, const struct linear_op *const *ops, s
 	}
 	for (size_t i = 0; i < count; i++)
 		s->entries[i].last_get = last_get[s->entries[i].op.value];
+}
+
+static void entries_make(struct search *s, const struct linear_op *const *ops, size_t count)
+{
+	bool numbers = false;
+
+	s->entries = xcalloc(count, sizeof(*s->entries));
+	s->plain = true;
+	for (size_t i = 0; i < count; i++) {
+		s->entries[i] = (struct entry){.op = *ops[i], .index = i};
+		numbers = numbers || ops[i]->kind == LINEAR_ADD;
+		s->plain =
+			s->plain && ops[i]->kind != LINEAR_CAS && !ops[i]->version && !ops[i]->expected && !ops[i]->end;
+	}
+	s->plain = s->plain && !numbers;
+	if (!numbers) {
+		name_values(ops, s->entries, count);
+		entries_last_gets(s, count);
+	}
 	entries_link(s, count);
 }
 
-/* A write of which nobody knows and whose value nobody saw may as well never have been, where nothing compares. */
+/* A write of which nobody knows and whose value nobody saw may as well never have been, where nothing compares or adds. */
 static bool matters(const struct linear_op *op, const struct linear_op *ops, size_t count)
 {
 	uint64_t value = written(op);
@@ -457,9 +295,9 @@ static bool matters(const struct linear_op *op, const struct linear_op *ops, siz
 	if (op->kind == LINEAR_GET)
 		return false;
 	for (size_t i = 0; i < count; i++) {
-		if (ops[i].key == op->key &&
-		    (ops[i].kind == LINEAR_CAS || (ops[i].kind == LINEAR_DELETE && ops[i].expected) ||
-		     (ops[i].kind == LINEAR_GET && ops[i].value == value)))
+		if (ops[i].key == op->key && (ops[i].kind == LINEAR_CAS || ops[i].kind == LINEAR_ADD ||
+					      (ops[i].kind == LINEAR_DELETE && ops[i].expected) ||
+					      (ops[i].kind == LINEAR_GET && ops[i].value == value)))
 			return true;
 	}
 	return false;
@@ -486,8 +324,7 @@ static enum linear_verdict check_key(const struct linear_op *ops, size_t count, 
 	verdict = search(&s, bound);
 	free(s.stack);
 	free(s.entries);
-	free(s.memory.seen);
-	free(s.memory.slots);
+	linear_seen_free(&s.memory);
 	return verdict;
 }
 

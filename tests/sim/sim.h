@@ -12,7 +12,8 @@
  *   swarm.c   what one seed chooses                  fault.c   what goes wrong
  *   aim.c     trouble at chosen protocol steps       sweep.c   ... at every step, one after the other
  *   strange.c strangers who publish nonsense         scale.c   a large ring without faults
- *   judge.c   one owner, once                        whole.c   no hole, live, bounded, the end
+ *   owner.c   one owner                              judge.c   once
+ *   whole.c   no hole, live, bounded, the end        ours-judge.c what clients of ours see
  *   history.c is a key a register?                   linear.c  ... a second opinion, by search
  *   story.c   the run kept for a picture             picture.c what of it is drawn, and where
  *   svg.c     that picture                           trace.c   the run in words and as a hash
@@ -32,6 +33,7 @@
 #include "../../daemon/core/node.h"
 #include "choices.h"
 #include "linear.h"
+#include "queue.h"
 #include "random.h"
 #include "stats.h"
 #include "story.h"
@@ -46,100 +48,6 @@
 /* When the broker gives up a connection that says nothing more: 1.5 times the keepalive, looked at every few seconds. */
 #define KEEPALIVE_MIN (15 * SECOND)
 #define KEEPALIVE_MAX (21 * SECOND)
-
-/* ---- what travels ---- */
-
-enum packet_type {
-	PACKET_CONNECT,
-	PACKET_CONNACK,
-	PACKET_SUBSCRIBE,
-	PACKET_UNSUBSCRIBE,
-	PACKET_SUBACK,
-	PACKET_PUBLISH,
-	PACKET_DISCONNECT,
-	PACKET_CLOSED,  /* the end of a connection, as its owner sees it */
-	PACKET_FENCE,   /* CONNECT of a fence, and its answer */
-	PACKET_DRAINED, /* the outbox has room again */
-};
-
-struct packet {
-	enum packet_type type;
-	uint32_t refs;
-	uint32_t topic; /* index, NONE */
-	bool retain;
-	bool granted;
-	struct conn conn;
-	uint32_t op;    /* of a client's operation: its index + 1 */
-	uint32_t story; /* of a published one: its message's index + 1 */
-	uint32_t from;  /* link of its publisher; NONE: the broker itself */
-	uint64_t hash;
-	size_t len;
-	uint8_t bytes[];
-};
-
-struct packet *packet_new(enum packet_type type, uint32_t topic, const void *bytes, size_t len);
-struct packet *packet_ref(struct packet *p);
-void packet_unref(struct packet *p);
-/* The type of the core's frame in it, not judged any further; FRAME_NONE: none. */
-enum frame_type packet_frame(const struct packet *p);
-
-/* ---- the queue ---- */
-
-enum entry_type {
-	ENTRY_BROKER,    /* link, packet: reaches the broker */
-	ENTRY_DELIVER,   /* link, packet: reaches the owner of the connection */
-	ENTRY_LINK_DEAD, /* link: the broker notices that it is dead */
-	ENTRY_FENCE,     /* proc, link, packet: the CONNECT of a fence reaches the broker */
-	ENTRY_FENCED,    /* proc, link, packet: its CONNACK, or the time-out */
-	ENTRY_CONNECT,   /* proc or client: attempt to connect */
-	ENTRY_TIMER,     /* proc, generation */
-	ENTRY_RESUME,    /* proc: SIGCONT */
-	ENTRY_START,     /* identity: a process starts */
-	ENTRY_STOP,      /* identity: SIGTERM */
-	ENTRY_BROKER_UP,
-	ENTRY_FENCE_VAIN,   /* as ENTRY_FENCED, if the broker still hangs */
-	ENTRY_CONNECT_VAIN, /* link: its owner gives the attempt up, if the broker still hangs */
-	ENTRY_UNHANG,       /* the broker goes on, or is killed and away for so long (a) */
-	ENTRY_WILL,         /* packet: a will that comes late */
-	ENTRY_SUBACK,       /* link, packet: a SUBACK that comes late */
-	ENTRY_SUBSCRIBE,    /* link, packet: a subscription that acts late */
-	ENTRY_CLIENT,       /* client, generation: next operation or time-out */
-	ENTRY_KV,           /* client, generation: one of ours wants to be woken */
-	ENTRY_TURN,         /* proc: all that had arrived has been read */
-	ENTRY_FAULT,        /* fault kind */
-	ENTRY_CHECK,        /* the quiet phase begins, or looks round */
-	ENTRY_LOOK,         /* so does the first one */
-	ENTRY_SWEEP,        /* the change begins whose steps are aimed at */
-};
-
-struct entry {
-	uint64_t at;
-	struct packet *packet;
-	uint32_t a, b;
-	uint32_t next; /* in its slot's list, NONE; or in the list of the free ones */
-	enum entry_type type;
-};
-
-#define WHEEL_BITS 6 /* so that a level's slots are the bits of one word */
-#define WHEEL_SLOTS (1u << WHEEL_BITS)
-#define WHEEL_LEVELS 7 /* 2^42 us: fifty days */
-
-/* What is not in the past, in the order of time and, within one time, of arrival. */
-struct queue {
-	struct entry *entries;
-	size_t count, used, room; /* in the queue, ever, and allocated */
-	uint32_t free;
-	uint64_t now; /* of the last one popped */
-	struct {
-		uint32_t first, last;
-	} slots[WHEEL_LEVELS][WHEEL_SLOTS]; /* only those taken hold anything */
-	uint64_t taken[WHEEL_LEVELS];
-	uint32_t levels; /* those with a slot taken */
-};
-
-void queue_push(struct queue *q, uint64_t at, enum entry_type type, uint32_t a, uint32_t b, struct packet *packet);
-bool queue_pop(struct queue *q, struct entry *out);
-void queue_free(struct queue *q);
 
 /* ---- connections and broker ---- */
 
@@ -463,6 +371,9 @@ void ours_begin(struct world *w, struct client *c, uint32_t op);
 void ours_tick(struct world *w, struct client *c, uint32_t gen); /* 0: now */
 void ours_input(struct world *w, struct client *c, struct packet *p);
 struct key ours_key(const struct world *w, unsigned key);
+
+/* ours-judge.c */
+void ours_ended(struct world *w, const struct client *c, const struct kv_effect *e);
 void ours_served(struct world *w, const struct proc *by, const struct packet *p);
 void ours_asked(struct world *w, const struct packet *p);
 void ours_answered(struct world *w, const char *by, const struct packet *p);
@@ -504,18 +415,23 @@ void sweep_change(struct world *w);
 void sweep_before(struct world *w, uint32_t link, struct packet *p);
 void sweep_after(struct world *w, uint32_t by, const struct packet *p);
 
-/* judge.c */
+/* owner.c */
 void judge_init(struct world *w);
 void judge_step(struct world *w, struct proc *p);
+/* It serves the key, by its state or by what it says. */
+void judge_served(struct world *w, unsigned key, const struct proc *p);
+void judge_arcs(struct world *w);
+uint64_t judge_probe(const struct world *w, const struct proc *p);
+/* What it says of views, in HOLDS and STORE. */
+void judge_views(struct world *w, struct proc *by, const struct packet *p);
+
+/* judge.c */
 void judge_received(struct world *w, const struct proc *giver, const struct packet *p);
 void judge_send(struct world *w, struct proc *by, const struct packet *p);
 /* The operation that wrote a value, or acks by its name: the number behind the letter; NONE: nobody made it. */
-void judge_served(struct world *w, unsigned key, const struct proc *p);
 uint32_t judge_named(const struct world *w, char letter, const uint8_t *text, size_t len);
 const char *judge_kind_name(enum op_kind kind);
 void judge_publish(struct world *w, uint32_t link, const struct packet *p);
-void judge_arcs(struct world *w);
-uint64_t judge_probe(const struct world *w, const struct proc *p);
 void judge_free(struct world *w);
 
 /* whole.c */

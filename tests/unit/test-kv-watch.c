@@ -1,179 +1,6 @@
 /* Watching by played owners: what is told is handed on once, and a gap is told if something may have been missed and only
  * then. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-#include "../../common/frame.h"
-#include "../../common/kv-watch.h"
-
-#define PLAYERS 4
-
-/* An owner of the ids from behind the one before it up to its own. */
-struct player {
-	uint32_t id;
-	bool there;
-	uint64_t stream, number;
-};
-
-struct play {
-	struct kv_watch *w;
-	uint64_t now;
-	struct player players[PLAYERS]; /* ascending; the last has the last id */
-	unsigned asked;
-};
-
-static struct key name(const char *text)
-{
-	return key_named((const uint8_t *)text, strlen(text));
-}
-
-static void open_play(struct play *p, const struct key *key, const char *prefix)
-{
-	static const uint32_t ids[PLAYERS] = {1u << 30, 2u << 30, 3u << 30, UINT32_MAX};
-	struct kv_watch_config config;
-
-	kv_watch_config_init(&config);
-	config.key = key;
-	config.prefix = (const uint8_t *)prefix;
-	config.prefix_len = strlen(prefix);
-	*p = (struct play){.w = kv_watch_new(&config), .now = 1000};
-	for (unsigned i = 0; i < PLAYERS; i++)
-		p->players[i] = (struct player){ids[i], true, 100 + i, 5}; /* others have watched before us */
-}
-
-static struct player *owner_of(struct play *p, uint32_t id, struct arc *arc)
-{
-	unsigned i = 0, before;
-
-	while (i < PLAYERS && (!p->players[i].there || p->players[i].id < id))
-		i++;
-	for (i %= PLAYERS; !p->players[i].there;)
-		i++; /* through 0 */
-	for (before = (i + PLAYERS - 1) % PLAYERS; !p->players[before].there;)
-		before = (before + PLAYERS - 1) % PLAYERS;
-	*arc = (struct arc){p->players[before].id, p->players[i].id};
-	return &p->players[i];
-}
-
-/* Answers one question; false: there is none. */
-static bool answer(struct play *p)
-{
-	struct operation_result result = {.status = ANSWER_DONE};
-	uint8_t place[WATCHED_PLACE_MAX];
-	struct operation op;
-	struct player *o;
-	struct arc arc;
-
-	if (!kv_watch_ask(p->w, p->now, &op))
-		return false;
-	p->asked++;
-	assert_int_equal(op.kind, OPERATION_WATCH);
-	o = owner_of(p, op.key.id, &arc);
-	result.value_len = watched_put_place(place, &(struct watched_place){o->stream, o->number});
-	result.value = place;
-	assert_null(kv_watch_answer(p->w, p->now, &result, o->id, &arc));
-	return true;
-}
-
-/* Until nothing is to be asked now: how many questions that were. */
-static unsigned answers(struct play *p)
-{
-	p->asked = 0;
-	while (answer(p))
-		;
-	return p->asked;
-}
-
-/* Has there been a gap, as it is told once all is watched again? */
-static bool gap(struct play *p)
-{
-	bool told;
-
-	(void)answers(p);
-	assert_true(kv_watch_whole(p->w));
-	told = kv_watch_gap(p->w);
-	assert_false(kv_watch_gap(p->w));
-	return told;
-}
-
-static void begin(struct play *p)
-{
-	kv_watch_granted(p->w, p->now);
-	(void)answers(p);
-	assert_true(kv_watch_whole(p->w));
-	assert_false(kv_watch_gap(p->w));
-}
-
-/* That owner's frame with this number: how many changes of it are wanted; -1: dropped. */
-static int frame(struct play *p, unsigned player, uint64_t number, const char *key)
-{
-	const struct player *o = &p->players[player];
-	struct page_entry change = {.key = name(key), .value = (const uint8_t *)"v", .value_len = 1};
-	struct watched_frame f = {
-		.owner = o->id, .stream = o->stream, .number = number, .changes = &change, .count = 1};
-	const struct page_entry *changes;
-	char topic[TOPIC_MAX];
-	const char *why;
-	size_t len, count;
-	uint8_t *bytes = watched_encode(&f, &len);
-
-	topic_format(topic, "", TOPIC_EVENT, o->id, NULL);
-	why = kv_watch_message(p->w, topic, bytes, len, &changes, &count);
-	if (count)
-		assert_true(key_equal(&changes[0].key, &change.key));
-	free(bytes);
-	return why ? -1 : (int)count;
-}
-
-static int tell(struct play *p, unsigned player, const char *key)
-{
-	return frame(p, player, ++p->players[player].number, key);
-}
-
-static void status(struct play *p, unsigned player, enum node_state state)
-{
-	struct frame f = {.type = FRAME_STATUS, .from = {.id = p->players[player].id, .memory = 1}, .state = state};
-	const struct page_entry *changes;
-	char topic[TOPIC_MAX];
-	size_t len, count;
-	uint8_t *bytes = frame_encode(&f, &len);
-
-	topic_format(topic, "", TOPIC_NODE, f.from.id, NULL);
-	assert_null(kv_watch_message(p->w, topic, bytes, len, &changes, &count));
-	assert_int_equal(count, 0);
-	free(bytes);
-}
-
-static void clear(struct play *p, unsigned player)
-{
-	const struct page_entry *changes;
-	char topic[TOPIC_MAX];
-	size_t count;
-
-	topic_format(topic, "", TOPIC_NODE, p->players[player].id, NULL);
-	assert_null(kv_watch_message(p->w, topic, (const uint8_t *)"", 0, &changes, &count));
-}
-
-/* Each story with a play of its own, of everything. */
-#define STORY(title)                              \
-	static void title##_play(struct play *p); \
-	static void title(void **state)           \
-	{                                         \
-		struct play p;                    \
-		(void)state;                      \
-		open_play(&p, NULL, "");          \
-		begin(&p);                        \
-		title##_play(&p);                 \
-		kv_watch_free(p.w);               \
-	}                                         \
-	static void title##_play(struct play *p)
+#include "watch-fixture.h"
 
 STORY(it_asks_arc_behind_arc_and_again_in_time)
 {
@@ -181,9 +8,9 @@ STORY(it_asks_arc_behind_arc_and_again_in_time)
 
 	assert_int_equal(kv_watch_deadline(p->w), 1000 + 20000);
 	p->now += 19999;
-	assert_int_equal(answers(p), 0);
+	assert_int_equal(play_answers(p), 0);
 	p->now += 1;
-	assert_int_equal(answers(p), PLAYERS);
+	assert_int_equal(play_answers(p), PLAYERS);
 	p->now += 20000;
 	assert_true(kv_watch_ask(p->w, p->now, &op));
 	assert_true(op.value_len == 1 && op.key.id == 0 && !op.key.name_len);
@@ -193,20 +20,20 @@ STORY(it_asks_arc_behind_arc_and_again_in_time)
 
 STORY(what_is_told_is_handed_on_once)
 {
-	assert_int_equal(tell(p, 0, "a"), 1);
-	assert_int_equal(tell(p, 3, "b"), 1);
-	assert_int_equal(frame(p, 0, p->players[0].number, "a"), -1);
-	assert_int_equal(frame(p, 0, 1, "a"), -1);
-	assert_false(gap(p));
+	assert_int_equal(play_tell(p, 0, "a"), 1);
+	assert_int_equal(play_tell(p, 3, "b"), 1);
+	assert_int_equal(play_frame(p, 0, p->players[0].number, "a"), -1);
+	assert_int_equal(play_frame(p, 0, 1, "a"), -1);
+	assert_false(play_gap(p));
 }
 
 STORY(a_number_left_out)
 {
 	p->players[1].number++;
-	assert_int_equal(tell(p, 1, "a"), 1);
-	assert_true(gap(p));
-	assert_int_equal(tell(p, 1, "a"), 1);
-	assert_false(gap(p));
+	assert_int_equal(play_tell(p, 1, "a"), 1);
+	assert_true(play_gap(p));
+	assert_int_equal(play_tell(p, 1, "a"), 1);
+	assert_false(play_gap(p));
 }
 
 /* It is promised by a place, and has not come a round later. */
@@ -214,86 +41,86 @@ STORY(the_last_of_a_stream_is_lost)
 {
 	p->players[1].number++;
 	p->now += 20000;
-	assert_false(gap(p)); /* it may be on its way yet */
+	assert_false(play_gap(p)); /* it may be on its way yet */
 	p->now += 20000;
-	assert_true(gap(p));
+	assert_true(play_gap(p));
 	p->now += 20000;
-	assert_false(gap(p));
-	assert_int_equal(tell(p, 1, "a"), 1);
-	assert_false(gap(p));
+	assert_false(play_gap(p));
+	assert_int_equal(play_tell(p, 1, "a"), 1);
+	assert_false(play_gap(p));
 }
 
 STORY(a_place_that_is_ahead_of_its_event)
 {
 	p->players[1].number++;
 	p->now += 20000;
-	(void)answers(p);
-	assert_int_equal(frame(p, 1, p->players[1].number, "a"), 1);
+	(void)play_answers(p);
+	assert_int_equal(play_frame(p, 1, p->players[1].number, "a"), 1);
 	p->now += 20000;
-	assert_false(gap(p));
+	assert_false(play_gap(p));
 }
 
 STORY(another_stream)
 {
 	p->players[2].stream = 7;
 	p->players[2].number = 0;
-	assert_int_equal(tell(p, 2, "a"), 1);
-	assert_true(gap(p));
+	assert_int_equal(play_tell(p, 2, "a"), 1);
+	assert_true(play_gap(p));
 	p->players[2].stream = 8; /* and nothing has come of it */
 	p->now += 20000;
-	assert_true(gap(p));
+	assert_true(play_gap(p));
 }
 
 STORY(a_node_joins)
 {
 	p->players[1].there = false;
 	p->now += 20000;
-	(void)answers(p);
-	status(p, 1, NODE_LEFT);
-	(void)gap(p);
+	(void)play_answers(p);
+	play_status(p, 1, NODE_LEFT);
+	(void)play_gap(p);
 	p->players[1] = (struct player){p->players[1].id, true, 9, 0};
-	status(p, 1, NODE_JOINING);
-	assert_int_equal(tell(p, 1, "a"), 1); /* to those who watched what it has got */
-	status(p, 1, NODE_ACTIVE);
-	assert_int_equal(answers(p), PLAYERS);
-	assert_false(gap(p));
-	status(p, 1, NODE_ACTIVE); /* it says so again */
-	assert_int_equal(answers(p), 0);
+	play_status(p, 1, NODE_JOINING);
+	assert_int_equal(play_tell(p, 1, "a"), 1); /* to those who watched what it has got */
+	play_status(p, 1, NODE_ACTIVE);
+	assert_int_equal(play_answers(p), PLAYERS);
+	assert_false(play_gap(p));
+	play_status(p, 1, NODE_ACTIVE); /* it says so again */
+	assert_int_equal(play_answers(p), 0);
 }
 
 STORY(a_node_leaves)
 {
-	status(p, 1, NODE_LEAVING);
-	assert_int_equal(tell(p, 1, "a"), 1);
+	play_status(p, 1, NODE_LEAVING);
+	assert_int_equal(play_tell(p, 1, "a"), 1);
 	p->players[1].there = false;
-	assert_int_equal(tell(p, 2, "b"), 1);
-	clear(p, 1);
-	assert_false(gap(p));
-	status(p, 1, NODE_GONE); /* as others may say of it later */
-	assert_false(gap(p));
+	assert_int_equal(play_tell(p, 2, "b"), 1);
+	play_clear(p, 1);
+	assert_false(play_gap(p));
+	play_status(p, 1, NODE_GONE); /* as others may say of it later */
+	assert_false(play_gap(p));
 }
 
 STORY(a_node_that_said_something_before_we_heard_it)
 {
 	p->players[1].stream = 9;
-	status(p, 1, NODE_LEFT);
-	(void)gap(p);
+	play_status(p, 1, NODE_LEFT);
+	(void)play_gap(p);
 	p->players[1].number = 3;
 	p->now += 20000;
-	assert_false(gap(p));
+	assert_false(play_gap(p));
 	p->players[2].stream = 10;
 	p->players[2].number = 3;
-	status(p, 2, NODE_LEFT);
-	assert_int_equal(tell(p, 2, "a"), 1);
-	assert_true(gap(p));
+	play_status(p, 2, NODE_LEFT);
+	assert_int_equal(play_tell(p, 2, "a"), 1);
+	assert_true(play_gap(p));
 }
 
 STORY(what_changes_during_a_round_makes_another)
 {
 	p->now += 20000;
-	assert_true(answer(p));
-	status(p, 1, NODE_LEAVING);
-	assert_int_equal(answers(p), PLAYERS - 1 + PLAYERS);
+	assert_true(play_answer(p));
+	play_status(p, 1, NODE_LEAVING);
+	assert_int_equal(play_answers(p), PLAYERS - 1 + PLAYERS);
 }
 
 /* Statuses of so many cannot be kept: it begins anew. */
@@ -302,97 +129,20 @@ STORY(more_owners_than_any_ring_has)
 	struct player *o = &p->players[0];
 
 	for (o->id = 1; o->id < 5000; o->id++)
-		status(p, 0, NODE_JOINING);
-	assert_true(gap(p));
+		play_status(p, 0, NODE_JOINING);
+	assert_true(play_gap(p));
 }
 
 STORY(an_arc_through_0)
 {
 	p->players[3].id = 0xf0000000;
 	p->now += 20000;
-	assert_int_equal(answers(p), PLAYERS + 1);
+	assert_int_equal(play_answers(p), PLAYERS + 1);
 	p->players[3].there = false;
 	p->players[2].there = false;
 	p->players[1].there = false; /* one for all */
 	p->now += 20000;
-	assert_int_equal(answers(p), 2);
-}
-
-/* Told when somebody else answers for it, and once, whoever says so. */
-STORY(a_node_dies)
-{
-	p->players[1].there = false;
-	status(p, 1, NODE_GONE);
-	assert_false(kv_watch_gap(p->w));
-	assert_true(answer(p));
-	assert_false(kv_watch_gap(p->w));
-	status(p, 1, NODE_GONE);
-	assert_true(gap(p));
-	status(p, 1, NODE_GONE);
-	assert_false(gap(p));
-	p->players[1] = (struct player){p->players[1].id, true, 9, 0}; /* back again */
-	status(p, 1, NODE_ACTIVE);
-	assert_int_equal(tell(p, 1, "a"), 1);
-	assert_false(gap(p));
-}
-
-/* Of whom nobody knows what it had. */
-STORY(a_stranger_dies)
-{
-	p->players[1].there = false;
-	status(p, 1, NODE_LEFT);
-	(void)gap(p);
-	p->players[1].id = 77;
-	status(p, 1, NODE_GONE);
-	assert_true(gap(p));
-}
-
-STORY(a_doubt_that_ends_well_and_one_that_does_not)
-{
-	status(p, 1, NODE_SUSPECT);
-	assert_false(gap(p));
-	status(p, 1, NODE_ACTIVE);
-	assert_false(gap(p));
-	status(p, 1, NODE_SUSPECT);
-	p->players[1].there = false; /* its arc is another's now */
-	assert_true(gap(p));
-}
-
-STORY(nobody_answers)
-{
-	struct operation op;
-
-	p->now += 20000;
-	assert_true(kv_watch_ask(p->w, p->now, &op));
-	p->now += 5000;
-	assert_non_null(kv_watch_answer(p->w, p->now, NULL, 0, NULL));
-	assert_false(kv_watch_gap(p->w));
-	assert_true(gap(p));
-}
-
-/* An owner tells unasked for a minute, and no longer. */
-STORY(asked_too_late)
-{
-	p->now += 59999;
-	assert_false(gap(p));
-	p->now += 60000;
-	assert_true(gap(p));
-}
-
-STORY(the_connection_is_lost)
-{
-	struct operation op;
-
-	p->now += 20000;
-	assert_true(kv_watch_ask(p->w, p->now, &op)); /* and will be answered on the next connection */
-	kv_watch_lost(p->w);
-	assert_false(kv_watch_whole(p->w));
-	assert_int_equal(kv_watch_deadline(p->w), UINT64_MAX);
-	kv_watch_granted(p->w, p->now);
-	assert_null(kv_watch_answer(p->w, p->now, NULL, 0, NULL));
-	assert_false(kv_watch_whole(p->w));
-	assert_int_equal(answers(p), PLAYERS);
-	assert_true(kv_watch_gap(p->w));
+	assert_int_equal(play_answers(p), 2);
 }
 
 STORY(answers_that_are_none)
@@ -421,12 +171,12 @@ static void what_others_wanted_before(void **state)
 	struct play p;
 
 	(void)state;
-	open_play(&p, NULL, "");
-	assert_int_equal(frame(&p, 0, 3, "a"), 1);
-	begin(&p);
-	assert_int_equal(frame(&p, 0, 5, "a"), -1);
-	assert_int_equal(tell(&p, 0, "a"), 1);
-	assert_false(gap(&p));
+	play_open(&p, NULL, "");
+	assert_int_equal(play_frame(&p, 0, 3, "a"), 1);
+	play_begin(&p);
+	assert_int_equal(play_frame(&p, 0, 5, "a"), -1);
+	assert_int_equal(play_tell(&p, 0, "a"), 1);
+	assert_false(play_gap(&p));
 	kv_watch_free(p.w);
 }
 
@@ -439,7 +189,7 @@ static void messages_that_are_none(void **state)
 		{"node/40000000", "\xff", NULL},   {"in/40000000", "", "another topic"},
 		{"nonsense", "", "another topic"},
 	};
-	struct page_entry change = {.key = name("a")};
+	struct page_entry change = {.key = play_key("a")};
 	struct watched_frame f = {.owner = 5, .stream = 1, .number = 1, .changes = &change, .count = 1};
 	const struct page_entry *changes;
 	size_t count, len;
@@ -447,8 +197,8 @@ static void messages_that_are_none(void **state)
 	uint8_t *bytes = watched_encode(&f, &len);
 
 	(void)state;
-	open_play(&p, NULL, "");
-	begin(&p);
+	play_open(&p, NULL, "");
+	play_begin(&p);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		const char *why = kv_watch_message(p.w, rows[i].topic, (const uint8_t *)rows[i].bytes,
 						   strlen(rows[i].bytes), &changes, &count);
@@ -459,7 +209,7 @@ static void messages_that_are_none(void **state)
 		assert_int_equal(count, 0);
 	}
 	assert_string_equal(kv_watch_message(p.w, "ev/00000006", bytes, len, &changes, &count), "another's stream");
-	assert_false(gap(&p));
+	assert_false(play_gap(&p));
 	free(bytes);
 	kv_watch_free(p.w);
 }
@@ -469,49 +219,12 @@ static void names_that_begin_so(void **state)
 	struct play p;
 
 	(void)state;
-	open_play(&p, NULL, "light/");
-	begin(&p);
-	assert_int_equal(tell(&p, 0, "light/1"), 1);
-	assert_int_equal(tell(&p, 0, "light/"), 1);
-	assert_int_equal(tell(&p, 0, "light"), 0);
-	assert_int_equal(tell(&p, 0, "dark/light/"), 0);
-	kv_watch_free(p.w);
-}
-
-/* Others' streams and deaths are no matter of one key. */
-static void one_key(void **state)
-{
-	struct key key = name("a"); /* 550d7456: the second player's */
-	struct operation op;
-	struct play p;
-
-	(void)state;
-	open_play(&p, &key, "");
-	begin(&p);
-	assert_int_equal(tell(&p, 1, "a"), 1);
-	assert_int_equal(tell(&p, 1, "b"), 0);
-	p.now += 20000;
-	assert_true(kv_watch_ask(p.w, p.now, &op));
-	assert_true(key_equal(&op.key, &key) && !op.value_len);
-	assert_non_null(kv_watch_answer(p.w, p.now, NULL, 0, NULL));
-	assert_true(gap(&p));
-	p.players[3].number = 50; /* heard first with this number */
-	assert_int_equal(tell(&p, 3, "b"), 0);
-	p.players[0].there = false;
-	status(&p, 0, NODE_GONE);
-	assert_false(gap(&p));
-	assert_int_equal(tell(&p, 2, "b"), 0);
-	p.players[1].there = false; /* it leaves: the third has it */
-	assert_int_equal(tell(&p, 2, "a"), 1);
-	for (unsigned round = 0; round < 3; round++) {
-		p.now += 20000;
-		assert_false(gap(&p));
-	}
-	status(&p, 1, NODE_GONE); /* what it had is safe with another since long */
-	assert_false(gap(&p));
-	p.players[2].there = false;
-	status(&p, 2, NODE_GONE);
-	assert_true(gap(&p));
+	play_open(&p, NULL, "light/");
+	play_begin(&p);
+	assert_int_equal(play_tell(&p, 0, "light/1"), 1);
+	assert_int_equal(play_tell(&p, 0, "light/"), 1);
+	assert_int_equal(play_tell(&p, 0, "light"), 0);
+	assert_int_equal(play_tell(&p, 0, "dark/light/"), 0);
 	kv_watch_free(p.w);
 }
 
@@ -545,17 +258,10 @@ int main(void)
 		cmocka_unit_test(what_changes_during_a_round_makes_another),
 		cmocka_unit_test(more_owners_than_any_ring_has),
 		cmocka_unit_test(an_arc_through_0),
-		cmocka_unit_test(what_others_wanted_before),
-		cmocka_unit_test(a_node_dies),
-		cmocka_unit_test(a_stranger_dies),
-		cmocka_unit_test(a_doubt_that_ends_well_and_one_that_does_not),
-		cmocka_unit_test(nobody_answers),
-		cmocka_unit_test(asked_too_late),
-		cmocka_unit_test(the_connection_is_lost),
 		cmocka_unit_test(answers_that_are_none),
+		cmocka_unit_test(what_others_wanted_before),
 		cmocka_unit_test(messages_that_are_none),
 		cmocka_unit_test(names_that_begin_so),
-		cmocka_unit_test(one_key),
 		cmocka_unit_test(its_filters),
 	};
 
