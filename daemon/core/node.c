@@ -155,12 +155,10 @@ static void frame(struct node *n, enum topic_kind kind, uint32_t id, const struc
 	struct frame f;
 	const char *why;
 
-	if (kind == TOPIC_FOUNDER && !ev->len) {
-		founder_cleared(n);
-		return;
-	}
-	if (kind == TOPIC_NODE && !ev->len) {
-		n->restate |= id == n->self.id;
+	if (!ev->len && (kind == TOPIC_FOUNDER || kind == TOPIC_NODE)) {
+		if (kind == TOPIC_FOUNDER)
+			founder_cleared(n);
+		n->restate |= kind == TOPIC_NODE && id == n->self.id;
 		return;
 	}
 	why = frame_decode(&f, n->room, ev->payload, ev->len);

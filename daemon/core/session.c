@@ -21,7 +21,7 @@ void node_connected(struct node *n)
 	n->self.conn = n->next_conn;
 	n->subscribed = 0;
 	n->tripped = n->proving = n->announced = false;
-	n->trip = 0;
+	n->trip = n->foreign = 0;
 	n->seen = (struct ring_id){0};
 	n->foreign = 0;
 	n->seen_by = (struct member){0};
