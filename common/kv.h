@@ -24,11 +24,11 @@ struct kv_config {
 	char topic_prefix[TOPIC_PREFIX_MAX + 1];
 	uint8_t name[OPERATION_CLIENT_LEN]; /* random, never used before by anybody */
 	uint64_t seed;                      /* of the jitter of retries */
-	unsigned retry;                     /* 250 ms: until the first, then twice that and so on */
-	unsigned retry_max;                 /* 2000 ms */
-	unsigned token_age;                 /* 1000 ms: a token asked for longer ago begins no write */
-	size_t long_value;                  /* 4096: a value longer than that goes out with a token only */
-	size_t frame_bytes;                 /* 65536: a frame holds as much, or one operation */
+	unsigned retry;     /* 250 ms: until the first (longer where answers are slow), then twice that ... */
+	unsigned retry_max; /* 2000 ms */
+	unsigned token_age; /* 1000 ms: a token asked for longer ago begins no write */
+	size_t long_value;  /* 4096: a value longer than that goes out with a token only */
+	size_t frame_bytes; /* 65536: a frame holds as much, or one operation */
 };
 void kv_config_init(struct kv_config *config);
 

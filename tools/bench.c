@@ -1,4 +1,4 @@
-#include "bench.h"
+#include "bench-internal.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -9,85 +9,13 @@
 #include <unistd.h>
 
 #include "../common/mem.h"
-#include "client.h"
 #include "output.h"
 
 /* Of one connection; beyond, the transport would stop reading. */
 #define BENCH_BYTES_MAX ((size_t)8 << 20)
 /* So many go out first: their answers tell who owns what, and what follows shares frames. */
 #define BENCH_WINDOW_FIRST 32
-#define BENCH_WRONG_SHOWN 5
-#define BENCH_AHEAD 32
-#define BENCH_NAME_MAX 32
 #define SECOND UINT64_C(1000000000)
-
-/* What has been acknowledged of a key. */
-struct known {
-	struct version version; /* number 0: nothing */
-	uint64_t writer;        /* of the operation that wrote it; 0: unknown, or deleted */
-};
-
-/* An operation on its way. */
-struct flight {
-	struct connection *connection;
-	uint64_t start;
-	uint64_t writer;
-	struct version floor; /* what was acknowledged of the key when it began */
-	uint32_t key;
-	enum operation_kind kind;
-};
-
-struct connection {
-	struct bench *bench;
-	struct client *client;
-	struct kv_mqtt *kv;
-	struct flight flights[KV_OPEN_MAX];
-	struct flight *idle[KV_OPEN_MAX];
-	size_t idle_count;
-	size_t window;       /* one more for each answer, as TCP begins */
-	uint64_t next_start; /* with a rate: of the next batch */
-};
-
-enum phase_kind { PHASE_PRELOAD, PHASE_WARMUP, PHASE_RUN, PHASE_CLEAN };
-
-struct phase {
-	enum phase_kind kind;
-	uint64_t total, begun, ended;
-	uint64_t start, end; /* of the first and the last */
-	uint64_t failed;
-};
-
-/* A version that has been answered, to be held against what is known. */
-struct check {
-	uint32_t key;
-	enum operation_kind kind;
-	struct version version;
-	uint64_t writer;
-};
-
-struct bench {
-	const struct bench_plan *plan;
-	struct bench_result *result;
-	struct connection **connections;
-	size_t count; /* of those that are open */
-	struct known *known;
-	struct phase phase;
-	/* A million keys are far from the processor: each is fetched while others are seen to. */
-	struct check checks[BENCH_AHEAD];
-	size_t check_count;
-	uint32_t next_keys[BENCH_AHEAD];
-	size_t next_key;
-	uint64_t random;
-	uint64_t writers; /* operations that have written, so far */
-	uint32_t seed;    /* of the keys' names */
-	uint32_t nonce;   /* of this run's values */
-	uint64_t heard;   /* when the last answer came */
-	uint8_t *value, *expected;
-	int timer;
-	bool timing, wake;
-	bool bar;
-	uint64_t drawn;
-};
 
 static uint64_t clock_ns(void)
 {
@@ -97,133 +25,13 @@ static uint64_t clock_ns(void)
 	return (uint64_t)now.tv_sec * SECOND + (uint64_t)now.tv_nsec;
 }
 
-/* splitmix64 */
-static uint64_t mix(uint64_t z)
-{
-	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-	z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-	return z ^ (z >> 31);
-}
-
 static uint32_t random_below(struct bench *bench, uint32_t below)
 {
-	return (uint32_t)((mix(bench->random += 0x9e3779b97f4a7c15u) >> 32) * below >> 32);
-}
-
-/* ---- keys and values ---- */
-
-/* Numbers are spread over the ring, each another; names have their place by their hash. */
-static struct key key_of(const struct bench *bench, uint32_t index, char name[BENCH_NAME_MAX])
-{
-	if (bench->plan->numbers)
-		return key_number(index * 2654435761u);
-	return key_named((const uint8_t *)name,
-			 (size_t)snprintf(name, BENCH_NAME_MAX, "bench:%x:%u", bench->seed, index));
-}
-
-/* 4 bytes of the run, 4 of the key, 8 of the writer, and what these make of the rest. */
-static void value_fill(const struct bench *bench, uint8_t *value, uint32_t key, uint64_t writer)
-{
-	size_t size = bench->plan->value_size, at = BENCH_VALUE_MIN;
-	uint64_t word, state = writer ^ (uint64_t)key << 32 ^ bench->nonce;
-
-	memcpy(value, &bench->nonce, 4);
-	memcpy(value + 4, &key, 4);
-	memcpy(value + 8, &writer, 8);
-	for (; at + 8 <= size; at += 8) {
-		word = mix(state += 0x9e3779b97f4a7c15u);
-		memcpy(value + at, &word, 8);
-	}
-	word = mix(state + 1);
-	memcpy(value + at, &word, size - at);
-}
-
-/* Who has put it for that key, or 0: nobody of this run. */
-static uint64_t value_writer(const struct bench *bench, uint32_t key, const uint8_t *value, size_t len)
-{
-	uint64_t writer;
-
-	if (len != bench->plan->value_size || value == NULL)
-		return 0;
-	memcpy(&writer, value + 8, 8);
-	if (writer > bench->writers)
-		return 0;
-	value_fill(bench, bench->expected, key, writer);
-	return memcmp(value, bench->expected, len) == 0 ? writer : 0;
-}
-
-/* ---- answers ---- */
-
-static void tell_wrong(struct bench *bench, enum operation_kind kind, uint32_t index, const char *why)
-{
-	char name[BENCH_NAME_MAX];
-	struct key key = key_of(bench, index, name);
-
-	if (bench->result->wrong++ >= BENCH_WRONG_SHOWN)
-		return;
-	if (bench->plan->numbers)
-		output_error("wrong answer to %s %u: %s", operation_kind_name(kind), key.id, why);
-	else
-		output_error("wrong answer to %s %s: %s", operation_kind_name(kind), name, why);
-}
-
-/* With each version it is known what was written by whom.  To be done before another operation begins. */
-static void check_known(struct bench *bench)
-{
-	for (size_t i = 0; i < bench->check_count; i++) {
-		const struct check *c = &bench->checks[i];
-		struct known *known = &bench->known[c->key];
-
-		if (version_equal(known->version, c->version) && known->writer != c->writer)
-			tell_wrong(bench, c->kind, c->key, "another value has been seen with this version");
-		if (version_newer(c->version, known->version))
-			*known = (struct known){c->version, c->writer};
-	}
-	bench->check_count = 0;
-}
-
-/* NULL, or what is wrong with that version. */
-static const char *check_version(struct bench *bench, const struct flight *f, const struct operation_result *r,
-				 uint64_t writer)
-{
-	bool writes = operation_writes(f->kind);
-
-	if (!r->has_version)
-		return "it has no version";
-	if (version_newer(f->floor, r->version))
-		return writes ? "its version is below an acknowledged one" : "older than what had been acknowledged";
-	if (writes && version_equal(f->floor, r->version))
-		return "its version is that of another write";
-	if (bench->check_count == BENCH_AHEAD)
-		check_known(bench);
-	bench->checks[bench->check_count++] = (struct check){f->key, f->kind, r->version, writer};
-	__builtin_prefetch(&bench->known[f->key]);
-	return NULL;
-}
-
-/* NULL, or what is wrong with it. */
-static const char *check_answer(struct bench *bench, const struct flight *f, const struct operation_result *r)
-{
-	uint64_t writer;
-
-	if (f->kind == OPERATION_DELETE)
-		return r->status == ANSWER_DONE || r->status == ANSWER_ABSENT ? NULL : "not deleted";
-	if (r->status == ANSWER_ABSENT && f->kind == OPERATION_GET)
-		return f->floor.number == 0 || bench->plan->life ? NULL : "absent, though a put had been acknowledged";
-	if (r->status != ANSWER_DONE)
-		return operation_status_name(r->status);
-	if (f->kind == OPERATION_PUT)
-		return check_version(bench, f, r, f->writer);
-	writer = value_writer(bench, f->key, r->value, r->value_len);
-	if (writer == 0)
-		return "a value that was never put for this key";
-	return check_version(bench, f, r, writer);
+	return (uint32_t)((bench_mix(bench->random += BENCH_STEP) >> 32) * below >> 32);
 }
 
 static void count_answer(struct bench *bench, const struct flight *f, const struct kv_mqtt_result *result, uint64_t now)
 {
-	const char *why;
-
 	if (result->outcome != KV_DONE) {
 		bench->phase.failed++;
 		if (bench->phase.kind == PHASE_RUN && result->outcome == KV_TIMEOUT)
@@ -233,9 +41,7 @@ static void count_answer(struct bench *bench, const struct flight *f, const stru
 		return;
 	}
 	bench->heard = now;
-	why = check_answer(bench, f, result->answer);
-	if (why != NULL)
-		tell_wrong(bench, f->kind, f->key, why);
+	bench_verify(bench, f, result->answer);
 	if (bench->phase.kind == PHASE_RUN)
 		histogram_add(f->kind == OPERATION_PUT ? &bench->result->put : &bench->result->get, now - f->start);
 }
@@ -307,10 +113,10 @@ static bool begin(struct connection *c, uint64_t start)
 	f->floor = bench->known[f->key].version;
 	f->writer = 0;
 	op.kind = f->kind;
-	op.key = key_of(bench, f->key, name);
+	op.key = bench_key(bench, f->key, name);
 	if (f->kind == OPERATION_PUT) {
 		f->writer = ++bench->writers;
-		value_fill(bench, bench->value, f->key, f->writer);
+		bench_value(bench, bench->value, f->key, f->writer);
 		op.value = bench->value;
 		op.value_len = plan->value_size;
 		op.life = plan->life;
@@ -386,7 +192,7 @@ static void begin_batches(struct connection *c)
 /* What has been begun shares frames, and goes out now rather than when the loop comes round. */
 static void pump(struct connection *c)
 {
-	check_known(c->bench);
+	bench_verify_known(c->bench);
 	begin_batches(c);
 	kv_mqtt_turn(c->kv);
 }
@@ -456,7 +262,7 @@ static void run_phase(struct bench *bench, enum phase_kind kind, uint64_t total)
 		wait_a_while(bench);
 		draw(bench);
 	}
-	check_known(bench);
+	bench_verify_known(bench);
 	if (bench->bar)
 		fputs("\r\033[K", stderr);
 }
@@ -582,7 +388,7 @@ static enum exit_code prepare(struct bench *bench)
 	for (size_t i = 0; i < BENCH_AHEAD; i++)
 		bench->next_keys[i] = random_below(bench, plan->keys);
 	bench->known = xcalloc(plan->keys, sizeof(*bench->known));
-	bench->connections = xcalloc(plan->clients, sizeof(*bench->connections));
+	bench->connections = xcalloc(plan->clients, sizeof(struct connection *));
 	bench->value = xmalloc(plan->value_size);
 	bench->expected = xmalloc(plan->value_size);
 	for (uint32_t i = 0; i < plan->clients && code == RC_OK; i++)

@@ -58,9 +58,14 @@ void frame_send(struct node *n, struct frame *f, enum topic_kind kind, uint32_t 
 void frame_to(struct node *n, struct frame *f, const struct member *to);
 void frame_reply(struct node *n, struct frame *f, const char *topic);
 uint32_t node_random(struct node *n, uint32_t below);
-bool node_ready(const struct node *n);
 void node_stop(struct node *n, const char *why);
-void node_tripped(struct node *n);
+
+/* ---- session.c ---- */
+bool node_ready(const struct node *n);
+void node_connected(struct node *n);
+void node_disconnected(struct node *n);
+void node_subscribed(struct node *n, const struct event *ev);
+void node_tripped(struct node *n); /* our own round trip is back: now we may speak */
 
 /* ---- entry.c ---- */
 struct entry *entry_own(struct node *n, uint32_t id); /* the own arc that holds id */

@@ -53,6 +53,7 @@ void node_config_init(struct node_config *c)
 		.ping = 10000,
 		.recover = 10000,
 		.tombstone = 3600000,
+		.tombstones = 65536,
 		.burst = 8u << 20,
 		.held_max = 16u << 20,
 	};
@@ -127,112 +128,6 @@ void node_identify(struct node *n, uint64_t nonce, struct node_identity *identit
 		.will_payload = n->identity_will,
 		.will_len = len,
 	};
-}
-
-/* What a node always hears; cut/<giver> and node/<neighbour> come and go. */
-static const enum topic_kind base_topics[] = {
-	TOPIC_JOIN, TOPIC_HAS_STARTED, TOPIC_ACK_JOIN, TOPIC_PUT, TOPIC_GET,  TOPIC_LEAVE, TOPIC_ACK_LEAVE,
-	TOPIC_RING, TOPIC_FOUNDER,     TOPIC_INBOX,    TOPIC_CUT, TOPIC_NODE, TOPIC_ASK,
-};
-#define BASE_TOPICS (sizeof(base_topics) / sizeof(base_topics[0]))
-
-bool node_ready(const struct node *n)
-{
-	return n->connected && n->tripped && n->subscribed == (1u << BASE_TOPICS) - 1;
-}
-
-static void connected(struct node *n)
-{
-	n->connected = true;
-	n->full = false;
-	n->connected_at = n->now;
-	n->self.conn = n->next_conn;
-	n->subscribed = 0;
-	n->tripped = n->proving = n->announced = false;
-	n->trip = 0;
-	n->seen = (struct ring_id){0};
-	n->seen_by = (struct member){0};
-	n->repair_at = NEVER;
-	n->watched_count = 0;
-	for (unsigned i = 0; i < BASE_TOPICS; i++)
-		out_subscribe(n, base_topics[i], n->self.id, true);
-	change_resume(n);
-}
-
-static void disconnected(struct node *n)
-{
-	n->connected = n->full = false;
-	n->tripped = false;
-	n->subscribed = 0;
-	n->self.conn = (struct conn){0};
-	n->watched_count = 0;
-	fence_void(n);
-	roll_close(n);
-	hole_forget(n);
-	request_forget(n);
-	answer_forget(n);
-	watched_forget(n);
-	cells_forget(n);
-	reference_disconnected(n);
-	if (n->give.phase && n->give.phase < GIVE_GRANTED)
-		give_end(n);
-	if (n->take.phase == TAKE_SUBSCRIBE || n->take.phase == TAKE_STREAM)
-		take_end(n);
-	for (struct entry *e = n->entries; e < n->entry_end; e++) {
-		e->confirmed = false;
-		e->asked = e->silent = e->gone = e->doubt = e->orphan = e->contested = e->found = 0;
-		e->cleared = false;
-	}
-	for (enum echo_kind kind = 0; kind < ECHO_KINDS; kind++)
-		echo_forget(n, kind);
-	n->notify_since = n->alone_since = 0;
-	n->waiting_count = 0;
-	if (n->seek.active)
-		seek_begin(n);
-}
-
-void node_tripped(struct node *n)
-{
-	if (!founder_checked(n))
-		return; /* once our ring stands in the register again */
-	n->tripped = true;
-	n->proving = false;
-	if (n->self.conn.count > 1)
-		find_back(n);
-	if (n->seek.active)
-		n->seek.next = n->now;
-	if (n->entry_end > n->entries)
-		status_publish(n);
-}
-
-static void subscribed(struct node *n, const struct event *ev)
-{
-	uint32_t id = 0;
-	enum topic_kind kind = topic_parse(ev->topic, n->config.topic_prefix, &id);
-
-	/* A giver may have our own id: one that has left it and still owns what it took over from the dead. */
-	if (kind == TOPIC_CUT)
-		take_subscribed(n, id, ev->granted);
-	if (kind == TOPIC_UNKNOWN)
-		roll_subscribed(n, ev);
-	if (kind == TOPIC_UNKNOWN || kind == TOPIC_CELL)
-		cells_subscribed(n, ev);
-	if ((kind == TOPIC_CUT || kind == TOPIC_NODE) && id != n->self.id)
-		return;
-	for (unsigned i = 0; i < BASE_TOPICS; i++) {
-		if (base_topics[i] != kind)
-			continue;
-		if (!ev->granted) {
-			out_log(n, 3, "the broker refuses the subscription to %s -> grant this node all of its topics",
-				ev->topic);
-			return;
-		}
-		n->subscribed |= 1u << i;
-	}
-	if (n->subscribed == (1u << BASE_TOPICS) - 1 && !n->trip) {
-		n->trip = trip_send(n);
-		n->trip_sent = n->now;
-	}
 }
 
 /* ---- messages ---- */
@@ -449,13 +344,13 @@ void node_step(struct node *n, const struct event *ev, struct update *update)
 		answer_flush(n);
 	switch (ev->type) {
 	case EVENT_CONNECTED:
-		connected(n);
+		node_connected(n);
 		break;
 	case EVENT_DISCONNECTED:
-		disconnected(n);
+		node_disconnected(n);
 		break;
 	case EVENT_SUBSCRIBED:
-		subscribed(n, ev);
+		node_subscribed(n, ev);
 		break;
 	case EVENT_MESSAGE:
 		asked = n->connected && message(n, ev);

@@ -35,8 +35,9 @@ struct node_config {
 	unsigned silence;       /* 1500: a party to a change that has not answered for so long is fenced */
 	unsigned grace;         /* 2000: how long a node whose will was seen may come back with its records */
 	unsigned ping;          /* 10000: between two looks at one's neighbours */
-	unsigned recover;   /* 10000: how long an arc nobody answers for stays in doubt before it is served as empty */
-	unsigned tombstone; /* 3600000: how long a deletion is remembered against older copies of what it deleted */
+	unsigned recover;    /* 10000: how long an arc nobody answers for stays in doubt before it is served as empty */
+	unsigned tombstone;  /* 3600000: how long a deletion is remembered against older copies of what it deleted */
+	unsigned tombstones; /* 65536: ... and how many at most; the earliest go first */
 	size_t burst; /* 8 MiB: whoever publishes more bytes than that in one step is told by EVENT_DRAINED when to go on */
 	size_t held_max;                /* 16 MiB: operations held during a handover, in bytes */
 	const struct once_limits *once; /* NULL: those of once.h; tests take tighter ones; read by node_new only */

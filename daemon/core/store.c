@@ -39,9 +39,10 @@ struct mortal {
 struct store {
 	struct record *tables[TABLES]; /* by the first bits of the id */
 	uint64_t secret;
-	size_t count;     /* tombstones among them */
-	size_t buried;    /* tombstones */
-	struct heap ends; /* of the records that expire, tombstones among them */
+	size_t count;       /* tombstones among them */
+	size_t buried;      /* tombstones */
+	struct heap ends;   /* of the records that expire */
+	struct heap graves; /* of the tombstones */
 };
 
 static unsigned table_of(uint32_t id)
@@ -95,6 +96,11 @@ static unsigned hash_of(const struct store *s, const struct key *key)
 	return (unsigned)(key->name_len ? XXH3_64bits_withSeed(key->name, key->name_len, hash) : hash);
 }
 
+static struct heap *heap_of(struct store *s, const struct record *r)
+{
+	return r->deleted ? &s->graves : &s->ends;
+}
+
 static struct mortal mortal_of(const struct record *r)
 {
 	struct mortal m = {0};
@@ -143,7 +149,7 @@ static void add(struct store *s, struct record *r)
 	s->count++;
 	s->buried += r->deleted;
 	if (r->expires)
-		heap_add(&s->ends, mortal_of(r).at, r);
+		heap_add(heap_of(s, r), mortal_of(r).at, r);
 }
 
 /* Out of the table, not freed. */
@@ -151,7 +157,7 @@ static void take_out(struct store *s, struct record *r)
 {
 	s->buried -= r->deleted;
 	if (r->expires)
-		heap_remove(&s->ends, mortal_of(r).place);
+		heap_remove(heap_of(s, r), mortal_of(r).place);
 	s->count--;
 	HASH_DEL(s->tables[table_of(r->id)], r);
 }
@@ -161,7 +167,7 @@ struct store *store_new(uint64_t secret)
 	struct store *s = xcalloc(1, sizeof(*s));
 
 	s->secret = secret;
-	s->ends.moved = moved;
+	s->ends.moved = s->graves.moved = moved;
 	return s;
 }
 
@@ -179,6 +185,7 @@ void store_free(struct store *s)
 		}
 	}
 	heap_free(&s->ends);
+	heap_free(&s->graves);
 	free(s);
 }
 
@@ -400,8 +407,9 @@ void store_merge(struct store *to, struct store *from)
 
 	if (!to->count && to->secret == from->secret) {
 		heap_free(&to->ends);
+		heap_free(&to->graves);
 		*to = *from;
-		*from = (struct store){.secret = to->secret, .ends.moved = moved};
+		*from = (struct store){.secret = to->secret, .ends.moved = moved, .graves.moved = moved};
 		return;
 	}
 	w = walk_all(from);
@@ -447,21 +455,31 @@ size_t store_expire(struct store *s, uint64_t now, uint64_t until, size_t most,
 		struct record *r = s->ends.entries[0].owner;
 		struct key old = key_of(r), key = key_copy(&old);
 
-		if (r->deleted) {
-			take_out(s, r);
-			free(r);
-		} else {
-			bury(s, r, until);
-			gone(arg, &key);
-		}
+		bury(s, r, until);
+		gone(arg, &key);
 		key_free(&key);
 	}
 	return done;
 }
 
+bool store_forget(struct store *s, uint64_t now, size_t keep, size_t most)
+{
+	while (s->graves.count && (s->graves.count > keep || s->graves.entries[0].at <= now)) {
+		struct record *r = s->graves.entries[0].owner;
+
+		if (!most--)
+			return false;
+		take_out(s, r);
+		free(r);
+	}
+	return true;
+}
+
 uint64_t store_next_end(const struct store *s)
 {
-	return s->ends.count ? s->ends.entries[0].at : UINT64_MAX;
+	uint64_t end = s->ends.count ? s->ends.entries[0].at : UINT64_MAX;
+
+	return s->graves.count && s->graves.entries[0].at < end ? s->graves.entries[0].at : end;
 }
 
 /* NOLINTEND(clang-analyzer-unix.Malloc) */

@@ -78,9 +78,13 @@ void store_digest(const struct store *s, struct arc arc, uint64_t *count, uint64
 uint64_t store_item_hash(const struct store_item *item);
 
 /* Of the records whose time is up, at most so many, the earliest first: they become tombstones until `until`, of which
- * gone() is told, and tombstones go.  Returns how many there were. */
+ * gone() is told.  Returns how many there were. */
 size_t store_expire(struct store *s, uint64_t now, uint64_t until, size_t most,
 		    void (*gone)(void *arg, const struct key *key), void *arg);
-uint64_t store_next_end(const struct store *s); /* UINT64_MAX: none */
+
+/* Of the tombstones whose time is up or that are more than `keep`, at most so many go, the earliest first.  False: there
+ * are more of these. */
+bool store_forget(struct store *s, uint64_t now, size_t keep, size_t most);
+uint64_t store_next_end(const struct store *s); /* of a record or a tombstone; UINT64_MAX: none */
 
 #endif

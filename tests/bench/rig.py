@@ -7,6 +7,7 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -50,6 +51,9 @@ def output(command, timeout=300, **options):
     if done.returncode:
         raise SystemExit(f"{' '.join(map(str, command))} -> {done.returncode}\n{done.stdout}{done.stderr}")
     return done.stdout
+
+
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # what was started ends with us
 
 
 class Rig:

@@ -29,6 +29,19 @@ def refuses(done, code, *parts):
     return error
 
 
+def done(broker, *args, **options):
+    """What it printed; it has to succeed and say nothing else."""
+    result = run(broker, *args, timeout=60, **options)
+    assert (result.returncode, result.stderr) == (0, b""), result
+    return result.stdout
+
+
+def put_lines(broker, pairs):
+    """By lines; names must not look like numbers."""
+    lines = b"".join(b"%s\t%s\n" % (str(k).encode(), v) for k, v in pairs.items())
+    done(broker, "--quiet", "--timeout", "30s", "put", "-", input=lines)
+
+
 class Terminal:
     """dhtctl with some of its standard streams on a terminal."""
 

@@ -676,6 +676,27 @@ static void test_few_go_by_their_cells(void **state)
 	assert_int_equal(kv_open(s->kv), 999);
 }
 
+/* Where answers take long nothing is asked again before they can be there, but within retry_max. */
+static void test_retries_wait_for_a_slow_broker(void **state)
+{
+	struct scene *s = *state;
+	uint64_t number;
+
+	for (unsigned i = 0; i < 40; i++) {
+		number = get(s, 1);
+		tick(s, 0);
+		tick(s, 200);
+		answer(s, TOKEN(1), number, ANSWER_ABSENT);
+	}
+	get(s, 1);
+	tick(s, 0);
+	forget(s);
+	tick(s, 700);
+	assert_int_equal(s->sent_count, 0);
+	tick(s, 400);
+	assert_int_equal(s->sent_count, 1);
+}
+
 /* What is asked for is the caller's to change, or to free. */
 static void test_copies(void **state)
 {
@@ -726,6 +747,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(test_numbers_and_first),
 	TEST(test_open_max),
 	TEST(test_few_go_by_their_cells),
+	TEST(test_retries_wait_for_a_slow_broker),
 	TEST(test_copies),
 };
 

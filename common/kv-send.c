@@ -1,0 +1,136 @@
+/* Which operations share a frame, to whom it goes, and with which token (PROTOCOL.md section 11). */
+#include <string.h>
+
+#include "kv-internal.h"
+#include "mem.h"
+
+/* Without an owner an operation shares its frame with those of its cell only, and cells are many: all that is open, after
+ * a stall, would be thousands of frames, which bring on the next.  So many go ahead; their answers tell whose the others
+ * are, and if none comes as many more follow each time. */
+#define CELLS_MAX 64
+#define CELLS_PAUSE 5 /* ms */
+
+static bool same_token(const struct operation_token *a, const struct operation_token *b)
+{
+	return a->number == b->number && a->counter == b->counter && a->ring == b->ring;
+}
+
+static void group_send(struct kv *kv, struct group *g)
+{
+	struct operation operations[OPERATION_COUNT_MAX];
+	struct operation_request rq = {.base = UINT64_MAX, .first = kv->first, .token = g->token};
+	struct kv_effect *e;
+	char topic[TOPIC_MAX];
+	uint8_t *bytes;
+	size_t len;
+
+	for (size_t i = 0; i < g->count; i++)
+		if (g->ops[i]->number < rq.base)
+			rq.base = g->ops[i]->number;
+	for (size_t i = 0; i < g->count; i++) {
+		operations[i] = g->ops[i]->op;
+		operations[i].offset = (uint32_t)(g->ops[i]->number - rq.base);
+		/* Nothing is done without a token: then its value is not needed yet. */
+		if (operation_writes(operations[i].kind) && !g->ops[i]->token.number &&
+		    operations[i].value_len > kv->config.long_value)
+			operations[i].value_len = 0;
+	}
+	memcpy(rq.client, kv->config.name, sizeof(rq.client));
+	rq.operations = operations;
+	rq.count = g->count;
+	bytes = kv_own(kv, operation_encode_request(&rq, &len));
+	topic_format(topic, kv->config.topic_prefix, g->to_owner ? TOPIC_ASK : TOPIC_CELL, g->to, NULL);
+	e = kv_effect_new(kv, KV_PUBLISH);
+	e->topic = kv_own(kv, xstrdup(topic));
+	e->payload = bytes;
+	e->len = len;
+}
+
+static void send_groups(struct kv *kv)
+{
+	for (size_t i = 0; i < kv->group_count; i++)
+		group_send(kv, &kv->groups[i]);
+	kv->group_count = 0;
+}
+
+static bool fits(const struct group *g, const struct open_op *o, bool to_owner, uint32_t to)
+{
+	return g->to_owner == to_owner && (to_owner ? g->to == to : g->to >> 16 == to >> 16) &&
+	       (!operation_writes(o->op.kind) || !g->writes || same_token(&g->token, &o->token));
+}
+
+/* False: too many go by their cells already. */
+static bool put_into_group(struct kv *kv, struct open_op *o, bool to_owner, uint32_t to)
+{
+	size_t size = operation_size(&o->op), i = 0;
+	struct group *g;
+
+	while (i < kv->group_count && !fits(&kv->groups[i], o, to_owner, to))
+		i++;
+	if (i == kv->group_count && !to_owner && kv->cells == CELLS_MAX)
+		return false;
+	if (i == KV_GROUPS_MAX) {
+		send_groups(kv);
+		i = 0;
+	}
+	g = &kv->groups[i];
+	if (i == kv->group_count) {
+		*g = (struct group){.to_owner = to_owner, .to = to};
+		kv->group_count++;
+		kv->cells += !to_owner;
+	} else if (g->count == OPERATION_COUNT_MAX || g->bytes + size > kv->config.frame_bytes) {
+		group_send(kv, g);
+		*g = (struct group){.to_owner = to_owner, .to = to};
+	}
+	if (operation_writes(o->op.kind)) {
+		g->token = o->token;
+		g->writes = true;
+	}
+	g->ops[g->count++] = o;
+	g->bytes += size;
+	return true;
+}
+
+/* False: too many go by their cells already. */
+static bool send_one(struct kv *kv, struct open_op *o, uint64_t now)
+{
+	const struct kv_owner *owner = kv_owners_find(&kv->owners, o->op.key.id);
+	bool to_owner = owner && !o->by_cell;
+	struct operation_token before = o->token;
+
+	/* The first sending with a token settles which. */
+	if (operation_writes(o->op.kind) && !o->token.number && owner && now - owner->asked <= kv->config.token_age)
+		o->token = owner->token;
+	if (!put_into_group(kv, o, to_owner, to_owner ? owner->id : o->op.key.id)) {
+		o->token = before;
+		return false;
+	}
+	if (!o->first_sent)
+		o->first_sent = now ? now : 1;
+	o->next = now + o->pause + kv_random_below(kv, o->pause / 4 + 1);
+	o->pause = 2 * o->pause < kv->config.retry_max ? 2 * o->pause : kv->config.retry_max;
+	if (o->next < kv->look_at)
+		kv->look_at = o->next;
+	return true;
+}
+
+void kv_send_due(struct kv *kv, uint64_t now)
+{
+	size_t kept = 0;
+
+	if (!kv->ready)
+		return;
+	if (now >= kv->cells_at) {
+		kv->cells = 0;
+		kv->cells_at = now + CELLS_PAUSE;
+	}
+	for (size_t i = 0; i < kv->due_count; i++) {
+		struct open_op *o = kv_open_at(kv, kv->due[i]);
+
+		if (o && o->next == KV_NEVER && !send_one(kv, o, now))
+			kv->due[kept++] = o->number;
+	}
+	kv->due_count = kept;
+	kv->due_at = kv->cells_at;
+	send_groups(kv);
+}
