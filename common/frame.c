@@ -28,6 +28,7 @@
  * |  22 | records     | [record, ...]                           | 512                          |
  * |  23 | keys        | [key, ...]                              | 512                          |
  * |  31 | table       | bytes                                   | 65535                        |
+ * |  35 | minor       | uint                                    | 2^32-1                       |
  *
  * conn   = [nonce, count]              2^64-1, below 2^24-1
  * member = [id, memory, nonce, count]  2^32-1, 2^64-1, and as in conn
@@ -39,8 +40,8 @@
  *          a life of 0 (for ever) is left out
  *
  * Arrays have exactly these lengths; lengths are definite; texts are UTF-8 without control characters.  Keys are
- * unsigned, come in any order and, those below 64, never twice; keys from 24 on, of which some are operation.c's, are
- * stepped over with whatever well-formed value they have, nested at most 8 deep. */
+ * unsigned, come in any order and, those below 64, never twice; keys from 24 on, of which some are operation.c's
+ * and watched.c's, are stepped over with whatever well-formed value they have, nested at most 8 deep. */
 #include "frame.h"
 
 #include <stddef.h>
@@ -376,7 +377,7 @@ static bool table_take(struct cursor *c, struct frame *f, const struct row *row)
 
 static const struct kind table_kind = {table_empty, table_put, table_take};
 
-enum { KEY_VERSION, KEY_TYPE, KEYS_KNOWN = 32 };
+enum { KEY_VERSION, KEY_TYPE, KEYS_KNOWN = 36 };
 
 static const struct row rows[KEYS_KNOWN] = {
 	[KEY_VERSION] = {&version_kind, 0, 0},
@@ -405,6 +406,8 @@ static const struct row rows[KEYS_KNOWN] = {
 	[23] = {&keys_kind, offsetof(struct frame, keys), FRAME_KEYS_MAX},
 	/* 24 to 30 are those of operation.c */
 	[31] = {&table_kind, 0, 65535},
+	/* 32 to 34 are those of watched.c */
+	[35] = {&u32_kind, offsetof(struct frame, minor), UINT32_MAX},
 };
 
 size_t frame_record_size(const struct frame_record *r)
@@ -493,4 +496,15 @@ enum frame_type frame_type_of(const uint8_t *bytes, size_t len)
 			break;
 	}
 	return FRAME_NONE;
+}
+
+uint64_t frame_major(const uint8_t *bytes, size_t len)
+{
+	struct cursor c = {bytes, bytes + len, NULL};
+	uint64_t pairs, key, major;
+
+	return wire_take_map(&c, &pairs) && pairs && wire_take_uint(&c, UINT64_MAX, &key) && key == KEY_VERSION &&
+			       wire_take_uint(&c, UINT64_MAX, &major)
+		       ? major
+		       : 0;
 }

@@ -1,8 +1,8 @@
 /* Frames: the bytes that nodes and tools exchange on our topics <-> one bounded struct.
  *
  * A frame is a CBOR map (RFC 8949) with small unsigned keys; the keys, types and bounds stand in one table in
- * frame.c, the meaning of each message in common/PROTOCOL.md.  Unknown keys are skipped, so that a later version may
- * add some; a frame of another major version is refused.  Pure: no protocol rule looks at raw bytes, no byte of a
+ * frame.c, the meaning of each message in common/PROTOCOL.md.  Unknown keys are skipped, so that a later minor version may
+ * add some; a frame of another major version is refused (PROTOCOL.md, "Versions").  Pure: no protocol rule looks at raw bytes, no byte of a
  * stranger gets past frame_decode without being bounded. */
 #ifndef DHT_FRAME_H
 #define DHT_FRAME_H
@@ -15,7 +15,8 @@
 #include "peer.h"
 #include "ring.h"
 
-#define FRAME_VERSION 1
+#define FRAME_VERSION 1 /* major */
+#define FRAME_MINOR 1   /* 0: knew neither names, lives and tombstones, nor who has written what */
 
 enum frame_type {
 	FRAME_NONE,
@@ -60,6 +61,7 @@ enum frame_reason {
 	REASON_LEAVING,    /* REPLY: the node has begun to leave */
 	REASON_NOT_ACTIVE, /* REPLY: it is not active, so it can't leave in order */
 	REASON_ABSENT,     /* CONFIRM: I hold no such view, and never shall */
+	REASON_VERSION,    /* REFUSE: the owner of the position speaks a later version */
 	FRAME_REASONS,
 };
 
@@ -117,6 +119,7 @@ struct frame_record {
 
 struct frame {
 	enum frame_type type;
+	uint32_t minor;      /* the sender's version, of nodes; tools say none */
 	struct member from;  /* memory 0: a tool */
 	struct conn to;      /* the connection meant; count 0: whoever has the inbox */
 	struct ring_id ring; /* the sender's ring; term 0: none yet */
@@ -166,6 +169,10 @@ const char *frame_decode(struct frame *f, struct frame_room *room, const uint8_t
  * looked at: it only tells which decoder is to judge them.  Some nanoseconds where the type is the second key, as we
  * write it; else what is before it is stepped over. */
 enum frame_type frame_type_of(const uint8_t *bytes, size_t len);
+
+/* The major version that the bytes name, if they are a map that begins with it, as all of ours do; 0: they are none.
+ * Whatever version it is, that stands at the same place. */
+uint64_t frame_major(const uint8_t *bytes, size_t len);
 
 /* How many bytes a record takes in a frame, at most; to fill frames to a size. */
 size_t frame_record_size(const struct frame_record *r);

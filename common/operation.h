@@ -103,7 +103,7 @@ struct operation_request {
 struct operation_result {
 	const uint8_t *value; /* NULL: none; borrowed */
 	size_t value_len;     /* at most OPERATION_FOUND_MAX */
-	int64_t amount;       /* what an add or sub came to */
+	int64_t amount;       /* what an add or sub came to; what a look has found left of a life, ms */
 	struct version version;
 	uint32_t offset;
 	enum operation_status status;

@@ -8,9 +8,10 @@
 
 #include "log.h"
 #include "mem.h"
+#include "option-internal.h"
 #include "url.h"
 
-static void *option_member(const struct option_row *row, void *target)
+void *option_member(const struct option_row *row, void *target)
 {
 	return (char *)target + row->offset;
 }
@@ -77,7 +78,7 @@ static bool option_set_unsigned(const struct option_row *row, void *member, cons
 	return true;
 }
 
-static void option_format_duration(char *out, size_t size, uint64_t ms)
+void option_format_duration(char *out, size_t size, uint64_t ms)
 {
 	if (ms > 0 && ms % 60000 == 0)
 		snprintf(out, size, "%llum", (unsigned long long)ms / 60000);
@@ -156,7 +157,28 @@ static bool option_set_level(void *member, const char *text, char *expected)
 	return false;
 }
 
-static bool option_set(const struct option_row *row, void *target, const char *text, char *expected)
+/* "auto, always or never" of "auto|always|never". */
+static bool option_set_choice(const struct option_row *row, char **slot, const char *text, char *expected)
+{
+	size_t used = (size_t)snprintf(expected, OPTION_ERROR_MAX, "expected ");
+
+	for (const char *word = row->argument; *word != '\0';) {
+		size_t len = strcspn(word, "|");
+		const char *next = word + len + (word[len] == '|');
+		const char *end = *next == '\0' ? "" : strchr(next, '|') ? ", " : " or ";
+
+		if (strlen(text) == len && memcmp(word, text, len) == 0) {
+			free(*slot);
+			*slot = xstrdup(text);
+			return true;
+		}
+		used += (size_t)snprintf(expected + used, OPTION_ERROR_MAX - used, "%.*s%s", (int)len, word, end);
+		word = next;
+	}
+	return false;
+}
+
+bool option_set(const struct option_row *row, void *target, const char *text, char expected[OPTION_ERROR_MAX])
 {
 	void *member = option_member(row, target);
 
@@ -173,6 +195,8 @@ static bool option_set(const struct option_row *row, void *target, const char *t
 		return option_set_duration(row, member, text, expected);
 	case OPTION_LEVEL:
 		return option_set_level(member, text, expected);
+	case OPTION_CHOICE:
+		return option_set_choice(row, member, text, expected);
 	}
 	abort();
 }
@@ -250,7 +274,7 @@ static void option_take(struct option_scan *scan, const struct option_row *row, 
 	scan->result->sources[row - scan->table->rows] = OPTION_GIVEN;
 }
 
-static const struct option_row *option_find(const struct option_table *table, const char *name, size_t len)
+const struct option_row *option_find(const struct option_table *table, const char *name, size_t len)
 {
 	for (size_t i = 0; i < table->count; i++) {
 		if (strlen(table->rows[i].name) == len && memcmp(table->rows[i].name, name, len) == 0)
@@ -351,13 +375,13 @@ bool option_parse(const struct option_table *table, void *target, int argc, char
 	assert(table->count <= OPTION_ROWS_MAX);
 	memset(result, 0, sizeof(*result));
 	result->args = argc > 0 ? argv + 1 : argv;
-	error[0] = '\0';
 	for (size_t i = 0; i < table->count; i++) {
 		/* a default that does not pass its own row is a mistake of ours */
 		if (table->rows[i].initial != NULL &&
 		    !option_set(&table->rows[i], target, table->rows[i].initial, error))
 			abort();
 	}
+	error[0] = '\0';
 	option_scan_words(&scan);
 	if (scan.stopped)
 		error[0] = '\0';
@@ -371,7 +395,7 @@ void option_free(const struct option_table *table, void *target)
 	for (size_t i = 0; i < table->count; i++) {
 		const struct option_row *row = &table->rows[i];
 
-		if (row->kind == OPTION_TEXT || row->kind == OPTION_URL) {
+		if (row->kind == OPTION_TEXT || row->kind == OPTION_URL || row->kind == OPTION_CHOICE) {
 			char **slot = option_member(row, target);
 
 			free(*slot);
@@ -389,89 +413,24 @@ enum option_source option_source(const struct option_table *table, const struct 
 }
 
 const char *option_origin(const struct option_table *table, const struct option_result *result, const char *name,
-			  char out[64])
+			  char out[OPTION_ORIGIN_MAX])
 {
-	enum option_source source = option_source(table, result, name);
 	const struct option_row *row = option_find(table, name, strlen(name));
+	const struct option_place *place = &result->places[row - table->rows];
 
-	if (source == OPTION_GIVEN)
-		snprintf(out, 64, "--%s", name);
-	else
-		snprintf(out, 64, "%s", source == OPTION_DEFAULT ? "default" : row->env);
+	switch (option_source(table, result, name)) {
+	case OPTION_GIVEN:
+		snprintf(out, OPTION_ORIGIN_MAX, "--%s", name);
+		break;
+	case OPTION_ENVIRONMENT:
+		snprintf(out, OPTION_ORIGIN_MAX, "%s", row->env);
+		break;
+	case OPTION_FILE:
+		snprintf(out, OPTION_ORIGIN_MAX, "%s:%u", place->file, place->line);
+		break;
+	case OPTION_DEFAULT:
+		snprintf(out, OPTION_ORIGIN_MAX, "default");
+		break;
+	}
 	return out;
-}
-
-/* Help and guesses --------------------------------------------------------------------------------------------- */
-
-#define OPTION_HELP_COLUMN 28
-#define OPTION_HELP_WIDTH 100
-
-static void option_help_row(FILE *out, const struct option_row *row)
-{
-	bool initial = row->initial != NULL && row->initial[0] != '\0';
-	char left[64], text[256], *word, *rest = text;
-	int column;
-
-	if (row->letter)
-		snprintf(left, sizeof(left), "  -%c, --%s %s", row->letter, row->name,
-			 row->argument ? row->argument : "");
-	else
-		snprintf(left, sizeof(left), "      --%s %s", row->name, row->argument ? row->argument : "");
-	snprintf(text, sizeof(text), "%s%s%s%s%s%s%s", row->help, initial || row->env ? " (" : "",
-		 initial ? "default " : "", initial ? row->initial : "", initial && row->env ? "; " : "",
-		 row->env ? row->env : "", initial || row->env ? ")" : "");
-	fprintf(out, "%-*s", OPTION_HELP_COLUMN - 1, left);
-	column = OPTION_HELP_COLUMN - 1;
-	while ((word = strtok_r(rest, " ", &rest)) != NULL) {
-		int len = (int)strlen(word);
-
-		if (column + 1 + len > OPTION_HELP_WIDTH) {
-			fprintf(out, "\n%*s", OPTION_HELP_COLUMN - 1, "");
-			column = OPTION_HELP_COLUMN - 1;
-		}
-		fprintf(out, " %s", word);
-		column += 1 + len;
-	}
-	fputc('\n', out);
-}
-
-void option_help(FILE *out, const struct option_table *table)
-{
-	for (size_t i = 0; i < table->count; i++)
-		option_help_row(out, &table->rows[i]);
-}
-
-#define OPTION_WORD_MAX 40
-
-/* Optimal string alignment: Levenshtein with swaps of neighbours. */
-unsigned option_distance(const char *a, const char *b)
-{
-	size_t alen = strnlen(a, OPTION_WORD_MAX), blen = strnlen(b, OPTION_WORD_MAX);
-	unsigned d[OPTION_WORD_MAX + 1][OPTION_WORD_MAX + 1];
-
-	for (size_t i = 0; i <= alen; i++) {
-		for (size_t j = 0; j <= blen; j++) {
-			unsigned best;
-
-			if (i == 0 || j == 0) {
-				d[i][j] = (unsigned)(i + j);
-				continue;
-			}
-			best = d[i - 1][j - 1] + (a[i - 1] != b[j - 1]);
-			best = d[i - 1][j] + 1 < best ? d[i - 1][j] + 1 : best;
-			best = d[i][j - 1] + 1 < best ? d[i][j - 1] + 1 : best;
-			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
-			    d[i - 2][j - 2] + 1 < best)
-				best = d[i - 2][j - 2] + 1;
-			d[i][j] = best;
-		}
-	}
-	return d[alen][blen];
-}
-
-unsigned option_guess_limit(const char *word)
-{
-	size_t len = strlen(word);
-
-	return len < 4 ? 1 : len < 6 ? 2 : 3;
 }

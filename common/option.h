@@ -1,8 +1,8 @@
 /* Options: one table of rows, read by parsing, defaults, environment, error lines and --help.
  *
  * A program describes each of its settings once, as a row of a const table, and gets them in a struct of its own
- * (rows name the member by its offset).  Precedence: option, then environment, then default; an option that overrides
- * the environment does so silently.  Where each setting came from is kept, because an error line has to say so.
+ * (rows name the member by its offset).  Precedence: option, then environment, then file, then default; whatever
+ * overrides something does so silently.  Where each setting came from is kept, because an error line has to say so.
  * Options may stand anywhere among the arguments, `--` ends them, `--x=y` and `--x y` are the same, as are `-x y` and
  * `-xy`; `-` alone and `-5` (a digit that is no option's letter) are arguments.  It never prints but in option_help. */
 #ifndef DHT_OPTION_H
@@ -21,17 +21,19 @@ enum option_kind {
 	OPTION_UNSIGNED, /* uint32_t, decimal, min to max (0: UINT32_MAX) */
 	OPTION_DURATION, /* uint32_t, milliseconds: 200ms, 5s, 2m, 1h, 0.5s; min to max in milliseconds (0: UINT32_MAX) */
 	OPTION_LEVEL,    /* enum log_level: error, warn, info, debug */
+	OPTION_CHOICE,   /* as OPTION_TEXT, and one of the words in `argument`: "auto|always|never" */
 };
 
 struct option_row {
 	const char *name; /* long name without the dashes */
 	char letter;      /* or 0 */
 	enum option_kind kind;
-	size_t offset;        /* of the member in the target struct */
-	const char *initial;  /* default, as one would type it; NULL: the member is left as it was */
-	const char *env;      /* environment variable or NULL; an empty variable counts as not set */
-	const char *argument; /* name of the argument in help ("URL"); NULL for flags */
-	const char *help;     /* one line */
+	size_t offset;       /* of the member in the target struct */
+	const char *initial; /* default, as one would type it; NULL: the member is left as it was */
+	const char *env;     /* environment variable or NULL; an empty variable counts as not set */
+	/* Name of the argument in help ("URL"); NULL for flags.  It is how a shell completes it, too: FILE is a file. */
+	const char *argument;
+	const char *help; /* one line */
 	uint64_t min, max;
 };
 
@@ -43,15 +45,21 @@ struct option_table {
 	size_t count; /* at most OPTION_ROWS_MAX */
 };
 
-enum option_source { OPTION_DEFAULT, OPTION_ENVIRONMENT, OPTION_GIVEN };
+enum option_source { OPTION_DEFAULT, OPTION_FILE, OPTION_ENVIRONMENT, OPTION_GIVEN };
+
+struct option_place {
+	const char *file; /* as option_read_file got it, borrowed */
+	unsigned line;
+};
 
 struct option_result {
 	enum option_source sources[OPTION_ROWS_MAX]; /* row by row */
+	struct option_place places[OPTION_ROWS_MAX]; /* of OPTION_FILE */
 	char **args;                                 /* what is no option, in order (argv itself is reordered) */
 	size_t arg_count;
 };
 
-#define OPTION_ERROR_MAX 400
+#define OPTION_ERROR_MAX 700
 
 /* Fills target, whose text members must be NULL or allocated.  False with one line in error (lower case, no period, no
  * program name) when something is wrong; nothing is freed then. */
@@ -65,9 +73,24 @@ void option_free(const struct option_table *table, void *target);
 enum option_source option_source(const struct option_table *table, const struct option_result *result,
 				 const char *name);
 
-/* The same in words for an error line: "default", the environment variable's name, or "--name".  Returns out. */
+#define OPTION_ORIGIN_MAX 320
+
+/* The same in words for an error line: "default", "FILE:LINE", the environment variable's name, or "--name".  Returns
+ * out. */
 const char *option_origin(const struct option_table *table, const struct option_result *result, const char *name,
-			  char out[64]);
+			  char out[OPTION_ORIGIN_MAX]);
+
+enum option_file { OPTION_FILE_READ, OPTION_FILE_ABSENT, OPTION_FILE_UNREADABLE, OPTION_FILE_WRONG };
+
+/* Reads lines `name = value` of a file, after option_parse and only what nothing else has set by then; of several files
+ * the first one read wins.  '#' begins a line that says nothing.  What can stand there is what can stand in the
+ * environment: the rows with an `env`, by their names.  Any other name, or a name that stands there twice, makes the
+ * file WRONG; UNREADABLE and WRONG come with a line in error, as of option_parse.  path is to outlive result. */
+enum option_file option_read_file(const struct option_table *table, void *target, const char *path,
+				  struct option_result *result, char error[OPTION_ERROR_MAX]);
+
+/* The value as one would type it, without a password; "" if there is none.  Returns out. */
+const char *option_show(const struct option_row *row, const void *target, char *out, size_t size);
 
 /* The rows as aligned lines with default and environment variable; lines that would pass 100 columns are folded. */
 void option_help(FILE *out, const struct option_table *table);

@@ -1,5 +1,4 @@
 /* dht-node: options, event loop, wiring; nothing else. */
-#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
@@ -12,62 +11,9 @@
 #include <xxhash.h>
 
 #include "../common/mem.h"
-#include "../common/option.h"
 #include "../common/text.h"
+#include "options.h"
 #include "shell.h"
-
-struct settings {
-	char *broker;
-	char *id;
-	char *name;
-	char *topic_prefix;
-	enum log_level log_level;
-	uint32_t keepalive;
-	uint32_t join_interval;
-	uint32_t join_attempts;
-	uint32_t resend;
-	uint32_t silence;
-	uint32_t grace;
-	uint32_t ping;
-	uint32_t recover;
-	bool help;
-	bool version;
-};
-
-#define FIELD(member) offsetof(struct settings, member)
-
-static const struct option_row option_rows[] = {
-	{"broker", 'b', OPTION_URL, FIELD(broker), URL_DEFAULT, "DHT_BROKER", "URL",
-	 "mqtt://[user[:password]@]host[:port] or unix:///path", 0, 1000},
-	{"id", 'i', OPTION_TEXT, FIELD(id), NULL, "DHT_ID", "N",
-	 "position on the ring, 0 to 4294967295; without it: from the name, or random", 0, 0},
-	{"name", 'n', OPTION_TEXT, FIELD(name), NULL, "DHT_NAME", "TEXT",
-	 "unique in the ring, up to 63 bytes; without it: the id in decimal", 0, 0},
-	{"topic-prefix", 0, OPTION_TEXT, FIELD(topic_prefix), "", "DHT_TOPIC_PREFIX", "PREFIX",
-	 "the ring's topics stand below this", 0, TOPIC_PREFIX_MAX},
-	{"log-level", 'l', OPTION_LEVEL, FIELD(log_level), "info", "DHT_LOG_LEVEL", "LEVEL",
-	 "error, warn, info or debug", 0, 0},
-	{"keepalive", 0, OPTION_DURATION, FIELD(keepalive), "10s", "DHT_KEEPALIVE", "DURATION",
-	 "a silent broker or node is noticed within twice as long", 5000, 65535000},
-	{"join-interval", 0, OPTION_DURATION, FIELD(join_interval), "10ms", "DHT_JOIN_INTERVAL", "DURATION",
-	 "between two attempts to join", 1, 60000},
-	{"join-attempts", 0, OPTION_UNSIGNED, FIELD(join_attempts), "100", "DHT_JOIN_ATTEMPTS", "N",
-	 "unanswered ones before a ring is founded", 1, 1000000},
-	{"resend", 0, OPTION_DURATION, FIELD(resend), "200ms", "DHT_RESEND", "DURATION",
-	 "an unanswered frame is sent again", 10, 60000},
-	{"silence", 0, OPTION_DURATION, FIELD(silence), "1500ms", "DHT_SILENCE", "DURATION",
-	 "a party to a change that is silent for so long is fenced", 100, 600000},
-	{"grace", 0, OPTION_DURATION, FIELD(grace), "2s", "DHT_GRACE", "DURATION",
-	 "how long a lost node may come back with its records", 1, 600000},
-	{"ping", 0, OPTION_DURATION, FIELD(ping), "10s", "DHT_PING", "DURATION", "between two looks at the neighbours",
-	 100, 3600000},
-	{"recover-after", 0, OPTION_DURATION, FIELD(recover), "10s", "DHT_RECOVER_AFTER", "DURATION",
-	 "an arc that nobody answers for is then served as empty", 100, 3600000},
-	{"help", 'h', OPTION_STOP, FIELD(help), NULL, NULL, NULL, "this text", 0, 0},
-	{"version", 'V', OPTION_STOP, FIELD(version), NULL, NULL, NULL, "the version", 0, 0},
-};
-
-static const struct option_table option_table = {"dht-node", option_rows, sizeof(option_rows) / sizeof(option_rows[0])};
 
 static void print_help(void)
 {
@@ -75,9 +21,10 @@ static void print_help(void)
 	       "One node of a key-value ring whose only network is an MQTT broker.  Runs until SIGTERM or SIGINT, "
 	       "then\n"
 	       "hands its records on and leaves; a second signal ends it at once.\n\noptions:\n");
-	option_help(stdout, &option_table);
-	printf("\nexit codes: 0 left in good order; 64 a wrong option or setting; 77 refused (the id or name is\n"
-	       "            in use)\n");
+	option_help(stdout, &node_options);
+	printf("\nexit codes:");
+	for (size_t i = 0; i < node_exit_count; i++)
+		printf(" %d %s%s", node_exits[i].code, node_exits[i].meaning, i + 1 < node_exit_count ? ";" : "\n");
 }
 
 static void random_fill(void *out, size_t size)
@@ -176,7 +123,7 @@ static bool configure(const struct settings *settings, const char *origin, struc
 	return true;
 }
 
-static int run(const struct shell_config *config, enum log_level level)
+static int run(const struct shell_config *config, const struct settings *settings)
 {
 	struct event_base *base = event_base_new();
 	struct evdns_base *dns;
@@ -187,7 +134,13 @@ static int run(const struct shell_config *config, enum log_level level)
 	if (!base)
 		mem_die("no event loop");
 	dns = mqtt_dns_new(base);
-	log_init(&log, level);
+	log_init(&log, settings->log_level);
+	if (settings->replicas > 1)
+		log_line(&log, LOG_WARN_LEVEL,
+			 "dht-node: --replicas %u: until replication exists one copy of each record is kept, and who "
+			 "dies "
+			 "takes its records along",
+			 settings->replicas);
 	shell = shell_new(base, dns, config, &log);
 	shell_start(shell);
 	(void)event_base_dispatch(base);
@@ -204,10 +157,10 @@ int main(int argc, char **argv)
 	struct shell_config config = {0};
 	struct option_result given = {0};
 	char error[OPTION_ERROR_MAX];
-	char origin[64];
+	char origin[OPTION_ORIGIN_MAX];
 	int code;
 
-	if (!option_parse(&option_table, &settings, argc, argv, &given, error)) {
+	if (!option_parse(&node_options, &settings, argc, argv, &given, error)) {
 		(void)fprintf(stderr, "dht-node: %s\n", error);
 		code = EX_USAGE;
 	} else if (settings.help) {
@@ -220,11 +173,11 @@ int main(int argc, char **argv)
 		(void)fprintf(stderr, "dht-node: '%.40s' is one argument too many; see 'dht-node --help'\n",
 			      given.args[0]);
 		code = EX_USAGE;
-	} else if (!configure(&settings, option_origin(&option_table, &given, "broker", origin), &config)) {
+	} else if (!configure(&settings, option_origin(&node_options, &given, "broker", origin), &config)) {
 		code = EX_USAGE;
 	} else {
-		code = run(&config, settings.log_level);
+		code = run(&config, &settings);
 	}
-	option_free(&option_table, &settings);
+	option_free(&node_options, &settings);
 	return code;
 }

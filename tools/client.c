@@ -218,15 +218,26 @@ static void client_run(struct client *client, const bool *done, uint64_t until)
 	event_del(client->alarm);
 }
 
-enum exit_code client_wait(struct client *client, const bool *done, uint64_t until)
+enum exit_code client_wait_quietly(struct client *client, const bool *done, uint64_t until)
 {
 	client_run(client, done, until);
 	if (*done)
 		return RC_OK;
-	if (client->failure == MQTT_OK || client->persists)
-		return RC_TIMEOUT;
-	output_error("lost the connection to broker %s: %s", client->settings->broker_shown, client->detail);
-	return RC_UNREACHABLE;
+	return client->failure == MQTT_OK || client->persists ? RC_TIMEOUT : RC_UNREACHABLE;
+}
+
+enum exit_code client_wait(struct client *client, const bool *done, uint64_t until)
+{
+	enum exit_code code = client_wait_quietly(client, done, until);
+
+	if (code == RC_UNREACHABLE)
+		output_error("lost the connection to broker %s: %s", client->settings->broker_shown, client->detail);
+	return code;
+}
+
+void client_renew(struct client *client)
+{
+	client->deadline = client_now() + client->settings->timeout;
 }
 
 const char *client_lost(const struct client *client)
@@ -268,7 +279,10 @@ static enum exit_code client_explain_connect(const struct client *client)
 	case MQTT_OVERFLOW:
 		break;
 	}
-	output_error("cannot reach broker %s: %s (%s)", shown, client->detail, client->settings->remedy);
+	output_error("cannot reach broker %s: %s (%s)", shown, client->detail,
+		     strncmp(client->detail, "no address for ", 15) == 0
+			     ? "is the name right? set --broker or DHT_BROKER"
+			     : client->settings->remedy);
 	return RC_UNREACHABLE;
 }
 

@@ -43,6 +43,12 @@ enum exit_code client_send(struct client *client, enum topic_kind kind, uint32_t
 /* Until *done: RC_OK; until `until`, in client_now's time: RC_TIMEOUT, nothing printed; else the connection is lost. */
 enum exit_code client_wait(struct client *client, const bool *done, uint64_t until);
 
+/* The same, and nothing is printed when the connection is lost. */
+enum exit_code client_wait_quietly(struct client *client, const bool *done, uint64_t until);
+
+/* The time-out of the settings runs from here anew. */
+void client_renew(struct client *client);
+
 /* The way to the keys over this connection, once the broker lets us read the answers.  From here on a connection that
  * is lost is made anew, client_wait goes on meanwhile, and client_lost says why there is none; NULL: there is one. */
 enum exit_code client_keys(struct client *client, struct kv_mqtt **out);

@@ -77,7 +77,7 @@ static void export_settle(struct export *x)
 static enum exit_code export_tell(const struct export *x, enum exit_code code)
 {
 	if (x->open_errno != 0) {
-		output_error("cannot open %s: %s", x->path, strerror(x->open_errno));
+		output_error("cannot open %s: %s", x->path, output_reason(x->open_errno));
 		return RC_LOCAL;
 	}
 	if (x->output_errno != 0 && x->path == NULL) {
@@ -85,10 +85,12 @@ static enum exit_code export_tell(const struct export *x, enum exit_code code)
 		return RC_LOCAL;
 	}
 	if (x->output_errno != 0) {
-		output_error("cannot write %s: %s", x->path, strerror(x->output_errno));
+		output_error("cannot write %s: %s", x->path, output_reason(x->output_errno));
 		return RC_LOCAL;
 	}
-	if (code == RC_OK && !x->settings->quiet)
+	if (x->settings->json && x->path != NULL)
+		printf("{\"exported\":%zu,\"whole\":%s}\n", x->count, code == RC_OK ? "true" : "false");
+	else if (code == RC_OK && !x->settings->quiet)
 		output_error("exported %zu", x->count);
 	else if (code != RC_OK && x->count > 0)
 		output_error("exported %zu, and not what follows", x->count);
@@ -100,10 +102,6 @@ static enum exit_code export_exec(const struct settings *settings, char **args, 
 	struct export x = {.settings = settings, .format = dump_format_find(settings->format)};
 	enum exit_code code;
 
-	if (x.format == NULL) {
-		output_error("unknown format '%s': it is json or cbor", settings->format);
-		return RC_USAGE;
-	}
 	if (count > 0 && strcmp(args[0], "-") != 0)
 		x.path = args[0];
 	if (x.path == NULL && isatty(STDOUT_FILENO) && strcmp(x.format->name, "json") != 0) {
@@ -131,6 +129,8 @@ const struct command command_export = {
 		"\n"
 		"What is there all the time is written once, also while nodes come and go; what is written or deleted\n"
 		"meanwhile is there as it was before or after. --timeout bounds each page, not the whole. It says on\n"
-		"standard error how many there were; exit code 6 if it broke off: the error line says where.\n",
+		"standard error how many there were (of a FILE with --json as an object on standard output); exit "
+		"code\n"
+		"6 if it broke off: the error line says where.\n",
 	.exec = export_exec,
 };

@@ -30,6 +30,8 @@ static void get_print_meta(const struct job *job, const struct item *item)
 		putchar('\t');
 	}
 	printf("version=%" PRIu64 "/%" PRIu64, item->result.version.number, item->result.version.counter);
+	if (item->result.has_amount)
+		printf(" life=%" PRId64 "ms", item->result.amount);
 	if (item->has_owner)
 		printf(" owner=%u", item->owner);
 	putchar('\n');
@@ -62,8 +64,10 @@ const struct command command_get = {
 		"prints\n"
 		"lines KEY<TAB>VALUE in the order asked, where \\\\ \\t \\n stand for backslash, tab and newline; 'put "
 		"-'\n"
-		"reads them. --meta prints version and owner instead. --json gives {\"key\",\"status\",\"value\" (or\n"
-		"\"value_base64\" of bytes that are no UTF-8),\"version\",\"owner\"}, one object a line.\n"
+		"reads them. --meta prints version, how long it will live (if not for ever) and owner instead, as\n"
+		"version=7/12 life=29500ms owner=5. --json gives {\"key\",\"status\",\"value\" (or\n"
+		"\"value_base64\" of bytes that are no UTF-8),\"version\",\"owner\"}, with --meta\n"
+		"\"life\" (in ms) for the value, one object a line.\n"
 		"\n"
 		"Exit code 1 means absent; 6 that some of several were found.\n",
 	.exec = get_exec,

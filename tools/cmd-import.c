@@ -60,13 +60,9 @@ static enum exit_code import_exec(const struct settings *settings, char **args, 
 	import.input.name = is_file ? args[0] : "standard input";
 	import.input.spare = settings->resume;
 	import.input.format = dump_format_find(settings->format);
-	if (import.input.format == NULL) {
-		output_error("unknown format '%s': it is json or cbor", settings->format);
-		return RC_USAGE;
-	}
 	import.input.fd = is_file ? open(args[0], O_RDONLY | O_CLOEXEC) : STDIN_FILENO;
 	if (import.input.fd < 0) {
-		output_error("cannot open %s: %s", args[0], strerror(errno));
+		output_error("cannot open %s: %s", args[0], output_reason(errno));
 		return RC_LOCAL;
 	}
 	code = import_run(&import);

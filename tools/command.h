@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "../common/option.h"
 #include "../common/url.h"
 
 /* Scripts rely on these. */
@@ -24,28 +25,39 @@ enum exit_code {
 	RC_WRONG = 8,       /* the ring answered that it cannot be done (not a number) */
 };
 
+#define SETTINGS_FILES_MAX 4
+#define SETTINGS_PATH_MAX 4096
+
 /* What the options say. */
 struct settings {
 	char *broker;
 	char *topic_prefix;
 	uint32_t timeout; /* ms */
-	char *file, *expected, *format;
+	char *file, *expected, *format, *color;
 	uint32_t keys, ttl;          /* keys: 0: not given; ttl: ms; 0: for ever */
 	uint32_t limit, count, idle; /* 0: none; idle: ms */
 	char *mix;
 	uint32_t value_size, clients, inflight, batch, operations, warmup, rate, seed;
 	bool numbers, no_preload, keep;
-	bool json, quiet, help, version, name, meta, absent, if_absent, columns, nul, resume, initial;
+	bool json, quiet, help, version, name, meta, absent, if_absent, columns, nul, resume, initial, watch;
 	struct url url;         /* broker, parsed */
-	char broker_shown[512]; /* "mqtt://host:1883 (default)": masked, and where it came from */
-	const char *remedy;     /* what to do if no broker is there */
+	char broker_shown[768]; /* "mqtt://host:1883 (default)": masked, and where it came from */
+	const struct option_table *options;
+	const struct option_result *given;
+	struct settings_file {
+		char *path; /* NULL: none */
+		bool read;
+	} files[SETTINGS_FILES_MAX]; /* where settings may stand, the strongest first */
+	const char *remedy;          /* what to do if no broker is there */
 };
 
 #define COMMAND_OPTIONS_MAX 16
 
 struct command {
 	const char *name;
-	const char *arguments; /* as usage shows them; "" = none */
+	/* As usage shows them; "" = none.  It is how a shell completes them, too: KEY and PREFIX are names in the ring, NODE
+	 * is a node, FILE a file, and what is divided by '|' in lower case are the words to choose from. */
+	const char *arguments;
 	size_t min, max;
 	const char *options[COMMAND_OPTIONS_MAX]; /* long names of those that not every command knows */
 	const char *remedy;                       /* what to do if no broker is there; NULL: what is said by default */
@@ -67,6 +79,9 @@ extern const struct command command_ring;
 extern const struct command command_leave;
 extern const struct command command_demo;
 extern const struct command command_bench;
+extern const struct command command_status;
+extern const struct command command_config;
+extern const struct command command_completion;
 
 #define COMMAND_VALUE_MAX (16u << 20)
 

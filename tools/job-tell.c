@@ -36,7 +36,9 @@ static void json_value(const struct item *item)
 {
 	const struct operation_result *r = &item->result;
 
-	if (r->has_amount) /* a text as get has it: 64 bits are more than JSON's readers take */
+	if (r->has_amount && !is_write(&item->op))
+		printf(",\"life\":%" PRId64, r->amount);
+	else if (r->has_amount) /* a text as get has it: 64 bits are more than JSON's readers take */
 		printf(",\"value\":\"%" PRId64 "\"", r->amount);
 	else if (item->op.kind == OPERATION_GET && r->status == ANSWER_DONE) {
 		fputs(",", stdout);
@@ -79,8 +81,9 @@ static void json_item(const struct item *item)
 
 /* ---- lines for people ---- */
 
-#define REASONS                                                                                                      \
-	"(is a ring there? see 'dhtctl ring'; a node of the reference answers put and get on its own topics alone, " \
+#define REASONS                                                                                 \
+	"(is a ring there? see 'dhtctl ring'; a node of the reference, or of protocol version " \
+	"1.0, answers on the reference's topics alone, "                                        \
 	"and an access list of the broker must grant op/# and ask/#)"
 
 static void explain_answer(const struct job *job, const struct item *item, const char *key, char *out, size_t size)

@@ -113,7 +113,7 @@ static struct item *next_line(struct work *work)
 	}
 	output_error("cannot read %s behind %s %zu: %s", input ? input->name : "standard input",
 		     input ? input->format->unit : "line", work->lines.number,
-		     errno == EMSGSIZE ? "the next is too long" : strerror(errno));
+		     errno == EMSGSIZE ? "the next is too long" : output_reason(errno));
 	work->failed = RC_LOCAL;
 	work->over = true;
 	return NULL;

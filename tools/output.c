@@ -4,10 +4,43 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "../common/text.h"
+
+static struct {
+	char *caught; /* NULL: error lines are printed */
+	size_t caught_size;
+	bool colors;
+} output;
+
+void output_catch(char *out, size_t size)
+{
+	output.caught = out;
+	output.caught_size = size;
+}
+
+void output_colors(const char *when)
+{
+	const char *none = getenv("NO_COLOR"), *term = getenv("TERM");
+
+	output.colors = strcmp(when, "always") == 0 ||
+			(strcmp(when, "never") != 0 && isatty(STDOUT_FILENO) && (none == NULL || none[0] == '\0') &&
+			 (term == NULL || strcmp(term, "dumb") != 0));
+}
+
+const char *output_color(enum output_color color)
+{
+	static const char *const codes[] = {[COLOR_NONE] = "\033[m",
+					    [COLOR_GOOD] = "\033[32m",
+					    [COLOR_WARN] = "\033[33m",
+					    [COLOR_BAD] = "\033[1;31m",
+					    [COLOR_DIM] = "\033[2m"};
+
+	return output.colors ? codes[color] : "";
+}
 
 void output_error(const char *format, ...)
 {
@@ -17,12 +50,26 @@ void output_error(const char *format, ...)
 	va_start(args, format);
 	vsnprintf(line, sizeof(line), format, args);
 	va_end(args);
+	if (output.caught != NULL) {
+		snprintf(output.caught, output.caught_size, "%s", line);
+		return;
+	}
 	fflush(stdout);
 	if (isatty(STDERR_FILENO))
 		fputs("\r\033[K", stderr); /* a progress bar may stand there */
 	fputs("dhtctl: ", stderr);
 	output_line(stderr, line);
 	fputc('\n', stderr);
+}
+
+const char *output_reason(int error)
+{
+	static char text[120];
+
+	snprintf(text, sizeof(text), "%s", strerror(error));
+	if (text[0] >= 'A' && text[0] <= 'Z' && text[1] >= 'a' && text[1] <= 'z')
+		text[0] = (char)(text[0] - 'A' + 'a');
+	return text;
 }
 
 bool output_is_utf8(const uint8_t *bytes, size_t len)
@@ -162,7 +209,7 @@ bool output_flush(void)
 
 static void output_complain(int error)
 {
-	output_error("cannot write to standard output: %s", strerror(error));
+	output_error("cannot write to standard output: %s", output_reason(error));
 }
 
 void output_give_up(int error)

@@ -12,6 +12,19 @@
 /* "dhtctl: " and one line on standard error. */
 void output_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* strerror's sentence as a part of a line: "no such file or directory".  Until it is called again. */
+const char *output_reason(int error);
+
+/* From here on error lines go to out, the last one stays, without "dhtctl: "; NULL: to standard error again. */
+void output_catch(char *out, size_t size);
+
+enum output_color { COLOR_NONE, COLOR_GOOD, COLOR_WARN, COLOR_BAD, COLOR_DIM };
+
+/* "always", "never", or "auto": on a terminal, unless NO_COLOR is set or TERM is dumb.  Of standard output. */
+void output_colors(const char *when);
+/* What begins a color, and with COLOR_NONE ends it; "" if there are to be none. */
+const char *output_color(enum output_color color);
+
 /* For a terminal: what could drive it is shown as \xHH, as are bytes that are not UTF-8; newlines and tabs stay. */
 void output_escaped(FILE *out, const uint8_t *bytes, size_t len);
 

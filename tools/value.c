@@ -36,7 +36,7 @@ static bool value_read(int fd, uint8_t **value, size_t *len)
 static enum exit_code value_from(int fd, const char *name, uint8_t **value, size_t *len)
 {
 	if (!value_read(fd, value, len)) {
-		output_error("cannot read the value from %s: %s", name, strerror(errno));
+		output_error("cannot read the value from %s: %s", name, output_reason(errno));
 	} else if (*len > COMMAND_VALUE_MAX) {
 		output_error("the value from %s is larger than 16 MiB", name);
 		free(*value);
@@ -54,7 +54,7 @@ static enum exit_code value_from_file(const char *path, uint8_t **value, size_t 
 	enum exit_code code;
 
 	if (fd < 0) {
-		output_error("cannot read the value from %s: %s", path, strerror(errno));
+		output_error("cannot read the value from %s: %s", path, output_reason(errno));
 		return RC_LOCAL;
 	}
 	code = value_from(fd, path, value, len);

@@ -172,6 +172,7 @@ void on_leave_public(struct node *n, const uint8_t *p, size_t len);
 void seek_begin(struct node *n);
 void seek_end(struct node *n);
 void seek_sign(struct node *n, unsigned wait);
+uint64_t seek_patience(const struct node *n);
 void seek_tick(struct node *n, uint64_t *next);
 void seek_refused(struct node *n, uint64_t *next);
 void on_hello(struct node *n, const struct frame *f);
@@ -184,6 +185,7 @@ void remember_hello(struct node *n, const struct member *m); /* it speaks frames
 
 /* ---- roll.c ---- */
 const char *roll_filter(struct node *n);
+void roll_foreign(struct node *n);
 void roll_found(struct node *n);
 bool roll_found_present(const struct node *n);
 bool roll_found_listed(struct node *n);
@@ -201,6 +203,7 @@ void roll_tick(struct node *n, uint64_t *next);
 void on_found(struct node *n, const struct frame *f, bool retained);
 void founder_read(struct node *n);
 void founder_cleared(struct node *n);
+void founder_foreign(struct node *n, enum topic_kind kind, uint64_t major); /* something that is not understood */
 bool founder_checked(struct node *n); /* the first round trip of a connection is back */
 void founder_propose(struct node *n);
 void founder_clear(struct node *n);
@@ -212,6 +215,8 @@ void founder_tick(struct node *n, uint64_t *next);
 /* ---- give.c ---- */
 void give_begin(struct node *n, const struct member *taker, struct arc arc, bool leave);
 void give_end(struct node *n);
+void give_older(struct node *n, const struct member *m, const char *what); /* of an earlier version: gets nothing */
+bool give_too_old(const struct node *n, const struct member *m, uint64_t *next);
 void give_grant(struct node *n); /* send (again) what the views of the change mean for the taker */
 void give_stored(struct node *n);
 void give_failed(struct node *n); /* the taker is out */
@@ -323,6 +328,8 @@ bool reference_predecessor(const struct node *n);
 bool reference_successor(const struct node *n, uint32_t *id);
 void reference_behind(struct node *n, uint32_t id);
 void reference_found(struct node *n, const struct frame *f);
+bool reference_asks(const struct node *n, uint32_t *id);
+void reference_stands(struct node *n, const struct frame *f);
 void reference_not_holding(struct node *n);
 void reference_disconnected(struct node *n);
 void reference_overslept(struct node *n, uint64_t by);

@@ -103,6 +103,7 @@ void on_found(struct node *n, const struct frame *f, bool retained)
 
 	if (!f->ring.term)
 		return;
+	n->foreign = 0;
 	/* Somebody else's ends the proposal; whether our own would have come back is not known then. */
 	if (member_same(&f->from, &n->self) && !retained)
 		echo_heard(n, ECHO_FOUNDER);
@@ -157,8 +158,25 @@ void founder_read(struct node *n)
 void founder_cleared(struct node *n)
 {
 	n->seen = (struct ring_id){0};
+	n->foreign = 0;
 	if (has_views(n) && n->tripped)
 		repair_soon(n);
+}
+
+/* Of a later version: nobody here knows what it says, but where it stands somebody is, or was. */
+void founder_foreign(struct node *n, enum topic_kind kind, uint64_t major)
+{
+	if (major <= FRAME_VERSION)
+		return;
+	if (kind == TOPIC_RING)
+		n->later_at = n->now;
+	if (kind == TOPIC_NODE)
+		roll_foreign(n);
+	if (kind != TOPIC_FOUNDER)
+		return;
+	founder_cleared(n);
+	n->foreign = major;
+	seek_sign(n, 20);
 }
 
 /* What is retained has arrived by now: does the ring we belong to stand?  False: not before it has been put back. */

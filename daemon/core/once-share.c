@@ -43,9 +43,16 @@ bool once_share_entry(struct once_share *s, const struct once_entry *entry)
 	return true;
 }
 
+/* A number that a client can have open. */
+static bool is_open(const struct once_entry *e, uint64_t number)
+{
+	return number && number >= e->first && number - e->first < ONCE_LIMITS.window;
+}
+
 bool once_share_row(struct once_share *s, const struct once_row *row)
 {
-	if (s->row_count == ROWS_MAX || row->entry >= s->entry_count || !ring_contains(s->arc, row->id))
+	if (s->row_count == ROWS_MAX || row->entry >= s->entry_count || !ring_contains(s->arc, row->id) ||
+	    !is_open(&s->entries[row->entry], row->number))
 		return false;
 	s->rows = room_for(s->rows, s->row_count, &s->row_room, sizeof(*s->rows));
 	s->rows[s->row_count++] = *row;

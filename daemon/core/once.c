@@ -34,7 +34,7 @@ struct client {
 	uint64_t hash;
 	uint64_t first;
 	uint64_t era; /* marks made until it was last heard */
-	uint32_t oldest, newest;
+	uint32_t oldest, newest, row_count;
 	uint8_t name[ONCE_CLIENT];
 };
 
@@ -200,6 +200,7 @@ static void add_row(struct once *o, struct client *c, uint64_t number, uint32_t 
 	else
 		c->oldest = i;
 	c->newest = i;
+	c->row_count++;
 	o->row_count++;
 }
 
@@ -211,6 +212,7 @@ static void free_row(struct once *o, uint32_t i)
 	while (*at != i)
 		at = &o->rows[*at].chain;
 	*at = o->rows[i].chain;
+	o->rows[i].client->row_count--;
 	o->rows[i].later = o->spare;
 	o->spare = i;
 	o->row_count--;
@@ -265,6 +267,26 @@ static bool forget_client(struct once *o)
 	return true;
 }
 
+/* Who has as many rows as are left for all others waits: however many are greedy, there is room for whoever has few.  But
+ * not with its lowest open number, as its own rows go when that is done. */
+static bool has_share(const struct once *o, const struct client *c, bool lowest)
+{
+	return o->row_count < o->limits.rows && (lowest || !c || c->row_count < o->limits.rows - o->row_count);
+}
+
+/* Who is remembered needs room for a row alone: behind a handover there may be more clients than that, and were all of them
+ * to wait until others are silent none would be, as they ask on.  Nor does a lowest number wait for what is there too much
+ * since a handover: those rows may be waiting for it. */
+static bool find_room(struct once *o, const struct client *c, bool lowest)
+{
+	uint32_t clients = c ? UINT32_MAX : o->limits.clients - 1;
+
+	while (HASH_COUNT(o->clients) > clients || !has_share(o, c, lowest))
+		if (!forget_client(o))
+			return HASH_COUNT(o->clients) <= clients && lowest && o->row_count < 2 * o->limits.rows;
+	return true;
+}
+
 /* All that was executed in the arc is not above its present token, so no horizon there need be; one is that was raised to
  * what nobody knows, or joined with a neighbour's.  Before a token is told of the arc: it is to be good for all of it. */
 static void settle(struct once *o, const struct once_arc *here)
@@ -311,12 +333,7 @@ enum once_verdict once_look(struct once *o, const struct once_write *w, const st
 		return ONCE_TOKEN;
 	if (!good(o, w, here))
 		return ONCE_UNKNOWN;
-	/* Who is remembered needs room for a row alone: behind a handover there may be more clients than that, and were all of
-	 * them to wait until others are silent none would be, as they ask on. */
-	while (over(o, c ? UINT32_MAX : o->limits.clients - 1, o->limits.rows - 1))
-		if (!forget_client(o))
-			return ONCE_FULL;
-	return ONCE_NEW;
+	return find_room(o, c, w->number == first) ? ONCE_NEW : ONCE_FULL;
 }
 
 void once_done(struct once *o, const struct once_write *w, const struct once_answer *answer)

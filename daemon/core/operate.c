@@ -95,6 +95,11 @@ void operate_read(struct node *n, const struct operation *op, struct operation_r
 	if (op->kind == OPERATION_GET) {
 		r->value = item.value;
 		r->value_len = item.len;
+	} else if (item.expires) {
+		uint64_t left = item.expires - n->now;
+
+		r->amount = left < INT64_MAX ? (int64_t)left : INT64_MAX;
+		r->has_amount = true;
 	}
 }
 

@@ -153,7 +153,7 @@ void out_tick(struct node *n, uint64_t *next)
 
 void frame_start(struct node *n, struct frame *f, enum frame_type type)
 {
-	*f = (struct frame){.type = type, .from = n->self, .ring = n->ring};
+	*f = (struct frame){.type = type, .minor = FRAME_MINOR, .from = n->self, .ring = n->ring};
 }
 
 static void publish_own(struct node *n, const char *topic, uint8_t *bytes, size_t len, bool retain)

@@ -194,6 +194,14 @@ static void admitted(struct node *n)
 	admit_overheard(n, succ);
 }
 
+static void not_theirs(struct node *n)
+{
+	n->reference->asked_since = 0;
+	n->reference->acked[0] = n->reference->acked[1] = false;
+	n->busy_at = n->now;
+	reference_not_holding(n);
+}
+
 void reference_found(struct node *n, const struct frame *f)
 {
 	struct reference_peer *r = n->reference;
@@ -202,12 +210,31 @@ void reference_found(struct node *n, const struct frame *f)
 
 	for (unsigned i = 0; i < f->view_count; i++)
 		owned |= ring_contains(f->views[i].arc, n->self.id);
-	if (!r || !r->asked_since || !owned)
+	if (r && r->asked_since && owned)
+		not_theirs(n);
+}
+
+/* Whose admission is to be believed: if a status stands under its id. */
+bool reference_asks(const struct node *n, uint32_t *id)
+{
+	if (!n->reference || !n->reference->asked_since)
+		return false;
+	*id = n->reference->ack[REFERENCE_SUCCESSOR];
+	return true;
+}
+
+/* Whoever admits has a status: it is ours, though its OFFER was lost and it sleeps.  One of the reference may have the id of
+ * who is gone and not buried, for which such a one gets its time. */
+void reference_stands(struct node *n, const struct frame *f)
+{
+	uint32_t id;
+
+	if (!reference_asks(n, &id) || f->from.id != id || f->state == NODE_GONE || f->state == NODE_LEFT)
 		return;
-	r->asked_since = 0;
-	r->acked[0] = r->acked[1] = false;
-	n->busy_at = n->now;
-	reference_not_holding(n);
+	if (!n->seek.beside)
+		n->seek.beside = n->now;
+	if (n->now - n->seek.beside < seek_patience(n))
+		not_theirs(n);
 }
 
 /* What was said while we slept is still to be read. */
@@ -238,7 +265,10 @@ bool reference_ack_join(struct node *n, const struct reference_ack_join *a)
 		r->acked[a->side] = true;
 		r->ack[a->side] = a->src;
 		if (r->acked[0] && r->acked[1] && !r->asked_since) {
-			/* Before believing it, ask whether one of ours owns the position. */
+			/* Before believing it, ask whether one of ours owns the position; and see, ahead of where that
+			 * comes back, whether it is one of ours that says so. */
+			r->asked_since = n->now;
+			watch_statuses(n);
 			find_ask(n, (struct arc){n->self.id - 1, n->self.id}, &r->asked_since);
 			r->asked_again = r->asked_since;
 		}

@@ -132,6 +132,13 @@ void roll_status(struct node *n, const struct frame *f, bool retained)
 		add(n, &f->from, gone && !f->flag);
 }
 
+/* A status of a later version: whoever it is of cannot be fenced. */
+void roll_foreign(struct node *n)
+{
+	if (n->roll.stage == ROLL_FOUNDING)
+		n->roll.present = n->roll.foreign = true;
+}
+
 /* It has answered, and is left alone. */
 void roll_heard(struct node *n, const struct frame *f)
 {
@@ -185,7 +192,12 @@ static bool incomplete(struct node *n, const char *what)
 	if (n->roll.too_many)
 		out_log(n, 3, "%s names more than %d nodes -> %s; clear what is retained there of nodes that are gone",
 			roll_filter(n), ROLL_MAX, what);
-	return n->roll.too_many || n->roll.denied;
+	if (n->roll.foreign)
+		out_log(n, 3,
+			"%s names nodes of a later version of the protocol -> %s; upgrade this one, give it another "
+			"--topic-prefix, or clear what is retained there of nodes that are gone",
+			roll_filter(n), what);
+	return n->roll.too_many || n->roll.denied || n->roll.foreign;
 }
 
 /* ---- a ring is to be founded beside one that is registered ---- */

@@ -9,6 +9,8 @@
 #define WAITING_FOR 10000
 #define REFUSE_FOR 60000
 #define REFUSED_MAX 4   /* its wait doubles so often */
+#define OLDER_WAIT 5000 /* ms: it is not admitted before we are gone */
+#define FOREIGN_SAID 60000
 #define EXIT_REFUSED 77 /* the exit code, also for an id: systemd is not to try again */
 
 /* What was on its way may be lost, and nothing will ask for it again. */
@@ -90,7 +92,7 @@ static void next_stage(struct node *n, int stage)
 }
 
 /* A ring that is there may be busy with a death: it gets the time that takes. */
-static uint64_t patience(const struct node *n)
+uint64_t seek_patience(const struct node *n)
 {
 	return (uint64_t)n->config.grace + n->config.recover;
 }
@@ -108,16 +110,33 @@ static void call_roll(struct node *n)
 {
 	if (!n->seen.nonce && !roll_found_present(n)) {
 		propose(n);
-	} else if (n->now - n->seek.since >= patience(n) && roll_found_listed(n)) {
+	} else if (n->now - n->seek.since >= seek_patience(n) && roll_found_listed(n)) {
 		out_log(n, 4, "a ring is there but nobody answers -> fencing whoever it names");
 		next_stage(n, SEEK_FENCES);
 	} else {
-		n->seek.refused_until = n->seek.since + patience(n);
+		n->seek.refused_until = n->seek.since + seek_patience(n);
 		if (n->seek.refused_until <= n->now)
 			n->seek.refused_until = n->now + REFUSE_FOR;
 		roll_close(n);
 		next_stage(n, SEEK_ASK);
 	}
+}
+
+/* A ring of another major version is registered: neither do we understand it, nor found another over it. */
+static bool foreign(struct node *n, uint64_t *next)
+{
+	if (!n->foreign)
+		return false;
+	if (!n->foreign_said || n->now - n->foreign_said >= FOREIGN_SAID) {
+		n->foreign_said = n->now;
+		out_log(n, 3,
+			"a ring of protocol version %llu is registered here, this node speaks %d -> upgrade it, or "
+			"give it "
+			"another --topic-prefix; if that ring is gone, clear what is retained on the topic founder",
+			(unsigned long long)n->foreign, FRAME_VERSION);
+	}
+	soonest(next, n->foreign_said + FOREIGN_SAID);
+	return true;
 }
 
 void seek_tick(struct node *n, uint64_t *next)
@@ -128,8 +147,11 @@ void seek_tick(struct node *n, uint64_t *next)
 		return;
 	switch (s->stage) {
 	case SEEK_ASK:
+		if (foreign(n, next))
+			return;
 		if (s->count >= n->config.join_attempts && n->now >= s->refused_until &&
-		    (!n->seen.nonce || n->now - s->since >= patience(n))) {
+		    (!n->seen.nonce || n->now - s->since >= seek_patience(n))) {
+			founder_read(n); /* it came once, and may have been lost on its way */
 			roll_found(n);
 			next_stage(n, SEEK_STATUSES);
 			soonest(next, n->now + 1000);
@@ -175,6 +197,9 @@ void seek_heard(struct node *n)
 
 bool hello_recent(const struct node *n, uint32_t id)
 {
+	/* Of a later version nobody knows whose it was: the `join` behind it is not a reference's either. */
+	if (n->later_at && n->now - n->later_at < RECENT_FOR)
+		return true;
 	for (unsigned i = 0; i < RECENT_MAX; i++)
 		if (n->recent[i].memory && n->recent[i].id == id && n->now - n->recent[i].when < RECENT_FOR)
 			return true;
@@ -308,6 +333,11 @@ void on_hello(struct node *n, const struct frame *f)
 		return;
 	}
 	note_restart(n, &f->from);
+	if (f->minor < FRAME_MINOR && entry_main(n) && ring_contains(entry_main(n)->v.arc, f->from.id)) {
+		give_older(n, &f->from, "it is not admitted here");
+		answer(n, &f->from, FRAME_BUSY, REASON_NONE, OLDER_WAIT); /* 1.0 knows no other way to be told */
+		return;
+	}
 	/* A member that seeks has given its views up: it is asked about ours at once. */
 	for (struct entry *e = n->entries; e < n->entry_end; e++)
 		if (e->used && !e->silent && member_same(&e->peer, &f->from))
@@ -350,11 +380,15 @@ void on_refuse(struct node *n, const struct frame *f)
 {
 	bool in = !n->seek.active || n->take.phase == TAKE_STORED;
 
-	if (n->exiting || n->refused || (f->from.id != n->self.id && strcmp(f->name, n->config.name) != 0))
+	if (n->exiting || n->refused ||
+	    (f->reason != REASON_VERSION && f->from.id != n->self.id && strcmp(f->name, n->config.name) != 0))
 		return;
 	if (in && (f->reason != REASON_NAME_IN_USE || stays(n, f)))
 		return;
-	if (f->reason == REASON_NAME_IN_USE)
+	if (f->reason == REASON_VERSION)
+		out_log(n, 3, "refused: node %08x speaks a later version of the protocol -> upgrade this one",
+			f->from.id);
+	else if (f->reason == REASON_NAME_IN_USE)
 		out_log(n, 3, "refused: the name \"%s\" is in use by node %08x -> choose another --name",
 			n->config.name, f->from.id);
 	else
@@ -368,7 +402,7 @@ void on_refuse(struct node *n, const struct frame *f)
 	if (n->take.phase)
 		take_refuse(n);
 	/* Records that lie here go to their owners first. */
-	n->refused = f->reason == REASON_NAME_IN_USE ? REASON_NAME_IN_USE : REASON_ID_IN_USE;
+	n->refused = f->reason == REASON_NAME_IN_USE || f->reason == REASON_VERSION ? f->reason : REASON_ID_IN_USE;
 	n->merged_at = n->now;
 }
 
@@ -392,7 +426,7 @@ void seek_refused(struct node *n, uint64_t *next)
 		return;
 	}
 	/* As a joiner it may have told of an arc.  Under an id in use the other sees to what stands there. */
-	if (n->told && n->connected && n->refused == REASON_NAME_IN_USE)
+	if (n->told && n->connected && n->refused != REASON_ID_IN_USE)
 		status_clear(n);
 	n->exiting = true;
 	out_effect(n, EFFECT_EXIT)->code = n->exit_code;

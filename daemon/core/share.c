@@ -177,6 +177,22 @@ static bool take_result(struct cursor *c, struct once_answer *a)
 	return wire_take_int(c, &a->result);
 }
 
+/* What a write that was executed can have been answered (operate.c); the rest is said of those that were not. */
+static bool can_be(const struct once_answer *a)
+{
+	switch (a->status) {
+	case ANSWER_DONE:
+		return a->version.number; /* its own */
+	case ANSWER_ABSENT:
+		return !a->version.number && !a->version.counter && !a->has_result;
+	case ANSWER_FAILED:
+	case ANSWER_WRONG:
+		return !a->has_result;
+	default:
+		return false;
+	}
+}
+
 static bool take_rows(struct cursor *c, struct once_share *s)
 {
 	size_t count;
@@ -194,8 +210,10 @@ static bool take_rows(struct cursor *c, struct once_share *s)
 		    !wire_take_uint(c, ANSWER_STATUSES - 1, &status) || !take_result(c, &r.answer))
 			return false;
 		r.answer.status = (uint8_t)status;
+		if (!can_be(&r.answer))
+			return cursor_fail(c, "a row of what no write is answered");
 		if (!once_share_row(s, &r))
-			return cursor_fail(c, "too many rows, or of a client not told");
+			return cursor_fail(c, "too many rows, or one that its client cannot have");
 	}
 	return true;
 }

@@ -149,6 +149,7 @@ struct take {
 	struct watched_piece watched[WATCHED_MAX]; /* until: what is left */
 	unsigned watched_count;
 	bool cleared; /* it holds, as nobody is left who could say otherwise */
+	bool shared;  /* the giver has told what was written in it, and by whom */
 	uint64_t progress;
 	uint64_t sent;
 };
@@ -176,6 +177,7 @@ struct seek {
 	uint64_t refused_until; /* it founds none before, for that reason; it goes on asking */
 	uint64_t trip;
 	uint64_t stage_since;
+	uint64_t beside; /* since when a status stands under the id of who admits as a reference does; 0: none */
 };
 
 #define ROLL_MAX 4096
@@ -198,6 +200,7 @@ struct roll {
 	bool present;   /* somebody is in a ring, by his own status */
 	bool too_many;  /* more than can be listed */
 	bool denied;    /* the statuses may not be read */
+	bool foreign;   /* one of them is of another major version */
 	struct roll_name *names;
 	size_t count, next;
 	uint64_t trip;
@@ -321,6 +324,12 @@ struct node {
 	struct give give;
 	struct take take;
 	unsigned slow_times; /* offers in a row that found no answer */
+	uint64_t foreign;    /* the major version of the ring that is registered, if not ours; 0: it is, or none is */
+	uint64_t foreign_said;
+	uint64_t later_at;   /* when somebody of a later major version spoke on `ring` */
+	struct member older; /* speaks an earlier version, so it takes nothing from us; */
+	uint64_t older_at;   /* when that was found, and when it was last said */
+	uint64_t older_said;
 	struct {
 		uint64_t attempt;
 		struct member from;
@@ -367,9 +376,10 @@ struct node {
 	struct watched watch;
 	struct held *held_first, **held_last;
 	size_t held_bytes;
-	bool recheck;              /* ownership may have changed: look at what is held */
-	bool backlog;              /* of what is held some is to be answered, once the transport has drained */
-	enum frame_reason refused; /* the id or name is somebody else's: only to merge the records (section 8) and go */
+	bool recheck; /* ownership may have changed: look at what is held */
+	bool backlog; /* of what is held some is to be answered, once the transport has drained */
+	enum frame_reason
+		refused; /* the id or name is somebody else's, or the ring's version later: only to merge the records (section 8) and go */
 	unsigned refused_times;    /* in a row, and asked again after each */
 	uint64_t merged_at;        /* when somebody last took records of ours, or we began to wait for it */
 	bool stash;                /* records may lie here that belong to others */

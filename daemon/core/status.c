@@ -156,6 +156,7 @@ void on_status(struct node *n, const struct frame *f)
 		on_own_status(n, f);
 		return;
 	}
+	reference_stands(n, f);
 	number_learn(n, f->seq); /* what we may write over it tells no less */
 	for (struct entry *e = n->entries; e < n->entry_end; e++)
 		if (e->used && member_same(&e->peer, &f->from)) {

@@ -486,10 +486,13 @@ uint64_t store_next_end(const struct store *s)
 
 uint64_t store_item_hash(const struct store_item *item)
 {
-	const uint64_t head[4] = {item->key.id, item->version.number, item->version.counter, item->deleted};
+	/* Of a number with a value as nodes of version 1.0 compute it: we take arcs from them. */
+	const uint64_t head[3] = {item->key.id, item->version.number, item->version.counter};
 	uint64_t hash = XXH3_64bits_withSeed(item->value, item->len, XXH3_64bits(head, sizeof(head)));
 
-	return item->key.name_len ? XXH3_64bits_withSeed(item->key.name, item->key.name_len, hash) : hash;
+	if (item->key.name_len)
+		hash = XXH3_64bits_withSeed(item->key.name, item->key.name_len, hash);
+	return item->deleted ? ~hash : hash;
 }
 
 void store_digest(const struct store *s, struct arc arc, uint64_t *count, uint64_t *hash)

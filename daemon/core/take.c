@@ -209,6 +209,7 @@ void on_records(struct node *n, const struct frame *f)
 			if (ring_contains(t->arc, item.key.id))
 				store_put(t->staging, &item);
 		}
+		t->shared |= f->table_len != 0;
 		why = f->table_len ? share_decode(t, f->table, f->table_len) : NULL;
 		if (why) {
 			out_log(n, 4, "handover from node %08x: what it tells of writes done: %s", t->giver.id, why);
@@ -306,7 +307,8 @@ void take_held(struct node *n)
 	once_take(n->once, t->share);
 	for (unsigned i = 0; i < t->watched_count; i++)
 		watched_add(n, t->watched[i].arc, t->watched[i].until); /* which is what is left of it, so far */
-	if (t->cleared)
+	/* Nobody knows what was written there: the giver was to be asked by others, or is of a version that did not count. */
+	if (t->cleared || !t->shared)
 		once_own(n->once, &(struct once_arc){e->v.arc, {e->v.name.number, n->counter}});
 	n->ring = t->ring;
 	if (t->reference_behind)

@@ -216,6 +216,7 @@ void watch_statuses(struct node *n)
 		want[count++] = n->give.taker.id;
 	if (n->take.phase)
 		want[count++] = n->take.giver.id;
+	count += reference_asks(n, &want[count]);
 	for (unsigned i = 0; i < n->watched_count; i++) {
 		bool wanted = false;
 

@@ -194,7 +194,8 @@ def test_bad_options_of_the_node():
                        (["--id", "4294967296"], "4294967296"), (["--id", ""], "id"),
                        (["--broker", "http://x"], "http"), (["--broker", "mqtt://h:99999"], "99999"),
                        (["--name", "n" * 64], "name"), (["--name", "a\nb"], "name"), (["surplus"], "surplus"),
-                       (["--topic-prefix", "a/#"], "prefix")):
+                       (["--topic-prefix", "a/#"], "prefix"), *((["--replicas", bad], "from 1 to 5")
+                                                               for bad in ("0", "6", "-1", "two", "1.5", "", "4294967297"))):
         done = subprocess.run([harness.node_binary(), *args], capture_output=True, timeout=20)
         error = done.stderr.decode()
         assert done.returncode == 64, (args, done.returncode, error)
@@ -202,3 +203,13 @@ def test_bad_options_of_the_node():
     for args in (["--help"], ["--version"]):
         done = subprocess.run([harness.node_binary(), *args], capture_output=True, timeout=20)
         assert done.returncode == 0 and done.stdout and not done.stderr
+
+
+@pytest.mark.parametrize("replicas, said", [("1", 0), ("2", 1), ("5", 1)])
+def test_replicas_are_accepted_and_it_is_said_that_one_is_kept(ring, client, replicas, said):
+    r = ring()
+    node = r.add(id=7, args=["--replicas", replicas]).wait_ready()
+    client.put(5, "one copy")
+    assert client.get(5) == b"one copy"
+    node.leave()
+    assert node.log_text().count("one copy of each record is kept") == said, node.tail()

@@ -138,7 +138,10 @@ COMMANDS = {
     "export [FILE]": ["--format"],
     "import [FILE]": ["--format", "--resume"],
     "watch [KEY|PREFIX*]": ["--name", "--initial", "--count", "--idle"],
-    "ring": [],
+    "status": ["--watch"],
+    "ring": ["--watch"],
+    "config": [],
+    "completion bash|zsh|fish": [],
     "leave NODE": [],
     "demo": ["--keys"],
 }

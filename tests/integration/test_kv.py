@@ -120,8 +120,8 @@ def test_bad_keys_and_values(tmp_path):
     refuses(run(NOWHERE, "put", "x" * 65537, "value"), USAGE, "invalid key 'xxx", "...'", "65536 bytes")
     refuses(run(NOWHERE, "get", "good", ""), USAGE, "invalid key ''")
     refuses(run(NOWHERE, "put", "x", input=b"x" * ((16 << 20) + 1)), USAGE, "standard input", "16 MiB")
-    refuses(run(NOWHERE, "put", "x", "--file", tmp_path / "none"), LOCAL, str(tmp_path / "none"), "No such file")
-    refuses(run(NOWHERE, "put", "x", "--file", tmp_path), LOCAL, str(tmp_path), "Is a directory")
+    refuses(run(NOWHERE, "put", "x", "--file", tmp_path / "none"), LOCAL, str(tmp_path / "none"), "no such file")
+    refuses(run(NOWHERE, "put", "x", "--file", tmp_path), LOCAL, str(tmp_path), "is a directory")
 
 
 def test_an_unreadable_input_is_named(kv):
@@ -129,7 +129,7 @@ def test_an_unreadable_input_is_named(kv):
         folder = os.open("/", os.O_RDONLY)
         result = subprocess.run([ctl_binary(), "--quiet", "--broker", kv.url, *args], stdin=folder, capture_output=True)
         os.close(folder)
-        refuses(result, LOCAL, "standard input", "Is a directory")
+        refuses(result, LOCAL, "standard input", "is a directory")
 
 
 def test_absent(kv, key):
@@ -166,6 +166,12 @@ def test_meta(kv, key):
     assert re.fullmatch(rb"version=\d+/\d+ owner=\d+\n", done(kv, "get", "--meta", key))
     assert re.fullmatch(rb"%s\tversion=\S+ owner=\d+\n" % key.encode(),
                         run(kv, "get", "--meta", key, key + "x").stdout)
+    done(kv, "put", "--ttl", "1h", key, "x")
+    line = re.fullmatch(rb"version=\d+/\d+ life=(\d+)ms owner=\d+\n", done(kv, "get", "--meta", key))
+    assert 3500000 < int(line[1]) <= 3600000
+    meta = told(kv, "get", "--meta", key)
+    assert 3500000 < meta.pop("life") <= int(line[1])
+    assert set(meta) == {"key", "status", "version", "owner"} and "life" not in told(kv, "get", key)
 
 
 def test_terminals(kv, key):
@@ -195,7 +201,7 @@ def test_an_output_that_cannot_be_written(kv, key):
             result = subprocess.run([ctl_binary(), "-b", kv.url, "get", key, *several], stdout=full,
                                     stderr=subprocess.PIPE)
         assert result.returncode == LOCAL
-        assert b"cannot write to standard output: No space left on device" in result.stderr
+        assert b"cannot write to standard output: no space left on device" in result.stderr
 
 
 def test_closed_standard_streams(kv, key):

@@ -112,7 +112,7 @@ def test_ls_that_cannot(full):
         with open("/dev/full", "wb") as device:
             result = subprocess.run([ctl_binary(), "-b", full.url, "ls", *args], stdout=device, stderr=subprocess.PIPE)
         assert result.returncode == LOCAL
-        assert b"cannot write to standard output: No space left on device" in result.stderr
+        assert b"cannot write to standard output: no space left on device" in result.stderr
 
 
 def plays(fake, *pages):
@@ -390,10 +390,10 @@ def test_cbor_that_is_none(full):
 
 
 def test_import_and_export_that_cannot(full, tmp_path):
-    refuses(run(full, "import", tmp_path / "none"), LOCAL, "cannot open", tmp_path / "none", "No such file")
-    refuses(run(full, "import", "--format", "xml"), USAGE, "unknown format 'xml'", "json or cbor")
-    refuses(run(full, "export", "--format", "xml"), USAGE, "unknown format 'xml'")
-    refuses(run(full, "export", tmp_path / "none" / "file"), LOCAL, "cannot open", "No such file")
+    refuses(run(full, "import", tmp_path / "none"), LOCAL, "cannot open", tmp_path / "none", "no such file")
+    refuses(run(full, "import", "--format", "xml"), USAGE, "invalid --format 'xml'", "json or cbor")
+    refuses(run(full, "export", "--format", "xml"), USAGE, "invalid --format 'xml'")
+    refuses(run(full, "export", tmp_path / "none" / "file"), LOCAL, "cannot open", "no such file")
     refuses(run(NOWHERE, "import", input=b""), UNREACHABLE, NOWHERE)
     kept = tmp_path / "kept"
     kept.write_text("of old")
@@ -417,12 +417,19 @@ def test_no_ring_to_export_or_import(broker, tmp_path):
 @pytest.mark.parametrize("form", READERS)
 def test_a_full_disk(full, form):
     refuses(run(full, "export", "/dev/full", "--format", form), LOCAL,
-            "cannot write /dev/full: No space left on device")
+            "cannot write /dev/full: no space left on device")
     with open("/dev/full", "wb") as device:
         result = subprocess.run([ctl_binary(), "-b", full.url, "export", "--format", form], stdout=device,
                                 stderr=subprocess.PIPE)
     assert result.returncode == LOCAL
-    assert b"cannot write to standard output: No space left on device" in result.stderr
+    assert b"cannot write to standard output: no space left on device" in result.stderr
+
+
+def test_export_tells_a_program(full, tmp_path):
+    result = run(full, "export", tmp_path / "all", "--json")
+    assert (result.returncode, result.stderr) == (0, b"")
+    assert json.loads(result.stdout) == {"exported": 10001, "whole": True}
+    assert (tmp_path / "all").read_bytes().count(b"\n") == 10001
 
 
 def test_progress_on_a_terminal_only(full, tmp_path):

@@ -139,7 +139,7 @@ def test_watch_that_cannot(broker, ring):
     with open("/dev/full", "wb") as device:
         result = subprocess.run([ctl_binary(), "-b", broker.url, "watch", "-q", "--initial"], stdout=device,
                                 stderr=subprocess.PIPE)
-    assert result.returncode == LOCAL and b"cannot write to standard output: No space left" in result.stderr
+    assert result.returncode == LOCAL and b"cannot write to standard output: no space left" in result.stderr
 
 
 def test_a_reader_that_goes_away_ends_watch_silently(broker, ring):

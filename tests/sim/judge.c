@@ -123,6 +123,20 @@ static void put_acked(struct world *w, const char *by, const struct packet *p)
 		     (unsigned long long)w->ops[op].answered);
 }
 
+/* Of equal gets it cannot be told whose the answer is: where it may be that of one that had no excuse, the one that is
+ * answered so no longer needs its own. */
+static void pass_excuse(struct world *w, uint32_t key, struct op *op)
+{
+	size_t i = 0;
+
+	while (i < w->get_count[key] && w->ops[w->gets[key][i]].excused)
+		i++;
+	if (!op->excused || i == w->get_count[key])
+		return;
+	w->ops[w->gets[key][i]].excused = true;
+	op->excused = false;
+}
+
 /* Which get does it answer?  In a right ring each answer fits the youngest one that is open (whatever was acked before
  * that one was asked, is in it), so that is what it must stand up to. */
 static void get_answered(struct world *w, const char *by, const struct packet *p)
@@ -156,6 +170,7 @@ static void get_answered(struct world *w, const char *by, const struct packet *p
 	}
 	op->value = put == NONE ? 0 : put + 1;
 	w->stats[STAT_GETS_ABSENT] += put == NONE;
+	pass_excuse(w, key, op);
 	answered(w, op);
 }
 

@@ -101,11 +101,10 @@ struct key ours_key(const struct world *w, unsigned key)
 	return key_named((const uint8_t *)w->names[key], strlen(w->names[key]));
 }
 
-/* For want of room a write may have to wait until others are silent; and where there is less of it than what all have open,
- * for the client's own later ones, whose rows stay until it is done. */
+/* For want of room a write may have to wait until others are silent, but never for its client's own later ones. */
 bool ours_waits(const struct world *w)
 {
-	return w->swarm.tight && (!w->quiet || w->swarm.once.rows < 4 * w->options.clients);
+	return w->swarm.tight && !w->quiet;
 }
 
 /* One more operation on its way; it goes out with the next tick. */

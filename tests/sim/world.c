@@ -149,6 +149,21 @@ static void start_if_none(struct world *w)
 	fault_lasts(w, w->now); /* it has as long as any other, however long the last one took to go */
 }
 
+/* Who reads slowly no longer does, once it has read what has piled up: with no bound on its queue it would fall behind for
+ * ever. */
+static void readers_recover(struct world *w)
+{
+	for (size_t i = 0; i < w->proc_count; i++)
+		w->procs[i]->in_cost = 0;
+	for (uint32_t i = 0; i < w->link_count; i++) {
+		struct link *l = &w->links[i];
+
+		if (l->in_cost && l->state == LINK_LIVE)
+			fault_lasts(w, l->in_last);
+		l->in_cost = 0;
+	}
+}
+
 static void be_quiet(struct world *w)
 {
 	trace(w, "world   is quiet from now on");
@@ -160,6 +175,8 @@ static void be_quiet(struct world *w)
 	w->whole_since = UINT64_MAX;
 	w->swarm.drop = w->swarm.tail = w->swarm.fence_lost = 0;
 	w->swarm.queue_limit = 0;
+	w->swarm.slow_chance = 0;
+	readers_recover(w);
 	w->swarm.connack_lost = w->swarm.will_lost = w->swarm.will_late = w->swarm.suback_late = w->swarm.refuse = 0;
 	for (uint32_t i = 0; i < w->link_count; i++) {
 		if (!w->links[i].refused || w->links[i].state != LINK_LIVE)

@@ -149,8 +149,22 @@ static void count_operation(struct core *c, const struct core_line *l)
 	}
 }
 
+/* What version 1.0 makes of the frame: no minor version, no table.  NULL: it has neither. */
+static uint8_t *as_older(struct core *c, const void *payload, size_t len, size_t *older_len)
+{
+	struct frame f;
+
+	if (frame_decode(&f, c->room, payload, len) || !f.minor)
+		return NULL;
+	f.minor = 0;
+	f.table = NULL;
+	f.table_len = 0;
+	return frame_encode(&f, older_len);
+}
+
 void core_publish_as(struct core *c, int from, const char *topic, const void *payload, size_t len, bool retained)
 {
+	uint8_t *older = from >= 0 && from == c->older ? as_older(c, payload, len, &len) : NULL;
 	struct core_line *l;
 
 	CORE_GROW(c->lines, c->line_count, c->line_room);
@@ -158,8 +172,9 @@ void core_publish_as(struct core *c, int from, const char *topic, const void *pa
 	*l = (struct core_line){.when = c->now, .from = from, .topic = xstrdup(topic), .len = len, .retain = retained};
 	l->payload = xcalloc(1, len + 1);
 	if (len)
-		memcpy(l->payload, payload, len);
-	l->frame = frame_of(c, topic, payload, len);
+		memcpy(l->payload, older ? older : payload, len);
+	free(older);
+	l->frame = frame_of(c, topic, l->payload, len);
 	core_trace(c, "n", from, topic, l->frame ? frame_type_name(l->frame) : l->payload);
 	if (c->denied && from >= 0 && !strncmp(topic, c->denied, strlen(c->denied)))
 		return;

@@ -359,6 +359,7 @@ struct core *core_new(void)
 
 	c->now = 1000000;
 	c->reconnect = 50;
+	c->older = -1;
 	c->memory = 0x1000;
 	c->last = &c->first;
 	CORE_GROW(c->lines, 0, c->line_room);

@@ -79,6 +79,7 @@ static inline struct frame frames_random(struct random *r, struct frame_room *ro
 			  .records = room->records,
 			  .keys = room->keys};
 
+	f.minor = with & 0x100000 ? (uint32_t)random_sized(r) : 0;
 	f.from = with & 1 ? frames_member(r) : f.from;
 	f.to = with & 2 ? frames_conn(r) : f.to;
 	f.ring = with & 4 ? (struct ring_id){(uint32_t)random_sized(r), random_sized(r)} : f.ring;
@@ -147,6 +148,7 @@ static inline const char *frames_difference(const struct frame *a, const struct 
 	if (a->field != b->field) \
 	return #field
 	DIFFER(type);
+	DIFFER(minor);
 	DIFFER(ring.term);
 	DIFFER(ring.nonce);
 	DIFFER(attempt);

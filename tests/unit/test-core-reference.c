@@ -98,6 +98,30 @@ static void ours_joins_at_a_reference(void **state)
 	core_expect(c, 2000000001, "x");
 }
 
+/* One of ours that sleeps has said what a reference says when it admits, and its OFFER is lost, and the register: its status
+ * tells that it is ours.  But that of who is long gone, whose id a reference has taken, does not stand for ever. */
+static void one_of_ours_is_no_reference(void **state)
+{
+	struct core *c = *state;
+	int sleeper = core_add(c, THEIRS), n;
+
+	core_whole(c, 1, 3000);
+	core_pause(c, sleeper);
+	say(c, "founder", "");
+	n = core_add(c, OURS);
+	core_run(c, 100);
+	assert_int_equal(said(c, 0, n, "join", NULL) > 0, 1);
+	for (unsigned s = 0; s < 8; s++) {
+		say(c, "ack-join", "1000000000/3000000000/sucessor");
+		say(c, "ack-join", "1000000000/3000000000/antecessor");
+		core_run(c, 1100);
+		assert_int_equal(core_state(c, n), NODE_JOINING);
+	}
+	assert_int_equal(said(c, 0, n, "ack-join", NULL), 0);
+	core_resume(c, sleeper);
+	core_whole(c, 2, 10000);
+}
+
 /* What a reference hands to ours is acknowledged, never overwrites, and a get of a key not yet here waits for it. */
 static void ours_is_handed_records(void **state)
 {
@@ -262,6 +286,7 @@ int main(void)
 		core_test(a_leaver_still_answers),
 		core_test(redistribution_never_overwrites),
 		core_test(ours_joins_at_a_reference),
+		core_test(one_of_ours_is_no_reference),
 		core_test(ours_is_handed_records),
 		core_test(ours_leaves_to_a_reference),
 		core_test(what_is_put_just_ahead_of_our_leave),

@@ -200,6 +200,18 @@ static void check_known(const struct write *x, const struct once_answer *answer)
 	assert_false(version_newer(x->answer.version, answer->version));
 }
 
+/* There is no room for another client; or this one has as many rows as are left: of no more numbers than twice its window,
+ * as those that it is through with may be kept by one that it is not.  A lowest number waits for twice the bounds alone. */
+static void check_full(const struct world *w, const struct copy *copy, struct once_count now)
+{
+	const struct once_limits *l = &w->profile->limits;
+
+	if (now.clients >= l->clients)
+		return;
+	assert_true(now.rows + 2 * l->window >= l->rows);
+	assert_true(copy->write->number != copy->first || now.rows >= 2 * l->rows);
+}
+
 static void deliver(struct world *w, const struct copy *copy)
 {
 	struct write *x = copy->write;
@@ -240,7 +252,7 @@ static void deliver(struct world *w, const struct copy *copy)
 		check_unknown(w, copy);
 		break;
 	case ONCE_FULL:
-		assert_true(after.clients >= w->profile->limits.clients || after.rows >= w->profile->limits.rows);
+		check_full(w, copy, after);
 		return;
 	}
 	if (below(w, 3)) /* else the answer is lost */

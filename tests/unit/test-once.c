@@ -218,8 +218,10 @@ static void rows_are_bounded_as_well(void **state)
 	struct once_write w = write_of(2, 9, 150, 40);
 
 	(void)state;
-	for (uint64_t i = 1; i <= 8; i++)
-		execute(o, write_of(1 + i % 2, i, 150, 20));
+	for (uint64_t i = 2; i <= 5; i++)
+		execute(o, write_of(1, i, 150, 20));
+	for (uint64_t i = 1; i <= 2; i++)
+		execute(o, write_of(2, i, 150, 20));
 	assert_int_equal(look(o, w), ONCE_FULL);
 	w.first = 2; /* its row 1 has gone */
 	assert_int_equal(look(o, w), ONCE_NEW);
@@ -227,6 +229,62 @@ static void rows_are_bounded_as_well(void **state)
 	w.number = 10;
 	assert_int_equal(look(o, w), ONCE_FULL);
 	once_free(o);
+}
+
+/* Eight that keep as much open as they may fill no table, nor do fifty: whoever has little open finds room. */
+static void nobody_is_locked_out_by_the_greedy(void **state)
+{
+	static const unsigned greedy[] = {1, 2, 8, 50};
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(greedy) / sizeof(greedy[0]); i++) {
+		struct once *o = serving(NULL);
+		uint32_t rows = 0, share;
+
+		for (uint64_t number = 2; number <= ONCE_LIMITS.window; number++)
+			for (unsigned client = 1; client <= greedy[i]; client++)
+				if (look(o, write_of(client, number, 150, 50)) == ONCE_NEW)
+					execute(o, write_of(client, number, 150, 50));
+		rows = once_count(o).rows;
+		share = rows / greedy[i];
+		assert_true(share + 1 == ONCE_LIMITS.window || share >= ONCE_LIMITS.rows / (greedy[i] + 1) - 1);
+		for (uint64_t number = 1; number <= share / 2; number++)
+			execute(o, write_of(100, number, 150, 50));
+		/* And whoever waits goes on when what it has waited for is done. */
+		for (unsigned client = 1; client <= greedy[i]; client++)
+			execute(o, write_of(client, 1, 150, 50));
+		once_free(o);
+	}
+}
+
+/* Its own later rows go when its lowest open number is done: that waits for no other, also where a handover has left more
+ * rows than there is room for. */
+static void the_lowest_number_does_not_wait(void **state)
+{
+	struct once *o = serving(&tight), *giver = serving(&tight);
+	struct once_share *s;
+	struct once_write w;
+
+	(void)state;
+	for (uint64_t i = 2; i <= 5; i++)
+		execute(o, write_of(1, i, 150, 20));
+	assert_int_equal(look(o, write_of(1, 6, 150, 20)), ONCE_FULL);
+	execute(o, write_of(1, 1, 150, 20));
+	for (uint64_t i = 2; i <= 5; i++)
+		execute(giver, write_of(2, i, 250, 20));
+	s = once_give(giver, &far);
+	once_take(o, s);
+	once_share_free(s);
+	assert_int_equal(once_count(o).rows, 9);
+	assert_int_equal(look(o, write_of(2, 6, 250, 20)), ONCE_FULL);
+	execute(o, write_of(2, 1, 250, 20));
+	assert_int_equal(look(o, write_of(3, 1, 250, 20)), ONCE_FULL); /* a third client */
+	w = write_of(2, 6, 250, 20);
+	w.first = 6;
+	execute(o, w);
+	assert_int_equal(once_count(o).rows, 6);
+	once_free(o);
+	once_free(giver);
 }
 
 /* What a mark did not name rises to the present token, when it is next served; and no more than once a mark. */
@@ -370,11 +428,11 @@ static void a_full_table(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < MANY; i++)
-		execute(o, write_of(i % 512, 1 + i / 512, 100 + i % 100, 50));
+		execute(o, write_of(i % 512, 128 - i / 512, 100 + i % 100, 50)); /* the lowest last */
 	assert_int_equal(look(o, write_of(0, 200, 150, 50)), ONCE_FULL);
 	assert_int_equal(once_count(o).rows, MANY);
 	for (unsigned i = 0; i < MANY; i++)
-		assert_int_equal(look(o, write_of(i % 512, 1 + i / 512, 100 + i % 100, 50)), ONCE_KNOWN);
+		assert_int_equal(look(o, write_of(i % 512, 128 - i / 512, 100 + i % 100, 50)), ONCE_KNOWN);
 	s = once_give(o, &near);
 	once_take(other, s);
 	again = once_give(other, &near);
@@ -422,6 +480,8 @@ int main(void)
 		cmocka_unit_test(nobody_keeps_more_open_than_the_window),
 		cmocka_unit_test(the_silent_are_forgotten_when_there_is_no_room),
 		cmocka_unit_test(rows_are_bounded_as_well),
+		cmocka_unit_test(nobody_is_locked_out_by_the_greedy),
+		cmocka_unit_test(the_lowest_number_does_not_wait),
 		cmocka_unit_test(an_arc_without_a_mark_is_not_forgotten),
 		cmocka_unit_test(everything_moves_with_the_arc),
 		cmocka_unit_test(silence_moves_too),

@@ -91,6 +91,18 @@ static void expect(struct bench *b, const char *value)
 	assert_null(r.value);
 }
 
+/* What a look tells of its life; 0: nothing. */
+static int64_t left(struct bench *b)
+{
+	struct operation look = {.kind = OPERATION_LOOK, .key = key_number(ID)};
+	struct operation_result r = {0};
+
+	operate_read(b->n, &look, &r);
+	assert_int_equal(r.status, ANSWER_DONE);
+	assert_int_equal(r.has_amount, r.amount != 0);
+	return r.amount;
+}
+
 static bool is_tombstone(struct bench *b, struct store_item *item)
 {
 	return store_get(b->n->store, key_number(ID), item) && item->deleted;
@@ -261,7 +273,9 @@ static void test_life(void **state)
 	struct store_item item;
 
 	put(b, "one", 10);
+	assert_int_equal(left(b), 10);
 	b->n->now += 9;
+	assert_int_equal(left(b), 1);
 	expect(b, "one");
 	b->n->now += 1;
 	expect(b, NULL);
@@ -272,6 +286,7 @@ static void test_life(void **state)
 	assert_int_equal(put(b, "two", 0), ANSWER_DONE);
 	b->n->now += 1000000;
 	expect(b, "two");
+	assert_int_equal(left(b), 0);
 	/* A put without one is for ever, whatever was there. */
 	put(b, "three", 10);
 	put(b, "four", 0);

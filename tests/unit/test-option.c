@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "../../common/log.h"
 #include "../../common/option.h"
@@ -18,6 +19,7 @@ struct target {
 	char *name, *broker;
 	uint32_t id, wait;
 	enum log_level level;
+	char *mood;
 };
 
 #define FIELD(member) offsetof(struct target, member)
@@ -29,6 +31,7 @@ static const struct option_row rows[] = {
 	{"id", 0, OPTION_UNSIGNED, FIELD(id), NULL, "T_ID", "N", "which", 0, 0},
 	{"wait", 'w', OPTION_DURATION, FIELD(wait), "5s", "T_WAIT", "DURATION", "how long", 10, 3600000},
 	{"level", 0, OPTION_LEVEL, FIELD(level), "info", "T_LEVEL", "LEVEL", "how much", 0, 0},
+	{"mood", 0, OPTION_CHOICE, FIELD(mood), NULL, NULL, "good|fair|bad", "how it is", 0, 0},
 	{"help", 'h', OPTION_STOP, FIELD(help), NULL, NULL, NULL, "this", 0, 0},
 };
 
@@ -85,7 +88,7 @@ static int clear_environment(void **state)
 static void defaults(void **state)
 {
 	struct run run;
-	char origin[64];
+	char origin[OPTION_ORIGIN_MAX];
 
 	(void)state;
 	parse_ok(&run, "");
@@ -113,7 +116,7 @@ static void every_way_to_write_an_option(void **state)
 		"--wait 0.5s --wait 2.000m --name x --loud --id 4294967295 --level debug",
 	};
 	struct run run;
-	char origin[64];
+	char origin[OPTION_ORIGIN_MAX];
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
@@ -146,7 +149,7 @@ static void arguments_stand_anywhere(void **state)
 static void option_over_environment_over_default(void **state)
 {
 	struct run run;
-	char origin[64];
+	char origin[OPTION_ORIGIN_MAX];
 
 	(void)state;
 	setenv("T_WAIT", "200ms", 1);
@@ -200,6 +203,9 @@ static void mistakes_are_named(void **state)
 		 "invalid --wait '99999999999999s': expected a duration such as 5s, 200ms or 2m"},
 		{"--wait 9999999999h", "invalid --wait '9999999999h': expected 10ms to 60m"},
 		{"--level loud", "invalid --level 'loud': expected error, warn, info or debug"},
+		{"--mood goo", "invalid --mood 'goo': expected good, fair or bad"},
+		{"--mood good|fair", "invalid --mood 'good|fair': expected good, fair or bad"},
+		{"--mood=", "invalid --mood '': expected good, fair or bad"},
 		{"--bogus --id x", "unknown option '--bogus'; see 'tool --help'"}, /* the first mistake */
 	};
 	struct run run;
@@ -223,6 +229,84 @@ static void mistakes_of_the_environment_name_the_variable(void **state)
 	run_parse(&run, "");
 	assert_false(run.ok);
 	assert_string_equal(run.error, "invalid T_LOUD 'perhaps': expected yes or no");
+	run_free(&run);
+}
+
+/* Where the next file goes. */
+static const char *file_of(const char *text)
+{
+	static char path[64];
+	int fd;
+
+	snprintf(path, sizeof(path), "/tmp/test-option-XXXXXX");
+	fd = mkstemp(path);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	close(fd);
+	return path;
+}
+
+static enum option_file read_text(struct run *run, const char *text)
+{
+	const char *path = file_of(text);
+	enum option_file outcome = option_read_file(&table, &run->target, path, &run->result, run->error);
+
+	unlink(path);
+	return outcome;
+}
+
+static void a_file_gives_what_nothing_else_has(void **state)
+{
+	struct run run;
+	char origin[OPTION_ORIGIN_MAX], shown[40];
+	const char *line;
+
+	(void)state;
+	setenv("T_WAIT", "200ms", 1);
+	parse_ok(&run, "--id 5");
+	assert_int_equal(read_text(&run, "# all\n\n id=6\nwait = 9s\n\tname =  a b \t\nloud = yes"), OPTION_FILE_READ);
+	assert_int_equal(run.target.id, 5);
+	assert_int_equal(run.target.wait, 200);
+	assert_string_equal(run.target.name, "a b");
+	assert_true(run.target.loud);
+	assert_int_equal(option_source(&table, &run.result, "name"), OPTION_FILE);
+	line = strrchr(option_origin(&table, &run.result, "name", origin), ':');
+	assert_string_equal(line, ":5");
+	/* the first file wins */
+	assert_int_equal(read_text(&run, "name = other\nbroker = mqtt://me:secret@h"), OPTION_FILE_READ);
+	assert_string_equal(run.target.name, "a b");
+	assert_string_equal(option_show(&rows[2], &run.target, shown, sizeof(shown)), "mqtt://me:***@h:1883");
+	assert_string_equal(option_show(&rows[4], &run.target, shown, sizeof(shown)), "200ms");
+	assert_string_equal(option_show(&rows[5], &run.target, shown, sizeof(shown)), "info");
+	run_free(&run);
+}
+
+static void a_file_with_mistakes_is_refused(void **state)
+{
+	static const struct {
+		const char *text, *error;
+	} wrong[] = {
+		{"nmae = x", ":1: unknown setting 'nmae'; did you mean 'name'?"},
+		{"\nmood = good", ":2: unknown setting 'mood'"}, /* no variable: not a setting */
+		{"help = yes", ":1: unknown setting 'help'"},
+		{"name", ":1: expected NAME = VALUE"},
+		{"id = 1\nid = 1", ":2: 'id' stands in line 1 already"},
+		{"wait = 5", ":1: invalid wait '5': expected a duration"},
+	};
+	struct run run;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		parse_ok(&run, "");
+		assert_int_equal(read_text(&run, wrong[i].text), OPTION_FILE_WRONG);
+		if (strstr(run.error, wrong[i].error) == NULL)
+			fail_msg("'%s' lacks '%s'", run.error, wrong[i].error);
+		run_free(&run);
+	}
+	parse_ok(&run, "");
+	assert_int_equal(option_read_file(&table, &run.target, "/nowhere/file", &run.result, run.error),
+			 OPTION_FILE_ABSENT);
+	assert_int_equal(option_read_file(&table, &run.target, "/tmp", &run.result, run.error), OPTION_FILE_UNREADABLE);
 	run_free(&run);
 }
 
@@ -297,6 +381,8 @@ int main(void)
 		cmocka_unit_test_setup(option_over_environment_over_default, clear_environment),
 		cmocka_unit_test_setup(mistakes_are_named, clear_environment),
 		cmocka_unit_test_setup(mistakes_of_the_environment_name_the_variable, clear_environment),
+		cmocka_unit_test_setup(a_file_gives_what_nothing_else_has, clear_environment),
+		cmocka_unit_test_setup(a_file_with_mistakes_is_refused, clear_environment),
 		cmocka_unit_test_setup(help_wins_over_mistakes, clear_environment),
 		cmocka_unit_test_setup(passwords_leave_argv, clear_environment),
 		cmocka_unit_test_setup(guesses_count_single_changes, clear_environment),

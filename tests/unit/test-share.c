@@ -91,7 +91,7 @@ static struct once_share *make(struct random *r, uint32_t entries, uint32_t rows
 			    (struct version){random_sized(r), random_sized(r)});
 	}
 	for (uint32_t i = 0; i < entries; i++) {
-		struct once_entry e = {.first = random_sized(r), .silent = random_below(r, 2)};
+		struct once_entry e = {.first = 1 + random_sized(r) / 2, .silent = random_below(r, 2)};
 
 		for (unsigned j = 0; j < ONCE_CLIENT; j++)
 			e.client[j] = (uint8_t)random_next(r);
@@ -99,12 +99,13 @@ static struct once_share *make(struct random *r, uint32_t entries, uint32_t rows
 	}
 	for (uint32_t i = 0; i < rows; i++) {
 		struct once_row row = {.entry = (uint32_t)random_below(r, entries),
-				       .id = 1001 + (uint32_t)random_below(r, 1000),
-				       .number = random_sized(r)};
+				       .id = 1001 + (uint32_t)random_below(r, 1000)};
 
-		row.answer.version = (struct version){random_sized(r), random_sized(r)};
-		row.answer.status = (uint8_t)(1 + random_below(r, ANSWER_STATUSES - 1));
-		row.answer.has_result = random_below(r, 2);
+		row.number = s->entries[row.entry].first + random_below(r, ONCE_LIMITS.window);
+		row.answer.status = (uint8_t)(ANSWER_DONE + random_below(r, ANSWER_WRONG - ANSWER_DONE + 1));
+		if (row.answer.status != ANSWER_ABSENT)
+			row.answer.version = (struct version){1 + random_sized(r) / 2, random_sized(r)};
+		row.answer.has_result = row.answer.status == ANSWER_DONE && random_below(r, 2);
 		if (row.answer.has_result)
 			row.answer.result = (int64_t)random_sized(r) * (random_below(r, 2) ? 1 : -1);
 		assert_true(once_share_row(s, &row));
@@ -161,8 +162,8 @@ struct part {
 	unsigned row_fields;
 	unsigned watched;
 	unsigned watched_fields;
-	uint64_t entry, id, status;
-	bool name_text, silent_number, result_text, first_null;
+	uint64_t entry, id, number, version[2], status;
+	bool name_text, silent_number, result_text, result_null, first_null;
 };
 
 static const struct part right = {.fields = 5,
@@ -177,6 +178,8 @@ static const struct part right = {.fields = 5,
 				  .watched_fields = 3,
 				  .entry = 0,
 				  .id = 1500,
+				  .number = 3,
+				  .version = {5, 9},
 				  .status = ANSWER_DONE};
 
 static void put_piece(struct wire *w, unsigned fields)
@@ -207,13 +210,15 @@ static void put_client(struct wire *w, const struct part *p)
 
 static void put_row(struct wire *w, const struct part *p)
 {
-	const uint64_t fields[] = {p->entry, p->id, 3, 5, 9, p->status};
+	const uint64_t fields[] = {p->entry, p->id, p->number, p->version[0], p->version[1], p->status};
 
 	wire_put_array(w, p->row_fields);
 	for (unsigned i = 0; i < 6; i++)
 		wire_put_uint(w, fields[i]);
 	if (p->result_text)
 		wire_put_text(w, "1");
+	else if (p->result_null)
+		wire_put_null(w);
 	else if (p->row_fields > 6)
 		wire_put_int(w, -1);
 }
@@ -256,6 +261,13 @@ static size_t length(void)
 	return cut;
 }
 
+#define TAKEN(...)                                 \
+	do {                                       \
+		struct part p = right;             \
+		__VA_ARGS__;                       \
+		assert_null(decode(&p, 0, false)); \
+	} while (0)
+
 #define REFUSED(...)                                   \
 	do {                                           \
 		struct part p = right;                 \
@@ -290,12 +302,36 @@ static void test_refused(void **state)
 	REFUSED(p.id = 1000); /* outside the arc */
 	REFUSED(p.id = 2001);
 	REFUSED(p.id = (uint64_t)UINT32_MAX + 1 + 1500);
-	REFUSED(p.status = ANSWER_STATUSES);
 	REFUSED(p.result_text = true);
 	REFUSED(p.clients = 0);
 	REFUSED(p.watched_fields = 2);
 	REFUSED(p.watched_fields = 4);
 	REFUSED(p.watched = WATCHED_MAX + 1);
+}
+
+/* Only what was executed has a row, and only of a number that its client can have open. */
+static void test_rows_that_cannot_be(void **state)
+{
+	(void)state;
+	for (unsigned status = 0; status <= ANSWER_STATUSES; status++) {
+		bool executed = status >= ANSWER_DONE && status <= ANSWER_WRONG;
+
+		if (executed && status != ANSWER_ABSENT)
+			TAKEN(p.status = status, p.result_null = true);
+		else
+			REFUSED(p.status = status, p.result_null = true);
+		if (status != ANSWER_DONE)
+			REFUSED(p.status = status); /* it came to nothing */
+		if (executed && status != ANSWER_DONE)
+			TAKEN(p.status = status, p.result_null = true, p.version[0] = p.version[1] = 0);
+		else
+			REFUSED(p.status = status, p.result_null = true, p.version[0] = p.version[1] = 0);
+	}
+	TAKEN(p.number = 1);
+	TAKEN(p.number = ONCE_LIMITS.window);
+	REFUSED(p.number = 0);
+	REFUSED(p.number = ONCE_LIMITS.window + 1);
+	REFUSED(p.number = UINT64_MAX);
 }
 
 static void test_bounds(void **state)
@@ -353,6 +389,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_round_trips),
 		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_rows_that_cannot_be),
 		cmocka_unit_test(test_bounds),
 		cmocka_unit_test(test_garbage),
 	};

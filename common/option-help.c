@@ -1,0 +1,80 @@
+/* Options, as people see them: --help, and what they may have meant. */
+#include <stdio.h>
+#include <string.h>
+
+#include "option.h"
+
+#define OPTION_HELP_COLUMN 28
+#define OPTION_HELP_WIDTH 100
+
+static void option_help_row(FILE *out, const struct option_row *row)
+{
+	bool initial = row->initial != NULL && row->initial[0] != '\0';
+	char left[64], text[256], *word, *rest = text;
+	int column;
+
+	if (row->letter)
+		snprintf(left, sizeof(left), "  -%c, --%s %s", row->letter, row->name,
+			 row->argument ? row->argument : "");
+	else
+		snprintf(left, sizeof(left), "      --%s %s", row->name, row->argument ? row->argument : "");
+	snprintf(text, sizeof(text), "%s%s%s%s%s%s%s", row->help, initial || row->env ? " (" : "",
+		 initial ? "default " : "", initial ? row->initial : "", initial && row->env ? "; " : "",
+		 row->env ? row->env : "", initial || row->env ? ")" : "");
+	fprintf(out, "%-*s", OPTION_HELP_COLUMN - 1, left);
+	if (strlen(left) >= OPTION_HELP_COLUMN)
+		fprintf(out, "\n%*s", OPTION_HELP_COLUMN - 1, "");
+	column = OPTION_HELP_COLUMN - 1;
+	while ((word = strtok_r(rest, " ", &rest)) != NULL) {
+		int len = (int)strlen(word);
+
+		if (column + 1 + len > OPTION_HELP_WIDTH) {
+			fprintf(out, "\n%*s", OPTION_HELP_COLUMN - 1, "");
+			column = OPTION_HELP_COLUMN - 1;
+		}
+		fprintf(out, " %s", word);
+		column += 1 + len;
+	}
+	fputc('\n', out);
+}
+
+void option_help(FILE *out, const struct option_table *table)
+{
+	for (size_t i = 0; i < table->count; i++)
+		option_help_row(out, &table->rows[i]);
+}
+
+#define OPTION_WORD_MAX 40
+
+/* Optimal string alignment: Levenshtein with swaps of neighbours. */
+unsigned option_distance(const char *a, const char *b)
+{
+	size_t alen = strnlen(a, OPTION_WORD_MAX), blen = strnlen(b, OPTION_WORD_MAX);
+	unsigned d[OPTION_WORD_MAX + 1][OPTION_WORD_MAX + 1];
+
+	for (size_t i = 0; i <= alen; i++) {
+		for (size_t j = 0; j <= blen; j++) {
+			unsigned best;
+
+			if (i == 0 || j == 0) {
+				d[i][j] = (unsigned)(i + j);
+				continue;
+			}
+			best = d[i - 1][j - 1] + (a[i - 1] != b[j - 1]);
+			best = d[i - 1][j] + 1 < best ? d[i - 1][j] + 1 : best;
+			best = d[i][j - 1] + 1 < best ? d[i][j - 1] + 1 : best;
+			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
+			    d[i - 2][j - 2] + 1 < best)
+				best = d[i - 2][j - 2] + 1;
+			d[i][j] = best;
+		}
+	}
+	return d[alen][blen];
+}
+
+unsigned option_guess_limit(const char *word)
+{
+	size_t len = strlen(word);
+
+	return len < 4 ? 1 : len < 6 ? 2 : 3;
+}

@@ -1,0 +1,51 @@
+#include "options.h"
+
+#include <stddef.h>
+#include <sysexits.h>
+
+#include "../common/topic.h"
+#include "../common/url.h"
+
+#define FIELD(member) offsetof(struct settings, member)
+
+static const struct option_row option_rows[] = {
+	{"broker", 'b', OPTION_URL, FIELD(broker), URL_DEFAULT, "DHT_BROKER", "URL",
+	 "mqtt://[user[:password]@]host[:port] or unix:///path", 0, 1000},
+	{"id", 'i', OPTION_TEXT, FIELD(id), NULL, "DHT_ID", "N",
+	 "position on the ring, 0 to 4294967295; without it: from the name, or random", 0, 0},
+	{"name", 'n', OPTION_TEXT, FIELD(name), NULL, "DHT_NAME", "TEXT",
+	 "unique in the ring, up to 63 bytes; without it: the id in decimal", 0, 0},
+	{"topic-prefix", 0, OPTION_TEXT, FIELD(topic_prefix), "", "DHT_TOPIC_PREFIX", "PREFIX",
+	 "the ring's topics stand below this", 0, TOPIC_PREFIX_MAX},
+	{"log-level", 'l', OPTION_LEVEL, FIELD(log_level), "info", "DHT_LOG_LEVEL", "LEVEL",
+	 "error, warn, info or debug", 0, 0},
+	{"keepalive", 0, OPTION_DURATION, FIELD(keepalive), "10s", "DHT_KEEPALIVE", "DURATION",
+	 "a silent broker or node is noticed within twice as long", 5000, 65535000},
+	{"join-interval", 0, OPTION_DURATION, FIELD(join_interval), "10ms", "DHT_JOIN_INTERVAL", "DURATION",
+	 "between two attempts to join", 1, 60000},
+	{"join-attempts", 0, OPTION_UNSIGNED, FIELD(join_attempts), "100", "DHT_JOIN_ATTEMPTS", "N",
+	 "unanswered ones before a ring is founded", 1, 1000000},
+	{"resend", 0, OPTION_DURATION, FIELD(resend), "200ms", "DHT_RESEND", "DURATION",
+	 "an unanswered frame is sent again", 10, 60000},
+	{"silence", 0, OPTION_DURATION, FIELD(silence), "1500ms", "DHT_SILENCE", "DURATION",
+	 "a party to a change that is silent for so long is fenced", 100, 600000},
+	{"grace", 0, OPTION_DURATION, FIELD(grace), "2s", "DHT_GRACE", "DURATION",
+	 "how long a lost node may come back with its records", 1, 600000},
+	{"ping", 0, OPTION_DURATION, FIELD(ping), "10s", "DHT_PING", "DURATION", "between two looks at the neighbours",
+	 100, 3600000},
+	{"recover-after", 0, OPTION_DURATION, FIELD(recover), "10s", "DHT_RECOVER_AFTER", "DURATION",
+	 "an arc that nobody answers for is then served as empty", 100, 3600000},
+	{"replicas", 0, OPTION_UNSIGNED, FIELD(replicas), "1", "DHT_REPLICAS", "R",
+	 "copies of each record, 1 to 5; one is kept, whatever it says, until replication exists", 1, 5},
+	{"help", 'h', OPTION_STOP, FIELD(help), NULL, NULL, NULL, "this text", 0, 0},
+	{"version", 'V', OPTION_STOP, FIELD(version), NULL, NULL, NULL, "the version", 0, 0},
+};
+
+const struct option_table node_options = {"dht-node", option_rows, sizeof(option_rows) / sizeof(option_rows[0])};
+
+const struct node_exit node_exits[] = {
+	{EX_OK, "left in good order"},
+	{EX_USAGE, "a wrong option or setting"},
+	{EX_NOPERM, "refused (the id or name is in use)"},
+};
+const size_t node_exit_count = sizeof(node_exits) / sizeof(node_exits[0]);

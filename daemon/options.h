@@ -1,0 +1,37 @@
+/* dht-node's options: one table, which parsing, --help and the manual page read. */
+#ifndef DHT_OPTIONS_H
+#define DHT_OPTIONS_H
+
+#include "../common/log.h"
+#include "../common/option.h"
+
+struct settings {
+	char *broker;
+	char *id;
+	char *name;
+	char *topic_prefix;
+	enum log_level log_level;
+	uint32_t keepalive;
+	uint32_t join_interval;
+	uint32_t join_attempts;
+	uint32_t resend;
+	uint32_t silence;
+	uint32_t grace;
+	uint32_t ping;
+	uint32_t recover;
+	uint32_t replicas;
+	bool help;
+	bool version;
+};
+
+extern const struct option_table node_options;
+
+/* What its exit codes mean (sysexits.h). */
+struct node_exit {
+	int code;
+	const char *meaning;
+};
+extern const struct node_exit node_exits[];
+extern const size_t node_exit_count;
+
+#endif

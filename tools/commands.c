@@ -1,0 +1,177 @@
+/* The one table of what dhtctl knows: parsing, --help, completion, the manual page and guesses read it. */
+#include "commands.h"
+
+#include <string.h>
+
+#include "../common/kv.h"
+#include "../common/topic.h"
+#include "bench.h"
+
+#define FIELD(member) offsetof(struct settings, member)
+
+static const struct option_row option_rows[] = {
+	/* cas alone has this one, in the place of the other of that name: see commands_choose */
+	{"version", 0, OPTION_TEXT, FIELD(expected), NULL, NULL, "N/C", "store only if the key has this version", 0,
+	 60},
+	{"broker", 'b', OPTION_URL, FIELD(broker), URL_DEFAULT, "DHT_BROKER", "URL",
+	 "mqtt://[user[:password]@]host[:port] or unix:///path", 0, 1000},
+	{"topic-prefix", 0, OPTION_TEXT, FIELD(topic_prefix), "", "DHT_TOPIC_PREFIX", "PREFIX",
+	 "the ring's topics stand below this", 0, TOPIC_PREFIX_MAX},
+	{"timeout", 't', OPTION_DURATION, FIELD(timeout), "5s", "DHT_TIMEOUT", "DURATION",
+	 "bounds the whole command; of demo, ls, export and import each of its steps", 10, 3600000},
+	{"color", 0, OPTION_CHOICE, FIELD(color), "auto", "DHT_COLOR", "auto|always|never",
+	 "auto: on a terminal, unless NO_COLOR is set", 0, 0},
+	{"json", 0, OPTION_FLAG, FIELD(json), NULL, "DHT_JSON", NULL, "results as JSON, one object a line", 0, 0},
+	{"quiet", 'q', OPTION_FLAG, FIELD(quiet), NULL, "DHT_QUIET", NULL, "no progress, no notes, no drawing", 0, 0},
+	{"name", 0, OPTION_FLAG, FIELD(name), NULL, NULL, NULL, "every KEY is a name, also one of digits", 0, 0},
+	{"ttl", 0, OPTION_DURATION, FIELD(ttl), NULL, NULL, "DURATION", "the key is absent again after so long", 1, 0},
+	{"if-absent", 0, OPTION_FLAG, FIELD(if_absent), NULL, NULL, NULL, "store only if there is no such key", 0, 0},
+	{"absent", 0, OPTION_FLAG, FIELD(absent), NULL, NULL, NULL, "store only if there is no such key", 0, 0},
+	{"file", 0, OPTION_TEXT, FIELD(file), NULL, NULL, "FILE", "the value is what this file holds", 1, 0},
+	{"meta", 0, OPTION_FLAG, FIELD(meta), NULL, NULL, NULL, "version, life and owner instead of the value", 0, 0},
+	{"long", 'l', OPTION_FLAG, FIELD(columns), NULL, NULL, NULL, "version, life and owner ahead of each key", 0, 0},
+	{"limit", 0, OPTION_UNSIGNED, FIELD(limit), NULL, NULL, "N", "no more than so many", 1, 0},
+	{"format", 0, OPTION_CHOICE, FIELD(format), "json", NULL, "json|cbor", "how the records stand in FILE", 0, 0},
+	{"resume", 0, OPTION_FLAG, FIELD(resume), NULL, NULL, NULL, "only what is not there yet", 0, 0},
+	{"initial", 0, OPTION_FLAG, FIELD(initial), NULL, NULL, NULL, "what is there first, as if put now", 0, 0},
+	{"count", 'C', OPTION_UNSIGNED, FIELD(count), NULL, NULL, "N", "end after so many events", 1, 0},
+	{"idle", 0, OPTION_DURATION, FIELD(idle), NULL, NULL, "DURATION", "end when nothing has happened for so long",
+	 1, 0},
+	{"watch", 'w', OPTION_FLAG, FIELD(watch), NULL, NULL, NULL, "show it again whenever it changes, until Ctrl-C",
+	 0, 0},
+	{"keys", 0, OPTION_UNSIGNED, FIELD(keys), NULL, NULL, "N", "how many keys (without it demo 100, bench 10000)",
+	 1, 100000000},
+	{"value-size", 0, OPTION_UNSIGNED, FIELD(value_size), "32", NULL, "BYTES", "how long each value is",
+	 BENCH_VALUE_MIN, COMMAND_VALUE_MAX},
+	{"clients", 0, OPTION_UNSIGNED, FIELD(clients), "1", NULL, "N", "connections", 1, 1000},
+	{"inflight", 0, OPTION_UNSIGNED, FIELD(inflight), "128", NULL, "N",
+	 "operations of a connection that are on their way", 1, KV_OPEN_MAX},
+	{"batch", 0, OPTION_UNSIGNED, FIELD(batch), NULL, NULL, "N", "operations that begin together", 1, KV_OPEN_MAX},
+	{"mix", 0, OPTION_TEXT, FIELD(mix), "1:1", NULL, "PUTS:GETS", "how many of each", 1, 0},
+	{"ops", 0, OPTION_UNSIGNED, FIELD(operations), "100000", NULL, "N", "operations that are timed", 1, 0},
+	{"rate", 0, OPTION_UNSIGNED, FIELD(rate), NULL, NULL, "N",
+	 "operations that begin in a second (without it as many as go)", 1, 10000000},
+	{"warmup", 0, OPTION_UNSIGNED, FIELD(warmup), "1000", NULL, "N", "operations ahead of these", 0, 0},
+	{"seed", 0, OPTION_UNSIGNED, FIELD(seed), NULL, NULL, "N",
+	 "the same names in the same order each time (else others)", 1, 0},
+	{"numbers", 0, OPTION_FLAG, FIELD(numbers), NULL, NULL, NULL, "keys are numbers, whatever these hold", 0, 0},
+	{"no-preload", 0, OPTION_FLAG, FIELD(no_preload), NULL, NULL, NULL, "do not put all keys first", 0, 0},
+	{"keep", 0, OPTION_FLAG, FIELD(keep), NULL, NULL, NULL, "do not delete the keys at the end", 0, 0},
+	{"help", 'h', OPTION_STOP, FIELD(help), NULL, NULL, NULL, "this text, or that of a command", 0, 0},
+	{"version", 'V', OPTION_STOP, FIELD(version), NULL, NULL, NULL, "the version", 0, 0},
+	/* ls alone has this one: elsewhere -0 may be a value */
+	{"null", '0', OPTION_FLAG, FIELD(nul), NULL, NULL, NULL, "a NUL behind each key, not a newline", 0, 0},
+};
+#define ROW_COUNT (sizeof(option_rows) / sizeof(option_rows[0]))
+
+static const struct option_table table_of_cas = {"dhtctl", option_rows, ROW_COUNT - 1};
+static const struct option_table table_of_ls = {"dhtctl", option_rows + 1, ROW_COUNT - 1};
+static const struct option_table table_of_others = {"dhtctl", option_rows + 1, ROW_COUNT - 2};
+
+static const struct command *const commands[] = {
+	&command_put,   &command_get,    &command_del,    &command_cas,        &command_incr, &command_ls,
+	&command_watch, &command_export, &command_import, &command_status,     &command_ring, &command_leave,
+	&command_demo,  &command_bench,  &command_config, &command_completion,
+};
+#define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
+
+static const struct command_exit exits[] = {
+	{RC_OK, "done"},
+	{RC_NO, "the answer is no (absent, exists, another version, not healthy)"},
+	{RC_USAGE, "usage"},
+	{RC_UNREACHABLE, "broker unreachable"},
+	{RC_REFUSED, "refused"},
+	{RC_TIMEOUT, "no answer in time"},
+	{RC_PARTLY, "of several, some done"},
+	{RC_LOCAL, "a local file or the output failed"},
+	{RC_WRONG, "the ring cannot do it (not a number)"},
+};
+
+const struct command_exit *commands_exits(size_t *count)
+{
+	*count = sizeof(exits) / sizeof(exits[0]);
+	return exits;
+}
+
+const struct command *commands_at(size_t index)
+{
+	return index < COMMAND_COUNT ? commands[index] : NULL;
+}
+
+const struct command *commands_find(const char *name)
+{
+	for (size_t i = 0; i < COMMAND_COUNT; i++) {
+		if (strcmp(name, commands[i]->name) == 0)
+			return commands[i];
+	}
+	return NULL;
+}
+
+const struct command *commands_guess(const char *name)
+{
+	const struct command *nearest = NULL;
+	unsigned best = option_guess_limit(name) + 1;
+
+	for (size_t i = 0; i < COMMAND_COUNT; i++) {
+		unsigned distance = option_distance(name, commands[i]->name);
+
+		if (distance < best) {
+			best = distance;
+			nearest = commands[i];
+		}
+	}
+	return nearest;
+}
+
+bool command_has(const struct command *command, const char *option)
+{
+	for (size_t i = 0; i < COMMAND_OPTIONS_MAX && command->options[i] != NULL; i++) {
+		if (strcmp(command->options[i], option) == 0)
+			return true;
+	}
+	return false;
+}
+
+bool commands_special(const struct option_row *row)
+{
+	for (size_t i = 0; i < COMMAND_COUNT; i++) {
+		if (row->kind != OPTION_STOP && command_has(commands[i], row->name))
+			return true;
+	}
+	return false;
+}
+
+const struct option_table *commands_options(const struct command *command)
+{
+	if (command == &command_cas)
+		return &table_of_cas;
+	return command == &command_ls ? &table_of_ls : &table_of_others;
+}
+
+/* Options may stand ahead of the command, so which it is can only be known once they have been read. */
+const struct option_table *commands_choose(int argc, char **argv)
+{
+	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+		if (strcmp(argv[i], command_cas.name) == 0)
+			return &table_of_cas;
+		if (strcmp(argv[i], command_ls.name) == 0)
+			return &table_of_ls;
+	}
+	return &table_of_others;
+}
+
+size_t commands_rows(const struct command *command, enum commands_part part, struct option_row rows[OPTION_ROWS_MAX])
+{
+	const struct option_table *table = commands_options(command);
+	size_t count = 0;
+
+	for (size_t i = 0; i < table->count; i++) {
+		const struct option_row *row = &table->rows[i];
+		bool special = commands_special(row);
+
+		if (special ? part != COMMANDS_GENERAL && command != NULL && command_has(command, row->name)
+			    : part != COMMANDS_OWN)
+			rows[count++] = *row;
+	}
+	return count;
+}

@@ -1,0 +1,13 @@
+/* What dhtctl says of itself. */
+#ifndef DHT_HELP_H
+#define DHT_HELP_H
+
+#include "command.h"
+
+/* --help, of a command or (NULL) of all, to standard output. */
+void help_print(const struct command *command);
+
+/* For the first minute: what this is, and whether anything is there to talk to. */
+enum exit_code help_overview(const struct settings *settings);
+
+#endif

@@ -1,0 +1,209 @@
+#include "ring-view.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "../common/ring.h"
+#include "output.h"
+
+/* The circle: character cells are about twice as high as wide. */
+#define CIRCLE_ROWS 13
+#define CIRCLE_COLUMNS 35
+#define CIRCLE_STEPS 360
+
+static const char ring_letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+
+static char ring_letter(size_t index)
+{
+	return ring_letters[index % (sizeof(ring_letters) - 1)];
+}
+
+/* The letter of whoever serves the id; '.' nobody, '!' several. */
+static char ring_owner_letter(const struct census *census, uint32_t id)
+{
+	char letter = '.';
+
+	for (size_t i = 0; i < census->count; i++) {
+		if (census_serves(&census->nodes[i]) && ring_contains(census->nodes[i].arc, id))
+			letter = letter == '.' ? ring_letter(i) : '!';
+	}
+	return letter;
+}
+
+static void ring_draw_middle(char rows[CIRCLE_ROWS][CIRCLE_COLUMNS + 1], int row, const char *text)
+{
+	size_t len = strlen(text);
+
+	memcpy(&rows[row][(CIRCLE_COLUMNS - len) / 2], text, len);
+}
+
+/* Clockwise from 0 at the top. */
+static void ring_draw(FILE *out, const struct census *census)
+{
+	char rows[CIRCLE_ROWS][CIRCLE_COLUMNS + 1], text[CIRCLE_COLUMNS - 8];
+	unsigned long long records = 0;
+
+	for (int row = 0; row < CIRCLE_ROWS; row++) {
+		memset(rows[row], ' ', CIRCLE_COLUMNS);
+		rows[row][CIRCLE_COLUMNS] = '\0';
+	}
+	for (int step = 0; step < CIRCLE_STEPS; step++) {
+		uint32_t id = (uint32_t)(((uint64_t)step << 32) / CIRCLE_STEPS);
+		double angle = 2 * M_PI * step / CIRCLE_STEPS;
+		long row = lround((CIRCLE_ROWS - 1) / 2.0 * (1 - cos(angle)));
+		long column = lround((CIRCLE_COLUMNS - 1) / 2.0 * (1 + sin(angle)));
+
+		rows[row][column] = ring_owner_letter(census, id);
+	}
+	for (size_t i = 0; i < census->count; i++)
+		records += census->nodes[i].records;
+	ring_draw_middle(rows, 1, "0");
+	snprintf(text, sizeof(text), "%zu node%s", census->count, census->count == 1 ? "" : "s");
+	ring_draw_middle(rows, CIRCLE_ROWS / 2 - 1, text);
+	snprintf(text, sizeof(text), "%llu record%s", records, records == 1 ? "" : "s");
+	ring_draw_middle(rows, CIRCLE_ROWS / 2, text);
+	for (int row = 0; row < CIRCLE_ROWS; row++) {
+		for (int end = CIRCLE_COLUMNS; end > 0 && rows[row][end - 1] == ' '; end--)
+			rows[row][end - 1] = '\0';
+		fprintf(out, "   %s\n", rows[row]);
+	}
+	fputc('\n', out);
+}
+
+static double ring_share(const struct census_node *node)
+{
+	return node->has_arc ? (double)ring_size(node->arc) / 4294967296.0 : 0;
+}
+
+static const char *ring_state_color(enum node_state state)
+{
+	if (state == NODE_SUSPECT)
+		return output_color(COLOR_BAD);
+	return output_color(state == NODE_ACTIVE ? COLOR_GOOD : COLOR_WARN);
+}
+
+static void ring_print_node(FILE *out, const struct census_node *node, char letter, int name_width)
+{
+	char arc[32] = "-", share[16] = "-", since[32];
+
+	if (node->has_arc) {
+		snprintf(arc, sizeof(arc), "(%08x, %08x]", node->arc.lo, node->arc.hi);
+		snprintf(share, sizeof(share), "%.1f%%", 100 * ring_share(node));
+	}
+	output_span(since, sizeof(since), node->since);
+	fprintf(out, "%c  ", letter);
+	output_line(out, node->name);
+	for (int pad = (int)strlen(node->name); pad < name_width; pad++)
+		fputc(' ', out);
+	fprintf(out, "  %10u  %s%-10s%s  %-20s  %6s  %9llu  %s\n", node->who.id, ring_state_color(node->state),
+		node_state_name(node->state), output_color(COLOR_NONE), arc, share, (unsigned long long)node->records,
+		since);
+}
+
+static void ring_print_table(FILE *out, const struct census *census)
+{
+	int width = 4;
+	size_t silent = 0;
+
+	for (size_t i = 0; i < census->count; i++) {
+		if ((int)strlen(census->nodes[i].name) > width)
+			width = (int)strlen(census->nodes[i].name);
+	}
+	fprintf(out, "   %-*s  %10s  %-10s  %-20s  %6s  %9s  %s\n", width, "node", "id", "state", "arc", "share",
+		"records", "since");
+	for (size_t i = 0; i <= census->count; i++) {
+		for (; silent < census->silent_count &&
+		       (i == census->count || census->silent[silent] < census->nodes[i].who.id);
+		     silent++)
+			fprintf(out, "   %-*s  %10u  (no answer)\n", width, "?", census->silent[silent]);
+		if (i < census->count)
+			ring_print_node(out, &census->nodes[i], census_serves(&census->nodes[i]) ? ring_letter(i) : '-',
+					width);
+	}
+}
+
+void ring_view_problem(FILE *out, const char *text)
+{
+	fprintf(out, "%sproblem:%s ", output_color(COLOR_BAD), output_color(COLOR_NONE));
+	output_line(out, text);
+	fputc('\n', out);
+}
+
+void ring_view_print(FILE *out, const struct settings *settings, const struct census *census)
+{
+	for (size_t i = 0; i < census->problem_count; i++)
+		ring_view_problem(out, census->problems[i].text);
+	if (census->problem_count > 0)
+		fputc('\n', out);
+	if (!settings->quiet)
+		ring_draw(out, census);
+	ring_print_table(out, census);
+}
+
+/* Programs ----------------------------------------------------------------------------------------------------- */
+
+static void ring_json_node(FILE *out, const struct census_node *node, time_t now)
+{
+	time_t since = now - (time_t)(node->since / 1000);
+	char text[32];
+	struct tm utc;
+
+	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&since, &utc));
+	fprintf(out, "{\"id\":%u,", node->who.id);
+	output_json_bytes(out, "name", (const uint8_t *)node->name, strlen(node->name));
+	fprintf(out, ",\"state\":\"%s\"", node_state_name(node->state));
+	if (node->has_arc)
+		fprintf(out, ",\"predecessor\":%u,\"successor\":%u", node->predecessor, node->successor);
+	else
+		fprintf(out, ",\"predecessor\":null,\"successor\":null");
+	fprintf(out, ",\"records\":%llu", (unsigned long long)node->records);
+	if (node->has_arc)
+		fprintf(out, ",\"arc\":[%u,%u]", node->arc.lo, node->arc.hi);
+	else
+		fprintf(out, ",\"arc\":null");
+	fprintf(out, ",\"share\":%.9f,\"since\":\"%s\",", ring_share(node), text);
+	output_json_bytes(out, "software", (const uint8_t *)node->software, strlen(node->software));
+	fputc('}', out);
+}
+
+static void ring_json_text(FILE *out, const char *text)
+{
+	if (output_is_utf8((const uint8_t *)text, strlen(text)))
+		output_json_string(out, (const uint8_t *)text, strlen(text));
+	else
+		fprintf(out, "\"a node's name is no UTF-8\"");
+}
+
+void ring_view_json_problems(FILE *out, const struct census *census, const char *trouble)
+{
+	fputc('[', out);
+	if (trouble != NULL)
+		ring_json_text(out, trouble);
+	for (size_t i = 0; i < census->problem_count; i++) {
+		if (i > 0 || trouble != NULL)
+			fputc(',', out);
+		ring_json_text(out, census->problems[i].text);
+	}
+	fputc(']', out);
+}
+
+void ring_view_json(FILE *out, const struct census *census)
+{
+	time_t now = time(NULL);
+
+	fprintf(out, "{\"nodes\":[");
+	for (size_t i = 0; i < census->count; i++) {
+		if (i > 0)
+			fputc(',', out);
+		ring_json_node(out, &census->nodes[i], now);
+	}
+	fprintf(out, "],\"silent\":[");
+	for (size_t i = 0; i < census->silent_count; i++)
+		fprintf(out, "%s%u", i ? "," : "", census->silent[i]);
+	fprintf(out, "],\"problems\":");
+	ring_view_json_problems(out, census, NULL);
+	fprintf(out, "}\n");
+}

@@ -1,0 +1,20 @@
+/* What a census found, for people and for programs. */
+#ifndef DHT_RING_VIEW_H
+#define DHT_RING_VIEW_H
+
+#include <stdio.h>
+
+#include "census.h"
+#include "command.h"
+
+/* Problems first, then (unless --quiet) the drawing, then the nodes. */
+void ring_view_print(FILE *out, const struct settings *settings, const struct census *census);
+
+/* The same as an object and a newline. */
+void ring_view_json(FILE *out, const struct census *census);
+
+/* Parts of both: a line; an array, of what else is wrong (or NULL) and of the census' problems. */
+void ring_view_problem(FILE *out, const char *text);
+void ring_view_json_problems(FILE *out, const struct census *census, const char *trouble);
+
+#endif
