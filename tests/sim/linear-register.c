@@ -79,6 +79,13 @@ static bool deletes(struct linear_register *r, const struct linear_op *op)
 	return writes(r, op, LINEAR_ABSENT);
 }
 
+static bool adds(struct linear_register *r, const struct linear_op *op)
+{
+	uint64_t sum = r->value + op->value;
+
+	return (op->outcome == LINEAR_MAYBE || sum == op->expected) && writes(r, op, sum);
+}
+
 bool linear_apply(struct linear_register *r, const struct linear_op *op)
 {
 	switch (op->kind) {
@@ -90,6 +97,8 @@ bool linear_apply(struct linear_register *r, const struct linear_op *op)
 		return finds(r, op);
 	case LINEAR_CAS:
 		return compares(r, op);
+	case LINEAR_ADD:
+		return adds(r, op);
 	case LINEAR_LOSS:
 		r->lost = op->ret;
 		r->exact = r->version = r->end = 0;

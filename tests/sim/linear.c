@@ -5,26 +5,11 @@
 
 #include "../../common/mem.h"
 #include "linear-register.h"
-
-#define WORDS (LINEAR_OPS_MAX / 64)
-
-/* What is remembered: which operations were taken, and what they left.  No padding: it is compared as bytes. */
-struct configuration {
-	uint64_t taken[WORDS];
-	struct linear_register content;
-};
-_Static_assert(sizeof(struct configuration) == (WORDS + 5) * sizeof(uint64_t), "no padding");
-
-struct memory {
-	struct configuration *seen;
-	size_t count, room;
-	uint32_t *slots; /* index + 1 */
-	size_t slot_count;
-};
+#include "linear-seen.h"
 
 /* An operation not taken yet, in a list in the order of returns; lifted out of it while it is taken. */
 struct entry {
-	struct linear_op op; /* values are renamed: 0 stays, the others are 1, 2, 3... */
+	struct linear_op op; /* values are renamed, where nothing is added: 0 stays, the others are 1, 2, 3... */
 	size_t index;
 	uint64_t earliest; /* call of it and of all behind it */
 	uint64_t last_get; /* call of a get of its value; 0: none */
@@ -40,61 +25,11 @@ struct step {
 struct search {
 	struct entry head, *entries;
 	struct configuration now;
-	struct memory memory;
+	struct linear_seen memory;
 	struct step *stack;
 	size_t depth, open; /* taken; completed operations not taken */
-	bool plain;         /* nobody compares, no version is told, nothing expires */
+	bool plain;         /* nobody compares or adds, no version is told, nothing expires */
 };
-
-/* ---- configurations seen ---- */
-
-static uint64_t hash(const struct configuration *c)
-{
-	const uint64_t *words = (const uint64_t *)c;
-	uint64_t h = 0;
-
-	for (size_t i = 0; i < sizeof(*c) / sizeof(*words); i++) {
-		h = (h ^ words[i]) * 0x9fb21c651e98df25u;
-		h ^= h >> 32;
-	}
-	return h;
-}
-
-static size_t slot_of(const struct memory *m, const struct configuration *c)
-{
-	size_t slot = hash(c) & (m->slot_count - 1);
-
-	while (m->slots[slot] && memcmp(&m->seen[m->slots[slot] - 1], c, sizeof(*c)) != 0)
-		slot = (slot + 1) & (m->slot_count - 1);
-	return slot;
-}
-
-static void memory_grow(struct memory *m)
-{
-	if (m->count * 2 < m->slot_count)
-		return;
-	m->slot_count = m->slot_count ? m->slot_count * 4 : 64;
-	m->room = m->slot_count / 2;
-	m->seen = xrealloc(m->seen, m->room * sizeof(*m->seen));
-	free(m->slots);
-	m->slots = xcalloc(m->slot_count, sizeof(*m->slots));
-	for (size_t i = 0; i < m->count; i++)
-		m->slots[slot_of(m, &m->seen[i])] = (uint32_t)i + 1;
-}
-
-/* True if it is new. */
-static bool remember(struct memory *m, const struct configuration *c)
-{
-	size_t slot;
-
-	memory_grow(m);
-	slot = slot_of(m, c);
-	if (m->slots[slot])
-		return false;
-	m->seen[m->count++] = *c;
-	m->slots[slot] = (uint32_t)m->count;
-	return true;
-}
 
 /* ---- operations that are not taken ---- */
 
@@ -230,7 +165,7 @@ static bool take(struct search *s, struct entry *e)
 	struct configuration next = s->now;
 
 	next.taken[e->index / 64] |= (uint64_t)1 << e->index % 64;
-	if (!linear_apply(&next.content, &e->op) || !remember(&s->memory, &next))
+	if (!linear_apply(&next.content, &e->op) || !linear_seen_add(&s->memory, &next))
 		return false;
 	s->stack[s->depth].taken = e;
 	s->stack[s->depth++].before = s->now.content;
@@ -315,18 +250,11 @@ static void entries_link(struct search *s, size_t count)
 	}
 }
 
-static void entries_make(struct search *s, const struct linear_op *const *ops, size_t count)
+/* By the names of values. */
+static void entries_last_gets(struct search *s, size_t count)
 {
 	uint64_t last_get[LINEAR_OPS_MAX + 1] = {0};
 
-	s->entries = xcalloc(count, sizeof(*s->entries));
-	s->plain = true;
-	for (size_t i = 0; i < count; i++) {
-		s->entries[i] = (struct entry){.op = *ops[i], .index = i};
-		s->plain =
-			s->plain && ops[i]->kind != LINEAR_CAS && !ops[i]->version && !ops[i]->expected && !ops[i]->end;
-	}
-	name_values(ops, s->entries, count);
 	for (size_t i = 0; i < count; i++) {
 		const struct linear_op *op = &s->entries[i].op;
 
@@ -335,10 +263,29 @@ static void entries_make(struct search *s, const struct linear_op *const *ops, s
 	}
 	for (size_t i = 0; i < count; i++)
 		s->entries[i].last_get = last_get[s->entries[i].op.value];
+}
+
+static void entries_make(struct search *s, const struct linear_op *const *ops, size_t count)
+{
+	bool numbers = false;
+
+	s->entries = xcalloc(count, sizeof(*s->entries));
+	s->plain = true;
+	for (size_t i = 0; i < count; i++) {
+		s->entries[i] = (struct entry){.op = *ops[i], .index = i};
+		numbers = numbers || ops[i]->kind == LINEAR_ADD;
+		s->plain =
+			s->plain && ops[i]->kind != LINEAR_CAS && !ops[i]->version && !ops[i]->expected && !ops[i]->end;
+	}
+	s->plain = s->plain && !numbers;
+	if (!numbers) {
+		name_values(ops, s->entries, count);
+		entries_last_gets(s, count);
+	}
 	entries_link(s, count);
 }
 
-/* A write of which nobody knows and whose value nobody saw may as well never have been, where nothing compares. */
+/* A write of which nobody knows and whose value nobody saw may as well never have been, where nothing compares or adds. */
 static bool matters(const struct linear_op *op, const struct linear_op *ops, size_t count)
 {
 	uint64_t value = written(op);
@@ -348,9 +295,9 @@ static bool matters(const struct linear_op *op, const struct linear_op *ops, siz
 	if (op->kind == LINEAR_GET)
 		return false;
 	for (size_t i = 0; i < count; i++) {
-		if (ops[i].key == op->key &&
-		    (ops[i].kind == LINEAR_CAS || (ops[i].kind == LINEAR_DELETE && ops[i].expected) ||
-		     (ops[i].kind == LINEAR_GET && ops[i].value == value)))
+		if (ops[i].key == op->key && (ops[i].kind == LINEAR_CAS || ops[i].kind == LINEAR_ADD ||
+					      (ops[i].kind == LINEAR_DELETE && ops[i].expected) ||
+					      (ops[i].kind == LINEAR_GET && ops[i].value == value)))
 			return true;
 	}
 	return false;
@@ -377,8 +324,7 @@ static enum linear_verdict check_key(const struct linear_op *ops, size_t count, 
 	verdict = search(&s, bound);
 	free(s.stack);
 	free(s.entries);
-	free(s.memory.seen);
-	free(s.memory.slots);
+	linear_seen_free(&s.memory);
 	return verdict;
 }
 

@@ -1,4 +1,4 @@
-/* Is a history linearizable?  For registers with put, get, delete and compare-and-set, each key by itself.
+/* Is a history linearizable?  For registers with put, get, delete, compare-and-set and add, each key by itself.
  *
  * The search of Wing and Gong with Lowe's memory of configurations, as in Porcupine: operations are taken one after the
  * other in any order that keeps to real time (who ended before another began goes first), each must be what the register
@@ -23,6 +23,9 @@ enum linear_kind {
 	/* The only copy of the key is gone between call and ret: from then until the next write a get may find nothing, or
 	 * any value that was known before. */
 	LINEAR_LOSS,
+	/* Adds `value` to the number that is there (absent: 0), which comes to `expected`, above 0.  The values of its key are
+	 * the numbers themselves, and neither expire nor are lost. */
+	LINEAR_ADD,
 };
 
 enum linear_outcome {
@@ -40,7 +43,7 @@ struct linear_op {
 	uint64_t call, ret; /* of two at one time calls come first: intervals are closed */
 	uint64_t value;     /* written, or found */
 	uint64_t version;   /* given to what was written, or found; 0: not told.  Of a key they only grow. */
-	uint64_t expected;  /* CAS; DELETE, where that was told: 1 there was a value, 2 there was none */
+	uint64_t expected;  /* CAS, ADD; DELETE, where that was told: 1 there was a value, 2 there was none */
 	uint64_t end;       /* PUT, CAS: from then on the value may be gone, once and for all; 0: it stays */
 	uint64_t known;     /* GET, where there are losses: when its value was first certainly there */
 };

@@ -71,6 +71,9 @@ static bool allowed(struct reg *r, const struct linear_op *op)
 		return put_allowed(r, LINEAR_ABSENT, op->version);
 	case LINEAR_CAS:
 		return cas_allowed(r, op);
+	case LINEAR_ADD:
+		return (op->outcome == LINEAR_MAYBE || r->value + op->value == op->expected) &&
+		       put_allowed(r, r->value + op->value, op->version);
 	case LINEAR_LOSS:
 		*r = (struct reg){.value = r->value, .lost = op->ret};
 		return true;
@@ -113,7 +116,7 @@ struct mix {
 	uint64_t maybe;  /* in ten writes, how many are not answered */
 	uint64_t losses, deletes;
 	uint64_t wrong; /* changes that may make it wrong */
-	bool versions, compares;
+	bool versions, compares, adds;
 	bool odd; /* losses may excuse any value */
 };
 
@@ -134,6 +137,8 @@ static enum linear_kind kind_make(struct rng *r, const struct mix *m)
 {
 	if (rng_below(r, 2) == 0)
 		return LINEAR_GET;
+	if (m->adds && rng_below(r, 2) == 0)
+		return LINEAR_ADD;
 	if (m->losses && rng_below(r, 4) < m->losses)
 		return LINEAR_LOSS;
 	if (m->compares && rng_below(r, 2) == 0)
@@ -153,6 +158,8 @@ static void get_make(struct rng *r, const struct mix *m, const struct reg *reg, 
 /* What is done to the register, with versions that are told now and then. */
 static void write_make(struct rng *r, const struct mix *m, struct reg *reg, struct linear_op *op)
 {
+	uint64_t before = reg->value;
+
 	op->expected = op->kind == LINEAR_CAS && rng_below(r, 3) ? reg->version - (rng_below(r, 4) == 0) : 0;
 	if (op->kind == LINEAR_CAS && (op->expected ? reg->value == LINEAR_ABSENT || op->expected != reg->version
 						    : reg->value != LINEAR_ABSENT)) {
@@ -166,6 +173,8 @@ static void write_make(struct rng *r, const struct mix *m, struct reg *reg, stru
 		return;
 	*reg = (struct reg){.value = op->kind == LINEAR_DELETE ? LINEAR_ABSENT : op->value,
 			    .version = reg->version + 1};
+	if (op->kind == LINEAR_ADD)
+		reg->value = op->expected = before + op->value;
 	if (m->versions && op->outcome != LINEAR_MAYBE && rng_below(r, 2) == 0)
 		op->version = reg->version;
 }
@@ -227,7 +236,7 @@ static size_t history_make(struct rng *r, const struct mix *m, struct linear_op 
 
 static void show(const struct linear_op *ops, size_t count)
 {
-	static const char *const kinds[] = {"put", "get", "delete", "cas", "loss"};
+	static const char *const kinds[] = {"put", "get", "delete", "cas", "loss", "add"};
 	static const char *const outcomes[] = {"", " (differs)", " (no answer)"};
 
 	for (size_t i = 0; i < count; i++)
@@ -239,7 +248,7 @@ static void show(const struct linear_op *ops, size_t count)
 
 /* ---- one against the other ---- */
 
-static enum linear_verdict both(uint64_t seed, struct mix *m)
+static enum linear_verdict both(uint64_t seed, bool adds, struct mix *m)
 {
 	struct linear_op ops[OPS_MAX];
 	enum linear_verdict verdict;
@@ -249,6 +258,8 @@ static enum linear_verdict both(uint64_t seed, struct mix *m)
 
 	rng_seed(&r, seed, 2);
 	*m = mix_make(&r);
+	m->adds = adds;
+	m->losses = adds ? 0 : m->losses;
 	count = history_make(&r, m, ops);
 	right = any_order(ops, count, 0, (struct reg){0});
 	verdict = linear_check(ops, count, BOUND);
@@ -269,7 +280,7 @@ static void test_all_orders(void **state)
 	(void)state;
 	for (uint64_t seed = 0; seed < 100000; seed++) {
 		struct mix m;
-		enum linear_verdict verdict = both(seed, &m);
+		enum linear_verdict verdict = both(seed, false, &m);
 
 		plain[verdict] += !m.versions && !m.compares && !m.losses;
 		losses[verdict] += !m.versions && !m.compares && m.losses;
@@ -281,9 +292,30 @@ static void test_all_orders(void **state)
 		assert_true(sorts[i][LINEAR_YES] > 4000 && sorts[i][LINEAR_NO] > 4000);
 }
 
+/* Of numbers that are added to. */
+static void test_all_orders_of_numbers(void **state)
+{
+	unsigned all[2] = {0}, versions[2] = {0}, compares[2] = {0}, maybe[2] = {0};
+	const unsigned *const sorts[] = {all, versions, compares, maybe};
+
+	(void)state;
+	for (uint64_t seed = 0; seed < 50000; seed++) {
+		struct mix m;
+		enum linear_verdict verdict = both(seed, true, &m);
+
+		all[verdict]++;
+		versions[verdict] += m.versions;
+		compares[verdict] += m.compares;
+		maybe[verdict] += m.maybe > 0;
+	}
+	for (size_t i = 0; i < COUNT(sorts); i++)
+		assert_true(sorts[i][LINEAR_YES] > 2000 && sorts[i][LINEAR_NO] > 2000);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_all_orders)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_all_orders),
+					   cmocka_unit_test(test_all_orders_of_numbers)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

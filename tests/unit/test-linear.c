@@ -102,6 +102,35 @@ static void test_unknown_outcomes(void **state)
 	   {.kind = LINEAR_CAS, .outcome = LINEAR_MAYBE, .call = 3, .expected = 2, .value = 8}, GET(5, 6, 8));
 }
 
+#define ADD(from, to, n, sum)                                                                    \
+	{                                                                                        \
+		.kind = LINEAR_ADD, .call = (from), .ret = (to), .value = (n), .expected = (sum) \
+	}
+#define ADD_MAYBE(from, n)                                                                \
+	{                                                                                 \
+		.kind = LINEAR_ADD, .outcome = LINEAR_MAYBE, .call = (from), .value = (n) \
+	}
+
+static void test_adds(void **state)
+{
+	(void)state;
+	YES(ADD(1, 2, 1, 1), ADD(3, 4, 1, 2), GET(5, 6, 2));
+	YES(PUT(1, 2, 1000), ADD(3, 9, 1, 1002), ADD(3, 9, 1, 1001), GET(10, 11, 1002));
+	/* Done twice; not done; one lost beside another; both before the put. */
+	NO(ADD(1, 2, 1, 1), ADD(3, 4, 1, 3));
+	NO(ADD(1, 2, 1, 1), ADD(3, 4, 1, 2), GET(5, 6, 3));
+	NO(ADD(1, 2, 1, 1), GET(3, 4, LINEAR_ABSENT));
+	NO(ADD(1, 9, 1, 1), ADD(1, 9, 1, 1));
+	NO(PUT(1, 2, 1000), ADD(3, 4, 1, 1));
+	YES(PUT(1, 2, 1000), DELETE(3, 5), ADD(4, 6, 1, 1));
+	/* Without an answer: once, or never. */
+	YES(ADD(1, 2, 1, 1), ADD_MAYBE(3, 1), GET(4, 5, 1), GET(6, 7, 2));
+	NO(ADD(1, 2, 1, 1), ADD_MAYBE(3, 1), GET(4, 5, 2), GET(6, 7, 3));
+	/* Of a put without an answer only what was added to it is seen. */
+	YES(PUT_MAYBE(1, 1000), ADD(2, 3, 1, 1001));
+	NO(PUT_MAYBE(4, 1000), ADD(2, 3, 1, 1001));
+}
+
 /* At one time calls come before returns: who touches, overlaps. */
 static void test_closed_intervals(void **state)
 {
@@ -366,13 +395,21 @@ static void test_random_histories(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_registers),        cmocka_unit_test(test_keys),
-		cmocka_unit_test(test_unknown_outcomes), cmocka_unit_test(test_closed_intervals),
-		cmocka_unit_test(test_deletes),          cmocka_unit_test(test_ends),
-		cmocka_unit_test(test_deletes_told),     cmocka_unit_test(test_versions),
-		cmocka_unit_test(test_compare_and_set),  cmocka_unit_test(test_loss),
-		cmocka_unit_test(test_bounds),           cmocka_unit_test(test_piled_up),
-		cmocka_unit_test(test_many_times),       cmocka_unit_test(test_random_histories),
+		cmocka_unit_test(test_registers),
+		cmocka_unit_test(test_keys),
+		cmocka_unit_test(test_unknown_outcomes),
+		cmocka_unit_test(test_adds),
+		cmocka_unit_test(test_closed_intervals),
+		cmocka_unit_test(test_deletes),
+		cmocka_unit_test(test_ends),
+		cmocka_unit_test(test_deletes_told),
+		cmocka_unit_test(test_versions),
+		cmocka_unit_test(test_compare_and_set),
+		cmocka_unit_test(test_loss),
+		cmocka_unit_test(test_bounds),
+		cmocka_unit_test(test_piled_up),
+		cmocka_unit_test(test_many_times),
+		cmocka_unit_test(test_random_histories),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
