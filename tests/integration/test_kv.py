@@ -215,7 +215,7 @@ def test_closed_standard_streams(kv, key):
     for args in (["get", key], ["get", key, key]):
         result = without(1, *args)
         assert result.returncode == LOCAL
-        assert result.stderr == b"dhtctl: cannot write to standard output: Bad file descriptor\n"
+        assert result.stderr == b"dhtctl: cannot write to standard output: bad file descriptor\n"
     assert without(2, "get", key + "none").returncode == NO
 
 
