@@ -334,8 +334,10 @@ void node_step(struct node *n, const struct event *ev, struct update *update)
 	bool asked = false;
 
 	out_reset(n);
-	if (n->due && n->due != NEVER && ev->now > n->due + LATE)
+	if (n->due && n->due != NEVER && ev->now > n->due + LATE) {
 		overslept(n, ev->now - n->due);
+		node_silence(n, ev->now - n->due, ev->now);
+	}
 	if (ev->now > n->now)
 		n->now = ev->now;
 	/* Whatever else happens, what was answered before is said before. */
@@ -352,6 +354,7 @@ void node_step(struct node *n, const struct event *ev, struct update *update)
 		node_subscribed(n, ev);
 		break;
 	case EVENT_MESSAGE:
+		node_heard(n);
 		asked = n->connected && message(n, ev);
 		break;
 	case EVENT_FENCED:
