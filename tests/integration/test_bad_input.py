@@ -182,6 +182,7 @@ def test_all_of_it_at_once(shared):
     shared.whole()
 
 
+@pytest.mark.slow
 def test_every_drop_is_told_but_not_every_time(broker, ring, client):
     """The first is told with its reason and escaped, a flood of 5,000 by a handful of lines with a count."""
     r = ring(1)

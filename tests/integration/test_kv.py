@@ -273,7 +273,8 @@ def test_a_time_to_live(kv, key):
     done(kv, "put", "--ttl", "1h", key, "stays")
     for command in (["put"], ["cas", "--absent"], ["incr"]):
         done(kv, *command, "--ttl", "300ms", key + command[0], "5")
-    assert done(kv, "get", key + "put") in (b"5", b"")
+    soon = run(kv, "get", key + "put")
+    assert (soon.returncode, soon.stdout) in ((0, b"5"), (NO, b""))  # a slow machine asks after its end
     for command in ("put", "cas", "incr"):
         wait_for("its end", lambda c=command: run(kv, "get", key + c).returncode == NO)
     assert done(kv, "get", key) == b"stays"
