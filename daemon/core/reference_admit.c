@@ -88,7 +88,8 @@ static void take_back(struct node *n)
 		r->has_succ = false;
 }
 
-/* What the joiner cannot have heard, and has not answered, is said again; the rest it hears for itself. */
+/* What the joiner cannot have heard, and has not answered, is said again; the rest it hears for itself.  What is not said
+ * on the reference's topics stays: whoever asked us will be told that the arc has moved. */
 static void forward_held(struct node *n, struct arc arc)
 {
 	struct held **at = &n->held_first;
@@ -96,13 +97,12 @@ static void forward_held(struct node *n, struct arc arc)
 	while (*at) {
 		struct held *h = *at;
 
-		if (!ring_contains(arc, h->key)) {
+		if (!ring_contains(arc, h->key) || (h->kind != TOPIC_PUT && h->kind != TOPIC_GET)) {
 			at = &h->next;
 			continue;
 		}
 		if (h->early)
-			if (h->kind == TOPIC_PUT || h->kind == TOPIC_GET)
-				out_publish(n, h->kind, 0, h->payload, h->len, false);
+			out_publish(n, h->kind, 0, h->payload, h->len, false);
 		*at = h->next;
 		n->held_bytes -= sizeof(*h) + h->len;
 		free(h);
