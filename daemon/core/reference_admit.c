@@ -113,6 +113,7 @@ static void forward_held(struct node *n, struct arc arc)
 static void admit_done(struct node *n)
 {
 	struct reference_peer *r = n->reference;
+	size_t numbers, names;
 
 	end(n);
 	forward_held(n, r->arc);
@@ -120,8 +121,9 @@ static void admit_done(struct node *n)
 	r->pred_arc = r->arc;
 	r->pred_arc_known = true;
 	once_forget(n->once, r->arc);
-	out_log(n, 6, "node %08x of the reference has joined with %zu records", r->joiner,
-		store_purge(n->store, r->arc));
+	numbers = record_purge_numbers(n, r->arc, &names);
+	out_log(n, 6, "node %08x of the reference has joined with %zu records; %zu names stay here", r->joiner, numbers,
+		names);
 }
 
 /* The connection was lost, and what it carried; the joiner has its place all the same. */

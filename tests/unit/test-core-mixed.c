@@ -34,10 +34,82 @@ static void a_write_amid_an_admission(void **state)
 	}
 }
 
+static struct key named_in(struct arc arc)
+{
+	static char name[16];
+
+	for (unsigned i = 0;; i++) {
+		struct key key = key_named((const uint8_t *)name, (size_t)snprintf(name, sizeof(name), "name %u", i));
+
+		if (ring_contains(arc, key.id))
+			return key;
+	}
+}
+
+/* An add to a name; it has to be done. */
+static void count_up(struct core *c, struct key key, uint64_t number, int64_t sum)
+{
+	struct operation_token token = routed_token(c, key.id);
+	struct operation add = routed_add(0);
+	struct told t;
+
+	add.key = key;
+	routed_ask(c, routed_cell(key.id), number, token, add);
+	core_run(c, 100);
+	t = routed_told(c, number);
+	assert_int_equal(t.result.status, ANSWER_DONE);
+	assert_int_equal(t.result.amount, sum);
+}
+
+/* They cannot hold names: these stay, and are there when the arc comes back. */
+static void names_stay(void **state)
+{
+	struct core *c = *state;
+	int n = ours_alone(c);
+	struct key key = named_in((struct arc){OURS, THEIRS});
+	size_t len;
+
+	count_up(c, key, 1, 1);
+	they_are_in(c);
+	assert_int_equal(core_count_logs(c, n, "has joined with 2 records; 1 names stay here"), 1);
+	assert_non_null(node_record(c->nodes[n].node, &key, &len));
+	assert_null(node_record(c->nodes[n].node, &(struct key){.id = IN_THEIRS}, &len));
+	core_run(c, 20000);
+	say(c, "leave", "1000000000/3000000000/3000000000");
+	core_run(c, 2000);
+	count_up(c, key, 2, 2);
+}
+
+/* Where the arc comes back to another of ours, it asks for nothing and gets them all the same; offering them meanwhile costs
+ * less and less. */
+static void names_go_to_who_has_the_arc(void **state)
+{
+	struct core *c = *state;
+	int n = ours_alone(c), other;
+	struct key key = named_in((struct arc){OURS, THEIRS});
+	size_t since, len;
+
+	count_up(c, key, 1, 1);
+	they_are_in(c);
+	other = core_add(c, IN_OURS); /* between the two */
+	core_run(c, 5000);
+	assert_int_equal(core_state(c, other), NODE_ACTIVE);
+	since = c->line_count;
+	core_run(c, 120000);
+	assert_in_range(core_count_frames(c, since, FRAME_MERGE, n), 3, 10);
+	say(c, "leave", "1000000000/2000000000/3000000000");
+	core_run(c, 40000);
+	assert_true(core_serves(c, other, key.id));
+	assert_null(node_record(c->nodes[n].node, &key, &len));
+	count_up(c, key, 2, 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_write_amid_an_admission),
+		core_test(names_stay),
+		core_test(names_go_to_who_has_the_arc),
 	};
 
 	return cmocka_run_group_tests_name("core-mixed", tests, NULL, NULL);
