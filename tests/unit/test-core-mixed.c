@@ -104,12 +104,50 @@ static void names_go_to_who_has_the_arc(void **state)
 	count_up(c, key, 2, 2);
 }
 
+/* The last thing that is said of a record, in a put of ours; it fails where nothing was. */
+static void they_know(const struct core *c, const char *key, const char *value)
+{
+	for (size_t i = c->line_count; i-- > 0;)
+		if (!strcmp(c->lines[i].topic, "put") && strstr(c->lines[i].payload, key)) {
+			assert_string_equal(strchr(c->lines[i].payload, ' ') + 1, value);
+			return;
+		}
+	fail_msg("nothing is said of %s", key);
+}
+
+/* Ours leaves to them with a name: it waits for somebody who takes it, and where nobody does that is said. */
+static void leaving_with_a_name(void **state)
+{
+	struct core *c = *state;
+	int n = ours_alone(c);
+	struct key key = named_in((struct arc){THEIRS, OURS});
+	size_t len;
+
+	they_are_in(c);
+	count_up(c, key, 1, 1);
+	core_stop(c, n);
+	core_run(c, 100);
+	they_know(c, "/2000000000 ", "three");
+	say(c, "ack-leave", "3000000000/1000000000");
+	say(c, "ack-leave", "3000000000/1000000000");
+	say(c, "ack-put", "3000000000/1000000000");
+	core_run(c, 20000);
+	assert_int_equal(c->nodes[n].exit_code, -1);
+	assert_non_null(node_record(c->nodes[n].node, &key, &len));
+	assert_null(node_record(c->nodes[n].node, &(struct key){.id = IN_OURS}, &len));
+	assert_int_equal(core_count_logs(c, n, "1 names lie here that node 3b9aca00 of the reference cannot hold"), 1);
+	core_run(c, 40000);
+	assert_int_equal(c->nodes[n].exit_code, 0);
+	assert_int_equal(core_count_logs(c, n, "nobody takes the 1 records that lie here for others"), 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_write_amid_an_admission),
 		core_test(names_stay),
 		core_test(names_go_to_who_has_the_arc),
+		core_test(leaving_with_a_name),
 	};
 
 	return cmocka_run_group_tests_name("core-mixed", tests, NULL, NULL);
