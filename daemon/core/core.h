@@ -319,6 +319,7 @@ void on_merged(struct node *n, const struct frame *f);
 void on_ack_join(struct node *n, const uint8_t *p, size_t len);
 enum reference_verdict { REFERENCE_NOTHING, REFERENCE_HOLD, REFERENCE_ANSWER };
 enum reference_verdict reference_judge(struct node *n, enum topic_kind kind, uint32_t key);
+bool reference_holds(const struct node *n, const struct operation *op); /* of a client of ours, besides that */
 bool reference_operation(struct node *n, enum topic_kind kind, const uint8_t *p, size_t len);
 bool reference_ack_join(struct node *n, const struct reference_ack_join *a);
 void reference_join(struct node *n, const uint8_t *p, size_t len);

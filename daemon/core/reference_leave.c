@@ -150,6 +150,7 @@ static void quit_tick(struct node *n, uint64_t *next)
 		r->quit_echoed = NULL;
 	}
 	r->quit = QUIT_NONE;
+	n->recheck = true;
 	reference_stream_end(n);
 	r->has_succ = false;
 	n->leave_said = false;

@@ -46,6 +46,15 @@ enum reference_verdict reference_judge(struct node *n, enum topic_kind kind, uin
 	return REFERENCE_NOTHING;
 }
 
+bool reference_holds(const struct node *n, const struct operation *op)
+{
+	const struct reference_peer *r = n->reference;
+
+	/* The records are on their way: of what is written behind them only a value could still be told, and no deletion, life or
+	 * name.  If the arc stays ours it is done. */
+	return r && r->quit == QUIT_SAID && operation_writes(op->kind);
+}
+
 /* Takes the first held operation of that kind that fits out of the queue; false if there is none. */
 static struct held *unhold(struct node *n, enum topic_kind kind, uint32_t key, const uint8_t *client, size_t client_len)
 {

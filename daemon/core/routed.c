@@ -136,7 +136,7 @@ static enum request_verdict judge(struct node *n, const struct operation *op, st
 
 	if (verdict == REQUEST_ANSWER && !ring_contains((*own)->v.arc, op->key.id))
 		return REQUEST_IGNORE;
-	return verdict;
+	return verdict == REQUEST_ANSWER && reference_holds(n, op) ? REQUEST_HOLD : verdict;
 }
 
 static void judge_one(struct node *n, enum topic_kind kind, const struct operation_request *rq,
