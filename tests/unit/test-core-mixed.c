@@ -2,6 +2,8 @@
 #include "core-theirs.h"
 #include "routed-fixture.h"
 
+#include "../../common/page.h"
+
 /* Theirs has asked twice, and our word is published but not back: the arc is shrunk, and an add is heard ahead of that place.
  * It is nobody's of ours, and nothing is executed without a view. */
 static void a_write_amid_an_admission(void **state)
@@ -174,12 +176,97 @@ static void deleted_behind_the_records(void **state)
 	}
 }
 
+static struct operation whole(enum operation_kind kind)
+{
+	struct operation op = {.kind = kind, .key = key_number(IN_OURS)};
+
+	if (kind == OPERATION_WATCH) {
+		op.value = (const uint8_t *)"a";
+		op.value_len = 1;
+	}
+	return op;
+}
+
+static unsigned events(const struct core *c, size_t since)
+{
+	unsigned count = 0;
+
+	for (size_t i = since; i < c->line_count; i++)
+		count += !strncmp(c->lines[i].topic, "ev/", 3);
+	return count;
+}
+
+/* While records of a node of the reference may still be on their way, a list would leave them out. */
+static void listed_amid_the_records(void **state)
+{
+	struct core *c = *state;
+	int n = core_add(c, OURS);
+	static struct page_entry entries[PAGE_ENTRIES];
+	struct page_next next;
+	size_t count;
+	struct told t;
+
+	while (!core_count(c, 0, "join", "3000000000"))
+		core_advance(c, CORE_NEVER);
+	core_deliver_all(c);
+	say(c, "ack-join", "1000000000/3000000000/sucessor");
+	say(c, "ack-join", "1000000000/3000000000/antecessor");
+	core_run(c, 120);
+	assert_int_equal(core_state(c, n), NODE_ACTIVE);
+	say(c, "put", "client/2000000001 ours");
+	routed_ask(c, routed_inbox(OURS), 1, (struct operation_token){0}, whole(OPERATION_LIST));
+	routed_ask(c, routed_inbox(OURS), 2, (struct operation_token){0}, whole(OPERATION_DUMP));
+	routed_ask(c, routed_inbox(OURS), 3, (struct operation_token){0}, whole(OPERATION_WATCH));
+	core_run(c, 100);
+	say(c, "put", "None/2000000000 handed");
+	core_run(c, 100);
+	for (unsigned i = 1; i <= 3; i++)
+		assert_int_equal(routed_told(c, i).count, 0);
+	core_run(c, 400);
+	for (unsigned i = 1; i <= 3; i++)
+		assert_int_equal(routed_told(c, i).count, 1);
+	t = routed_told(c, 1);
+	assert_null(page_decode(entries, &count, &next, t.result.value, t.result.value_len));
+	assert_int_equal(count, 2);
+	assert_int_equal(events(c, 0), 0);
+}
+
+/* Who watched before they joined is told what they bring when they leave. */
+static void watched_comes_back(void **state)
+{
+	struct core *c = *state;
+	size_t since;
+
+	ours_alone(c);
+	routed_ask(c, routed_inbox(OURS), 1, (struct operation_token){0}, whole(OPERATION_WATCH));
+	core_run(c, 100);
+	assert_int_equal(routed_told(c, 1).count, 1);
+	they_are_in(c);
+	say(c, "leave", "1000000000/3000000000/3000000000");
+	say(c, "put", "theirs/500000005 kept"); /* the leaver answers first */
+	routed_ask(c, routed_inbox(OURS), 2, (struct operation_token){0}, whole(OPERATION_LIST));
+	since = c->line_count;
+	say(c, "put", "1000000000/500000000 one");
+	core_run(c, 10);
+	assert_int_equal(events(c, since), 1);
+	say(c, "ack-put", "theirs/1000000000");
+	core_run(c, 10);
+	assert_int_equal(events(c, since), 2);
+	assert_int_equal(routed_told(c, 2).count, 0);
+	core_run(c, 500);
+	assert_int_equal(routed_told(c, 2).count, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_write_amid_an_admission),  core_test(names_stay),
-		core_test(names_go_to_who_has_the_arc),       core_test(leaving_with_a_name),
+		cmocka_unit_test(a_write_amid_an_admission),
+		core_test(names_stay),
+		core_test(names_go_to_who_has_the_arc),
+		core_test(leaving_with_a_name),
 		cmocka_unit_test(deleted_behind_the_records),
+		core_test(listed_amid_the_records),
+		core_test(watched_comes_back),
 	};
 
 	return cmocka_run_group_tests_name("core-mixed", tests, NULL, NULL);
