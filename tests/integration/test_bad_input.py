@@ -32,13 +32,29 @@ for _name, _key in KEYS.items():
     BAD[f"leave-id-{_name}"] = ("leave", _key + b"/1000/1000")
     BAD[f"ack-join-id-{_name}"] = ("ack-join", _key + b"/1000/sucessor")
 for _topic in ("join", "has_started", "ack-join", "put", "ack-put", "get", "res-get", "leave", "ack-leave", "ring",
-               "founder", "in/000003e8", "cut/000003e8", "node/000003e8"):
+               "founder", "in/000003e8", "cut/000003e8", "node/000003e8", "op/0/0/0/0", "ask/000003e8"):
     BAD[f"{_topic}-length-0"] = (_topic, b"")
     BAD[f"{_topic}-no-slash"] = (_topic, b"noslash")
     BAD[f"{_topic}-five-slashes"] = (_topic, b"a/b/c/d/e/f")
     BAD[f"{_topic}-not-utf8"] = (_topic, bytes(range(128, 256)))
     BAD[f"{_topic}-nul"] = (_topic, b"\0\0\0/\0 \0")
     BAD[f"{_topic}-1MiB"] = (_topic, b"/" * (1 << 20))
+# A REQUEST of client 00…, numbers from 1 on, up to its operations.
+REQUEST = b"\xa5\x00\x01\x01\x18\x1d\x18\x18\x50" + bytes(16) + b"\x18\x19\x01\x18\x1c"
+for _topic in ("op/0/0/0/0", "ask/000003e8"):
+    BAD.update({
+        f"{_topic}-other-version": (_topic, REQUEST.replace(b"\x00\x01", b"\x00\x02", 1) + b"\x81\x83\x00\x01\x05"),
+        f"{_topic}-truncated": (_topic, REQUEST + b"\x81\x83\x00\x01"),
+        f"{_topic}-fewer-than-declared": (_topic, REQUEST + b"\x82\x83\x00\x01\x05"),
+        f"{_topic}-more-than-declared": (_topic, REQUEST + b"\x81\x83\x00\x01\x05\x83\x01\x01\x05"),
+        f"{_topic}-2^32-declared": (_topic, REQUEST + b"\x9a\xff\xff\xff\xff\x83\x00\x01\x05"),
+        f"{_topic}-2^64-declared": (_topic, REQUEST + b"\x9b" + b"\xff" * 8 + b"\x83\x00\x01\x05"),
+        f"{_topic}-key-2^32": (_topic, REQUEST + b"\x81\x83\x00\x01\x1b\x00\x00\x00\x01\x00\x00\x00\x00"),
+        f"{_topic}-key-minus-1": (_topic, REQUEST + b"\x81\x83\x00\x01\x20"),
+        f"{_topic}-unknown-kind": (_topic, REQUEST + b"\x81\x83\x00\x18\x63\x05"),
+        f"{_topic}-deep": (_topic, REQUEST + b"\x81" * 5000),
+        f"{_topic}-random": (_topic, os.urandom(4096)),
+    })
 BAD.update({
     "put-no-space": ("put", b"client/5"),
     "put-no-client": ("put", b"5 value"),
