@@ -158,7 +158,7 @@ void entry_drop(struct node *n, struct entry *e)
 {
 	entry_past(n, &e->v);
 	if (e->sealed)
-		n->stash = true; /* a copy whose taker never said ACTIVE: merged, or found to be older */
+		merge_soon(n); /* a copy whose taker never said ACTIVE: merged, or found to be older */
 	e->used = false;
 	while (n->entry_end > n->entries && !n->entry_end[-1].used)
 		n->entry_end--;
@@ -271,7 +271,7 @@ void node_give_up(struct node *n, const char *why)
 	if (n->ring.term)
 		n->stash_ring = n->ring;
 	n->ring = (struct ring_id){0};
-	n->stash = true;
+	merge_soon(n);
 	n->stash_at = n->merged_at = n->now;
 	seek_begin(n);
 }

@@ -267,6 +267,8 @@ void node_stop(struct node *n, const char *why)
 		return;
 	n->stopping = true;
 	n->merged_at = n->now;
+	if (n->stash)
+		merge_soon(n);
 	n->retry_at = 0;
 	out_log(n, 6, "%s -> leaving", why);
 }
