@@ -279,7 +279,9 @@ void watched_forget(struct node *n);
 void watched_free(struct node *n);
 
 /* ---- list.c ---- */
+/* No status: it is not answered now. */
 void list_page(struct node *n, const struct entry *e, const struct operation *op, struct operation_result *r);
+void list_tick(struct node *n, uint64_t *next);
 
 /* ---- answer.c ---- */
 /* e: whose arc and token are told; NULL: none */

@@ -374,6 +374,9 @@ struct node {
 	struct answers answers[ANSWERS_MAX];
 	size_t answering; /* answers in them */
 	struct watched watch;
+	uint64_t listed;    /* records looked at for listings, less what was worked off */
+	uint64_t listed_at; /* by then: the last listing */
+	bool listing;       /* since then something may be kept in order for the next */
 	struct held *held_first, **held_last;
 	size_t held_bytes;
 	bool recheck; /* ownership may have changed: look at what is held */

@@ -9,6 +9,7 @@
 
 #include "../../common/mem.h"
 #include "heap.h"
+#include "order.h"
 #include "store.h"
 
 /* Exhausted memory ends the process, here as everywhere. */
@@ -45,6 +46,7 @@ struct store {
 	size_t buried;      /* tombstones */
 	struct heap ends;   /* of the records that expire */
 	struct heap graves; /* of the tombstones */
+	struct order order; /* what is being listed */
 };
 
 static inline unsigned table_of(uint32_t id)

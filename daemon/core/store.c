@@ -44,11 +44,15 @@ static void add(struct store *s, struct record *r)
 	s->buried += r->deleted;
 	if (r->expires)
 		heap_add(heap_of(s, r), mortal_of(r).at, r);
+	if (s->order.count && !r->deleted)
+		order_added(&s->order, r);
 }
 
 /* Out of the table, not freed. */
 static void take_out(struct store *s, struct record *r)
 {
+	if (s->order.count && !r->deleted)
+		order_removed(&s->order, r);
 	s->buried -= r->deleted;
 	if (r->expires)
 		heap_remove(heap_of(s, r), mortal_of(r).place);
@@ -80,6 +84,7 @@ void store_free(struct store *s)
 	}
 	heap_free(&s->ends);
 	heap_free(&s->graves);
+	order_forget(&s->order);
 	free(s);
 }
 
@@ -204,6 +209,7 @@ size_t store_purge(struct store *s, struct arc arc)
 	struct walk w = walk_near(s, arc);
 	size_t purged = 0;
 
+	order_forget(&s->order); /* many at once: what is kept is made anew sooner */
 	for (struct record *r; (r = walk_next(&w)) != NULL;) {
 		if (!ring_contains(arc, r->id))
 			continue;
@@ -226,6 +232,8 @@ void store_merge(struct store *to, struct store *from)
 {
 	struct walk w;
 
+	order_forget(&to->order); /* as above */
+	order_forget(&from->order);
 	if (!to->count && to->secret == from->secret) {
 		heap_free(&to->ends);
 		heap_free(&to->graves);
