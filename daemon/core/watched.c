@@ -28,8 +28,10 @@ void watched_add(struct node *n, struct arc arc, uint64_t left)
 				w->pieces[i].until = until;
 			return;
 		}
-	if (w->count == WATCHED_MAX) { /* so many that all of it may as well be told */
-		w->count = 0;
+	if (w->count == WATCHED_MAX) { /* so many that all of it may as well be told, for as long as any of it */
+		while (w->count > 0)
+			if (w->pieces[--w->count].until > until)
+				until = w->pieces[w->count].until;
 		arc = (struct arc){0, 0};
 	}
 	w->pieces[w->count++] = (struct watched_piece){arc, until};
