@@ -122,12 +122,90 @@ static void test_consecutive_numbers(void **state)
 	assert_in_range(looked, MANY, 10 * MANY);
 }
 
+/* Said to one node, as if it came at that moment. */
+static void tell(struct core *c, int node, uint64_t number, struct operation op)
+{
+	size_t len;
+	uint8_t *bytes = routed_request(number, 1, (struct operation_token){0}, op, &len);
+
+	core_step(c, node,
+		  (struct event){.type = EVENT_MESSAGE, .topic = routed_cell(op.key.id), .payload = bytes, .len = len});
+	core_step(c, node, (struct event){.type = EVENT_TURN});
+	free(bytes);
+}
+
+/* What a page has told to be gone does not come back, wherever the arc goes: the copy that is on its way has some of its
+ * time left. */
+static void test_buried_before_listed(void **state)
+{
+	struct core *c = *state;
+	struct operation put = {.kind = OPERATION_PUT,
+				.key = key_number(ID),
+				.value = (const uint8_t *)"x",
+				.value_len = 1,
+				.life = 1000};
+
+	core_add(c, HIGH);
+	core_add(c, LOW);
+	core_whole(c, 2, 10000);
+	routed_ask(c, routed_cell(ID), 2, routed_token(c, ID), put);
+	core_run(c, 995);
+	core_add(c, MOVING);
+	assert_true(core_until(c, FRAME_RECORDS, 2));
+	c->now += 50;
+	tell(c, 0, 3, (struct operation){.kind = OPERATION_LIST, .key = key_number(ID)});
+	assert_int_equal(routed_told(c, 3).result.status, ANSWER_DONE);
+	assert_int_equal(routed_told(c, 3).from, 0);
+	while (!core_serves(c, 2, ID))
+		core_advance(c, CORE_NEVER);
+	tell(c, 2, 5, routed_get(ID));
+	assert_int_equal(routed_told(c, 5).from, 2);
+	assert_int_equal(routed_told(c, 5).result.status, ANSWER_ABSENT);
+}
+
+/* One that has grown while it was listed, or shrunk, is listed as it is. */
+static void test_a_part_that_changes(void **state)
+{
+	static struct page_entry entries[PAGE_ENTRIES];
+	struct node *n = alone(state);
+	struct page_next next;
+	struct store_item item = {.version = {2, 1}, .value = (const uint8_t *)"longer", .len = 6};
+	size_t count;
+
+	fill(n, MANY);
+	next = page(n, key_number(0), entries, &count);
+	store_remove(n->store, key_number(1));
+	store_remove(n->store, next.key);
+	item.key = key_number(2); /* another record in its place */
+	store_put(n->store, &item);
+	item.key = key_number(3);
+	store_put(n->store,
+		  &(struct store_item){.key = key_number(3), .version = {2, 1}, .deleted = true, .expires = 1u << 30});
+	(void)page(n, key_number(0), entries, &count);
+	assert_int_equal(entries[0].key.id, 0);
+	assert_int_equal(entries[1].key.id, 2);
+	assert_int_equal(entries[1].value_len, 6);
+	assert_int_equal(entries[2].key.id, 4);
+	(void)page(n, next.key, entries, &count);
+	assert_int_equal(entries[0].key.id, next.key.id + 1);
+	store_put(n->store, &item);
+	item.key = next.key;
+	store_put(n->store, &item);
+	(void)page(n, key_number(0), entries, &count);
+	assert_int_equal(entries[2].key.id, 3);
+	(void)page(n, next.key, entries, &count);
+	assert_int_equal(entries[0].key.id, next.key.id);
+	store_purge(n->store, (struct arc){UINT32_MAX, 500});
+	(void)page(n, key_number(0), entries, &count);
+	assert_int_equal(entries[0].key.id, 501);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		core_test(test_a_frame_of_lists),
-		core_test(test_held_lists),
-		core_test(test_consecutive_numbers),
+		core_test(test_a_frame_of_lists),    core_test(test_held_lists),
+		core_test(test_consecutive_numbers), core_test(test_buried_before_listed),
+		core_test(test_a_part_that_changes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

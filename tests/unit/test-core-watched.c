@@ -41,10 +41,50 @@ static void test_too_many_pieces(void **state)
 	assert_false(is_told(n, 31));
 }
 
+/* What is told to be gone is buried: the copy that somebody else has may have some of its time left. */
+static void test_buried_before_told(void **state)
+{
+	struct node *n = alone(state);
+	struct key key = key_number(ID);
+	struct store_item item = {.key = key, .version = {1, 1}, .value = (const uint8_t *)"v", .len = 1};
+
+	item.expires = n->now + 10;
+	store_put(n->store, &item);
+	watched_add(n, (struct arc){ID - 1, ID}, 60000);
+	assert_true(is_told(n, ID));
+	n->now += 10;
+	watched_flush(n);
+	assert_true(store_get(n->store, key, &item));
+	assert_true(item.deleted);
+}
+
+/* Behind the cut the copy is counted: it stays. */
+static void test_not_buried_behind_the_cut(void **state)
+{
+	struct node *n = alone(state);
+	struct key key = key_number(ID);
+	struct store_item item = {.key = key, .version = {1, 1}, .value = (const uint8_t *)"v", .len = 1};
+
+	item.expires = n->now + 10;
+	store_put(n->store, &item);
+	watched_add(n, (struct arc){ID - 1, ID}, 60000);
+	assert_true(is_told(n, ID));
+	n->now += 10;
+	n->give.phase = GIVE_TAIL;
+	n->give.conn = n->self.conn.count;
+	n->give.arc = (struct arc){LOW, MOVING};
+	watched_flush(n);
+	n->give.phase = GIVE_NONE;
+	assert_true(store_get(n->store, key, &item));
+	assert_false(item.deleted);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		core_test(test_too_many_pieces),
+		core_test(test_buried_before_told),
+		core_test(test_not_buried_behind_the_cut),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
