@@ -228,6 +228,13 @@ void store_demote(struct store *s)
 		r->version.number &= UINT32_MAX;
 }
 
+bool store_beats(const struct store_item *one, const struct store_item *other)
+{
+	if (version_newer(one->version, other->version))
+		return true;
+	return one->deleted && !other->deleted && !version_newer(other->version, one->version);
+}
+
 void store_merge(struct store *to, struct store *from)
 {
 	struct walk w;
@@ -245,9 +252,10 @@ void store_merge(struct store *to, struct store *from)
 	for (struct record *r; (r = walk_next(&w)) != NULL;) {
 		struct key key = key_of(r);
 		struct record *old = find(to, &key);
+		struct store_item one = item_of(r), other = old ? item_of(old) : one;
 
 		take_out(from, r);
-		if (old && !version_newer(r->version, old->version)) {
+		if (old && !store_beats(&one, &other)) {
 			free(r);
 			continue;
 		}

@@ -88,7 +88,10 @@ size_t store_part(struct store *s, const struct store_range *range, struct store
 /* Nobody lists any more: what is kept in order goes, 2 MiB at most. */
 void store_unlisted(struct store *s);
 
-/* Moves every record of from into to where it is newer; from is empty afterwards. */
+/* Does one take the place of another of its key, where copies meet?  Of one version the tombstone has been told. */
+bool store_beats(const struct store_item *one, const struct store_item *other);
+
+/* Moves every record of from into to where it beats what is there; from is empty afterwards. */
 void store_merge(struct store *to, struct store *from);
 
 /* Makes every version older than any of a living ring: terms are taken off, the order among them stays. */

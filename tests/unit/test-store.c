@@ -177,6 +177,29 @@ static void a_merge_into_nothing(void **state)
 	}
 }
 
+/* What came to its end at its owner has the version that it had with a value, and an older copy has some time left. */
+static void a_merge_of_one_version(void **state)
+{
+	const struct store_item value = {
+		.key = key_number(7), .version = {1, 1}, .value = (const uint8_t *)"v", .len = 1, .expires = 2000};
+	const struct store_item end = {.key = key_number(7), .version = {1, 1}, .expires = 9000, .deleted = true};
+
+	(void)state;
+	for (unsigned way = 0; way < 2; way++) {
+		struct store *s = store_new(1), *other = store_new(1);
+		struct store_item item;
+
+		store_put(s, way ? &value : &end);
+		store_put(other, way ? &end : &value);
+		store_merge(s, other);
+		assert_true(store_get(s, key_number(7), &item));
+		assert_true(item.deleted);
+		assert_int_equal(store_count(s), 0);
+		store_free(s);
+		store_free(other);
+	}
+}
+
 static struct key a_name(const char *text)
 {
 	return key_named((const uint8_t *)text, strlen(text));
