@@ -79,10 +79,57 @@ static void test_not_buried_behind_the_cut(void **state)
 	assert_false(item.deleted);
 }
 
+/* Whether an event has told one key, since a line of what was said. */
+static bool is_heard(const struct core *c, size_t since, uint32_t id)
+{
+	static struct page_entry changes[WATCHED_CHANGES];
+	bool heard = false;
+
+	for (size_t i = since; i < c->line_count; i++) {
+		const struct core_line *l = &c->lines[i];
+		struct watched_frame f;
+
+		if (strncmp(l->topic, "ev/", 3) != 0)
+			continue;
+		assert_null(watched_decode(&f, changes, (const uint8_t *)l->payload, l->len));
+		for (size_t k = 0; k < f.count; k++)
+			heard |= changes[k].key.id == id && changes[k].value;
+	}
+	return heard;
+}
+
+/* An owner whose connection is lost keeps its records, and brings them along when it has its arc back: who watches the arc
+ * has been told meanwhile that there are none. */
+static void test_back_from_the_stash(void **state)
+{
+	struct core *c = routed_three(state);
+	struct operation watch = {
+		.kind = OPERATION_WATCH, .key = key_number(ID), .value = (const uint8_t *)"a", .value_len = 1};
+	size_t since;
+
+	core_put(c, "a", ID, "old");
+	core_run(c, 100);
+	core_cut_for(c, 2, 20000);
+	core_run(c, 10000);
+	assert_true(core_serves(c, 0, ID));
+	routed_ask(c, routed_cell(ID), 1, (struct operation_token){0}, watch);
+	routed_ask(c, routed_cell(ID), 2, (struct operation_token){0}, routed_get(ID));
+	core_run(c, 100);
+	assert_int_equal(routed_told(c, 1).result.status, ANSWER_DONE);
+	assert_int_equal(routed_told(c, 2).result.status, ANSWER_ABSENT);
+	since = c->line_count;
+	core_run(c, 20000);
+	core_whole(c, 3, 20000);
+	assert_true(core_serves(c, 2, ID));
+	routed_expect(c, ID, "old");
+	assert_true(is_heard(c, since, ID));
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		core_test(test_too_many_pieces),
+		core_test(test_back_from_the_stash),
 		core_test(test_buried_before_told),
 		core_test(test_not_buried_behind_the_cut),
 	};

@@ -353,10 +353,11 @@ static void tombstones_are_bounded(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(names_of_one_id),       cmocka_unit_test(ends_and_tombstones),
-		cmocka_unit_test(ends_come_in_order),    cmocka_unit_test(the_attack_is_one),
-		cmocka_unit_test(chosen_ids_are_spread), cmocka_unit_test(the_order_is_that_of_arrival),
-		cmocka_unit_test(a_merge_into_nothing),  cmocka_unit_test(tombstones_are_bounded),
+		cmocka_unit_test(names_of_one_id),        cmocka_unit_test(ends_and_tombstones),
+		cmocka_unit_test(ends_come_in_order),     cmocka_unit_test(the_attack_is_one),
+		cmocka_unit_test(chosen_ids_are_spread),  cmocka_unit_test(the_order_is_that_of_arrival),
+		cmocka_unit_test(a_merge_into_nothing),   cmocka_unit_test(a_merge_of_one_version),
+		cmocka_unit_test(tombstones_are_bounded),
 	};
 
 	return cmocka_run_group_tests_name("store", tests, NULL, NULL);
