@@ -389,6 +389,7 @@ struct node {
 	struct ring_id stash_ring; /* the last ring that was given up: theirs */
 	size_t merging;            /* records of the last burst that are not answered */
 	uint64_t stash_at;
+	uint32_t merge_at; /* the first id of the part with which the next burst begins */
 
 	/* life */
 	enum node_state state;
