@@ -17,9 +17,11 @@
  * token     = [number, counter, ring]  1 to 2^64-1, 2^64-1, 2^32-1
  * operation = [offset, kind, key, value, condition, life], without what is null at its end
  *   offset    uint, 65535
- *   kind      1 get, 2 look, 3 put, 4 delete, 5 add, 6 sub
+ *   kind      1 get, 2 look, 3 put, 4 delete, 5 add, 6 sub, 7 list, 8 dump, 9 watch
  *   key       uint, 2^32-1; or a string of 1 to 65536 bytes
- *   value     of a put: a string of at most 16 MiB; of add and sub: uint, 2^64-1; else null
+ *   value     of a put: a string of at most 16 MiB; of add and sub: uint, 2^64-1; of list and dump: null, or a string of
+ *             at most 16 MiB, with which names begin; of watch: null, or a string, of which only matters that it is not
+ *             empty; else null
  *   condition of a put, delete, add or sub: null, 0 (only if absent), or [number, counter], 2^64-1 each; else null
  *   life      of a put, add or sub: null, or milliseconds, 2^64-1; else null
  * answer    = [offset, status, version, value], without what is null at its end
@@ -27,7 +29,8 @@
  *   status    1 done, 2 absent, 3 failed, 4 wrong, 5 token, 6 unknown, 7 moved
  *   version   the counter, 2^64-1, if the number is the token's, or [number, counter], 2^64-1 each; may be null unless
  *             done, and is from 5 on
- *   value     of done: null, bytes of at most 16 MiB, or an integer, -2^63 to 2^63-1; else null
+ *   value     of done: null, bytes of at most 16 MiB + 65792 (a page that holds the longest record), or an integer,
+ *             -2^63 to 2^63-1; else null
  *
  * A string is written as bytes; a text is taken as the bytes that it consists of, for the sake of languages in which it
  * is at hand, and not looked into.  All else is as in frame.c: keys in any order and, those below 64, never twice,

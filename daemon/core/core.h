@@ -281,7 +281,9 @@ void watched_forget(struct node *n);
 void watched_free(struct node *n);
 
 /* ---- list.c ---- */
+/* No status: it is not answered now. */
 void list_page(struct node *n, const struct entry *e, const struct operation *op, struct operation_result *r);
+void list_tick(struct node *n, uint64_t *next);
 
 /* ---- answer.c ---- */
 /* e: whose arc and token are told; NULL: none */
@@ -302,6 +304,8 @@ void cells_free(struct node *n);
 bool record_live(const struct node *n, const struct key *key, struct store_item *item); /* there, and not at its end */
 bool record_number(const struct node *n, uint32_t id, struct store_item *item);         /* the same for a number */
 bool record_answered(struct node *n, const struct key *key, struct store_item *item); /* ... for who is told: buried */
+/* What is at its end, ahead of telling that it is absent; key is not borrowed from it.  Watchers are not told. */
+void record_bury(struct node *n, const struct key *key, struct store_item *item);
 struct frame_record record_told(const struct node *n, const struct store_item *item); /* life counted from now */
 struct store_item record_heard(const struct node *n, const struct frame_record *r);
 struct store_item record_tombstone(const struct node *n, const struct key *key, struct version version);

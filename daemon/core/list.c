@@ -1,40 +1,37 @@
-/* list and dump: a page of what there is in an arc, from a key on (PROTOCOL.md section 11).  Each part of the store is
- * looked at for itself, so that a page costs what a part holds, not what there is in all. */
+/* list and dump: a page of what there is in an arc, from a key on (PROTOCOL.md section 11).  A page costs a pass over the
+ * part of the store in which it begins, or next to nothing where that is kept in order; where such passes would take more
+ * than their share of the time it is not answered, and asked for again. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "../../common/page.h"
 #include "core.h"
 
-#define PARTS_MAX 64 /* looked at for one page: empty ones are many */
+#define PARTS_MAX 64      /* looked at for one page: empty ones are many */
+#define LOOK_PAGE 100000  /* records looked at, behind which a page goes into no further part */
+#define LOOK_MOST 2000000 /* records looked at in too short a time, behind which no page is begun */
+#define LOOK_RATE 10000   /* of them that may be looked at in a millisecond */
+#define LISTED_FOR 5000   /* ms, behind which nobody is listing any more */
 
 struct listing {
-	const struct node *n;
+	struct node *n;
 	const struct operation *op;
+	struct store_range range;
+	uint32_t last; /* id */
+	struct store_item items[STORE_PART_MAX];
 	struct page_entry entries[PAGE_ENTRIES];
-	size_t count, bytes;
-	struct page_next next;
-	bool full;
+	size_t count, bytes, looked;
+	bool full, over;
 };
 
-static int compare(const void *a, const void *b)
+/* Whoever is told the page is told that it is absent. */
+static void bury(struct node *n, const struct store_item *item)
 {
-	const struct store_item *x = a, *y = b;
+	struct key key = key_copy(&item->key);
+	struct store_item buried;
 
-	return page_before(&y->key, &x->key) - page_before(&x->key, &y->key);
-}
-
-/* Behind the key that it is to begin at, alive, and what it was asked for. */
-static bool wanted(const struct listing *l, const struct store_item *item)
-{
-	const struct operation *op = l->op;
-
-	if (item->expires && item->expires <= l->n->now)
-		return false;
-	if (op->key.name_len && item->key.id == op->key.id && !page_before(&op->key, &item->key))
-		return false;
-	return !op->value_len ||
-	       (item->key.name_len >= op->value_len && memcmp(item->key.name, op->value, op->value_len) == 0);
+	(void)record_answered(n, &key, &buried);
+	key_free(&key);
 }
 
 static void add(struct listing *l, const struct store_item *item)
@@ -54,53 +51,97 @@ static void add(struct listing *l, const struct store_item *item)
 	l->entries[l->count++] = e;
 }
 
-/* Behind the last entry. */
-static struct key behind(const struct key *last)
+static void go_on_at(struct listing *l, uint32_t after)
 {
-	return last->name_len ? *last : key_number(last->id + 1);
+	l->over = after == l->last;
+	if (!l->over)
+		l->range.from = key_number(after + 1);
 }
 
-static void part(struct listing *l, uint32_t from, uint32_t to)
+/* The record may be buried ahead of the next pass. */
+static void go_on_behind(struct listing *l, const struct key *key)
 {
-	size_t count;
-	struct store_item *items = store_part(l->n->store, from, to, &count);
+	if (!key->name_len) {
+		go_on_at(l, key->id);
+		return;
+	}
+	l->range.from = *key;
+	l->range.from.name = out_own(l->n, xmemdup(key->name, key->name_len));
+}
 
-	if (count)
-		qsort(items, count, sizeof(*items), compare);
-	for (size_t i = 0; i < count && !l->full; i++)
-		if (wanted(l, &items[i]))
-			add(l, &items[i]);
-	free(items);
+/* What is left of the part in which it goes on. */
+static void part(struct listing *l)
+{
+	uint32_t end = store_part_end(l->range.from.id);
+	size_t count, i;
+	bool all;
+
+	l->range.to = end < l->last ? end : l->last;
+	count = store_part(l->n->store, &l->range, l->items, STORE_PART_MAX, &all, &l->looked);
+	for (i = 0; i < count; i++) {
+		const struct store_item *item = &l->items[i];
+
+		if (item->expires && item->expires <= l->n->now)
+			continue;
+		add(l, item);
+		if (l->full)
+			break;
+	}
+	if (i == count && all)
+		go_on_at(l, l->range.to);
+	else if (i)
+		go_on_behind(l, &l->items[i - 1].key);
+	while (i-- > 0)
+		if (l->items[i].expires && l->items[i].expires <= l->n->now)
+			bury(l->n, &l->items[i]);
+}
+
+/* Records looked at count until the time that they may take has passed.  A page is begun while they are few: so the one that
+ * takes the longest is answered too, and the next one waits for it. */
+static bool may_look(struct node *n)
+{
+	uint64_t worked_off = (n->now - n->listed_at) * LOOK_RATE;
+
+	n->listed = n->listed > worked_off ? n->listed - worked_off : 0;
+	n->listed_at = n->now;
+	return n->listed < LOOK_MOST;
 }
 
 /* To the end of the arc, or of the ids where that is in it: listings go upwards. */
 void list_page(struct node *n, const struct entry *e, const struct operation *op, struct operation_result *r)
 {
-	struct listing *l = xcalloc(1, sizeof(*l));
-	uint32_t from = op->key.id, last = e->v.arc.hi >= from ? e->v.arc.hi : UINT32_MAX;
+	struct page_next next;
+	struct listing *l;
 	size_t len;
 
+	if (!may_look(n))
+		return;
+	l = xcalloc(1, sizeof(*l));
 	l->n = n;
 	l->op = op;
-	for (unsigned parts = 0;; parts++) {
-		uint32_t to = store_part_end(from) < last ? store_part_end(from) : last;
-
-		if (l->full || parts == PARTS_MAX) {
-			l->next.key = l->full ? behind(&l->entries[l->count - 1].key) : key_number(from);
-			break;
-		}
-		part(l, from, to);
-		if (!l->full && to == last) {
-			l->next.end = true;
-			break;
-		}
-		if (!l->full)
-			from = to + 1;
-	}
+	l->last = e->v.arc.hi >= op->key.id ? e->v.arc.hi : UINT32_MAX;
+	l->range = (struct store_range){.from = op->key, .prefix = op->value, .prefix_len = op->value_len};
+	for (unsigned parts = 0; !l->full && !l->over && parts < PARTS_MAX && l->looked < LOOK_PAGE; parts++)
+		part(l);
+	n->listed += l->looked;
+	n->listing = true;
+	next = (struct page_next){.end = l->over, .key = l->range.from};
 	r->status = ANSWER_DONE;
 	r->version = (struct version){e->v.name.number, n->counter};
 	r->has_version = true;
-	r->value = out_own(n, page_encode(l->entries, l->count, &l->next, &len));
+	r->value = out_own(n, page_encode(l->entries, l->count, &next, &len));
 	r->value_len = len;
 	free(l);
+}
+
+void list_tick(struct node *n, uint64_t *next)
+{
+	if (!n->listing)
+		return;
+	if (n->now - n->listed_at < LISTED_FOR) {
+		soonest(next, n->listed_at + LISTED_FOR);
+		return;
+	}
+	store_unlisted(n->store);
+	n->listing = false;
 }

@@ -33,39 +33,67 @@ static void send(struct node *n, struct frame_record *records, size_t count)
 	n->merging += count;
 }
 
-/* Sends the first of what lies here for others; returns how many records lie here in all. */
-static size_t offer(struct node *n)
-{
+struct offering {
+	struct node *n;
 	struct frame_record records[FRAME_RECORDS_MAX];
-	size_t key_count, count = 0, bytes = 0, frames = 0, all = 0, sent = 0;
-	struct key *keys = store_keys(n->store, (struct arc){0, 0}, &key_count);
+	size_t count, bytes, frames, sent;
+	bool any, full;
+};
 
-	for (size_t i = 0; i < key_count; i++) {
-		struct store_item item;
-		struct frame_record r;
+static void send_some(struct offering *o)
+{
+	if (!o->count)
+		return;
+	send(o->n, o->records, o->count);
+	o->count = o->bytes = 0;
+	o->full = ++o->frames == MERGE_FRAMES;
+}
 
-		if (at_home(n, keys[i].id) || !store_get(n->store, keys[i], &item))
-			continue;
-		all++;
-		if (frames == MERGE_FRAMES || sent >= MERGE_BURST)
-			continue;
-		r = record_told(n, &item);
-		if (count && (count == FRAME_RECORDS_MAX || bytes + frame_record_size(&r) > MERGE_BYTES)) {
-			send(n, records, count);
-			count = bytes = 0;
-			if (++frames == MERGE_FRAMES)
-				continue;
-		}
-		records[count++] = r;
-		bytes += frame_record_size(&r);
-		sent += frame_record_size(&r);
-	}
-	if (count)
-		send(n, records, count);
-	for (size_t i = 0; i < key_count; i++)
-		key_free(&keys[i]);
-	free(keys);
-	return all;
+static bool offer_one(void *arg, const struct store_item *item)
+{
+	struct offering *o = arg;
+	struct frame_record r;
+	size_t size;
+
+	if (at_home(o->n, item->key.id))
+		return true;
+	o->any = true;
+	r = record_told(o->n, item);
+	size = frame_record_size(&r);
+	if (o->count == FRAME_RECORDS_MAX || o->bytes + size > MERGE_BYTES)
+		send_some(o);
+	if (o->full)
+		return false;
+	o->records[o->count++] = r;
+	o->bytes += size;
+	o->sent += size;
+	o->full = o->sent >= MERGE_BURST;
+	return !o->full;
+}
+
+/* Sends some of what lies here for others, from where the last burst ended; false if nothing does. */
+static bool offer(struct node *n)
+{
+	struct offering *o = xcalloc(1, sizeof(*o));
+	uint32_t begin;
+	bool any;
+
+	o->n = n;
+	if (n->merging) /* who is to have this part does not answer: not all is his */
+		n->merge_at = store_part_end(n->merge_at) + 1;
+	n->merging = 0;
+	begin = n->merge_at;
+	do {
+		uint32_t end = store_part_end(n->merge_at);
+
+		store_each(n->store, (struct arc){n->merge_at - 1, end}, offer_one, o);
+		if (!o->full)
+			n->merge_at = end + 1;
+	} while (!o->full && n->merge_at != begin);
+	send_some(o);
+	any = o->any;
+	free(o);
+	return any;
 }
 
 void merge_soon(struct node *n)
@@ -88,8 +116,7 @@ void merge_tick(struct node *n, uint64_t *next)
 	n->stash_at = n->now + (MERGE_AGAIN << n->merge_tries);
 	if (n->names_stay && !n->stopping && n->merge_tries < MERGE_SLOW)
 		n->merge_tries++;
-	n->merging = 0;
-	if (offer(n) == 0) {
+	if (!offer(n)) {
 		n->stash = n->names_stay = false;
 		out_log(n, 6, "no record lies here any more that belongs to others");
 		return;

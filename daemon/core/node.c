@@ -290,6 +290,7 @@ static uint64_t ticks(struct node *n)
 	founder_tick(n, &next);
 	merge_tick(n, &next);
 	record_tick(n, &next);
+	list_tick(n, &next);
 	echo_tick(n, &next);
 	if (n->connected && !n->tripped && n->trip) {
 		if (n->now - n->trip_sent >= n->config.silence) {

@@ -17,6 +17,13 @@ bool record_live(const struct node *n, const struct key *key, struct store_item 
 	return true;
 }
 
+void record_bury(struct node *n, const struct key *key, struct store_item *item)
+{
+	*item = record_tombstone(n, key, item->version);
+	store_put(n->store, item);
+	give_changed(n, key);
+}
+
 /* The record, if it is there.  One at its end is buried first: whoever is told that it is absent will not see it again,
  * wherever the arc goes. */
 bool record_answered(struct node *n, const struct key *key, struct store_item *item)
@@ -25,9 +32,8 @@ bool record_answered(struct node *n, const struct key *key, struct store_item *i
 		return false;
 	if (!item->expires || item->expires > n->now)
 		return true;
-	*item = record_tombstone(n, key, item->version);
-	store_put(n->store, item);
-	record_changed(n, key);
+	record_bury(n, key, item);
+	watched_changed(n, key);
 	return false;
 }
 

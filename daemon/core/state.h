@@ -376,6 +376,9 @@ struct node {
 	struct answers answers[ANSWERS_MAX];
 	size_t answering; /* answers in them */
 	struct watched watch;
+	uint64_t listed;    /* records looked at for listings, less what was worked off */
+	uint64_t listed_at; /* by then: the last listing */
+	bool listing;       /* since then something may be kept in order for the next */
 	struct held *held_first, **held_last;
 	size_t held_bytes;
 	bool recheck; /* ownership may have changed: look at what is held */
@@ -390,6 +393,7 @@ struct node {
 	struct ring_id stash_ring; /* the last ring that was given up: theirs */
 	size_t merging;            /* records of the last burst that are not answered */
 	uint64_t stash_at;
+	uint32_t merge_at; /* the first id of the part with which the next burst begins */
 
 	/* life */
 	enum node_state state;

@@ -1,91 +1,6 @@
-#include "store.h"
-
 #include <stdlib.h>
-#include <string.h>
 
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
-#include "../../common/mem.h"
-#include "heap.h"
-
-/* Exhausted memory ends the process, here as everywhere. */
-#define uthash_fatal(what) mem_die(what)
-/* Of a thousand tables most are small: a few records are not to cost a kilobyte. */
-#define HASH_INITIAL_NUM_BUCKETS 4U
-#define HASH_INITIAL_NUM_BUCKETS_LOG2 2U
-#include <uthash.h>
-
-/* Numbers that never expire are the many, and have no room for what the others need: that stands behind the value. */
-struct record {
-	UT_hash_handle hh;
-	struct version version;
-	uint32_t id;
-	uint32_t len : 25; /* STORE_VALUE_MAX included */
-	uint32_t deleted : 1;
-	uint32_t expires : 1; /* a struct mortal follows the value */
-	uint32_t named : 1;   /* an uint32_t, its length, and the name follow that */
-	uint8_t value[];
-};
-
-struct mortal {
-	uint64_t at;
-	uint32_t place; /* in the heap */
-};
-
-#define TABLE_BITS 10 /* of ten million records some ten thousand are in one: growing takes it about a millisecond */
-#define TABLES (1u << TABLE_BITS)
-
-struct store {
-	struct record *tables[TABLES]; /* by the first bits of the id */
-	uint64_t secret;
-	size_t count;       /* tombstones among them */
-	size_t buried;      /* tombstones */
-	struct heap ends;   /* of the records that expire */
-	struct heap graves; /* of the tombstones */
-};
-
-static unsigned table_of(uint32_t id)
-{
-	return id >> (32 - TABLE_BITS);
-}
-
-/* The records of the tables that an arc touches, in the order of tables and, within one, of arrival.  The one that is at
- * hand may be taken out. */
-struct walk {
-	const struct store *s;
-	unsigned table, left; /* the next table; how many there are */
-	struct record *next;  /* in the table before */
-};
-
-static struct walk walk_near(const struct store *s, struct arc arc)
-{
-	unsigned first = table_of(arc.lo + 1), last = table_of(arc.hi);
-	struct walk w = {s, first, (last - first) % TABLES + 1, NULL};
-
-	/* It ends in the table in which it begins, behind all the others. */
-	if (first == last && (arc.lo == arc.hi || arc.lo + 1 > arc.hi))
-		w.left = TABLES;
-	return w;
-}
-
-static struct walk walk_all(const struct store *s)
-{
-	return (struct walk){s, 0, TABLES, NULL};
-}
-
-static struct record *walk_next(struct walk *w)
-{
-	struct record *r = w->next;
-
-	while (!r && w->left) {
-		r = w->s->tables[w->table];
-		w->table = (w->table + 1) % TABLES;
-		w->left--;
-	}
-	w->next = r ? r->hh.next : NULL;
-	return r;
-}
+#include "store-inside.h"
 
 /* Clients choose the ids, and names that share one: by a hash that they can compute they would put them all into one
  * bucket.  Order is that of arrival, uthash's own list, so that the secret decides nothing that anybody sees. */
@@ -101,15 +16,6 @@ static struct heap *heap_of(struct store *s, const struct record *r)
 	return r->deleted ? &s->graves : &s->ends;
 }
 
-static struct mortal mortal_of(const struct record *r)
-{
-	struct mortal m = {0};
-
-	if (r->expires)
-		memcpy(&m, r->value + r->len, sizeof(m));
-	return m;
-}
-
 static void moved(void *owner, uint32_t place)
 {
 	struct record *r = owner;
@@ -117,18 +23,6 @@ static void moved(void *owner, uint32_t place)
 
 	m.place = place;
 	memcpy(r->value + r->len, &m, sizeof(m));
-}
-
-static struct key key_of(const struct record *r)
-{
-	struct key key = {.id = r->id};
-	const uint8_t *p = r->value + r->len + (r->expires ? sizeof(struct mortal) : 0);
-
-	if (r->named) {
-		memcpy(&key.name_len, p, sizeof(key.name_len));
-		key.name = p + sizeof(key.name_len);
-	}
-	return key;
 }
 
 static bool is_of(const struct record *r, const struct key *key)
@@ -150,11 +44,15 @@ static void add(struct store *s, struct record *r)
 	s->buried += r->deleted;
 	if (r->expires)
 		heap_add(heap_of(s, r), mortal_of(r).at, r);
+	if (s->order.count && !r->deleted)
+		order_added(&s->order, r);
 }
 
 /* Out of the table, not freed. */
 static void take_out(struct store *s, struct record *r)
 {
+	if (s->order.count && !r->deleted)
+		order_removed(&s->order, r);
 	s->buried -= r->deleted;
 	if (r->expires)
 		heap_remove(heap_of(s, r), mortal_of(r).place);
@@ -186,6 +84,7 @@ void store_free(struct store *s)
 	}
 	heap_free(&s->ends);
 	heap_free(&s->graves);
+	order_forget(&s->order);
 	free(s);
 }
 
@@ -225,16 +124,6 @@ void store_ahead(const struct store *s, const struct key *key, unsigned step)
 		fetch(bucket->hh_head);
 	else if (bucket->hh_head && bucket->hh_head->hh_next)
 		fetch(bucket->hh_head->hh_next);
-}
-
-static struct store_item item_of(const struct record *r)
-{
-	return (struct store_item){.key = key_of(r),
-				   .version = r->version,
-				   .value = r->value,
-				   .len = r->len,
-				   .expires = mortal_of(r).at,
-				   .deleted = r->deleted};
 }
 
 bool store_get(const struct store *s, struct key key, struct store_item *item)
@@ -320,6 +209,7 @@ size_t store_purge(struct store *s, struct arc arc)
 	struct walk w = walk_near(s, arc);
 	size_t purged = 0;
 
+	order_forget(&s->order); /* many at once: what is kept is made anew sooner */
 	for (struct record *r; (r = walk_next(&w)) != NULL;) {
 		if (!ring_contains(arc, r->id))
 			continue;
@@ -338,73 +228,19 @@ void store_demote(struct store *s)
 		r->version.number &= UINT32_MAX;
 }
 
-uint32_t *store_ids(const struct store *s, struct arc arc, size_t *count)
+bool store_beats(const struct store_item *one, const struct store_item *other)
 {
-	struct walk w = walk_near(s, arc);
-	uint32_t *ids = NULL;
-	size_t n = 0, room = 0;
-
-	for (struct record *r; (r = walk_next(&w)) != NULL;) {
-		if (r->named || r->deleted || !ring_contains(arc, r->id))
-			continue;
-		if (n == room) {
-			room = room ? room * 2 : 64;
-			ids = xrealloc(ids, room * sizeof(*ids));
-		}
-		ids[n++] = r->id;
-	}
-	*count = n;
-	return ids;
-}
-
-struct key *store_keys(const struct store *s, struct arc arc, size_t *count)
-{
-	struct walk w = walk_near(s, arc);
-	struct key *keys = NULL;
-	size_t n = 0, room = 0;
-
-	for (struct record *r; (r = walk_next(&w)) != NULL;) {
-		struct key key = key_of(r);
-
-		if (!ring_contains(arc, r->id))
-			continue;
-		if (n == room) {
-			room = room ? room * 2 : 64;
-			keys = xrealloc(keys, room * sizeof(*keys));
-		}
-		keys[n++] = key_copy(&key);
-	}
-	*count = n;
-	return keys;
-}
-
-uint32_t store_part_end(uint32_t id)
-{
-	return id | (UINT32_MAX >> TABLE_BITS);
-}
-
-struct store_item *store_part(const struct store *s, uint32_t from, uint32_t to, size_t *count)
-{
-	struct store_item *items = NULL;
-	size_t n = 0, room = 0;
-
-	for (const struct record *r = s->tables[table_of(from)]; r; r = r->hh.next) {
-		if (r->id < from || r->id > to || r->deleted)
-			continue;
-		if (n == room) {
-			room = room ? room * 2 : 64;
-			items = xrealloc(items, room * sizeof(*items));
-		}
-		items[n++] = item_of(r);
-	}
-	*count = n;
-	return items;
+	if (version_newer(one->version, other->version))
+		return true;
+	return one->deleted && !other->deleted && !version_newer(other->version, one->version);
 }
 
 void store_merge(struct store *to, struct store *from)
 {
 	struct walk w;
 
+	order_forget(&to->order); /* as above */
+	order_forget(&from->order);
 	if (!to->count && to->secret == from->secret) {
 		heap_free(&to->ends);
 		heap_free(&to->graves);
@@ -416,9 +252,10 @@ void store_merge(struct store *to, struct store *from)
 	for (struct record *r; (r = walk_next(&w)) != NULL;) {
 		struct key key = key_of(r);
 		struct record *old = find(to, &key);
+		struct store_item one = item_of(r), other = old ? item_of(old) : one;
 
 		take_out(from, r);
-		if (old && !version_newer(r->version, old->version)) {
+		if (old && !store_beats(&one, &other)) {
 			free(r);
 			continue;
 		}
@@ -483,29 +320,3 @@ uint64_t store_next_end(const struct store *s)
 }
 
 /* NOLINTEND(clang-analyzer-unix.Malloc) */
-
-uint64_t store_item_hash(const struct store_item *item)
-{
-	/* Of a number with a value as nodes of version 1.0 compute it: we take arcs from them. */
-	const uint64_t head[3] = {item->key.id, item->version.number, item->version.counter};
-	uint64_t hash = XXH3_64bits_withSeed(item->value, item->len, XXH3_64bits(head, sizeof(head)));
-
-	if (item->key.name_len)
-		hash = XXH3_64bits_withSeed(item->key.name, item->key.name_len, hash);
-	return item->deleted ? ~hash : hash;
-}
-
-void store_digest(const struct store *s, struct arc arc, uint64_t *count, uint64_t *hash)
-{
-	struct walk w = walk_near(s, arc);
-
-	*count = *hash = 0;
-	for (struct record *r; (r = walk_next(&w)) != NULL;) {
-		struct store_item item = item_of(r);
-
-		if (!ring_contains(arc, r->id))
-			continue;
-		++*count;
-		*hash += store_item_hash(&item);
-	}
-}

@@ -59,12 +59,39 @@ uint32_t *store_ids(const struct store *s, struct arc arc, size_t *count);
 /* All keys in the arc, tombstones among them, in no particular order; the array and every name in it are allocated (key_free). */
 struct key *store_keys(const struct store *s, struct arc arc, size_t *count);
 
-/* The keys of a table's part of the ring from id `from` on and up to `to`, which are in one part (store_part_end), and
- * their items, in no particular order: allocated, borrowed from the store. */
-struct store_item *store_part(const struct store *s, uint32_t from, uint32_t to, size_t *count);
-uint32_t store_part_end(uint32_t id); /* the last id of its part */
+/* Each record in the arc, tombstones among them, in no particular order, until one call says false.  Nothing may be changed
+ * meanwhile. */
+void store_each(const struct store *s, struct arc arc, bool (*each)(void *arg, const struct store_item *item),
+		void *arg);
 
-/* Moves every record of from into to where it is newer; from is empty afterwards. */
+/* Ids are in parts, each a table: the last id of its part. */
+uint32_t store_part_end(uint32_t id);
+
+/* Some of what is in one part: behind a position (of a number with all of its id; behind a name) and up to an id, both in
+ * that part. */
+struct store_range {
+	struct key from;
+	uint32_t to;
+	const uint8_t *prefix; /* of names; numbers are left out then */
+	size_t prefix_len;     /* 0: none, and everything is meant */
+};
+
+#define STORE_PART_MAX 1024
+#define STORE_PART_MANY 8192 /* of so many in a part some are kept in order while they are listed */
+
+/* The smallest of them that have a value, ascending as listings are (page.h), at most `most` and STORE_PART_MAX; their
+ * number.  *all: there are no others, else they lie behind the last one, which is there.  *looked is raised by how many
+ * records it took.  One pass over the part at most, and nothing is allocated for a record. */
+size_t store_part(struct store *s, const struct store_range *range, struct store_item *items, size_t most, bool *all,
+		  size_t *looked);
+
+/* Nobody lists any more: what is kept in order goes, 2 MiB at most. */
+void store_unlisted(struct store *s);
+
+/* Does one take the place of another of its key, where copies meet?  Of one version the tombstone has been told. */
+bool store_beats(const struct store_item *one, const struct store_item *other);
+
+/* Moves every record of from into to where it beats what is there; from is empty afterwards. */
 void store_merge(struct store *to, struct store *from);
 
 /* Makes every version older than any of a living ring: terms are taken off, the order among them stays. */

@@ -283,6 +283,17 @@ void take_give_up(struct node *n)
 	take_end(n);
 }
 
+/* Lay here, and what was taken does not beat it: it comes back, and watchers were told that it is not there. */
+static bool comes_back(void *arg, const struct store_item *own)
+{
+	struct node *n = arg;
+	struct store_item taken;
+
+	if (!store_get(n->take.staging, own->key, &taken) || store_beats(own, &taken))
+		watched_changed(n, &own->key);
+	return true;
+}
+
 /* The views hold: the copy is ours. ACTIVE goes out ahead of any answer, on the same connection. */
 void take_held(struct node *n)
 {
@@ -303,10 +314,12 @@ void take_held(struct node *n)
 	if (conn_equal(&t->conn, &n->self.conn))
 		e->confirmed = n->announced = true;
 	count = store_count(t->staging);
-	store_merge(n->store, t->staging);
-	once_take(n->once, t->share);
 	for (unsigned i = 0; i < t->watched_count; i++)
 		watched_add(n, t->watched[i].arc, t->watched[i].until); /* which is what is left of it, so far */
+	if (n->watch.count)
+		store_each(n->store, t->arc, comes_back, n);
+	store_merge(n->store, t->staging);
+	once_take(n->once, t->share);
 	/* Nobody knows what was written there: the giver was to be asked by others, or is of a version that did not count. */
 	if (t->cleared || !t->shared)
 		once_own(n->once, &(struct once_arc){e->v.arc, {e->v.name.number, n->counter}});

@@ -28,8 +28,10 @@ void watched_add(struct node *n, struct arc arc, uint64_t left)
 				w->pieces[i].until = until;
 			return;
 		}
-	if (w->count == WATCHED_MAX) { /* so many that all of it may as well be told */
-		w->count = 0;
+	if (w->count == WATCHED_MAX) { /* so many that all of it may as well be told, for as long as any of it */
+		while (w->count > 0)
+			if (w->pieces[--w->count].until > until)
+				until = w->pieces[w->count].until;
 		arc = (struct arc){0, 0};
 	}
 	w->pieces[w->count++] = (struct watched_piece){arc, until};
@@ -72,16 +74,22 @@ void watched_changed(struct node *n, const struct key *key)
 	w->changed[w->changed_count++] = key_copy(key);
 }
 
-static struct page_entry entry_of(const struct node *n, const struct key *key)
+/* As a get: one at its end is buried before it is told.  Behind a cut it stays as it was told, with a moment left: its end is
+ * the taker's to tell. */
+static struct page_entry entry_of(struct node *n, const struct key *key)
 {
 	struct page_entry e = {.key = *key};
 	struct store_item item;
+	bool over;
 
 	if (!store_get(n->store, *key, &item))
 		return e;
 	e.version = item.version;
-	if (record_live(n, key, &item)) {
-		e.life = item.expires ? item.expires - n->now : 0;
+	over = !item.deleted && item.expires && item.expires <= n->now;
+	if (over && !give_holds(n, key->id)) {
+		record_bury(n, key, &item);
+	} else if (!item.deleted) {
+		e.life = over ? 1 : item.expires ? item.expires - n->now : 0;
 		e.value = item.value;
 		e.value_len = item.len;
 	}

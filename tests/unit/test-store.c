@@ -12,6 +12,8 @@
 /* What no caller may see: the buckets.  NOLINTNEXTLINE(bugprone-suspicious-include) */
 #include "../../daemon/core/store.c"
 
+#include "../../common/page.h"
+
 #define COLLIDING 3000
 #define SAME_BITS 10 /* of the hash: as many buckets as these many keys could ever be given */
 
@@ -177,6 +179,29 @@ static void a_merge_into_nothing(void **state)
 	}
 }
 
+/* What came to its end at its owner has the version that it had with a value, and an older copy has some time left. */
+static void a_merge_of_one_version(void **state)
+{
+	const struct store_item value = {
+		.key = key_number(7), .version = {1, 1}, .value = (const uint8_t *)"v", .len = 1, .expires = 2000};
+	const struct store_item end = {.key = key_number(7), .version = {1, 1}, .expires = 9000, .deleted = true};
+
+	(void)state;
+	for (unsigned way = 0; way < 2; way++) {
+		struct store *s = store_new(1), *other = store_new(1);
+		struct store_item item;
+
+		store_put(s, way ? &value : &end);
+		store_put(other, way ? &end : &value);
+		store_merge(s, other);
+		assert_true(store_get(s, key_number(7), &item));
+		assert_true(item.deleted);
+		assert_int_equal(store_count(s), 0);
+		store_free(s);
+		store_free(other);
+	}
+}
+
 static struct key a_name(const char *text)
 {
 	return key_named((const uint8_t *)text, strlen(text));
@@ -209,6 +234,96 @@ static void names_of_one_id(void **state)
 	assert_true(store_get(s, keys[2], NULL));
 	assert_int_equal(store_count(s), 2);
 	store_free(s);
+}
+
+/* ---- listing ---- */
+
+#define LISTED 100000u
+
+static int by_place(const void *a, const void *b)
+{
+	const struct key *x = a, *y = b;
+
+	return page_before(y, x) - page_before(x, y);
+}
+
+/* Of a key that is drawn: some ids have names besides, all are in one part. */
+static struct key drawn(uint32_t *state, char name[16])
+{
+	struct key key = key_number((*state = *state * 1664525u + 1013904223u) >> 8 & 0xffff);
+
+	if (key.id % 3 == 0) {
+		key.name_len = (uint32_t)sprintf(name, "n%u", *state >> 28);
+		key.name = (const uint8_t *)name;
+	}
+	return key;
+}
+
+/* What is there from a position on, found the long way. */
+static size_t the_long_way(const struct store *s, const struct key *from, struct key *keys)
+{
+	size_t count = 0;
+
+	for (const struct record *r = s->tables[0]; r; r = r->hh.next) {
+		struct key key = key_of(r);
+
+		if (!r->deleted && order_behind(from, &key))
+			keys[count++] = key;
+	}
+	qsort(keys, count, sizeof(*keys), by_place);
+	return count;
+}
+
+/* Whatever has come and gone since it was put in order; so many are drawn before the first is listed. */
+static void is_exact(unsigned first)
+{
+	static struct store_item items[STORE_PART_MAX];
+	struct key *keys = malloc(2 * LISTED * sizeof(*keys));
+	struct store *s = store_new(1);
+	uint32_t drawing = 1;
+	unsigned most = 0;
+	char name[16];
+
+	for (unsigned step = 0; step < 45; step++) {
+		struct store_range range = {.to = store_part_end(0)};
+		size_t count, there, looked = 0;
+		bool all;
+
+		for (unsigned i = 0; i < (step ? 1000 : first); i++) {
+			struct store_item item = {.key = drawn(&drawing, name), .value = (const uint8_t *)"abcdef"};
+
+			item.len = drawing >> 9 & 3;
+			item.deleted = step && !item.len;
+			if (step && (drawing >> 12 & 7) == 0)
+				store_remove(s, item.key);
+			else
+				store_put(s, &item);
+		}
+		store_put(s, &(struct store_item){.key = key_number(0x10000 + step)}); /* behind all others */
+		if (step % 20 == 10)
+			store_purge(s, (struct arc){100, 200});
+		range.from = step % 4 ? drawn(&drawing, name) : key_number(step % 8 ? 0xff00 : 0);
+		count = store_part(s, &range, items, STORE_PART_MAX, &all, &looked);
+		there = the_long_way(s, &range.from, keys);
+		assert_true(count <= there);
+		assert_true(all == (count == there));
+		assert_true(count || all);
+		for (size_t i = 0; i < count; i++)
+			assert_true(key_equal(&items[i].key, &keys[i]));
+		most = s->order.count > most ? s->order.count : most;
+	}
+	assert_in_range(most, 1 + (first == LISTED), ORDER_STRETCHES);
+	store_unlisted(s);
+	assert_int_equal(s->order.count, 0);
+	free(keys);
+	store_free(s);
+}
+
+static void what_is_kept_is_exact(void **state)
+{
+	(void)state;
+	for (unsigned first = 20000; first <= LISTED; first += 20000)
+		is_exact(first);
 }
 
 static void gone(void *arg, const struct key *key)
@@ -347,11 +462,17 @@ static void tombstones_are_bounded(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(names_of_one_id),        cmocka_unit_test(ends_and_tombstones),
-		cmocka_unit_test(ends_come_in_order),     cmocka_unit_test(the_attack_is_one),
-		cmocka_unit_test(chosen_ids_are_spread),  cmocka_unit_test(the_order_is_that_of_arrival),
-		cmocka_unit_test(a_merge_into_nothing),   cmocka_unit_test(test_the_digest_of_version_1_0),
+		cmocka_unit_test(names_of_one_id),
+		cmocka_unit_test(ends_and_tombstones),
+		cmocka_unit_test(ends_come_in_order),
+		cmocka_unit_test(the_attack_is_one),
+		cmocka_unit_test(chosen_ids_are_spread),
+		cmocka_unit_test(the_order_is_that_of_arrival),
+		cmocka_unit_test(a_merge_into_nothing),
+		cmocka_unit_test(a_merge_of_one_version),
+		cmocka_unit_test(what_is_kept_is_exact),
 		cmocka_unit_test(tombstones_are_bounded),
+		cmocka_unit_test(test_the_digest_of_version_1_0),
 	};
 
 	return cmocka_run_group_tests_name("store", tests, NULL, NULL);

@@ -1,0 +1,167 @@
+/* The store, looked at (store.h). */
+#include <stdlib.h>
+
+#include "store-inside.h"
+
+uint32_t *store_ids(const struct store *s, struct arc arc, size_t *count)
+{
+	struct walk w = walk_near(s, arc);
+	uint32_t *ids = NULL;
+	size_t n = 0, room = 0;
+
+	for (struct record *r; (r = walk_next(&w)) != NULL;) {
+		if (r->named || r->deleted || !ring_contains(arc, r->id))
+			continue;
+		if (n == room) {
+			room = room ? room * 2 : 64;
+			ids = xrealloc(ids, room * sizeof(*ids));
+		}
+		ids[n++] = r->id;
+	}
+	*count = n;
+	return ids;
+}
+
+struct key *store_keys(const struct store *s, struct arc arc, size_t *count)
+{
+	struct walk w = walk_near(s, arc);
+	struct key *keys = NULL;
+	size_t n = 0, room = 0;
+
+	for (struct record *r; (r = walk_next(&w)) != NULL;) {
+		struct key key = key_of(r);
+
+		if (!ring_contains(arc, r->id))
+			continue;
+		if (n == room) {
+			room = room ? room * 2 : 64;
+			keys = xrealloc(keys, room * sizeof(*keys));
+		}
+		keys[n++] = key_copy(&key);
+	}
+	*count = n;
+	return keys;
+}
+
+void store_each(const struct store *s, struct arc arc, bool (*each)(void *arg, const struct store_item *item),
+		void *arg)
+{
+	struct walk w = walk_near(s, arc);
+
+	for (struct record *r; (r = walk_next(&w)) != NULL;) {
+		struct store_item item;
+
+		if (!ring_contains(arc, r->id))
+			continue;
+		item = item_of(r);
+		if (!each(arg, &item))
+			return;
+	}
+}
+
+uint32_t store_part_end(uint32_t id)
+{
+	return id | (UINT32_MAX >> TABLE_BITS);
+}
+
+struct key order_key(const struct record *r)
+{
+	return key_of(r);
+}
+
+static bool begins(const struct key *key, const struct store_range *range)
+{
+	return !range->prefix_len ||
+	       (key->name_len >= range->prefix_len && memcmp(key->name, range->prefix, range->prefix_len) == 0);
+}
+
+static void pick(const struct store *s, const struct store_range *range, uint32_t to, struct order_pick *p)
+{
+	for (struct record *r = s->tables[table_of(range->from.id)]; r; r = r->hh.next) {
+		struct key key;
+
+		if (r->deleted || r->id > to || r->id < range->from.id)
+			continue;
+		key = key_of(r);
+		if (order_behind(&range->from, &key) && begins(&key, range))
+			order_offer(p, r);
+	}
+	order_sort(p);
+}
+
+/* Many in one part, as numbers one behind the other are: what a pass has put in order serves the next pages too. */
+static const struct stretch *stretch_of(struct store *s, const struct store_range *range, size_t *at, size_t *looked)
+{
+	struct stretch *found = order_find(&s->order, &range->from, at);
+	struct order_pick p = {.most = ORDER_KEPT};
+	uint32_t end = store_part_end(range->from.id);
+
+	if (found)
+		return found;
+	*at = 0;
+	*looked += HASH_COUNT(s->tables[table_of(range->from.id)]);
+	p.entries = xmalloc(ORDER_KEPT * sizeof(*p.entries));
+	pick(s, range, end, &p);
+	return order_keep(&s->order, &range->from, end, &p);
+}
+
+static size_t kept(struct store *s, const struct store_range *range, struct store_item *items, size_t most, bool *all,
+		   size_t *looked)
+{
+	size_t at, count = 0;
+	const struct stretch *kept = stretch_of(s, range, &at, looked);
+
+	for (; count < most && at < kept->count && kept->entries[at].id <= range->to; at++)
+		items[count++] = item_of(kept->entries[at].record);
+	*all = at < kept->count ? kept->entries[at].id > range->to : kept->whole;
+	*looked += count;
+	return count;
+}
+
+size_t store_part(struct store *s, const struct store_range *range, struct store_item *items, size_t most, bool *all,
+		  size_t *looked)
+{
+	struct order_entry entries[STORE_PART_MAX];
+	struct order_pick p = {.entries = entries, .most = most < STORE_PART_MAX ? most : STORE_PART_MAX};
+	size_t here = HASH_COUNT(s->tables[table_of(range->from.id)]);
+
+	if (here > STORE_PART_MANY && !range->prefix_len)
+		return kept(s, range, items, most, all, looked);
+	*looked += here;
+	pick(s, range, range->to, &p);
+	for (size_t i = 0; i < p.count; i++)
+		items[i] = item_of(entries[i].record);
+	*all = !p.left;
+	return p.count;
+}
+
+void store_unlisted(struct store *s)
+{
+	order_forget(&s->order);
+}
+
+uint64_t store_item_hash(const struct store_item *item)
+{
+	/* Of a number with a value as nodes of version 1.0 compute it: we take arcs from them. */
+	const uint64_t head[3] = {item->key.id, item->version.number, item->version.counter};
+	uint64_t hash = XXH3_64bits_withSeed(item->value, item->len, XXH3_64bits(head, sizeof(head)));
+
+	if (item->key.name_len)
+		hash = XXH3_64bits_withSeed(item->key.name, item->key.name_len, hash);
+	return item->deleted ? ~hash : hash;
+}
+
+void store_digest(const struct store *s, struct arc arc, uint64_t *count, uint64_t *hash)
+{
+	struct walk w = walk_near(s, arc);
+
+	*count = *hash = 0;
+	for (struct record *r; (r = walk_next(&w)) != NULL;) {
+		struct store_item item = item_of(r);
+
+		if (!ring_contains(arc, r->id))
+			continue;
+		++*count;
+		*hash += store_item_hash(&item);
+	}
+}
