@@ -4,6 +4,10 @@
 
 #include "kv-owners.h"
 #include "kv.h"
+#include "mem.h"
+
+#define uthash_fatal(what) mem_die(what)
+#include <uthash.h>
 
 #define KV_NEVER UINT64_MAX
 #define KV_GROUPS_MAX 64 /* frames filled at once */
@@ -15,8 +19,11 @@ struct open_op {
 	uint64_t until;
 	uint64_t first_sent, next; /* 0: never; when it goes out (again), NEVER: it waits to be sent now */
 	unsigned pause;
-	struct operation_token token; /* number 0: none yet */
-	bool by_cell;                 /* the owner that was known has moved, or says nothing */
+	struct operation_token token;      /* number 0: none yet */
+	bool by_cell;                      /* the owner that was known has moved, or says nothing */
+	bool waits;                        /* for what is ahead of it */
+	struct open_op *prev, *next_of_id; /* the open ones of its id, as utlist.h has it */
+	UT_hash_handle hh;                 /* of the first of these */
 };
 
 /* Operations that go out together. */
@@ -37,6 +44,7 @@ struct kv {
 	uint64_t first, following; /* the lowest open number; the next to be given */
 	size_t count;              /* open */
 	struct open_op **open;     /* by number, modulo KV_OPEN_MAX */
+	struct open_op *by_id;     /* the first of each id that has any */
 	uint64_t *due;             /* numbers to be sent now, in order */
 	size_t due_count, due_room;
 	uint64_t due_at;   /* when to look at them; 0: now */

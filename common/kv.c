@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <utlist.h>
+
 #include "mem.h"
 
 /* ---- effects ---- */
@@ -98,6 +100,7 @@ void kv_free(struct kv *kv)
 	for (size_t i = 0; i < KV_OPEN_MAX; i++)
 		if (kv->open[i])
 			open_free(kv->open[i]);
+	HASH_CLEAR(hh, kv->by_id); /* its own memory only */
 	out_reset(kv);
 	kv_owners_free(&kv->owners);
 	free(kv->open);
@@ -143,7 +146,7 @@ struct open_op *kv_open_at(const struct kv *kv, uint64_t number)
 
 static void make_due(struct kv *kv, struct open_op *o)
 {
-	if (o->next == KV_NEVER)
+	if (o->waits || o->next == KV_NEVER)
 		return;
 	o->next = KV_NEVER;
 	kv->due_at = 0;
@@ -152,6 +155,51 @@ static void make_due(struct kv *kv, struct open_op *o)
 		kv->due = xrealloc(kv->due, kv->due_room * sizeof(*kv->due));
 	}
 	kv->due[kv->due_count++] = o->number;
+}
+
+/* ---- one behind the other ---- */
+
+/* Two operations on one key must not overtake each other: the frame of the first may be lost, or bear no token yet, while
+ * that of the second is done.  So one waits until all ahead of it have ended, unless these read only, and so does it.
+ * Those of an id are taken for those of a key: that two keys share one is rare, and costs them time only. */
+
+static struct open_op *first_of_id(const struct kv *kv, uint32_t id)
+{
+	struct open_op *first;
+
+	HASH_FIND(hh, kv->by_id, &id, sizeof(id), first);
+	return first;
+}
+
+static bool has_its_turn(const struct open_op *first, const struct open_op *o)
+{
+	return o == first || (!operation_writes(o->op.kind) && !operation_writes(o->prev->op.kind) && !o->prev->waits);
+}
+
+static void line_up(struct kv *kv, struct open_op *o)
+{
+	struct open_op *first = first_of_id(kv, o->op.key.id), *had = first;
+
+	DL_APPEND2(first, o, prev, next_of_id);
+	if (!had)
+		HASH_ADD(hh, kv->by_id, op.key.id, sizeof(o->op.key.id), o);
+	o->waits = !has_its_turn(first, o);
+}
+
+/* It has ended: whose turn is it now? */
+static void fall_out(struct kv *kv, struct open_op *o)
+{
+	struct open_op *first = first_of_id(kv, o->op.key.id), *behind = o->next_of_id;
+
+	if (o == first)
+		HASH_DELETE(hh, kv->by_id, o);
+	DL_DELETE2(first, o, prev, next_of_id);
+	if (first && first == behind)
+		HASH_ADD(hh, kv->by_id, op.key.id, sizeof(first->op.key.id), first);
+	for (; behind && behind->waits && has_its_turn(first, behind); behind = behind->next_of_id) {
+		behind->waits = false;
+		make_due(kv, behind);
+	}
 }
 
 /* A loaded broker may take longer than that to answer: asked again by then, it would take longer still. */
@@ -181,6 +229,7 @@ uint64_t kv_begin(struct kv *kv, const struct operation *op, uint64_t until)
 	kv->count++;
 	if (until < kv->look_at)
 		kv->look_at = until;
+	line_up(kv, o);
 	make_due(kv, o);
 	return o->number;
 }
@@ -198,6 +247,7 @@ static struct kv_effect *end(struct kv *kv, struct open_op *o, enum kv_outcome o
 	kv->count--;
 	while (kv->first < kv->following && !kv->open[kv->first % KV_OPEN_MAX])
 		kv->first++;
+	fall_out(kv, o);
 	open_free(o);
 	return e;
 }
@@ -218,7 +268,7 @@ static void look(struct kv *kv, uint64_t now)
 		}
 		if (o->until < kv->look_at)
 			kv->look_at = o->until;
-		if (o->next == KV_NEVER || !kv->ready)
+		if (o->waits || o->next == KV_NEVER || !kv->ready)
 			continue;
 		if (now >= o->next) {
 			if (!o->by_cell)

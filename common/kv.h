@@ -80,7 +80,11 @@ const char *kv_message(struct kv *kv, uint64_t now, const uint8_t *payload, size
 void kv_tick(struct kv *kv, uint64_t now, struct kv_update *update);
 
 /* Begins an operation (op->offset means nothing); returns its number, or 0 if KV_OPEN_MAX numbers are open.  It ends with
- * KV_RESULT, at `until` at the latest. */
+ * KV_RESULT, at `until` at the latest.
+ *
+ * Operations on one key take effect in the order in which they were begun: one that writes is not sent before all ahead of
+ * it have ended, one that reads not before all ahead that write, and its time runs meanwhile.  Only what ended as KV_UNKNOWN
+ * may take effect later than what was begun behind it.  Between keys there is no order. */
 uint64_t kv_begin(struct kv *kv, const struct operation *op, uint64_t until);
 
 size_t kv_open(const struct kv *kv); /* operations that have not ended */

@@ -314,7 +314,7 @@ static void test_what_begins_together_shares_frames(void **state)
 	WAIT_FOR(w->base, p->done == 1);
 	before = w->node.frames;
 	for (unsigned i = 0; i < KV_OPEN_MAX; i++)
-		begin(p, &add_1, 5000);
+		begin(p, &(struct operation){.kind = OPERATION_ADD, .key = key_number(i), .amount = 1}, 5000);
 	assert_true(kv_mqtt_full(p->kv[0]));
 	assert_false(kv_mqtt_begin(p->kv[0], &add_1, 5000, result_cb, p));
 	WAIT_FOR(w->base, p->done == 1 + KV_OPEN_MAX);

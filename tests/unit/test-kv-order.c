@@ -1,0 +1,169 @@
+/* Operations on one key: they take effect in the order in which they were begun. */
+#include "kv-fixture.h"
+
+/* ---- one behind the other ---- */
+
+/* An earlier put, sent before the owner was known, must not come behind a later one that bears a token at once. */
+static void test_a_write_waits_for_the_one_ahead(void **state)
+{
+	struct scene *s = *state;
+	uint64_t first = begin(s, OPERATION_PUT, 5), other = begin(s, OPERATION_PUT, 6), second;
+
+	tick(s, 0);
+	answer(s, TOKEN(10), other, ANSWER_TOKEN);
+	second = begin(s, OPERATION_PUT, 5);
+	forget(s);
+	tick(s, 1);
+	assert_int_equal(sent(s, 1, 0)->rq.count, 1);
+	assert_int_equal(s->sent[0]->rq.base, other);
+	forget(s);
+	answer(s, TOKEN(11), first, ANSWER_TOKEN);
+	tick(s, 1);
+	assert_int_equal(sent(s, 1, 0)->rq.count, 1);
+	assert_int_equal(s->sent[0]->rq.base, first);
+	forget(s);
+	answer(s, TOKEN(12), first, ANSWER_DONE);
+	assert_int_equal(s->deadline, 0);
+	tick(s, 0);
+	assert_int_equal(sent(s, 1, 0)->rq.count, 1);
+	assert_int_equal(s->sent[0]->rq.base, second);
+	answer(s, TOKEN(13), second, ANSWER_DONE);
+	assert_int_equal(kv_open(s->kv), 1);
+}
+
+/* What waits is sent by nothing else: not by a pause, not by a connection. */
+static void test_it_waits_through_retries_and_connections(void **state)
+{
+	struct scene *s = *state;
+	uint64_t first, second;
+	uint32_t owner;
+
+	learn(s, 1);
+	first = begin(s, OPERATION_PUT, 5);
+	second = begin(s, OPERATION_PUT, 5);
+	tick(s, 0);
+	assert_int_equal(sent(s, 1, 0)->rq.count, 1);
+	forget(s);
+	tick(s, 100);
+	assert_int_equal(s->sent_count, 0);
+	assert_true(kv_owner(s->kv, 5, &owner));
+	tick(s, 300);
+	assert_int_equal(sent(s, 1, 0)->rq.count, 1);
+	assert_int_equal(s->sent[0]->rq.base, first);
+	forget(s);
+	kv_disconnected(s->kv);
+	connected(s);
+	subscribed(s);
+	assert_int_equal(sent(s, 1, 0)->rq.count, 1);
+	/* It was never asked. */
+	answer(s, TOKEN(2), second, ANSWER_DONE);
+	assert_int_equal(s->ended_count, 0);
+	answer(s, TOKEN(2), first, ANSWER_DONE);
+	expect_end(s, first, KV_DONE);
+}
+
+/* Reads need no order among themselves: but a write waits for all of them, and what follows it for the write. */
+static void test_reads_go_together(void **state)
+{
+	struct scene *s = *state;
+	uint64_t one, two, write, three;
+
+	learn(s, 1);
+	one = get(s, 5);
+	two = get(s, 5);
+	write = begin(s, OPERATION_PUT, 5);
+	three = get(s, 5);
+	get(s, 5);
+	tick(s, 0);
+	assert_int_equal(sent(s, 1, 0)->rq.count, 2);
+	assert_int_equal(s->sent[0]->rq.base, one);
+	answer(s, TOKEN(2), two, ANSWER_ABSENT);
+	forget(s);
+	tick(s, 0);
+	assert_int_equal(s->sent_count, 0);
+	answer(s, TOKEN(2), one, ANSWER_ABSENT);
+	tick(s, 0);
+	assert_int_equal(sent(s, 1, 0)->rq.count, 1);
+	assert_int_equal(s->sent[0]->rq.base, write);
+	forget(s);
+	answer(s, TOKEN(3), write, ANSWER_DONE);
+	tick(s, 0);
+	assert_int_equal(sent(s, 1, 0)->rq.count, 2);
+	assert_int_equal(s->sent[0]->rq.base, three);
+}
+
+static uint64_t begin_until(struct scene *s, enum operation_kind kind, uint64_t ms)
+{
+	return kv_begin(s->kv, &(struct operation){.kind = kind, .key = key_number(5)}, s->now + ms);
+}
+
+/* Its time runs all the same, and what is behind it moves up, over reads that have had their turn too. */
+static void test_what_waits_has_a_time_out(void **state)
+{
+	struct scene *s = *state;
+	uint64_t write, last;
+
+	learn(s, 1);
+	get(s, 5);
+	write = begin_until(s, OPERATION_PUT, 100);
+	last = get(s, 5);
+	tick(s, 0);
+	assert_int_equal(sent(s, 1, 0)->rq.count, 1);
+	assert_int_equal(s->deadline, BEGIN + 100);
+	forget(s);
+	tick(s, 100);
+	expect_end(s, write, KV_TIMEOUT);
+	assert_int_equal(sent(s, 1, 0)->rq.count, 1);
+	assert_int_equal(s->sent[0]->rq.base, last);
+	/* The one ahead ends by its own. */
+	answer(s, TOKEN(2), last, ANSWER_ABSENT);
+	answer(s, TOKEN(2), last - 2, ANSWER_ABSENT);
+	write = begin_until(s, OPERATION_PUT, 100);
+	last = begin(s, OPERATION_PUT, 5);
+	tick(s, 0);
+	forget(s);
+	tick(s, 100);
+	expect_end(s, write, KV_UNKNOWN);
+	assert_int_equal(sent(s, 1, 0)->rq.base, last);
+	assert_int_equal(s->sent[0]->rq.count, 1);
+}
+
+/* Others are not held up: 4,000 of one key, and as many that are alone. */
+static void test_others_go_on(void **state)
+{
+	struct scene *s = *state;
+	uint64_t at = 0, alone = 0;
+
+	learn(s, 1);
+	for (uint32_t i = 0; i < 4000; i++) {
+		(void)begin(s, OPERATION_PUT, 5);
+		(void)begin(s, OPERATION_PUT, 6 + i);
+	}
+	tick(s, 0);
+	for (size_t i = 0; i < s->sent_count; i++)
+		alone += s->sent[i]->rq.count;
+	assert_int_equal(alone, 4001);
+	forget(s);
+	for (at = 2; at < 100; at += 2) {
+		answer(s, TOKEN(at), at, ANSWER_DONE);
+		expect_end(s, at, KV_DONE);
+		forget(s);
+		tick(s, 0);
+		assert_int_equal(sent(s, 1, 0)->rq.base, at + 2);
+		forget(s);
+	}
+}
+
+static const struct CMUnitTest tests[] = {
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	TEST(test_a_write_waits_for_the_one_ahead),
+	TEST(test_it_waits_through_retries_and_connections),
+	TEST(test_reads_go_together),
+	TEST(test_what_waits_has_a_time_out),
+	TEST(test_others_go_on),
+};
+
+int main(void)
+{
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
