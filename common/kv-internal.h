@@ -20,6 +20,8 @@ struct open_op {
 	uint64_t first_sent, next; /* 0: never; when it goes out (again), NEVER: it waits to be sent now */
 	unsigned pause;
 	struct operation_token token;      /* number 0: none yet */
+	uint64_t token_at;                 /* when it was asked for, or came in answer to this one */
+	bool bore;                         /* it has been sent with it, and keeps it */
 	bool by_cell;                      /* the owner that was known has moved, or says nothing */
 	bool waits;                        /* for what is ahead of it */
 	struct open_op *prev, *next_of_id; /* the open ones of its id, as utlist.h has it */

@@ -262,8 +262,7 @@ static void look(struct kv *kv, uint64_t now)
 		if (!o)
 			continue;
 		if (now >= o->until) {
-			(void)end(kv, o, operation_writes(o->op.kind) && o->token.number ? KV_UNKNOWN : KV_TIMEOUT,
-				  NULL);
+			(void)end(kv, o, o->bore ? KV_UNKNOWN : KV_TIMEOUT, NULL);
 			continue;
 		}
 		if (o->until < kv->look_at)
@@ -323,7 +322,8 @@ void kv_subscribed(struct kv *kv, uint64_t now, struct kv_update *update)
 
 /* ---- answers ---- */
 
-static void take(struct kv *kv, const struct operation_answer *a, const struct operation_result *r, struct open_op *o)
+static void take(struct kv *kv, uint64_t now, const struct operation_answer *a, const struct operation_result *r,
+		 struct open_op *o)
 {
 	struct kv_effect *e;
 
@@ -332,6 +332,7 @@ static void take(struct kv *kv, const struct operation_answer *a, const struct o
 		if (o->token.number || !operation_writes(o->op.kind))
 			return; /* said to an earlier sending */
 		o->token = a->token;
+		o->token_at = now;
 		make_due(kv, o);
 		return;
 	case ANSWER_MOVED:
@@ -342,12 +343,12 @@ static void take(struct kv *kv, const struct operation_answer *a, const struct o
 		make_due(kv, o);
 		return;
 	case ANSWER_UNKNOWN:
-		if (o->token.number)
+		if (o->bore)
 			(void)end(kv, o, KV_UNKNOWN, NULL);
 		return;
 	default:
 		/* Of a write without a token nothing can have been done: no answer to it. */
-		if (operation_writes(o->op.kind) && !o->token.number)
+		if (operation_writes(o->op.kind) && !o->bore)
 			return;
 		e = end(kv, o, KV_DONE, r);
 		e->arc_set = a->arc_set;
@@ -386,7 +387,7 @@ const char *kv_message(struct kv *kv, uint64_t now, const uint8_t *payload, size
 		struct open_op *o = kv_open_at(kv, a.base + a.results[i].offset);
 
 		if (o && o->first_sent)
-			take(kv, &a, &a.results[i], o);
+			take(kv, now, &a, &a.results[i], o);
 	}
 	out_done(kv, update);
 	return why;

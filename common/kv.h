@@ -34,7 +34,7 @@ void kv_config_init(struct kv_config *config);
 
 enum kv_outcome {
 	KV_DONE,    /* answered: see the result's status */
-	KV_TIMEOUT, /* no answer in time; nothing has been done: a read, or a write that was never sent with a token */
+	KV_TIMEOUT, /* no answer in time; nothing has been done: a read, or a write that no frame with a token bore */
 	KV_UNKNOWN, /* a write that may have been done, or may yet be */
 };
 

@@ -154,6 +154,56 @@ static void test_others_go_on(void **state)
 	}
 }
 
+/* ---- tokens that are not sent ---- */
+
+/* One that came in answer, and grew old before its write could bear it, begins it as little as any other. */
+static void test_a_token_grows_old_unsent(void **state)
+{
+	struct scene *s = *state;
+	uint64_t number = begin(s, OPERATION_PUT, 5);
+
+	tick(s, 0);
+	tick(s, 90);
+	answer(s, TOKEN(10), number, ANSWER_TOKEN);
+	kv_disconnected(s->kv);
+	forget(s);
+	s->now += s->config.token_age + 1;
+	connected(s);
+	subscribed(s);
+	assert_int_equal(sent(s, 1, 0)->rq.token.number, 0);
+	forget(s);
+	answer(s, TOKEN(11), number, ANSWER_TOKEN);
+	kv_disconnected(s->kv);
+	s->now += s->config.token_age;
+	connected(s);
+	subscribed(s);
+	assert_int_equal(sent(s, 1, 0)->rq.token.counter, 11);
+	/* Now it is settled. */
+	forget(s);
+	kv_disconnected(s->kv);
+	s->now += 10 * s->config.token_age;
+	connected(s);
+	subscribed(s);
+	assert_int_equal(sent(s, 1, 0)->rq.token.counter, 11);
+}
+
+/* ... and if no frame bears it before the time is up nothing has been done. */
+static void test_a_token_that_no_frame_bore(void **state)
+{
+	struct scene *s = *state;
+	uint64_t number = begin_until(s, OPERATION_PUT, 3000);
+
+	tick(s, 0);
+	tick(s, 90);
+	answer(s, TOKEN(10), number, ANSWER_TOKEN);
+	answer(s, TOKEN(10), number, ANSWER_UNKNOWN);
+	answer(s, TOKEN(10), number, ANSWER_DONE);
+	assert_int_equal(s->ended_count, 0);
+	kv_disconnected(s->kv);
+	tick(s, 3000);
+	expect_end(s, number, KV_TIMEOUT);
+}
+
 static const struct CMUnitTest tests[] = {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	TEST(test_a_write_waits_for_the_one_ahead),
@@ -161,6 +211,8 @@ static const struct CMUnitTest tests[] = {
 	TEST(test_reads_go_together),
 	TEST(test_what_waits_has_a_time_out),
 	TEST(test_others_go_on),
+	TEST(test_a_token_grows_old_unsent),
+	TEST(test_a_token_that_no_frame_bore),
 };
 
 int main(void)
