@@ -331,6 +331,8 @@ static void take(struct kv *kv, uint64_t now, const struct operation_answer *a, 
 	case ANSWER_TOKEN:
 		if (o->token.number || !operation_writes(o->op.kind))
 			return; /* said to an earlier sending */
+		if (!a->token.number)
+			return; /* of no use, and asked again at once it would come again at once */
 		o->token = a->token;
 		o->token_at = now;
 		make_due(kv, o);

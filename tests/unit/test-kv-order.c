@@ -204,6 +204,25 @@ static void test_a_token_that_no_frame_bore(void **state)
 	expect_end(s, number, KV_TIMEOUT);
 }
 
+/* "It needs a token", and none in that answer: asked again when its pause is over, not for ever at once. */
+static void test_a_token_that_is_none(void **state)
+{
+	struct scene *s = *state;
+	uint64_t number = begin(s, OPERATION_PUT, 5);
+
+	tick(s, 0);
+	forget(s);
+	answer(s, (struct operation_token){0}, number, ANSWER_TOKEN);
+	tick(s, 200);
+	assert_int_equal(s->sent_count, 0);
+	tick(s, 200);
+	assert_int_equal(sent(s, 1, 0)->rq.base, number);
+	answer(s, TOKEN(1), number, ANSWER_TOKEN);
+	forget(s);
+	tick(s, 0);
+	assert_int_equal(sent(s, 1, 0)->rq.token.counter, 1);
+}
+
 static const struct CMUnitTest tests[] = {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	TEST(test_a_write_waits_for_the_one_ahead),
@@ -213,6 +232,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(test_others_go_on),
 	TEST(test_a_token_grows_old_unsent),
 	TEST(test_a_token_that_no_frame_bore),
+	TEST(test_a_token_that_is_none),
 };
 
 int main(void)
