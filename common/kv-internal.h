@@ -4,13 +4,10 @@
 
 #include "kv-owners.h"
 #include "kv.h"
-#include "mem.h"
-
-#define uthash_fatal(what) mem_die(what)
-#include <uthash.h>
 
 #define KV_NEVER UINT64_MAX
-#define KV_GROUPS_MAX 64 /* frames filled at once */
+#define KV_BUCKETS_LOG 13 /* as many as may be open */
+#define KV_GROUPS_MAX 64  /* frames filled at once */
 
 /* An operation that has not ended. */
 struct open_op {
@@ -25,7 +22,7 @@ struct open_op {
 	bool by_cell;                      /* the owner that was known has moved, or says nothing */
 	bool waits;                        /* for what is ahead of it */
 	struct open_op *prev, *next_of_id; /* the open ones of its id, as utlist.h has it */
-	UT_hash_handle hh;                 /* of the first of these */
+	struct open_op *other;             /* of the first of these: the first of another id, in the same bucket */
 };
 
 /* Operations that go out together. */
@@ -46,7 +43,7 @@ struct kv {
 	uint64_t first, following; /* the lowest open number; the next to be given */
 	size_t count;              /* open */
 	struct open_op **open;     /* by number, modulo KV_OPEN_MAX */
-	struct open_op *by_id;     /* the first of each id that has any */
+	struct open_op **buckets;  /* of ids: the first operations of those that have any */
 	uint64_t *due;             /* numbers to be sent now, in order */
 	size_t due_count, due_room;
 	uint64_t due_at;   /* when to look at them; 0: now */

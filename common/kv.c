@@ -76,6 +76,7 @@ struct kv *kv_new(const struct kv_config *config)
 	kv->first = kv->following = 1;
 	kv->look_at = KV_NEVER;
 	kv->open = xcalloc(KV_OPEN_MAX, sizeof(struct open_op *));
+	kv->buckets = xcalloc((size_t)1 << KV_BUCKETS_LOG, sizeof(struct open_op *));
 	kv->groups = xmalloc(KV_GROUPS_MAX * sizeof(*kv->groups));
 	for (unsigned i = 0; i < OPERATION_CLIENT_LEN; i++) {
 		digits[2 * i] = "0123456789abcdef"[config->name[i] >> 4];
@@ -100,10 +101,10 @@ void kv_free(struct kv *kv)
 	for (size_t i = 0; i < KV_OPEN_MAX; i++)
 		if (kv->open[i])
 			open_free(kv->open[i]);
-	HASH_CLEAR(hh, kv->by_id); /* its own memory only */
 	out_reset(kv);
 	kv_owners_free(&kv->owners);
 	free(kv->open);
+	free(kv->buckets);
 	free(kv->due);
 	free(kv->groups);
 	free(kv->effects);
@@ -163,12 +164,15 @@ static void make_due(struct kv *kv, struct open_op *o)
  * that of the second is done.  So one waits until all ahead of it have ended, unless these read only, and so does it.
  * Those of an id are taken for those of a key: that two keys share one is rare, and costs them time only. */
 
-static struct open_op *first_of_id(const struct kv *kv, uint32_t id)
+/* Where the first of an id hangs, or would.  A table that never grows, of what is allocated anyway: who is alone on its key
+ * pays next to nothing. */
+static struct open_op **first_of_id(const struct kv *kv, uint32_t id)
 {
-	struct open_op *first;
+	struct open_op **at = &kv->buckets[id * 2654435769u >> (32 - KV_BUCKETS_LOG)]; /* Knuth's multiplier */
 
-	HASH_FIND(hh, kv->by_id, &id, sizeof(id), first);
-	return first;
+	while (*at && (*at)->op.key.id != id)
+		at = &(*at)->other;
+	return at;
 }
 
 static bool has_its_turn(const struct open_op *first, const struct open_op *o)
@@ -176,27 +180,25 @@ static bool has_its_turn(const struct open_op *first, const struct open_op *o)
 	return o == first || (!operation_writes(o->op.kind) && !operation_writes(o->prev->op.kind) && !o->prev->waits);
 }
 
-static void line_up(struct kv *kv, struct open_op *o)
+static void line_up(const struct kv *kv, struct open_op *o)
 {
-	struct open_op *first = first_of_id(kv, o->op.key.id), *had = first;
+	struct open_op **first = first_of_id(kv, o->op.key.id);
 
-	DL_APPEND2(first, o, prev, next_of_id);
-	if (!had)
-		HASH_ADD(hh, kv->by_id, op.key.id, sizeof(o->op.key.id), o);
-	o->waits = !has_its_turn(first, o);
+	DL_APPEND2(*first, o, prev, next_of_id);
+	o->waits = !has_its_turn(*first, o);
 }
 
 /* It has ended: whose turn is it now? */
 static void fall_out(struct kv *kv, struct open_op *o)
 {
-	struct open_op *first = first_of_id(kv, o->op.key.id), *behind = o->next_of_id;
+	struct open_op **first = first_of_id(kv, o->op.key.id), *behind = o->next_of_id, *other = (*first)->other;
 
-	if (o == first)
-		HASH_DELETE(hh, kv->by_id, o);
-	DL_DELETE2(first, o, prev, next_of_id);
-	if (first && first == behind)
-		HASH_ADD(hh, kv->by_id, op.key.id, sizeof(first->op.key.id), first);
-	for (; behind && behind->waits && has_its_turn(first, behind); behind = behind->next_of_id) {
+	DL_DELETE2(*first, o, prev, next_of_id);
+	if (!*first)
+		*first = other;
+	else
+		(*first)->other = other;
+	for (; behind && behind->waits && has_its_turn(*first, behind); behind = behind->next_of_id) {
 		behind->waits = false;
 		make_due(kv, behind);
 	}
