@@ -15,7 +15,8 @@ struct open_op {
 	uint64_t number;
 	uint64_t until;
 	uint64_t first_sent, next; /* 0: never; when it goes out (again), NEVER: it waits to be sent now */
-	unsigned pause;
+	unsigned pause;            /* the next one; and the present, with its jitter */
+	unsigned wait;
 	struct operation_token token;      /* number 0: none yet */
 	uint64_t token_at;                 /* when it was asked for, or came in answer to this one */
 	bool bore;                         /* it has been sent with it, and keeps it */
@@ -50,6 +51,7 @@ struct kv {
 	uint64_t cells_at; /* when CELLS_MAX more may go by their cells */
 	unsigned cells;    /* frames that went to them meanwhile, less two for each answer */
 	uint64_t delay;    /* of answers, in eighths of a millisecond: an average of the latest */
+	uint64_t busy_at;  /* when the line last was */
 	uint64_t look_at;  /* when retries and time-outs are to be looked for */
 	struct kv_owners owners;
 	struct group *groups;

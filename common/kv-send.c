@@ -115,7 +115,8 @@ static bool send_one(struct kv *kv, struct open_op *o, uint64_t now)
 	o->bore = o->token.number != 0;
 	if (!o->first_sent)
 		o->first_sent = now ? now : 1;
-	o->next = now + o->pause + kv_random_below(kv, o->pause / 4 + 1);
+	o->wait = o->pause + kv_random_below(kv, o->pause / 4 + 1);
+	o->next = now + o->wait;
 	o->pause = 2 * o->pause < kv->config.retry_max ? 2 * o->pause : kv->config.retry_max;
 	if (o->next < kv->look_at)
 		kv->look_at = o->next;

@@ -271,6 +271,8 @@ static void look(struct kv *kv, uint64_t now)
 			kv->look_at = o->until;
 		if (o->waits || o->next == KV_NEVER || !kv->ready)
 			continue;
+		if (kv->busy_at && o->next < kv->busy_at + o->wait)
+			o->next = kv->busy_at + o->wait;
 		if (now >= o->next) {
 			if (!o->by_cell)
 				kv_owners_forget(&kv->owners, o->op.key.id);
@@ -291,6 +293,11 @@ void kv_tick(struct kv *kv, uint64_t now, struct kv_update *update)
 	out_done(kv, update);
 	if (!kv->ready)
 		update->deadline = kv->look_at; /* what is due waits for the connection */
+}
+
+void kv_busy(struct kv *kv, uint64_t now)
+{
+	kv->busy_at = now;
 }
 
 /* ---- the connection ---- */

@@ -79,6 +79,10 @@ const char *kv_message(struct kv *kv, uint64_t now, const uint8_t *payload, size
  * the last call shares frames). */
 void kv_tick(struct kv *kv, uint64_t now, struct kv_update *update);
 
+/* What was published still waits here for the line, now: no pause counts before that is over.  What is asked again would
+ * wait behind it, and take the place of what has not been asked yet. */
+void kv_busy(struct kv *kv, uint64_t now);
+
 /* Begins an operation (op->offset means nothing); returns its number, or 0 if KV_OPEN_MAX numbers are open.  It ends with
  * KV_RESULT, at `until` at the latest.
  *

@@ -497,6 +497,37 @@ static void test_retries_wait_for_a_slow_broker(void **state)
 	assert_int_equal(s->sent_count, 1);
 }
 
+/* While what was published waits for our own line nothing is asked again; when that is over the pause begins. */
+static void test_no_pause_counts_while_the_line_is_busy(void **state)
+{
+	struct scene *s = *state;
+	uint64_t late;
+
+	get(s, 1);
+	tick(s, 0);
+	forget(s);
+	for (unsigned i = 0; i < 40; i++) {
+		kv_busy(s->kv, s->now + 100);
+		tick(s, 100);
+	}
+	assert_int_equal(s->sent_count, 0);
+	late = begin(s, OPERATION_GET, 2);
+	tick(s, 0);
+	assert_int_equal(sent(s, 1, 0)->rq.base, late); /* what is new goes out */
+	forget(s);
+	tick(s, 249);
+	assert_int_equal(s->sent_count, 0);
+	while (s->sent_count == 0)
+		tick(s, s->deadline - s->now);
+	assert_in_range(s->now, BEGIN + 4000 + 250, BEGIN + 4000 + 313);
+	/* A time-out is one all the same. */
+	late = kv_begin(s->kv, &(struct operation){.kind = OPERATION_GET, .key = key_number(3)}, s->now + 100);
+	tick(s, 0);
+	kv_busy(s->kv, s->now + 100);
+	tick(s, 100);
+	expect_end(s, late, KV_TIMEOUT);
+}
+
 /* What is asked for is the caller's to change, or to free. */
 static void test_copies(void **state)
 {
@@ -548,6 +579,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(test_open_max),
 	TEST(test_few_go_by_their_cells),
 	TEST(test_retries_wait_for_a_slow_broker),
+	TEST(test_no_pause_counts_while_the_line_is_busy),
 	TEST(test_copies),
 };
 
