@@ -46,6 +46,6 @@ const struct option_table node_options = {"dht-node", option_rows, sizeof(option
 const struct node_exit node_exits[] = {
 	{EX_OK, "left in good order"},
 	{EX_USAGE, "a wrong option or setting"},
-	{EX_NOPERM, "refused (the id or name is in use)"},
+	{EX_NOPERM, "refused (the id or name is in use, or the ring speaks a later version)"},
 };
 const size_t node_exit_count = sizeof(node_exits) / sizeof(node_exits[0]);

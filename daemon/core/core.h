@@ -63,6 +63,8 @@ void node_stop(struct node *n, const char *why);
 /* ---- session.c ---- */
 bool node_ready(const struct node *n);
 void node_connected(struct node *n);
+void node_silence(struct node *n, uint64_t silence, uint64_t now);
+void node_heard(struct node *n);
 void node_disconnected(struct node *n);
 void node_subscribed(struct node *n, const struct event *ev);
 void node_tripped(struct node *n); /* our own round trip is back: now we may speak */

@@ -165,11 +165,12 @@ void entry_drop(struct node *n, struct entry *e)
 	n->recheck = true;
 }
 
-/* Who needs nobody's confirmation still lets those speak first who may know better, and while somebody claims the arc
+/* Who needs nobody's confirmation still lets those speak first who may know better; so does who was away for so long that the
+ * arc may have been taken over his head, and his guard's, who would confirm it.  And while somebody claims the arc
  * under a lower name he is given the time to hear of it (PROTOCOL.md section 5, rule 5). */
 bool entry_settled(const struct node *n, const struct entry *e)
 {
-	if (!e->peer.memory && n->self.conn.count > 1 && n->now - n->connected_at < SETTLE)
+	if ((!e->peer.memory || n->away) && n->self.conn.count > 1 && n->now - n->connected_at < SETTLE)
 		return false;
 	return !e->contested || n->now - e->contested >= SETTLE;
 }

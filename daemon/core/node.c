@@ -155,12 +155,10 @@ static void frame(struct node *n, enum topic_kind kind, uint32_t id, const struc
 	struct frame f;
 	const char *why;
 
-	if (kind == TOPIC_FOUNDER && !ev->len) {
-		founder_cleared(n);
-		return;
-	}
-	if (kind == TOPIC_NODE && !ev->len) {
-		n->restate |= id == n->self.id;
+	if (!ev->len && (kind == TOPIC_FOUNDER || kind == TOPIC_NODE)) {
+		if (kind == TOPIC_FOUNDER)
+			founder_cleared(n);
+		n->restate |= kind == TOPIC_NODE && id == n->self.id;
 		return;
 	}
 	why = frame_decode(&f, n->room, ev->payload, ev->len);
@@ -336,8 +334,10 @@ void node_step(struct node *n, const struct event *ev, struct update *update)
 	bool asked = false;
 
 	out_reset(n);
-	if (n->due && n->due != NEVER && ev->now > n->due + LATE)
+	if (n->due && n->due != NEVER && ev->now > n->due + LATE) {
 		overslept(n, ev->now - n->due);
+		node_silence(n, ev->now - n->due, ev->now);
+	}
 	if (ev->now > n->now)
 		n->now = ev->now;
 	/* Whatever else happens, what was answered before is said before. */
@@ -354,6 +354,7 @@ void node_step(struct node *n, const struct event *ev, struct update *update)
 		node_subscribed(n, ev);
 		break;
 	case EVENT_MESSAGE:
+		node_heard(n);
 		asked = n->connected && message(n, ev);
 		break;
 	case EVENT_FENCED:

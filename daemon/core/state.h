@@ -305,7 +305,9 @@ struct node {
 	uint64_t announced_at; /* when it was last published */
 	bool proving;          /* our ring has been put back into the register: its echo is awaited */
 	uint64_t connected_at;
-	uint64_t trips; /* numbers used */
+	uint64_t heard_at; /* anything */
+	uint64_t away;     /* when it was noticed that nothing had been for long; 0: settled since */
+	uint64_t trips;    /* numbers used */
 	char identity_client[CONN_TEXT];
 	char identity_topic[TOPIC_MAX];
 	uint8_t *identity_will;

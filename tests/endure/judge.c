@@ -139,27 +139,40 @@ static bool is_write_open(const struct seen *s)
 	return s->end == SEEN_OPEN && s->kind != OPERATION_GET;
 }
 
-/* open: with the writes of which nobody knows.  looks: with the last looks. */
-static enum linear_verdict search(const struct seen *seen, size_t count, const struct ranks *ranks, bool looks,
-				  bool open)
+/* open: with the writes of which nobody knows. */
+static enum linear_verdict search(const struct seen *seen, size_t count, const struct ranks *ranks, bool open)
 {
 	struct linear_op ops[LINEAR_OPS_MAX];
 	size_t n = 0;
 
 	for (size_t i = 0; i < count; i++) {
-		if (seen[i].end == SEEN_ANSWERED ? looks || seen[i].client != SEEN_LOOKER
-						 : open && is_write_open(&seen[i]))
+		if (seen[i].end == SEEN_ANSWERED || (open && is_write_open(&seen[i])))
 			ops[n++] = linear_of(&seen[i], ranks);
 	}
 	return linear_check(ops, n, SEARCH_MAX);
 }
 
 /* What nobody knows of is tried only where there is no order without it: each would double the search. */
-static enum linear_verdict search_both(const struct seen *seen, size_t count, const struct ranks *ranks, bool looks)
+static enum linear_verdict search_both(const struct seen *seen, size_t count, const struct ranks *ranks)
 {
-	enum linear_verdict verdict = search(seen, count, ranks, looks, false);
+	enum linear_verdict verdict = search(seen, count, ranks, false);
 
-	return verdict == LINEAR_YES ? verdict : search(seen, count, ranks, looks, true);
+	return verdict == LINEAR_YES ? verdict : search(seen, count, ranks, true);
+}
+
+/* All is right but for one write that was acknowledged, and is as if it had never been. */
+static bool has_lost_one(struct seen *seen, size_t count, const struct ranks *ranks)
+{
+	bool lost = false;
+
+	for (size_t i = 0; i < count && !lost; i++) {
+		if (!operation_writes(seen[i].kind) || seen[i].end != SEEN_ANSWERED)
+			continue;
+		seen[i].end = SEEN_UNDONE;
+		lost = search_both(seen, count, ranks) == LINEAR_YES;
+		seen[i].end = SEEN_ANSWERED;
+	}
+	return lost;
 }
 
 static void judge_life(struct judging *j, const struct seen *seen, size_t count)
@@ -177,7 +190,7 @@ static void judge_life(struct judging *j, const struct seen *seen, size_t count)
 	}
 }
 
-static void judge_register(struct judging *j, const struct seen *seen, size_t count)
+static void judge_register(struct judging *j, struct seen *seen, size_t count)
 {
 	static struct ranks ranks;
 	enum linear_verdict verdict;
@@ -188,12 +201,12 @@ static void judge_register(struct judging *j, const struct seen *seen, size_t co
 		return;
 	}
 	ranks_make(&ranks, seen, count);
-	verdict = search_both(seen, count, &ranks, true);
+	verdict = search_both(seen, count, &ranks);
 	if (verdict == LINEAR_UNKNOWN)
 		j->findings->undecided++;
 	if (verdict == LINEAR_NO)
 		j->findings->wrong++;
-	if (verdict == LINEAR_NO && search_both(seen, count, &ranks, false) == LINEAR_YES)
+	if (verdict == LINEAR_NO && has_lost_one(seen, count, &ranks))
 		j->findings->lost++;
 	if (verdict != LINEAR_YES)
 		tell(j, seen, count, linear_verdict_name(verdict));

@@ -21,13 +21,14 @@ struct findings {
 	uint64_t total;                 /* of all counters, as they were found in the end */
 	uint64_t open;                  /* writes of which nobody knows */
 	uint64_t undone;                /* operations without an answer of which it is known that they did nothing */
-	uint64_t lost;                  /* adds that the counters lack, and keys whose last look alone fits no order */
-	uint64_t doubled;               /* adds that the counters have too many */
-	uint64_t wrong;                 /* keys whose history has no order */
-	uint64_t undecided;             /* ... that is too long or too wild for the search */
-	uint64_t outlived;              /* gets that found what should have expired long ago */
-	uint64_t strange;               /* answers that no such operation can have */
-	uint64_t unlooked;              /* counters at which nobody looked in the end */
+	/* Adds that the counters lack, and keys that would be right had one acknowledged write never been. */
+	uint64_t lost;
+	uint64_t doubled;   /* adds that the counters have too many */
+	uint64_t wrong;     /* keys whose history has no order */
+	uint64_t undecided; /* ... that is too long or too wild for the search */
+	uint64_t outlived;  /* gets that found what should have expired long ago */
+	uint64_t strange;   /* answers that no such operation can have */
+	uint64_t unlooked;  /* counters at which nobody looked in the end */
 };
 
 /* Puts seen in order of keys.  `out` is told of each key that is not right, of the first few with all that was seen of

@@ -15,6 +15,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	FUZZ_CHECK(frames_out_of_bounds(&f, input, size) == NULL);
 	FUZZ_CHECK(frame_type_of(input, size) == f.type);
+	FUZZ_CHECK(frame_major(input, size) <= FRAME_VERSION);
 	bytes = frame_encode(&f, &len);
 	FUZZ_CHECK(frame_decode(&again, &room_again, bytes, len) == NULL);
 	FUZZ_CHECK(frames_difference(&f, &again) == NULL);

@@ -32,13 +32,29 @@ for _name, _key in KEYS.items():
     BAD[f"leave-id-{_name}"] = ("leave", _key + b"/1000/1000")
     BAD[f"ack-join-id-{_name}"] = ("ack-join", _key + b"/1000/sucessor")
 for _topic in ("join", "has_started", "ack-join", "put", "ack-put", "get", "res-get", "leave", "ack-leave", "ring",
-               "founder", "in/000003e8", "cut/000003e8", "node/000003e8"):
+               "founder", "in/000003e8", "cut/000003e8", "node/000003e8", "op/0/0/0/0", "ask/000003e8"):
     BAD[f"{_topic}-length-0"] = (_topic, b"")
     BAD[f"{_topic}-no-slash"] = (_topic, b"noslash")
     BAD[f"{_topic}-five-slashes"] = (_topic, b"a/b/c/d/e/f")
     BAD[f"{_topic}-not-utf8"] = (_topic, bytes(range(128, 256)))
     BAD[f"{_topic}-nul"] = (_topic, b"\0\0\0/\0 \0")
     BAD[f"{_topic}-1MiB"] = (_topic, b"/" * (1 << 20))
+# A REQUEST of client 00…, numbers from 1 on, up to its operations.
+REQUEST = b"\xa5\x00\x01\x01\x18\x1d\x18\x18\x50" + bytes(16) + b"\x18\x19\x01\x18\x1c"
+for _topic in ("op/0/0/0/0", "ask/000003e8"):
+    BAD.update({
+        f"{_topic}-other-version": (_topic, REQUEST.replace(b"\x00\x01", b"\x00\x02", 1) + b"\x81\x83\x00\x01\x05"),
+        f"{_topic}-truncated": (_topic, REQUEST + b"\x81\x83\x00\x01"),
+        f"{_topic}-fewer-than-declared": (_topic, REQUEST + b"\x82\x83\x00\x01\x05"),
+        f"{_topic}-more-than-declared": (_topic, REQUEST + b"\x81\x83\x00\x01\x05\x83\x01\x01\x05"),
+        f"{_topic}-2^32-declared": (_topic, REQUEST + b"\x9a\xff\xff\xff\xff\x83\x00\x01\x05"),
+        f"{_topic}-2^64-declared": (_topic, REQUEST + b"\x9b" + b"\xff" * 8 + b"\x83\x00\x01\x05"),
+        f"{_topic}-key-2^32": (_topic, REQUEST + b"\x81\x83\x00\x01\x1b\x00\x00\x00\x01\x00\x00\x00\x00"),
+        f"{_topic}-key-minus-1": (_topic, REQUEST + b"\x81\x83\x00\x01\x20"),
+        f"{_topic}-unknown-kind": (_topic, REQUEST + b"\x81\x83\x00\x18\x63\x05"),
+        f"{_topic}-deep": (_topic, REQUEST + b"\x81" * 5000),
+        f"{_topic}-random": (_topic, os.urandom(4096)),
+    })
 BAD.update({
     "put-no-space": ("put", b"client/5"),
     "put-no-client": ("put", b"5 value"),
@@ -166,6 +182,7 @@ def test_all_of_it_at_once(shared):
     shared.whole()
 
 
+@pytest.mark.slow
 def test_every_drop_is_told_but_not_every_time(broker, ring, client):
     """The first is told with its reason and escaped, a flood of 5,000 by a handful of lines with a count."""
     r = ring(1)
@@ -194,8 +211,11 @@ def test_bad_options_of_the_node():
                        (["--id", "4294967296"], "4294967296"), (["--id", ""], "id"),
                        (["--broker", "http://x"], "http"), (["--broker", "mqtt://h:99999"], "99999"),
                        (["--name", "n" * 64], "name"), (["--name", "a\nb"], "name"), (["surplus"], "surplus"),
-                       (["--topic-prefix", "a/#"], "prefix"), *((["--replicas", bad], "from 1 to 5")
-                                                               for bad in ("0", "6", "-1", "two", "1.5", "", "4294967297"))):
+                       (["--topic-prefix", "a/#"], "prefix"),
+                       (["--replicas", "0"], "from 1 to 5"), (["--replicas", "6"], "from 1 to 5"),
+                       (["--replicas", "-1"], "from 1 to 5"), (["--replicas", "two"], "from 1 to 5"),
+                       (["--replicas", "1.5"], "from 1 to 5"), (["--replicas", ""], "from 1 to 5"),
+                       (["--replicas", "4294967297"], "from 1 to 5")):
         done = subprocess.run([harness.node_binary(), *args], capture_output=True, timeout=20)
         error = done.stderr.decode()
         assert done.returncode == 64, (args, done.returncode, error)

@@ -1,6 +1,6 @@
-/* The client's half of section 11, driven by hand: a scene, what went out and what ended in it. */
-#ifndef DHT_TESTS_KV_FIXTURE_H
-#define DHT_TESTS_KV_FIXTURE_H
+/* A client's half of section 11 (common/kv.h), driven by hand. */
+#ifndef KV_FIXTURE_H
+#define KV_FIXTURE_H
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,7 +13,6 @@
 #include <cmocka.h>
 
 #include "../../common/kv.h"
-#include "../../common/mem.h"
 
 #define BEGIN 10000 /* ms: the clock has run before */
 #define FOREVER 1000000
@@ -47,161 +46,34 @@ struct scene {
 	size_t ended_count;
 };
 
-static inline void forget(struct scene *s)
-{
-	while (s->sent_count > 0) {
-		free(s->sent[--s->sent_count]->bytes);
-		free(s->sent[s->sent_count]);
-	}
-	s->ended_count = 0;
-}
+/* A test of the scene *state: connected and subscribed. */
+#define SCENE_TEST(f) cmocka_unit_test_setup_teardown(f, scene_setup, scene_teardown)
+int scene_setup(void **state);
+int scene_teardown(void **state);
 
-static inline void feed(struct scene *s, const struct kv_update *u)
-{
-	for (const struct kv_effect *e = u->effects; e < u->effects + u->count; e++) {
-		if (e->type == KV_SUBSCRIBE) {
-			assert_string_equal(e->topic, REPLY);
-			s->subscribed++;
-		} else if (e->type == KV_PUBLISH) {
-			struct sent *f = xcalloc(1, sizeof(*f));
+/* What has gone out and ended so far is not looked at any more. */
+void scene_forget(struct scene *s);
 
-			assert_true(s->sent_count < 200);
-			s->sent[s->sent_count++] = f;
-			snprintf(f->topic, sizeof(f->topic), "%s", e->topic);
-			f->bytes = xmemdup(e->payload, e->len);
-			assert_null(operation_decode_request(&f->rq, &f->room, f->bytes, e->len));
-			assert_memory_equal(f->rq.client, s->config.name, sizeof(f->rq.client));
-		} else {
-			struct ended *r = &s->ended[s->ended_count++];
+/* So many ms later. */
+void scene_tick(struct scene *s, uint64_t by);
+void scene_connected(struct scene *s);
+void scene_subscribed(struct scene *s);
 
-			*r = (struct ended){e->number, e->outcome, e->result, ""};
-			snprintf(r->value, sizeof(r->value), "%.*s", (int)e->result.value_len,
-				 e->result.value ? (const char *)e->result.value : "");
-		}
-	}
-	s->deadline = u->deadline;
-}
+/* One more operation, with its number; it goes out with the next tick. */
+uint64_t scene_begin(struct scene *s, enum operation_kind kind, uint32_t id);
+uint64_t scene_get(struct scene *s, uint32_t id);
 
-static inline void tick(struct scene *s, uint64_t by)
-{
-	struct kv_update u;
-
-	s->now += by;
-	kv_tick(s->kv, s->now, &u);
-	feed(s, &u);
-}
-
-static inline void subscribed(struct scene *s)
-{
-	struct kv_update u;
-
-	kv_subscribed(s->kv, s->now, &u);
-	feed(s, &u);
-}
-
-static inline void connected(struct scene *s)
-{
-	struct kv_update u;
-
-	kv_connected(s->kv, s->now, &u);
-	feed(s, &u);
-}
-
-static inline int setup(void **state)
-{
-	struct scene *s = xcalloc(1, sizeof(*s));
-
-	kv_config_init(&s->config);
-	for (uint8_t i = 0; i < sizeof(s->config.name); i++)
-		s->config.name[i] = i;
-	s->config.seed = 3;
-	s->kv = kv_new(&s->config);
-	s->now = BEGIN;
-	connected(s);
-	subscribed(s);
-	*state = s;
-	return 0;
-}
-
-static inline int teardown(void **state)
-{
-	struct scene *s = *state;
-
-	forget(s);
-	kv_free(s->kv);
-	free(s);
-	return 0;
-}
-
-static inline uint64_t begin(struct scene *s, enum operation_kind kind, uint32_t id)
-{
-	struct operation op = {.kind = kind, .key = key_number(id)};
-
-	if (kind == OPERATION_PUT) {
-		op.value = (const uint8_t *)"value";
-		op.value_len = 5;
-	} else if (kind == OPERATION_ADD) {
-		op.amount = 1;
-	}
-	return kv_begin(s->kv, &op, s->now + FOREVER);
-}
-
-static inline uint64_t get(struct scene *s, uint32_t id)
-{
-	return begin(s, OPERATION_GET, id);
-}
-
-/* One answer, from the owner 7 of that arc. */
-static inline void answer_from(struct scene *s, struct arc arc, struct operation_token token, uint64_t number,
-			       struct operation_result r)
-{
-	struct operation_answer a = {.owner = 7,
-				     .arc_set = token.number != 0,
-				     .arc = arc,
-				     .base = number,
-				     .token = token,
-				     .results = &r,
-				     .count = 1};
-	struct kv_update u;
-	size_t len;
-	uint8_t *bytes = operation_encode_answer(&a, &len);
-
-	assert_null(kv_message(s->kv, s->now, bytes, len, &u));
-	feed(s, &u);
-	free(bytes);
-}
-
-static inline void answer(struct scene *s, struct operation_token token, uint64_t number, enum operation_status status)
-{
-	struct operation_result r = {.status = status};
-
-	r.has_version = status == ANSWER_DONE;
-	r.version = (struct version){5, token.counter};
-	answer_from(s, WHOLE, token, number, r);
-}
+/* One answer, from the owner 7 of that arc, and of everything. */
+void scene_answer_from(struct scene *s, struct arc arc, struct operation_token token, uint64_t number,
+		       struct operation_result r);
+void scene_answer(struct scene *s, struct operation_token token, uint64_t number, enum operation_status status);
 
 /* That many frames have gone out, and this is one of them. */
-static inline const struct sent *sent(const struct scene *s, size_t count, size_t i)
-{
-	assert_int_equal(s->sent_count, count);
-	return s->sent[i];
-}
+const struct sent *scene_sent(const struct scene *s, size_t count, size_t i);
 
-static inline void expect_end(const struct scene *s, uint64_t number, enum kv_outcome outcome)
-{
-	assert_int_equal(s->ended_count, 1);
-	assert_int_equal(s->ended[0].number, number);
-	assert_int_equal(s->ended[0].outcome, outcome);
-}
+void scene_expect_end(const struct scene *s, uint64_t number, enum kv_outcome outcome);
 
 /* It knows that 7 owns everything, and its token. */
-static inline void learn(struct scene *s, uint64_t counter)
-{
-	uint64_t number = get(s, 1);
-
-	tick(s, 0);
-	answer(s, TOKEN(counter), number, ANSWER_ABSENT);
-	forget(s);
-}
+void scene_learn(struct scene *s, uint64_t counter);
 
 #endif

@@ -124,6 +124,14 @@ static void test_lost_put(void **state)
 	f = found(&h);
 	assert_int_equal(f.lost, 1);
 	assert_int_equal(f.wrong, 1);
+	/* Seen at once, and hidden by a later put. */
+	fill(&h);
+	h.seen[6].value = 1001;
+	h.seen[6].version = h.seen[3].version;
+	h.seen[5].version = h.seen[3].version;
+	f = found(&h);
+	assert_int_equal(f.lost, 1);
+	assert_int_equal(f.wrong, 1);
 }
 
 static void test_stale_get(void **state)

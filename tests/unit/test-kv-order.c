@@ -7,27 +7,27 @@
 static void test_a_write_waits_for_the_one_ahead(void **state)
 {
 	struct scene *s = *state;
-	uint64_t first = begin(s, OPERATION_PUT, 5), other = begin(s, OPERATION_PUT, 6), second;
+	uint64_t first = scene_begin(s, OPERATION_PUT, 5), other = scene_begin(s, OPERATION_PUT, 6), second;
 
-	tick(s, 0);
-	answer(s, TOKEN(10), other, ANSWER_TOKEN);
-	second = begin(s, OPERATION_PUT, 5);
-	forget(s);
-	tick(s, 1);
-	assert_int_equal(sent(s, 1, 0)->rq.count, 1);
+	scene_tick(s, 0);
+	scene_answer(s, TOKEN(10), other, ANSWER_TOKEN);
+	second = scene_begin(s, OPERATION_PUT, 5);
+	scene_forget(s);
+	scene_tick(s, 1);
+	assert_int_equal(scene_sent(s, 1, 0)->rq.count, 1);
 	assert_int_equal(s->sent[0]->rq.base, other);
-	forget(s);
-	answer(s, TOKEN(11), first, ANSWER_TOKEN);
-	tick(s, 1);
-	assert_int_equal(sent(s, 1, 0)->rq.count, 1);
+	scene_forget(s);
+	scene_answer(s, TOKEN(11), first, ANSWER_TOKEN);
+	scene_tick(s, 1);
+	assert_int_equal(scene_sent(s, 1, 0)->rq.count, 1);
 	assert_int_equal(s->sent[0]->rq.base, first);
-	forget(s);
-	answer(s, TOKEN(12), first, ANSWER_DONE);
+	scene_forget(s);
+	scene_answer(s, TOKEN(12), first, ANSWER_DONE);
 	assert_int_equal(s->deadline, 0);
-	tick(s, 0);
-	assert_int_equal(sent(s, 1, 0)->rq.count, 1);
+	scene_tick(s, 0);
+	assert_int_equal(scene_sent(s, 1, 0)->rq.count, 1);
 	assert_int_equal(s->sent[0]->rq.base, second);
-	answer(s, TOKEN(13), second, ANSWER_DONE);
+	scene_answer(s, TOKEN(13), second, ANSWER_DONE);
 	assert_int_equal(kv_open(s->kv), 1);
 }
 
@@ -38,28 +38,28 @@ static void test_it_waits_through_retries_and_connections(void **state)
 	uint64_t first, second;
 	uint32_t owner;
 
-	learn(s, 1);
-	first = begin(s, OPERATION_PUT, 5);
-	second = begin(s, OPERATION_PUT, 5);
-	tick(s, 0);
-	assert_int_equal(sent(s, 1, 0)->rq.count, 1);
-	forget(s);
-	tick(s, 100);
+	scene_learn(s, 1);
+	first = scene_begin(s, OPERATION_PUT, 5);
+	second = scene_begin(s, OPERATION_PUT, 5);
+	scene_tick(s, 0);
+	assert_int_equal(scene_sent(s, 1, 0)->rq.count, 1);
+	scene_forget(s);
+	scene_tick(s, 100);
 	assert_int_equal(s->sent_count, 0);
 	assert_true(kv_owner(s->kv, 5, &owner));
-	tick(s, 300);
-	assert_int_equal(sent(s, 1, 0)->rq.count, 1);
+	scene_tick(s, 300);
+	assert_int_equal(scene_sent(s, 1, 0)->rq.count, 1);
 	assert_int_equal(s->sent[0]->rq.base, first);
-	forget(s);
+	scene_forget(s);
 	kv_disconnected(s->kv);
-	connected(s);
-	subscribed(s);
-	assert_int_equal(sent(s, 1, 0)->rq.count, 1);
+	scene_connected(s);
+	scene_subscribed(s);
+	assert_int_equal(scene_sent(s, 1, 0)->rq.count, 1);
 	/* It was never asked. */
-	answer(s, TOKEN(2), second, ANSWER_DONE);
+	scene_answer(s, TOKEN(2), second, ANSWER_DONE);
 	assert_int_equal(s->ended_count, 0);
-	answer(s, TOKEN(2), first, ANSWER_DONE);
-	expect_end(s, first, KV_DONE);
+	scene_answer(s, TOKEN(2), first, ANSWER_DONE);
+	scene_expect_end(s, first, KV_DONE);
 }
 
 /* Reads need no order among themselves: but a write waits for all of them, and what follows it for the write. */
@@ -68,27 +68,27 @@ static void test_reads_go_together(void **state)
 	struct scene *s = *state;
 	uint64_t one, two, write, three;
 
-	learn(s, 1);
-	one = get(s, 5);
-	two = get(s, 5);
-	write = begin(s, OPERATION_PUT, 5);
-	three = get(s, 5);
-	get(s, 5);
-	tick(s, 0);
-	assert_int_equal(sent(s, 1, 0)->rq.count, 2);
+	scene_learn(s, 1);
+	one = scene_get(s, 5);
+	two = scene_get(s, 5);
+	write = scene_begin(s, OPERATION_PUT, 5);
+	three = scene_get(s, 5);
+	scene_get(s, 5);
+	scene_tick(s, 0);
+	assert_int_equal(scene_sent(s, 1, 0)->rq.count, 2);
 	assert_int_equal(s->sent[0]->rq.base, one);
-	answer(s, TOKEN(2), two, ANSWER_ABSENT);
-	forget(s);
-	tick(s, 0);
+	scene_answer(s, TOKEN(2), two, ANSWER_ABSENT);
+	scene_forget(s);
+	scene_tick(s, 0);
 	assert_int_equal(s->sent_count, 0);
-	answer(s, TOKEN(2), one, ANSWER_ABSENT);
-	tick(s, 0);
-	assert_int_equal(sent(s, 1, 0)->rq.count, 1);
+	scene_answer(s, TOKEN(2), one, ANSWER_ABSENT);
+	scene_tick(s, 0);
+	assert_int_equal(scene_sent(s, 1, 0)->rq.count, 1);
 	assert_int_equal(s->sent[0]->rq.base, write);
-	forget(s);
-	answer(s, TOKEN(3), write, ANSWER_DONE);
-	tick(s, 0);
-	assert_int_equal(sent(s, 1, 0)->rq.count, 2);
+	scene_forget(s);
+	scene_answer(s, TOKEN(3), write, ANSWER_DONE);
+	scene_tick(s, 0);
+	assert_int_equal(scene_sent(s, 1, 0)->rq.count, 2);
 	assert_int_equal(s->sent[0]->rq.base, three);
 }
 
@@ -103,28 +103,28 @@ static void test_what_waits_has_a_time_out(void **state)
 	struct scene *s = *state;
 	uint64_t write, last;
 
-	learn(s, 1);
-	get(s, 5);
+	scene_learn(s, 1);
+	scene_get(s, 5);
 	write = begin_until(s, OPERATION_PUT, 100);
-	last = get(s, 5);
-	tick(s, 0);
-	assert_int_equal(sent(s, 1, 0)->rq.count, 1);
+	last = scene_get(s, 5);
+	scene_tick(s, 0);
+	assert_int_equal(scene_sent(s, 1, 0)->rq.count, 1);
 	assert_int_equal(s->deadline, BEGIN + 100);
-	forget(s);
-	tick(s, 100);
-	expect_end(s, write, KV_TIMEOUT);
-	assert_int_equal(sent(s, 1, 0)->rq.count, 1);
+	scene_forget(s);
+	scene_tick(s, 100);
+	scene_expect_end(s, write, KV_TIMEOUT);
+	assert_int_equal(scene_sent(s, 1, 0)->rq.count, 1);
 	assert_int_equal(s->sent[0]->rq.base, last);
 	/* The one ahead ends by its own. */
-	answer(s, TOKEN(2), last, ANSWER_ABSENT);
-	answer(s, TOKEN(2), last - 2, ANSWER_ABSENT);
+	scene_answer(s, TOKEN(2), last, ANSWER_ABSENT);
+	scene_answer(s, TOKEN(2), last - 2, ANSWER_ABSENT);
 	write = begin_until(s, OPERATION_PUT, 100);
-	last = begin(s, OPERATION_PUT, 5);
-	tick(s, 0);
-	forget(s);
-	tick(s, 100);
-	expect_end(s, write, KV_UNKNOWN);
-	assert_int_equal(sent(s, 1, 0)->rq.base, last);
+	last = scene_begin(s, OPERATION_PUT, 5);
+	scene_tick(s, 0);
+	scene_forget(s);
+	scene_tick(s, 100);
+	scene_expect_end(s, write, KV_UNKNOWN);
+	assert_int_equal(scene_sent(s, 1, 0)->rq.base, last);
 	assert_int_equal(s->sent[0]->rq.count, 1);
 }
 
@@ -134,23 +134,23 @@ static void test_others_go_on(void **state)
 	struct scene *s = *state;
 	uint64_t at = 0, alone = 0;
 
-	learn(s, 1);
+	scene_learn(s, 1);
 	for (uint32_t i = 0; i < 4000; i++) {
-		(void)begin(s, OPERATION_PUT, 5);
-		(void)begin(s, OPERATION_PUT, 6 + i);
+		(void)scene_begin(s, OPERATION_PUT, 5);
+		(void)scene_begin(s, OPERATION_PUT, 6 + i);
 	}
-	tick(s, 0);
+	scene_tick(s, 0);
 	for (size_t i = 0; i < s->sent_count; i++)
 		alone += s->sent[i]->rq.count;
 	assert_int_equal(alone, 4001);
-	forget(s);
+	scene_forget(s);
 	for (at = 2; at < 100; at += 2) {
-		answer(s, TOKEN(at), at, ANSWER_DONE);
-		expect_end(s, at, KV_DONE);
-		forget(s);
-		tick(s, 0);
-		assert_int_equal(sent(s, 1, 0)->rq.base, at + 2);
-		forget(s);
+		scene_answer(s, TOKEN(at), at, ANSWER_DONE);
+		scene_expect_end(s, at, KV_DONE);
+		scene_forget(s);
+		scene_tick(s, 0);
+		assert_int_equal(scene_sent(s, 1, 0)->rq.base, at + 2);
+		scene_forget(s);
 	}
 }
 
@@ -160,31 +160,31 @@ static void test_others_go_on(void **state)
 static void test_a_token_grows_old_unsent(void **state)
 {
 	struct scene *s = *state;
-	uint64_t number = begin(s, OPERATION_PUT, 5);
+	uint64_t number = scene_begin(s, OPERATION_PUT, 5);
 
-	tick(s, 0);
-	tick(s, 90);
-	answer(s, TOKEN(10), number, ANSWER_TOKEN);
+	scene_tick(s, 0);
+	scene_tick(s, 90);
+	scene_answer(s, TOKEN(10), number, ANSWER_TOKEN);
 	kv_disconnected(s->kv);
-	forget(s);
+	scene_forget(s);
 	s->now += s->config.token_age + 1;
-	connected(s);
-	subscribed(s);
-	assert_int_equal(sent(s, 1, 0)->rq.token.number, 0);
-	forget(s);
-	answer(s, TOKEN(11), number, ANSWER_TOKEN);
+	scene_connected(s);
+	scene_subscribed(s);
+	assert_int_equal(scene_sent(s, 1, 0)->rq.token.number, 0);
+	scene_forget(s);
+	scene_answer(s, TOKEN(11), number, ANSWER_TOKEN);
 	kv_disconnected(s->kv);
 	s->now += s->config.token_age;
-	connected(s);
-	subscribed(s);
-	assert_int_equal(sent(s, 1, 0)->rq.token.counter, 11);
+	scene_connected(s);
+	scene_subscribed(s);
+	assert_int_equal(scene_sent(s, 1, 0)->rq.token.counter, 11);
 	/* Now it is settled. */
-	forget(s);
+	scene_forget(s);
 	kv_disconnected(s->kv);
 	s->now += 10 * s->config.token_age;
-	connected(s);
-	subscribed(s);
-	assert_int_equal(sent(s, 1, 0)->rq.token.counter, 11);
+	scene_connected(s);
+	scene_subscribed(s);
+	assert_int_equal(scene_sent(s, 1, 0)->rq.token.counter, 11);
 }
 
 /* ... and if no frame bears it before the time is up nothing has been done. */
@@ -193,49 +193,48 @@ static void test_a_token_that_no_frame_bore(void **state)
 	struct scene *s = *state;
 	uint64_t number = begin_until(s, OPERATION_PUT, 3000);
 
-	tick(s, 0);
-	tick(s, 90);
-	answer(s, TOKEN(10), number, ANSWER_TOKEN);
-	answer(s, TOKEN(10), number, ANSWER_UNKNOWN);
-	answer(s, TOKEN(10), number, ANSWER_DONE);
+	scene_tick(s, 0);
+	scene_tick(s, 90);
+	scene_answer(s, TOKEN(10), number, ANSWER_TOKEN);
+	scene_answer(s, TOKEN(10), number, ANSWER_UNKNOWN);
+	scene_answer(s, TOKEN(10), number, ANSWER_DONE);
 	assert_int_equal(s->ended_count, 0);
 	kv_disconnected(s->kv);
-	tick(s, 3000);
-	expect_end(s, number, KV_TIMEOUT);
+	scene_tick(s, 3000);
+	scene_expect_end(s, number, KV_TIMEOUT);
 }
 
 /* "It needs a token", and none in that answer: asked again when its pause is over, not for ever at once. */
 static void test_a_token_that_is_none(void **state)
 {
 	struct scene *s = *state;
-	uint64_t number = begin(s, OPERATION_PUT, 5);
+	uint64_t number = scene_begin(s, OPERATION_PUT, 5);
 
-	tick(s, 0);
-	forget(s);
-	answer(s, (struct operation_token){0}, number, ANSWER_TOKEN);
-	tick(s, 200);
+	scene_tick(s, 0);
+	scene_forget(s);
+	scene_answer(s, (struct operation_token){0}, number, ANSWER_TOKEN);
+	scene_tick(s, 200);
 	assert_int_equal(s->sent_count, 0);
-	tick(s, 200);
-	assert_int_equal(sent(s, 1, 0)->rq.base, number);
-	answer(s, TOKEN(1), number, ANSWER_TOKEN);
-	forget(s);
-	tick(s, 0);
-	assert_int_equal(sent(s, 1, 0)->rq.token.counter, 1);
+	scene_tick(s, 200);
+	assert_int_equal(scene_sent(s, 1, 0)->rq.base, number);
+	scene_answer(s, TOKEN(1), number, ANSWER_TOKEN);
+	scene_forget(s);
+	scene_tick(s, 0);
+	assert_int_equal(scene_sent(s, 1, 0)->rq.token.counter, 1);
 }
-
-static const struct CMUnitTest tests[] = {
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-	TEST(test_a_write_waits_for_the_one_ahead),
-	TEST(test_it_waits_through_retries_and_connections),
-	TEST(test_reads_go_together),
-	TEST(test_what_waits_has_a_time_out),
-	TEST(test_others_go_on),
-	TEST(test_a_token_grows_old_unsent),
-	TEST(test_a_token_that_no_frame_bore),
-	TEST(test_a_token_that_is_none),
-};
 
 int main(void)
 {
+	static const struct CMUnitTest tests[] = {
+		SCENE_TEST(test_a_write_waits_for_the_one_ahead),
+		SCENE_TEST(test_it_waits_through_retries_and_connections),
+		SCENE_TEST(test_reads_go_together),
+		SCENE_TEST(test_what_waits_has_a_time_out),
+		SCENE_TEST(test_others_go_on),
+		SCENE_TEST(test_a_token_grows_old_unsent),
+		SCENE_TEST(test_a_token_that_no_frame_bore),
+		SCENE_TEST(test_a_token_that_is_none),
+	};
+
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
