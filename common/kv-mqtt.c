@@ -61,7 +61,8 @@ static void tell(struct kv_mqtt *k, const struct kv_effect *e)
 {
 	struct waiting *w = &k->waiting[e->number % KV_OPEN_MAX];
 	struct waiting who = *w; /* the callback may begin another, which may have its place */
-	struct kv_mqtt_result result = {.outcome = e->outcome, .answer = e->outcome == KV_DONE ? &e->result : NULL};
+	struct kv_mqtt_result result = {
+		.outcome = e->outcome, .asked = e->asked, .answer = e->outcome == KV_DONE ? &e->result : NULL};
 
 	w->done = NULL;
 	if (e->outcome == KV_DONE && e->arc_set)

@@ -243,6 +243,7 @@ static struct kv_effect *end(struct kv *kv, struct open_op *o, enum kv_outcome o
 
 	e->number = o->number;
 	e->outcome = outcome;
+	e->asked = o->first_sent != 0;
 	if (result)
 		e->result = *result;
 	kv->open[o->number % KV_OPEN_MAX] = NULL;

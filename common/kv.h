@@ -51,6 +51,7 @@ struct kv_effect {
 	size_t len;
 	uint64_t number;
 	enum kv_outcome outcome;
+	bool asked;                     /* it was sent, with a token or without */
 	struct operation_result result; /* KV_DONE: of this operation; offset means nothing */
 	bool arc_set;
 	struct arc arc; /* of the owner who said so; a listing goes on behind it */

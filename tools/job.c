@@ -76,6 +76,7 @@ static void item_done_cb(void *arg, const struct kv_mqtt_result *result)
 	item->ended = true;
 	work->open--;
 	item->outcome = result->outcome;
+	item->asked = result->asked;
 	item->late = client_now() >= item->until;
 	item->has_owner = result->has_owner;
 	item->owner = result->owner;

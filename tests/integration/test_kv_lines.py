@@ -6,7 +6,7 @@ import subprocess
 import wire
 from fake_ring import OPERATIONS, FakeRing
 from harness import PATIENCE, ctl_binary, die_with_parent
-from manners import LOCAL, NO, PARTLY, done, refuses, run
+from manners import LOCAL, NO, PARTLY, TIMEOUT, done, refuses, run
 
 
 def test_several_keys_are_lines(kv, key):
@@ -124,3 +124,14 @@ def test_lines_of_owners_that_are_gone(broker):
     assert result.stderr.startswith(b"dhtctl: 1200 stored, 1800 not (first: line 1: "), result
     assert set(ring.records.values()) == {b"new"}
     ring.close()
+
+
+def test_time_is_up_before_it_is_asked(broker, fake):
+    """The second waits for the first, whose key it shares."""
+    fake.answers = False
+    result = run(broker, "del", "key", "key", "--timeout", "600ms")
+    assert result.returncode == TIMEOUT
+    first, second = result.stderr.decode().splitlines()[:2]
+    assert first.startswith("dhtctl: no answer for key 'key' at broker ")
+    assert second == "dhtctl: key 'key': time was up before it was asked; it was not deleted"
+    assert {len(request[OPERATIONS]) for request in fake.requests} <= {1}
