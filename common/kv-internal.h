@@ -6,7 +6,8 @@
 #include "kv.h"
 
 #define KV_NEVER UINT64_MAX
-#define KV_GROUPS_MAX 64 /* frames filled at once */
+#define KV_BUCKETS_LOG 13 /* as many as may be open */
+#define KV_GROUPS_MAX 64  /* frames filled at once */
 
 /* An operation that has not ended. */
 struct open_op {
@@ -14,9 +15,15 @@ struct open_op {
 	uint64_t number;
 	uint64_t until;
 	uint64_t first_sent, next; /* 0: never; when it goes out (again), NEVER: it waits to be sent now */
-	unsigned pause;
-	struct operation_token token; /* number 0: none yet */
-	bool by_cell;                 /* the owner that was known has moved, or says nothing */
+	unsigned pause;            /* the next one; and the present, with its jitter */
+	unsigned wait;
+	struct operation_token token;      /* number 0: none yet */
+	uint64_t token_at;                 /* when it was asked for, or came in answer to this one */
+	bool bore;                         /* it has been sent with it, and keeps it */
+	bool by_cell;                      /* the owner that was known has moved, or says nothing */
+	bool waits;                        /* for what is ahead of it */
+	struct open_op *prev, *next_of_id; /* the open ones of its id, as utlist.h has it */
+	struct open_op *other;             /* of the first of these: the first of another id, in the same bucket */
 };
 
 /* Operations that go out together. */
@@ -37,12 +44,14 @@ struct kv {
 	uint64_t first, following; /* the lowest open number; the next to be given */
 	size_t count;              /* open */
 	struct open_op **open;     /* by number, modulo KV_OPEN_MAX */
+	struct open_op **buckets;  /* of ids: the first operations of those that have any */
 	uint64_t *due;             /* numbers to be sent now, in order */
 	size_t due_count, due_room;
 	uint64_t due_at;   /* when to look at them; 0: now */
 	uint64_t cells_at; /* when CELLS_MAX more may go by their cells */
 	unsigned cells;    /* frames that went to them meanwhile, less two for each answer */
 	uint64_t delay;    /* of answers, in eighths of a millisecond: an average of the latest */
+	uint64_t busy_at;  /* when the line last was */
 	uint64_t look_at;  /* when retries and time-outs are to be looked for */
 	struct kv_owners owners;
 	struct group *groups;

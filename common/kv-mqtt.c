@@ -61,7 +61,8 @@ static void tell(struct kv_mqtt *k, const struct kv_effect *e)
 {
 	struct waiting *w = &k->waiting[e->number % KV_OPEN_MAX];
 	struct waiting who = *w; /* the callback may begin another, which may have its place */
-	struct kv_mqtt_result result = {.outcome = e->outcome, .answer = e->outcome == KV_DONE ? &e->result : NULL};
+	struct kv_mqtt_result result = {
+		.outcome = e->outcome, .asked = e->asked, .answer = e->outcome == KV_DONE ? &e->result : NULL};
 
 	w->done = NULL;
 	if (e->outcome == KV_DONE && e->arc_set)
@@ -91,12 +92,19 @@ static void carry_out(struct kv_mqtt *k, const struct kv_update *update)
 	}
 }
 
+static void look_at_line(struct kv_mqtt *k)
+{
+	if (mqtt_is_blocked(k->mqtt))
+		kv_busy(k->kv, clock_now());
+}
+
 static void tick(struct kv_mqtt *k)
 {
 	struct kv_update update;
 
 	k->deadline = NEVER;
 	(void)evtimer_del(k->timer);
+	look_at_line(k);
 	kv_tick(k->kv, clock_now(), &update);
 	carry_out(k, &update);
 }
@@ -154,6 +162,7 @@ bool kv_mqtt_message(struct kv_mqtt *k, const struct mqtt_message *message)
 
 void kv_mqtt_turn(struct kv_mqtt *k)
 {
+	look_at_line(k);
 	if (k->deadline != NEVER && k->deadline <= clock_now())
 		tick(k);
 }

@@ -47,6 +47,7 @@ struct kv_mqtt;
 
 struct kv_mqtt_result {
 	enum kv_outcome outcome;
+	bool asked; /* false: its time was up before it could be sent, for want of a connection or behind others of its key */
 	/* KV_DONE; else NULL.  Valid, with its value, until the callback returns. */
 	const struct operation_result *answer;
 	bool has_owner;

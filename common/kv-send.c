@@ -91,23 +91,32 @@ static bool put_into_group(struct kv *kv, struct open_op *o, bool to_owner, uint
 	return true;
 }
 
+/* The first sending with a token settles which: until then none that has grown old is kept. */
+static void choose_token(const struct kv *kv, struct open_op *o, const struct kv_owner *owner, uint64_t now)
+{
+	if (o->token.number && now - o->token_at > kv->config.token_age)
+		o->token = (struct operation_token){0};
+	if (!o->token.number && owner && now - owner->asked <= kv->config.token_age) {
+		o->token = owner->token;
+		o->token_at = owner->asked;
+	}
+}
+
 /* False: too many go by their cells already. */
 static bool send_one(struct kv *kv, struct open_op *o, uint64_t now)
 {
 	const struct kv_owner *owner = kv_owners_find(&kv->owners, o->op.key.id);
 	bool to_owner = owner && !o->by_cell;
-	struct operation_token before = o->token;
 
-	/* The first sending with a token settles which. */
-	if (operation_writes(o->op.kind) && !o->token.number && owner && now - owner->asked <= kv->config.token_age)
-		o->token = owner->token;
-	if (!put_into_group(kv, o, to_owner, to_owner ? owner->id : o->op.key.id)) {
-		o->token = before;
+	if (operation_writes(o->op.kind) && !o->bore)
+		choose_token(kv, o, owner, now);
+	if (!put_into_group(kv, o, to_owner, to_owner ? owner->id : o->op.key.id))
 		return false;
-	}
+	o->bore = o->token.number != 0;
 	if (!o->first_sent)
 		o->first_sent = now ? now : 1;
-	o->next = now + o->pause + kv_random_below(kv, o->pause / 4 + 1);
+	o->wait = o->pause + kv_random_below(kv, o->pause / 4 + 1);
+	o->next = now + o->wait;
 	o->pause = 2 * o->pause < kv->config.retry_max ? 2 * o->pause : kv->config.retry_max;
 	if (o->next < kv->look_at)
 		kv->look_at = o->next;

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <utlist.h>
+
 #include "mem.h"
 
 /* ---- effects ---- */
@@ -74,6 +76,7 @@ struct kv *kv_new(const struct kv_config *config)
 	kv->first = kv->following = 1;
 	kv->look_at = KV_NEVER;
 	kv->open = xcalloc(KV_OPEN_MAX, sizeof(struct open_op *));
+	kv->buckets = xcalloc((size_t)1 << KV_BUCKETS_LOG, sizeof(struct open_op *));
 	kv->groups = xmalloc(KV_GROUPS_MAX * sizeof(*kv->groups));
 	for (unsigned i = 0; i < OPERATION_CLIENT_LEN; i++) {
 		digits[2 * i] = "0123456789abcdef"[config->name[i] >> 4];
@@ -101,6 +104,7 @@ void kv_free(struct kv *kv)
 	out_reset(kv);
 	kv_owners_free(&kv->owners);
 	free(kv->open);
+	free(kv->buckets);
 	free(kv->due);
 	free(kv->groups);
 	free(kv->effects);
@@ -143,7 +147,7 @@ struct open_op *kv_open_at(const struct kv *kv, uint64_t number)
 
 static void make_due(struct kv *kv, struct open_op *o)
 {
-	if (o->next == KV_NEVER)
+	if (o->waits || o->next == KV_NEVER)
 		return;
 	o->next = KV_NEVER;
 	kv->due_at = 0;
@@ -152,6 +156,52 @@ static void make_due(struct kv *kv, struct open_op *o)
 		kv->due = xrealloc(kv->due, kv->due_room * sizeof(*kv->due));
 	}
 	kv->due[kv->due_count++] = o->number;
+}
+
+/* ---- one behind the other ---- */
+
+/* Two operations on one key must not overtake each other: the frame of the first may be lost, or bear no token yet, while
+ * that of the second is done.  So one waits until all ahead of it have ended, unless these read only, and so does it.
+ * Those of an id are taken for those of a key: that two keys share one is rare, and costs them time only. */
+
+/* Where the first of an id hangs, or would.  A table that never grows, of what is allocated anyway: who is alone on its key
+ * pays next to nothing. */
+static struct open_op **first_of_id(const struct kv *kv, uint32_t id)
+{
+	struct open_op **at = &kv->buckets[id * 2654435769u >> (32 - KV_BUCKETS_LOG)]; /* Knuth's multiplier */
+
+	while (*at && (*at)->op.key.id != id)
+		at = &(*at)->other;
+	return at;
+}
+
+static bool has_its_turn(const struct open_op *first, const struct open_op *o)
+{
+	return o == first || (!operation_writes(o->op.kind) && !operation_writes(o->prev->op.kind) && !o->prev->waits);
+}
+
+static void line_up(const struct kv *kv, struct open_op *o)
+{
+	struct open_op **first = first_of_id(kv, o->op.key.id);
+
+	DL_APPEND2(*first, o, prev, next_of_id);
+	o->waits = !has_its_turn(*first, o);
+}
+
+/* It has ended: whose turn is it now? */
+static void fall_out(struct kv *kv, struct open_op *o)
+{
+	struct open_op **first = first_of_id(kv, o->op.key.id), *behind = o->next_of_id, *other = (*first)->other;
+
+	DL_DELETE2(*first, o, prev, next_of_id);
+	if (!*first)
+		*first = other;
+	else
+		(*first)->other = other;
+	for (; behind && behind->waits && has_its_turn(*first, behind); behind = behind->next_of_id) {
+		behind->waits = false;
+		make_due(kv, behind);
+	}
 }
 
 /* A loaded broker may take longer than that to answer: asked again by then, it would take longer still. */
@@ -181,6 +231,7 @@ uint64_t kv_begin(struct kv *kv, const struct operation *op, uint64_t until)
 	kv->count++;
 	if (until < kv->look_at)
 		kv->look_at = until;
+	line_up(kv, o);
 	make_due(kv, o);
 	return o->number;
 }
@@ -192,12 +243,14 @@ static struct kv_effect *end(struct kv *kv, struct open_op *o, enum kv_outcome o
 
 	e->number = o->number;
 	e->outcome = outcome;
+	e->asked = o->first_sent != 0;
 	if (result)
 		e->result = *result;
 	kv->open[o->number % KV_OPEN_MAX] = NULL;
 	kv->count--;
 	while (kv->first < kv->following && !kv->open[kv->first % KV_OPEN_MAX])
 		kv->first++;
+	fall_out(kv, o);
 	open_free(o);
 	return e;
 }
@@ -212,14 +265,15 @@ static void look(struct kv *kv, uint64_t now)
 		if (!o)
 			continue;
 		if (now >= o->until) {
-			(void)end(kv, o, operation_writes(o->op.kind) && o->token.number ? KV_UNKNOWN : KV_TIMEOUT,
-				  NULL);
+			(void)end(kv, o, o->bore ? KV_UNKNOWN : KV_TIMEOUT, NULL);
 			continue;
 		}
 		if (o->until < kv->look_at)
 			kv->look_at = o->until;
-		if (o->next == KV_NEVER || !kv->ready)
+		if (o->waits || o->next == KV_NEVER || !kv->ready)
 			continue;
+		if (kv->busy_at && o->next < kv->busy_at + o->wait)
+			o->next = kv->busy_at + o->wait;
 		if (now >= o->next) {
 			if (!o->by_cell)
 				kv_owners_forget(&kv->owners, o->op.key.id);
@@ -240,6 +294,11 @@ void kv_tick(struct kv *kv, uint64_t now, struct kv_update *update)
 	out_done(kv, update);
 	if (!kv->ready)
 		update->deadline = kv->look_at; /* what is due waits for the connection */
+}
+
+void kv_busy(struct kv *kv, uint64_t now)
+{
+	kv->busy_at = now;
 }
 
 /* ---- the connection ---- */
@@ -273,7 +332,8 @@ void kv_subscribed(struct kv *kv, uint64_t now, struct kv_update *update)
 
 /* ---- answers ---- */
 
-static void take(struct kv *kv, const struct operation_answer *a, const struct operation_result *r, struct open_op *o)
+static void take(struct kv *kv, uint64_t now, const struct operation_answer *a, const struct operation_result *r,
+		 struct open_op *o)
 {
 	struct kv_effect *e;
 
@@ -281,7 +341,10 @@ static void take(struct kv *kv, const struct operation_answer *a, const struct o
 	case ANSWER_TOKEN:
 		if (o->token.number || !operation_writes(o->op.kind))
 			return; /* said to an earlier sending */
+		if (!a->token.number)
+			return; /* of no use, and asked again at once it would come again at once */
 		o->token = a->token;
+		o->token_at = now;
 		make_due(kv, o);
 		return;
 	case ANSWER_MOVED:
@@ -292,12 +355,12 @@ static void take(struct kv *kv, const struct operation_answer *a, const struct o
 		make_due(kv, o);
 		return;
 	case ANSWER_UNKNOWN:
-		if (o->token.number)
+		if (o->bore)
 			(void)end(kv, o, KV_UNKNOWN, NULL);
 		return;
 	default:
 		/* Of a write without a token nothing can have been done: no answer to it. */
-		if (operation_writes(o->op.kind) && !o->token.number)
+		if (operation_writes(o->op.kind) && !o->bore)
 			return;
 		e = end(kv, o, KV_DONE, r);
 		e->arc_set = a->arc_set;
@@ -336,7 +399,7 @@ const char *kv_message(struct kv *kv, uint64_t now, const uint8_t *payload, size
 		struct open_op *o = kv_open_at(kv, a.base + a.results[i].offset);
 
 		if (o && o->first_sent)
-			take(kv, &a, &a.results[i], o);
+			take(kv, now, &a, &a.results[i], o);
 	}
 	out_done(kv, update);
 	return why;

@@ -34,7 +34,7 @@ void kv_config_init(struct kv_config *config);
 
 enum kv_outcome {
 	KV_DONE,    /* answered: see the result's status */
-	KV_TIMEOUT, /* no answer in time; nothing has been done: a read, or a write that was never sent with a token */
+	KV_TIMEOUT, /* no answer in time; nothing has been done: a read, or a write that no frame with a token bore */
 	KV_UNKNOWN, /* a write that may have been done, or may yet be */
 };
 
@@ -51,6 +51,7 @@ struct kv_effect {
 	size_t len;
 	uint64_t number;
 	enum kv_outcome outcome;
+	bool asked;                     /* it was sent, with a token or without */
 	struct operation_result result; /* KV_DONE: of this operation; offset means nothing */
 	bool arc_set;
 	struct arc arc; /* of the owner who said so; a listing goes on behind it */
@@ -79,8 +80,16 @@ const char *kv_message(struct kv *kv, uint64_t now, const uint8_t *payload, size
  * the last call shares frames). */
 void kv_tick(struct kv *kv, uint64_t now, struct kv_update *update);
 
+/* What was published still waits here for the line, now: no pause counts before that is over.  What is asked again would
+ * wait behind it, and take the place of what has not been asked yet. */
+void kv_busy(struct kv *kv, uint64_t now);
+
 /* Begins an operation (op->offset means nothing); returns its number, or 0 if KV_OPEN_MAX numbers are open.  It ends with
- * KV_RESULT, at `until` at the latest. */
+ * KV_RESULT, at `until` at the latest.
+ *
+ * Operations on one key take effect in the order in which they were begun: one that writes is not sent before all ahead of
+ * it have ended, one that reads not before all ahead that write, and its time runs meanwhile.  Only what ended as KV_UNKNOWN
+ * may take effect later than what was begun behind it.  Between keys there is no order. */
 uint64_t kv_begin(struct kv *kv, const struct operation *op, uint64_t until);
 
 size_t kv_open(const struct kv *kv); /* operations that have not ended */

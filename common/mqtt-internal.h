@@ -50,6 +50,7 @@ bool mqtt_link_publish(struct mqtt_link *l, const char *topic, const void *paylo
 /* In one packet; its answer names the first filter, and says whether all are granted. */
 bool mqtt_link_subscribe(struct mqtt_link *l, const char *const *filters, size_t count, bool subscribe);
 size_t mqtt_link_backlog(const struct mqtt_link *l);
+bool mqtt_link_is_blocked(const struct mqtt_link *l);
 /* What a message of this topic and size adds to the backlog. */
 size_t mqtt_link_cost(const char *topic, size_t len);
 /* Stops and resumes reading. */

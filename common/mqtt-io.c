@@ -132,6 +132,7 @@ void link_drop_queue(struct mqtt_link *l)
 	free(l->sizes.cost);
 	l->sizes = (struct link_sizes){0};
 	l->backlog = 0;
+	l->blocked = false;
 	l->unflushed = 0;
 }
 
@@ -176,6 +177,7 @@ void link_flush(struct mqtt_link *l)
 	if (cork)
 		link_cork(l, 0);
 	link_watch_writes(l);
+	l->blocked = mosquitto_want_write(l->mosq);
 	if (l->sizes.count < before || !mosquitto_want_write(l->mosq))
 		l->last_out = link_now();
 	if (l->sizes.count < before && l->phase == PHASE_UP)

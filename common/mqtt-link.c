@@ -387,6 +387,11 @@ bool mqtt_link_is_up(const struct mqtt_link *l)
 	return l->phase == PHASE_UP;
 }
 
+bool mqtt_link_is_blocked(const struct mqtt_link *l)
+{
+	return l->blocked;
+}
+
 size_t mqtt_link_backlog(const struct mqtt_link *l)
 {
 	return l->backlog;

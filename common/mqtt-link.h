@@ -69,6 +69,7 @@ struct mqtt_link {
 	uint64_t checked; /* when loop_misc was last called; 0: never */
 	size_t unflushed; /* packets queued since the last flush */
 	size_t backlog;
+	bool blocked; /* the kernel did not take all of it when it was last asked */
 	struct link_sizes sizes;
 	struct link_pending *pending;
 

@@ -257,6 +257,11 @@ bool mqtt_unsubscribe(struct mqtt *m, const char *const *filters, size_t count)
 	return m->state == STATE_UP && mqtt_link_subscribe(m->link, filters, count, false);
 }
 
+bool mqtt_is_blocked(const struct mqtt *m)
+{
+	return m->link && mqtt_link_is_blocked(m->link);
+}
+
 size_t mqtt_backlog(const struct mqtt *m)
 {
 	return m->link ? mqtt_link_backlog(m->link) : 0;

@@ -104,6 +104,8 @@ bool mqtt_unsubscribe(struct mqtt *m, const char *const *filters, size_t count);
 
 /* Bytes accepted by mqtt_publish and not yet taken by the kernel, about. */
 size_t mqtt_backlog(const struct mqtt *m);
+/* Some of them were left when they were last offered to the kernel: the line is the slower, and not this turn of the loop. */
+bool mqtt_is_blocked(const struct mqtt *m);
 bool mqtt_is_connected(const struct mqtt *m);
 
 /* Messages so far, and their MQTT packets' bytes, over all connections: what was accepted by mqtt_publish, and what was

@@ -117,6 +117,8 @@ static void explain_silence(const struct job *job, const struct item *item, cons
 	else if (lost)
 		snprintf(out, size, "lost the connection to broker %s: %s; no answer for key %s%s",
 			 settings->broker_shown, lost, key, end);
+	else if (!item->asked)
+		snprintf(out, size, "key %s: time was up before it was asked%s", key, end);
 	else
 		snprintf(out, size, "no answer for key %s at broker %s within %s%s " REASONS, key,
 			 settings->broker_shown, client_timeout_text(settings, timeout), end);

@@ -18,6 +18,10 @@
 /* So many go out first: their answers tell who owns what, so that what follows shares frames, and how long values are
  * that are read, which may be 16 MiB each. */
 #define JOB_WINDOW_FIRST 4
+/* Where none of these is answered for so long twice as many may go: they may all be of owners that are gone.  But not very
+ * many before the first answer, as nobody knows yet how long what they read is. */
+#define JOB_STALL 250 /* ms */
+#define JOB_WINDOW_BLIND 16
 
 struct work {
 	struct job *job;
@@ -25,10 +29,13 @@ struct work {
 	struct kv_mqtt *kv;
 	struct item *queue[KV_OPEN_MAX]; /* asked and not told, in order */
 	size_t head, count;
+	size_t open;     /* of these: not ended */
 	size_t bytes;    /* of all these */
 	size_t expected; /* how long a value that is read may be: by the largest of late */
 	size_t window;   /* how many may be on their way: one more for each answer, as TCP begins */
-	size_t taken;    /* of the job's items */
+	size_t answers;
+	uint64_t grown; /* when the window last was */
+	size_t taken;   /* of the job's items */
 	struct lines lines;
 	bool over; /* nothing more is to be asked */
 	bool wake;
@@ -67,7 +74,9 @@ static void item_done_cb(void *arg, const struct kv_mqtt_result *result)
 	struct work *work = item->work;
 
 	item->ended = true;
+	work->open--;
 	item->outcome = result->outcome;
+	item->asked = result->asked;
 	item->late = client_now() >= item->until;
 	item->has_owner = result->has_owner;
 	item->owner = result->owner;
@@ -80,6 +89,8 @@ static void item_done_cb(void *arg, const struct kv_mqtt_result *result)
 	if (item->result.value_len > work->expected)
 		work->expected = item->result.value_len;
 	work->window++;
+	work->answers++;
+	work->grown = client_now();
 	work->wake = true;
 	if (work->job->input != NULL && item->late && item->outcome != KV_DONE && !work->over) {
 		work->over = true; /* so would be what follows, however much there is */
@@ -133,8 +144,23 @@ static bool has_room(const struct work *work)
 {
 	if (work->count == 0)
 		return true;
-	return work->count < KV_OPEN_MAX && work->count < work->window && !kv_mqtt_full(work->kv) &&
-	       work->bytes + work->count * work->expected < JOB_BYTES_MAX;
+	return work->count < KV_OPEN_MAX && work->open < work->window && !kv_mqtt_full(work->kv) &&
+	       work->bytes + work->open * work->expected < JOB_BYTES_MAX;
+}
+
+static bool stalls(const struct work *work)
+{
+	return !work->over && work->open >= work->window && (work->answers > 0 || work->window < JOB_WINDOW_BLIND);
+}
+
+static void grow(struct work *work)
+{
+	uint64_t now = client_now();
+
+	if (stalls(work) && now - work->grown >= JOB_STALL) {
+		work->window *= 2;
+		work->grown = now;
+	}
 }
 
 static void ask(struct work *work)
@@ -158,6 +184,7 @@ static void ask(struct work *work)
 		work->queue[(work->head + work->count++) % KV_OPEN_MAX] = item;
 		work->bytes += item_size(item);
 		item->ended = item->mistake != NULL;
+		work->open += !item->ended;
 		if (!item->ended)
 			(void)kv_mqtt_begin(work->kv, &item->op, deadline > now ? deadline - now : 0, item_done_cb,
 					    item);
@@ -186,11 +213,24 @@ static size_t tell(struct work *work)
 	return told;
 }
 
+/* What is open ends by its own time-out. */
+static void work_wait(struct work *work)
+{
+	uint64_t until = work->over || work->job->input ? client_now() + 1000 : client_deadline(work->client);
+
+	if (stalls(work) && work->grown + JOB_STALL < until)
+		until = work->grown + JOB_STALL;
+	(void)client_wait(work->client, &work->wake, until);
+	work->wake = false;
+}
+
 static void work_through(struct work *work)
 {
+	work->grown = client_now();
 	for (;;) {
 		size_t told;
 
+		grow(work);
 		ask(work);
 		told = tell(work);
 		if (work->job->input != NULL)
@@ -203,10 +243,7 @@ static void work_through(struct work *work)
 			return;
 		if (told > 0 && !work->over)
 			continue; /* there is room again */
-		/* What is open ends by its own time-out. */
-		(void)client_wait(work->client, &work->wake,
-				  work->over || work->job->input ? client_now() + 1000 : client_deadline(work->client));
-		work->wake = false;
+		work_wait(work);
 	}
 }
 

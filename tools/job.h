@@ -26,7 +26,8 @@ struct item {
 	uint64_t until;      /* its time-out */
 	const char *mistake; /* what is wrong with that line: it was not asked; else NULL */
 	bool ended;
-	bool late; /* it ended by the time-out */
+	bool asked; /* it was sent, if maybe not answered */
+	bool late;  /* it ended by the time-out */
 	enum kv_outcome outcome;
 	struct operation_result result; /* its value is allocated */
 	bool has_owner;

@@ -4,8 +4,9 @@ import os
 import subprocess
 
 import wire
+from fake_ring import OPERATIONS, FakeRing
 from harness import PATIENCE, ctl_binary, die_with_parent
-from manners import LOCAL, NO, PARTLY, done, refuses, run
+from manners import LOCAL, NO, PARTLY, TIMEOUT, done, refuses, run
 
 
 def test_several_keys_are_lines(kv, key):
@@ -98,3 +99,39 @@ def test_lines_that_never_end(kv, key):
     os.close(write)
     assert result.returncode == PARTLY
     assert result.stderr == b"dhtctl: 1 stored; --timeout ended it before the end of standard input\n"
+
+
+def test_lines_of_owners_that_are_gone(broker):
+    """They hold up no line of others, however many of all they are: of ten keys six are nobody's, and the first six."""
+    ring = FakeRing(broker.port)
+    keys = [b"key-%d" % i for i in range(3000)]
+    alive = [key for key in keys if key[-1] >= ord("6")]
+    ring.records = {key: b"here" for key in alive}
+
+    def answer_for_the_living(topic, request):
+        answers = [ring._execute(request, *op) for op in request[OPERATIONS] if op[2][-1] >= ord("6")]
+        if answers:
+            ring.answer_operations(topic, request, answers)
+        return False
+
+    ring.before = answer_for_the_living
+    result = run(broker, "get", "-", "--timeout", "5s", input=b"\n".join(keys))
+    assert result.returncode == PARTLY
+    assert result.stdout == b"".join(key + b"\there\n" for key in alive)
+    assert result.stderr.startswith(b"dhtctl: 1200 found, 1800 not (first: line 1: no answer for key 'key-0'"), result
+    result = run(broker, "put", "-", "--timeout", "5s", input=b"".join(key + b"\tnew\n" for key in keys))
+    assert result.returncode == PARTLY
+    assert result.stderr.startswith(b"dhtctl: 1200 stored, 1800 not (first: line 1: "), result
+    assert set(ring.records.values()) == {b"new"}
+    ring.close()
+
+
+def test_time_is_up_before_it_is_asked(broker, fake):
+    """The second waits for the first, whose key it shares."""
+    fake.answers = False
+    result = run(broker, "del", "key", "key", "--timeout", "600ms")
+    assert result.returncode == TIMEOUT
+    first, second = result.stderr.decode().splitlines()[:2]
+    assert first.startswith("dhtctl: no answer for key 'key' at broker ")
+    assert second == "dhtctl: key 'key': time was up before it was asked; it was not deleted"
+    assert {len(request[OPERATIONS]) for request in fake.requests} <= {1}

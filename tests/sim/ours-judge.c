@@ -58,6 +58,19 @@ void ours_ended(struct world *w, const struct client *c, const struct kv_effect 
 		fail(w, "I5: client%u is told that op %zu is not done, and it is", c->index, index);
 }
 
+/* What a client asks of one key is done in the order in which it was begun: so it asks nothing while something that goes
+ * before is open. */
+static void judge_order(struct world *w, const struct client *c, const struct op *op)
+{
+	for (uint64_t number = 1; number < op->number; number++) {
+		const struct op *before = op_of(w, c, number);
+
+		if (before->key == op->key && !before->ended && (is_write(before) || is_write(op)))
+			fail(w, "I5: client%u asks op %zu while op %zu of the same key is open", c->index,
+			     (size_t)(op - w->ops), (size_t)(before - w->ops));
+	}
+}
+
 void ours_asked(struct world *w, const struct packet *p)
 {
 	struct operation_room room;
@@ -83,6 +96,7 @@ void ours_asked(struct world *w, const struct packet *p)
 		w->stats[STAT_OPS]++;
 		op->placed = w->place;
 		op->placed_at = w->now;
+		judge_order(w, &w->clients[rq.client[0]], op);
 	}
 }
 

@@ -314,7 +314,7 @@ static void test_what_begins_together_shares_frames(void **state)
 	WAIT_FOR(w->base, p->done == 1);
 	before = w->node.frames;
 	for (unsigned i = 0; i < KV_OPEN_MAX; i++)
-		begin(p, &add_1, 5000);
+		begin(p, &(struct operation){.kind = OPERATION_ADD, .key = key_number(i), .amount = 1}, 5000);
 	assert_true(kv_mqtt_full(p->kv[0]));
 	assert_false(kv_mqtt_begin(p->kv[0], &add_1, 5000, result_cb, p));
 	WAIT_FOR(w->base, p->done == 1 + KV_OPEN_MAX);
@@ -416,6 +416,34 @@ static void test_long_values_at_a_broker_that_takes_nothing(void **state)
 	free(value);
 }
 
+/* What waits here for a slow line is not asked again: each reaches the node once, however long that takes. */
+static void test_nothing_is_asked_again_while_the_line_is_busy(void **state)
+{
+	struct world *w = *state;
+	struct program *p = &w->program;
+	struct operation put = {.kind = OPERATION_PUT, .value_len = MIB / 2};
+	uint8_t *value = xcalloc(1, put.value_len);
+	unsigned before;
+
+	put.value = value;
+	program_start(p, w->base, &w->config);
+	begin(p, &add_1, 5000);
+	WAIT_FOR(w->base, p->done == 1);
+	before = w->node.with_token;
+	assert_int_equal(kill(w->broker.pid, SIGSTOP), 0);
+	while (!mqtt_is_blocked(p->mqtt)) {
+		put.key.id++;
+		begin(p, &put, 30000);
+		loop_for(w->base, 1);
+	}
+	loop_for(w->base, 2500);
+	assert_int_equal(kill(w->broker.pid, SIGCONT), 0);
+	WAIT_FOR(w->base, p->done == 1 + put.key.id);
+	loop_for(w->base, 50);
+	assert_int_equal(w->node.with_token - before, put.key.id);
+	free(value);
+}
+
 /* A broker that lets us read no answers: said, nothing sent, and what has begun ends. */
 static void test_a_refused_subscription(void **state)
 {
@@ -468,6 +496,7 @@ int main(void)
 		TEST(test_outcomes_without_an_answer),
 		TEST(test_the_next_connection),
 		TEST(test_long_values_at_a_broker_that_takes_nothing),
+		TEST(test_nothing_is_asked_again_while_the_line_is_busy),
 		TEST(test_a_refused_subscription),
 		TEST(test_freed_while_open),
 	};

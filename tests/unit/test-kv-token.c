@@ -21,7 +21,7 @@ static void test_writes_share_a_token(void **state)
 	scene_forget(s);
 	/* The first keeps its own; the second has the latest; a read goes with either. */
 	second = scene_begin(s, OPERATION_PUT, 6);
-	scene_get(s, 6);
+	scene_get(s, 7);
 	scene_tick(s, 100);
 	assert_int_equal(scene_sent(s, 1, 0)->rq.base, second);
 	assert_int_equal(s->sent[0]->rq.count, 2);
@@ -94,7 +94,7 @@ static void test_old_tokens_begin_no_write(void **state)
 	scene_tick(s, 0);
 	assert_int_equal(scene_sent(s, 1, 0)->rq.token.counter, 1);
 	scene_forget(s);
-	scene_begin(s, OPERATION_PUT, 5);
+	scene_begin(s, OPERATION_PUT, 6);
 	scene_tick(s, 1);
 	assert_int_equal(scene_sent(s, 1, 0)->rq.token.number, 0);
 }

@@ -76,7 +76,7 @@ static void test_frames_are_bounded(void **state)
 	scene_forget(s);
 	scene_learn(s, 1);
 	for (unsigned i = 0; i < 3; i++) {
-		struct operation op = {.kind = OPERATION_PUT, .key = key_number(5)};
+		struct operation op = {.kind = OPERATION_PUT, .key = key_number(6 + i)};
 
 		op.value_len = s->config.frame_bytes / 2;
 		op.value = xcalloc(1, op.value_len);
@@ -128,7 +128,7 @@ static void test_unknown(void **state)
 	assert_int_equal(s->ended_count, 0);
 	scene_answer(s, TOKEN(1), bare, ANSWER_TOKEN);
 	scene_tick(s, 0);
-	number = scene_begin(s, OPERATION_ADD, 5);
+	number = scene_begin(s, OPERATION_ADD, 6);
 	scene_tick(s, 0);
 	scene_answer(s, TOKEN(2), number, ANSWER_UNKNOWN);
 	scene_expect_end(s, number, KV_UNKNOWN);
@@ -314,6 +314,37 @@ static void test_retries_wait_for_a_slow_broker(void **state)
 	assert_int_equal(s->sent_count, 1);
 }
 
+/* While what was published waits for our own line nothing is asked again; when that is over the pause begins. */
+static void test_no_pause_counts_while_the_line_is_busy(void **state)
+{
+	struct scene *s = *state;
+	uint64_t late;
+
+	scene_get(s, 1);
+	scene_tick(s, 0);
+	scene_forget(s);
+	for (unsigned i = 0; i < 40; i++) {
+		kv_busy(s->kv, s->now + 100);
+		scene_tick(s, 100);
+	}
+	assert_int_equal(s->sent_count, 0);
+	late = scene_begin(s, OPERATION_GET, 2);
+	scene_tick(s, 0);
+	assert_int_equal(scene_sent(s, 1, 0)->rq.base, late); /* what is new goes out */
+	scene_forget(s);
+	scene_tick(s, 249);
+	assert_int_equal(s->sent_count, 0);
+	while (s->sent_count == 0)
+		scene_tick(s, s->deadline - s->now);
+	assert_in_range(s->now, BEGIN + 4000 + 250, BEGIN + 4000 + 313);
+	/* A time-out is one all the same. */
+	late = kv_begin(s->kv, &(struct operation){.kind = OPERATION_GET, .key = key_number(3)}, s->now + 100);
+	scene_tick(s, 0);
+	kv_busy(s->kv, s->now + 100);
+	scene_tick(s, 100);
+	scene_expect_end(s, late, KV_TIMEOUT);
+}
+
 /* What is asked for is the caller's to change, or to free. */
 static void test_copies(void **state)
 {
@@ -358,6 +389,7 @@ int main(void)
 		SCENE_TEST(test_open_max),
 		SCENE_TEST(test_few_go_by_their_cells),
 		SCENE_TEST(test_retries_wait_for_a_slow_broker),
+		SCENE_TEST(test_no_pause_counts_while_the_line_is_busy),
 		SCENE_TEST(test_copies),
 	};
 
