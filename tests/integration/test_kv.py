@@ -210,7 +210,7 @@ def test_closed_standard_streams(kv, key):
         return subprocess.run([ctl_binary(), "-b", kv.url, "--quiet", *args], capture_output=True,
                               preexec_fn=lambda: os.close(fd))
     for args in (["put", key], ["put", "-"], ["get", "-"]):
-        refuses(without(0, *args), LOCAL, "standard input", "Bad file descriptor")
+        refuses(without(0, *args), LOCAL, "standard input", "bad file descriptor")
     done(kv, "put", key, "value")
     for args in (["get", key], ["get", key, key]):
         result = without(1, *args)
