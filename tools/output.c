@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "../common/text.h"
+#include "key-text.h"
 
 static struct {
 	char *caught; /* NULL: error lines are printed */
@@ -171,10 +172,17 @@ void output_json_bytes(FILE *out, const char *key, const uint8_t *bytes, size_t 
 
 void output_key(FILE *out, const struct key *key)
 {
-	if (key->name_len > 0)
-		output_field(out, key->name, key->name_len);
-	else
+	size_t escaped = 0;
+
+	if (key->name_len == 0) {
 		fprintf(out, "%u", key->id);
+		return;
+	}
+	if (key_text_is_digits(key->name, key->name_len)) {
+		fprintf(out, "\\x%02x", key->name[0]);
+		escaped = 1;
+	}
+	output_field(out, key->name + escaped, key->name_len - escaped);
 }
 
 void output_json_key(FILE *out, const struct key *key)

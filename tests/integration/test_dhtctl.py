@@ -96,6 +96,8 @@ def test_demo_draws_a_bar_on_a_terminal_only(broker, fake):
     (["leave"], ["too few arguments", "dhtctl leave NODE"]),
     (["demo", "--keys", "0"], ["invalid --keys '0'", "1 to 100000"]),
     (["get", "5", "--keys", "5"], ["'dhtctl get' has no option '--keys'", "see 'dhtctl get --help'"]),
+    (["put", "01234", "x"], ["invalid key '01234'", "no zero ahead", "--name"]),
+    (["get", "00"], ["invalid key '00'", "no zero ahead"]),
     (["put", "5", "x", "--meta"], ["'dhtctl put' has no option '--meta'"]),
     (["put", "5", "x", "--ttl", "0s"], ["invalid --ttl '0s'"]),
     (["put", "5", "x", "--file", "y"], ["only one"]),

@@ -80,17 +80,43 @@ def test_ls_writes_exact_bytes_to_a_pipe_and_none_that_drive_a_terminal(broker, 
     names = [b"a\nb", b"\x1b[31mred", b"\xff\xfe", "ä€𐍈".encode(), b"\t tab", b"x" * 65536, b"back\\slash"]
     for name in names:
         subprocess.run([ctl_binary(), "-b", broker.url, "put", "--", name, "v"], check=True)
+    escaped = [b"a\\nb", b"\x1b[31mred", b"\xff\xfe", "ä€𐍈".encode(), b"\\t tab", b"x" * 65536, b"back\\\\slash"]
     assert sorted(done(broker, "ls", "-0").split(b"\0")) == sorted(names + [b""])
     assert sorted(done(broker, "ls", "--null", "--json").split(b"\0")[:-1]) == \
         sorted(done(broker, "ls", "--json").splitlines())
-    assert sorted(done(broker, "ls").splitlines()) == sorted(b"\n".join(names).split(b"\n"))
+    assert sorted(done(broker, "ls").splitlines()) == sorted(escaped)
     code, shown, _, err = Terminal(broker, "ls", stdout="tty").finish()
     lines = shown.split(b"\r\n")
     assert (code, err) == (0, b"") and len(lines) == len(names) + 1
-    for escaped in (b"a\\x0ab", b"\\x1b[31mred", b"\\xff\\xfe", "ä€𐍈".encode(), b"\\x09 tab", b"back\\slash"):
-        assert escaped in lines, lines
+    for shown in (b"a\\nb", b"\\x1b[31mred", b"\\xff\\xfe", "ä€𐍈".encode(), b"\\t tab", b"back\\\\slash"):
+        assert shown in lines, lines
     found = {json.loads(line).get("key_base64") for line in done(broker, "ls", "--json").splitlines()}
     assert "//4=" in found
+
+
+def test_what_ls_prints_is_read_by_get_put_and_del(broker, ring):
+    """Each key as itself: a name of digits is not the number, an escape within a name is none."""
+    ring(2)
+    names = [b"4242", b"0042", b"-1", b"+5", b" 7 ", b"\t8", b"9\n", b"4294967296", b"D:\\x41", b"D:A", b"C:\\temp", b"\\",
+             b"\\x35", b"-", b"\xff", "ä".encode()]
+    for name in names:
+        subprocess.run([ctl_binary(), "-b", broker.url, "put", "--name", "--", name, b"of " + name], check=True)
+    for number in (4242, 0, 5):
+        done(broker, "put", number, f"number {number}")
+    keys = done(broker, "ls")
+    assert b"4242\n" in keys and b"\\x34242\n" in keys
+    assert done(broker, "ls", "4242") == b"\\x34242\n"
+    pairs = run(broker, "get", "-", input=keys)
+    assert (pairs.returncode, pairs.stderr) == (0, b"dhtctl: %d found\n" % (len(names) + 3))
+    assert b"\n4242\tnumber 4242\n" in b"\n" + pairs.stdout and b"\n\\x34242\tof 4242\n" in b"\n" + pairs.stdout
+    whole = exported(broker)
+    assert whole == {**{n: b"of " + n for n in names}, **{n: b"number %d" % n for n in (4242, 0, 5)}}
+    assert run(broker, "del", "-", input=done(broker, "ls", "4242") + done(broker, "ls", "D:\\x")).returncode == 0
+    assert exported(broker) == {k: v for k, v in whole.items() if k not in (b"4242", b"D:\\x41")}
+    assert run(broker, "del", "-", input=done(broker, "ls")).returncode == 0
+    assert exported(broker) == {}
+    assert run(broker, "put", "-", input=pairs.stdout).returncode == 0
+    assert exported(broker) == whole
 
 
 def test_ls_of_an_empty_ring_and_of_none(broker, ring):
