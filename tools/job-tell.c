@@ -17,6 +17,8 @@ static enum exit_code verdict(const struct item *item, const char *lost)
 {
 	if (item->mistake != NULL)
 		return RC_LOCAL;
+	if (item->outcome == KV_UNKNOWN) /* whoever tries again on 3 would do it twice */
+		return RC_TIMEOUT;
 	if (item->outcome != KV_DONE)
 		return lost ? RC_UNREACHABLE : RC_TIMEOUT;
 	switch (item->result.status) {

@@ -387,7 +387,10 @@ def test_a_lost_connection_is_made_anew(kv, key, make_proxy_to):
     assert done(kv, "get", key) == b"3"
 
 
-def test_a_broker_that_is_gone_midway(kv, key, make_proxy_to):
+@pytest.mark.parametrize("args", [["put", "x"], ["incr"], ["del"]], ids=lambda args: args[0])
+@pytest.mark.parametrize("nth, code, words", [(1, UNREACHABLE, "it was not"), (2, TIMEOUT, "unknown: it may have been")])
+def test_a_broker_that_is_gone_midway(kv, key, make_proxy_to, args, nth, code, words):
+    """Whoever tries again after "unreachable" does nothing twice."""
     proxy, seen = make_proxy_to(kv), []
 
     def leave_for_good():
@@ -397,11 +400,10 @@ def test_a_broker_that_is_gone_midway(kv, key, make_proxy_to):
     def upward(topic, payload):
         if write_topics(topic):
             seen.append(topic)
-            return leave_for_good if len(seen) == 2 else True  # the write itself
+            return leave_for_good if len(seen) == nth else True  # the second is the write itself
         return True
     proxy.upward = upward
-    refuses(run(proxy, "put", key, "x", "--timeout", "1s"), UNREACHABLE, "lost the connection to broker", proxy.url,
-            "unknown: it may have been stored")
+    refuses(run(proxy, args[0], key, *args[1:], "--timeout", "1s"), code, "lost the connection to broker", proxy.url, words)
 
 
 def test_a_broker_that_restarts(broker, ring, key):
