@@ -214,7 +214,8 @@ static void input_summary(const struct job *job, const struct job_count *count, 
 	if (count->first[0] != '\0')
 		snprintf(first, sizeof(first), " (first: %s)", count->first);
 	if (cut)
-		snprintf(end, sizeof(end), "; %s ended it before the end of the input: go on with --resume", cut);
+		snprintf(end, sizeof(end), "; %s ended it before the end of the input: %s", cut,
+			 job->settings->resume ? "go on with --resume" : "import it again");
 	output_error("%s %zu%s, failed %zu%s%s", job->done, count->by_code[RC_OK] - count->spared, present,
 		     count_failed(count), first, end);
 }
