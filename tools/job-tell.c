@@ -104,12 +104,27 @@ static void explain_answer(const struct job *job, const struct item *item, const
 			 job->done);
 }
 
+/* From here on a broker's limit is as likely as a ring that is gone: some are set to 100 kB. */
+#define LONG_VALUE 65536
+
+static const char *explain_length(const struct item *item, char out[160])
+{
+	out[0] = '\0';
+	if (item->op.value_len >= LONG_VALUE)
+		snprintf(out, 160,
+			 " (the value has %zu bytes: does the broker let it through? see max_packet_size and "
+			 "message_size_limit of mosquitto.conf)",
+			 item->op.value_len);
+	return out;
+}
+
 static void explain_silence(const struct job *job, const struct item *item, const char *key, const char *lost,
 			    char *out, size_t size)
 {
 	const struct settings *settings = job->settings;
-	char end[64] = "", timeout[32];
+	char end[64] = "", timeout[32], length[160];
 
+	explain_length(item, length);
 	if (item->outcome == KV_UNKNOWN)
 		snprintf(end, sizeof(end), "; unknown: it may have been %s", job->done);
 	else if (is_write(&item->op))
@@ -117,11 +132,11 @@ static void explain_silence(const struct job *job, const struct item *item, cons
 	if (item->outcome == KV_UNKNOWN && !item->late)
 		snprintf(out, size, "key %s: its owner does not know any more%s", key, end);
 	else if (lost)
-		snprintf(out, size, "lost the connection to broker %s: %s; no answer for key %s%s",
-			 settings->broker_shown, lost, key, end);
+		snprintf(out, size, "lost the connection to broker %s: %s; no answer for key %s%s%s",
+			 settings->broker_shown, lost, key, end, length);
 	else
-		snprintf(out, size, "no answer for key %s at broker %s within %s%s " REASONS, key,
-			 settings->broker_shown, client_timeout_text(settings, timeout), end);
+		snprintf(out, size, "no answer for key %s at broker %s within %s%s%s " REASONS, key,
+			 settings->broker_shown, client_timeout_text(settings, timeout), end, length);
 }
 
 static void explain(const struct job *job, const struct item *item, const char *lost, char *out, size_t size)

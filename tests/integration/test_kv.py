@@ -406,6 +406,18 @@ def test_a_broker_that_is_gone_midway(kv, key, make_proxy_to, args, nth, code, w
     refuses(run(proxy, args[0], key, *args[1:], "--timeout", "1s"), code, "lost the connection to broker", proxy.url, words)
 
 
+@pytest.mark.parametrize("setting, words", [("message_size_limit", "is a ring there?"),
+                                            ("max_packet_size", "lost the connection to broker")])
+def test_a_value_that_the_broker_does_not_take(make_broker, make_ring, setting, words):
+    """Its limit is named; what is below it goes through."""
+    broker = make_broker(settings=setting + " 100000")
+    make_ring(broker, 1)
+    error = refuses(run(broker, "put", "long", "--timeout", "1s", input=b"x" * 200000), TIMEOUT, words,
+                    "the value has 200000 bytes", "max_packet_size", "message_size_limit")
+    done(broker, "put", "short", input=b"x" * 80000)
+    assert "unknown: it may have been stored" in error
+
+
 def test_a_broker_that_restarts(broker, ring, key):
     ring(2)
     process = subprocess.Popen([ctl_binary(), "-b", broker.url, "put", "-", "--timeout", "60s", "--json"],
