@@ -132,13 +132,17 @@ void output_field(FILE *out, const uint8_t *bytes, size_t len)
 void output_json_string(FILE *out, const uint8_t *bytes, size_t len)
 {
 	fputc('"', out);
-	for (size_t i = 0; i < len; i++) {
-		if (bytes[i] == '"' || bytes[i] == '\\')
-			fprintf(out, "\\%c", bytes[i]);
-		else if (bytes[i] < 0x20 || bytes[i] == 0x7f)
-			fprintf(out, "\\u%04x", bytes[i]);
+	for (size_t i = 0, step = 1; i < len; i += step, step = 1) {
+		int32_t c = text_next(bytes + i, len - i, &step);
+
+		if (c < 0)
+			fprintf(out, "\\\\x%02x", bytes[i]);
+		else if (c == '"' || c == '\\')
+			fprintf(out, "\\%c", (char)c);
+		else if (c < 0x20 || (c >= 0x7f && c < 0xa0)) /* U+009B drives a terminal as ESC [ does */
+			fprintf(out, "\\u%04x", (unsigned)c);
 		else
-			fputc(bytes[i], out);
+			fwrite(bytes + i, 1, step, out);
 	}
 	fputc('"', out);
 }

@@ -438,6 +438,8 @@ def test_no_ring_to_export_or_import(broker, tmp_path):
     last = result.stderr.decode()
     assert result.returncode == TIMEOUT and "imported 0, failed" in last
     assert "line 1: no answer for key 'name 0'" in last
+    result = run(broker, "import", "--json", "--timeout", "300ms", input=b'{"name_base64":"/w==","value":""}\n')
+    assert "no answer for key '\\xff'" in json.loads(result.stdout.decode())["first"]
     assert last.endswith("a time-out ended it before the end of the input: import it again\n")
     result = run(broker, "import", "--resume", "--timeout", "300ms", input=encoded("json", {n.encode(): b"" for n in NAMES}))
     assert result.stderr.endswith(b"a time-out ended it before the end of the input: go on with --resume\n")
@@ -459,6 +461,19 @@ def test_export_tells_a_program(full, tmp_path):
     assert (result.returncode, result.stderr) == (0, b"")
     assert json.loads(result.stdout) == {"exported": 10001, "whole": True}
     assert (tmp_path / "all").read_bytes().count(b"\n") == 10001
+
+
+def test_json_holds_nothing_that_drives_a_terminal(broker, ring):
+    """U+0080 to U+009F do as ESC does; and what is no UTF-8 is none of a reason either."""
+    ring(1)
+    driving = "".join(map(chr, range(0xa1))).encode()[1:]
+    assert imports(broker, encoded("json", {b"a" + driving: driving})) == "imported 1, failed 0"
+    for args in (["ls", "--json"], ["export"], ["get", "-", "--json"]):
+        out = run(broker, *args, input=done(broker, "ls")).stdout.decode()
+        assert not {c for c in out if ord(c) < 32 or 0x7f <= ord(c) < 0xa0} - {"\n"}, out
+        row = json.loads(out)
+        assert row.get("key", row.get("name")) == "a" + driving.decode() and row.get("value") in (None, driving.decode())
+    assert exported(broker) == {b"a" + driving: driving}
 
 
 def test_progress_on_a_terminal_only(full, tmp_path):
