@@ -401,7 +401,7 @@ def test_a_file_broken_in_the_middle_and_resumed(broker, ring, form, tmp_path):
 
 def test_cbor_that_is_none(full):
     good = encoded("cbor", {n.encode(): b"of %s" % n.encode() for n in NAMES[:10]})
-    for bad, mistake in ((b"\xff", "record 11: no CBOR"), (b"\x1c", "record 11: no CBOR"), (b"{}\n", "record 11:"),
+    for bad, mistake in ((b"\xff", "record 11: no CBOR"), (b"\x1c", "record 11: no CBOR"), (b"{}\n", "record 11: no CBOR"),
                          (cbor2.dumps([b"a"]), "record 11: no array of key"), (cbor2.dumps(7), "record 11: no array"),
                          (cbor2.dumps([2 ** 32, b""]), "record 11: a key is"),
                          (cbor2.dumps([b"", b""]), "record 11: a key"), (cbor2.dumps([b"a", 5]), "record 11: a value"),
@@ -413,6 +413,24 @@ def test_cbor_that_is_none(full):
                    "--format", "cbor") == "imported 13, failed 0"
     for key in (7, 8, 9):
         done(full, "del", key)
+
+
+def test_the_other_format_is_seen_at_once(full):
+    """What is JSON is not read to its end for a CBOR text of that length, and each says what it may be."""
+    read, write = os.pipe()
+    process = subprocess.Popen([ctl_binary(), "-b", full.url, "import", "--format", "cbor"], stdin=read,
+                               stderr=subprocess.PIPE, preexec_fn=die_with_parent)
+    os.close(read)
+    try:
+        os.write(write, encoded("json", {b"a": b"b"}))   # and the pipe stays open
+        error = process.communicate(timeout=20 * PATIENCE)[1]
+    finally:
+        os.close(write)
+        process.kill()
+    assert process.returncode == LOCAL
+    assert b"record 1: no CBOR" in error and b"is it JSON lines? see --format" in error
+    last = imports(full, encoded("cbor", {b"a": b"b", b"c": b"d"}), code=LOCAL)
+    assert "line 1: no JSON object (is it CBOR? see --format)" in last
 
 
 def test_import_and_export_that_cannot(full, tmp_path):
