@@ -88,7 +88,8 @@ void option_format_duration(char *out, size_t size, uint64_t ms)
 		snprintf(out, size, "%llums", (unsigned long long)ms);
 }
 
-/* Milliseconds of "1.5s", or UINT64_MAX if it is no duration.  Integers only: no locale, no rounding. */
+/* Milliseconds of "1.5s", UINT64_MAX - 1 if they are too many, or UINT64_MAX if it is no duration.  Integers only: no
+ * locale, no rounding. */
 static uint64_t option_parse_duration(const char *text)
 {
 	static const struct {
@@ -112,7 +113,7 @@ static uint64_t option_parse_duration(const char *text)
 		value = value * 10 + (uint64_t)(text[i] - '0');
 	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
 		if (strcmp(text + part, units[i].unit) == 0)
-			return value * units[i].ms / scale;
+			return __builtin_mul_overflow(value, units[i].ms, &value) ? UINT64_MAX - 1 : value / scale;
 	}
 	return UINT64_MAX;
 }
@@ -126,7 +127,7 @@ static bool option_set_duration(const struct option_row *row, void *member, cons
 		option_format_duration(low, sizeof(low), row->min);
 		option_format_duration(high, sizeof(high), option_max(row));
 		if (ms == UINT64_MAX)
-			snprintf(expected, OPTION_ERROR_MAX, "expected a duration such as 5s, 200ms or 2m");
+			snprintf(expected, OPTION_ERROR_MAX, "expected a duration in ms, s, m or h, such as 5s");
 		else if (row->max > 0)
 			snprintf(expected, OPTION_ERROR_MAX, "expected %s to %s", low, high);
 		else
