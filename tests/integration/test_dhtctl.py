@@ -130,6 +130,16 @@ def test_help_needs_no_broker(args):
     assert max(map(len, done.stdout.split(b"\n"))) <= 110
 
 
+def test_a_key_called_like_a_command(broker, fake):
+    """What options mean is the command's own matter, wherever they stand, and whatever the arguments are called."""
+    for args in (["get", "x", "cas", "--version"], ["--version", "cas"], ["put", "ls", "cas", "-V"]):
+        assert run(broker, *args).stdout.startswith(b"dhtctl "), args
+    assert run(broker, "put", "ls", "-0").returncode == 0 and run(broker, "get", "--", "ls").stdout == b"-0"
+    refuses(run(broker, "--version", "1/x", "cas", "5", "x"), USAGE, "invalid --version '1/x'")
+    refuses(run(broker, "-qt", "300ms", "cas", "5", "x"), USAGE, "either --version N/C")
+    refuses(run(broker, "--timeout=ls", "put", "-0", "x"), USAGE, "invalid --timeout 'ls'")
+
+
 COMMANDS = {
     "put KEY [VALUE]": ["--name", "--ttl", "--if-absent", "--file"],
     "get KEY...": ["--name", "--meta"],
