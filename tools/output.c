@@ -10,6 +10,7 @@
 
 #include "../common/text.h"
 #include "key-text.h"
+#include "lines.h"
 
 static struct {
 	char *caught; /* NULL: error lines are printed */
@@ -182,7 +183,9 @@ void output_key(FILE *out, const struct key *key)
 		fprintf(out, "%u", key->id);
 		return;
 	}
-	if (key_text_is_digits(key->name, key->name_len)) {
+	/* A name that the first line's reader would take for a number, or drop the beginning of. */
+	if (key_text_is_digits(key->name, key->name_len) ||
+	    (key->name_len >= LINES_BOM_LEN && memcmp(key->name, LINES_BOM, LINES_BOM_LEN) == 0)) {
 		fprintf(out, "\\x%02x", key->name[0]);
 		escaped = 1;
 	}

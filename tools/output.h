@@ -43,8 +43,9 @@ void output_json_string(FILE *out, const uint8_t *bytes, size_t len);
 void output_json_bytes(FILE *out, const char *key, const uint8_t *bytes, size_t len);
 bool output_is_utf8(const uint8_t *bytes, size_t len);
 
-/* A key: a number as such; a name as output_field, where one that looks like a number begins with \xHH, so that
- * key_text_parse_field reads the same key; with JSON as output_json_bytes. */
+/* A key: a number as such; a name as output_field, where one that looks like a number or begins with a byte order mark
+ * has \xHH for its first byte, so that lines_next and key_text_parse_field read the same key; with JSON as
+ * output_json_bytes. */
 void output_key(FILE *out, const struct key *key);
 void output_json_key(FILE *out, const struct key *key);
 

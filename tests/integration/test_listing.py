@@ -98,7 +98,7 @@ def test_what_ls_prints_is_read_by_get_put_and_del(broker, ring):
     """Each key as itself: a name of digits is not the number, an escape within a name is none."""
     ring(2)
     names = [b"4242", b"0042", b"-1", b"+5", b" 7 ", b"\t8", b"9\n", b"4294967296", b"D:\\x41", b"D:A", b"C:\\temp", b"\\",
-             b"\\x35", b"-", b"\xff", "ä".encode()]
+             b"\\x35", b"-", b"\xff", b"\xef\xbb\xbf", b"\xef\xbb\xbf5", "ä".encode()]
     for name in names:
         subprocess.run([ctl_binary(), "-b", broker.url, "put", "--name", "--", name, b"of " + name], check=True)
     for number in (4242, 0, 5):
@@ -344,7 +344,7 @@ def test_what_get_and_ls_print_is_read(broker, ring):
 
 
 MISTAKES = [
-    (b"", "no JSON object"),
+    (b" ", "no JSON object"),
     (b"rubbish", "no JSON object"),
     (b'{"name":"a","value":"b"', "an object without its end"),
     (b'{"name":"a"}', "no value in it"),
@@ -375,6 +375,19 @@ def test_broken_lines_say_their_number_and_the_rest_is_loaded(full):
     assert (reply.returncode, reply.stderr) == (PARTLY, b"")
     assert json.loads(reply.stdout) == {"imported": 1000, "present": 0, "failed": 1, "whole": True,
                                         "first": "line 1001: no JSON object"}
+
+
+def test_empty_lines_and_a_byte_order_mark_are_no_records(broker, ring):
+    """Such as editors leave in files; lines are counted all the same."""
+    ring(1)
+    assert imports(broker, b'\xef\xbb\xbf{"name":"a","value":"1"}\n\n\n{"name":"b","value":"2"}\n\n') == \
+        "imported 2, failed 0"
+    assert imports(broker, b"\xef\xbb\xbf\n\nrubbish\n", code=LOCAL).startswith("imported 0, failed 1 (first: line 3: ")
+    for lines, count in ((b"\xef\xbb\xbfc\t3\n\nd\t\xef\xbb\xbf\n\n", 2), (b"\n\n", 0), (b"\xef\xbb\xbf", 0)):
+        result = run(broker, "put", "-", input=lines)
+        assert (result.returncode, result.stderr) == (0, b"dhtctl: %d stored\n" % count)
+    assert exported(broker) == {b"a": b"1", b"b": b"2", b"c": b"3", b"d": b"\xef\xbb\xbf"}
+    assert run(broker, "get", "-", input=b"\xef\xbb\xbfc\n\na\n").stdout == b"c\t3\na\t1\n"
 
 
 @pytest.mark.parametrize("form", READERS)
