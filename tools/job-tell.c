@@ -1,5 +1,6 @@
 #include "job-tell.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -179,6 +180,17 @@ void job_tell(const struct job *job, struct job_count *count, const struct item 
 	/* Of lines there may be 100,000: the summary has the first. */
 	if (item->line == 0 && (code != RC_NO || !(job->settings->json || job->settings->quiet)))
 		output_error("%s", line);
+}
+
+void job_tell_unreadable(const struct job *job, size_t number, int error)
+{
+	const struct job_input *input = job->input;
+	char behind[48] = "";
+
+	if (number > 0)
+		snprintf(behind, sizeof(behind), " behind %s %zu", input ? input->format->unit : "line", number);
+	output_error("cannot read %s%s: %s", input ? input->name : "standard input", behind,
+		     error == EMSGSIZE ? "a line is too long" : output_reason(error));
 }
 
 /* What they all came to. */

@@ -111,9 +111,7 @@ static struct item *next_line(struct work *work)
 	case LINES_FAILED:
 		break;
 	}
-	output_error("cannot read %s behind %s %zu: %s", input ? input->name : "standard input",
-		     input ? input->format->unit : "line", work->lines.number,
-		     errno == EMSGSIZE ? "the next is too long" : output_reason(errno));
+	job_tell_unreadable(work->job, work->lines.number, errno);
 	work->failed = RC_LOCAL;
 	work->over = true;
 	return NULL;

@@ -452,6 +452,9 @@ def test_import_and_export_that_cannot(full, tmp_path):
     refuses(run(full, "export", "--format", "xml"), USAGE, "invalid --format 'xml'")
     refuses(run(full, "export", tmp_path / "none" / "file"), LOCAL, "cannot open", "no such file")
     refuses(run(NOWHERE, "import", input=b""), UNREACHABLE, NOWHERE)
+    result = run(full, "import", tmp_path)
+    assert result.returncode == LOCAL
+    assert result.stderr.startswith(f"dhtctl: cannot read {tmp_path}: is a directory\n".encode())
     kept = tmp_path / "kept"
     kept.write_text("of old")
     refuses(run(NOWHERE, "export", kept), UNREACHABLE, NOWHERE)
