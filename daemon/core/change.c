@@ -274,7 +274,7 @@ void change_ends(struct node *n, const struct view *by)
 			change_holds(n);
 		} else if (arc_overlap(c->made[i].arc, by->arc)) {
 			if (c->kind == CHANGE_GIVE || c->kind == CHANGE_UNDO) {
-				n->stash = true;
+				merge_soon(n);
 				give_end(n);
 			}
 			c->kind = CHANGE_NONE;

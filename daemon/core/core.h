@@ -63,6 +63,8 @@ void node_stop(struct node *n, const char *why);
 /* ---- session.c ---- */
 bool node_ready(const struct node *n);
 void node_connected(struct node *n);
+void node_silence(struct node *n, uint64_t silence, uint64_t now);
+void node_heard(struct node *n);
 void node_disconnected(struct node *n);
 void node_subscribed(struct node *n, const struct event *ev);
 void node_tripped(struct node *n); /* our own round trip is back: now we may speak */
@@ -303,10 +305,14 @@ bool record_answered(struct node *n, const struct key *key, struct store_item *i
 struct frame_record record_told(const struct node *n, const struct store_item *item); /* life counted from now */
 struct store_item record_heard(const struct node *n, const struct frame_record *r);
 struct store_item record_tombstone(const struct node *n, const struct key *key, struct version version);
+/* A node of the reference has the arc: what it was told is forgotten, how many values there were is returned, and names, of
+ * which there are so many values, wait for whoever has it next. */
+size_t record_purge_numbers(struct node *n, struct arc arc, size_t *names);
 void record_changed(struct node *n, const struct key *key); /* whoever is to know of it */
 void record_tick(struct node *n, uint64_t *next);
 
 /* ---- merge.c ---- */
+void merge_soon(struct node *n); /* records may lie here that belong to others */
 void merge_tick(struct node *n, uint64_t *next);
 void on_merge(struct node *n, const struct frame *f);
 void on_merged(struct node *n, const struct frame *f);
@@ -315,6 +321,7 @@ void on_merged(struct node *n, const struct frame *f);
 void on_ack_join(struct node *n, const uint8_t *p, size_t len);
 enum reference_verdict { REFERENCE_NOTHING, REFERENCE_HOLD, REFERENCE_ANSWER };
 enum reference_verdict reference_judge(struct node *n, enum topic_kind kind, uint32_t key);
+bool reference_holds(const struct node *n, const struct operation *op); /* of a client of ours, besides that */
 bool reference_operation(struct node *n, enum topic_kind kind, const uint8_t *p, size_t len);
 bool reference_ack_join(struct node *n, const struct reference_ack_join *a);
 void reference_join(struct node *n, const uint8_t *p, size_t len);

@@ -158,18 +158,19 @@ void entry_drop(struct node *n, struct entry *e)
 {
 	entry_past(n, &e->v);
 	if (e->sealed)
-		n->stash = true; /* a copy whose taker never said ACTIVE: merged, or found to be older */
+		merge_soon(n); /* a copy whose taker never said ACTIVE: merged, or found to be older */
 	e->used = false;
 	while (n->entry_end > n->entries && !n->entry_end[-1].used)
 		n->entry_end--;
 	n->recheck = true;
 }
 
-/* Who needs nobody's confirmation still lets those speak first who may know better, and while somebody claims the arc
+/* Who needs nobody's confirmation still lets those speak first who may know better; so does who was away for so long that the
+ * arc may have been taken over his head, and his guard's, who would confirm it.  And while somebody claims the arc
  * under a lower name he is given the time to hear of it (PROTOCOL.md section 5, rule 5). */
 bool entry_settled(const struct node *n, const struct entry *e)
 {
-	if (!e->peer.memory && n->self.conn.count > 1 && n->now - n->connected_at < SETTLE)
+	if ((!e->peer.memory || n->away) && n->self.conn.count > 1 && n->now - n->connected_at < SETTLE)
 		return false;
 	return !e->contested || n->now - e->contested >= SETTLE;
 }
@@ -270,7 +271,7 @@ void node_give_up(struct node *n, const char *why)
 	if (n->ring.term)
 		n->stash_ring = n->ring;
 	n->ring = (struct ring_id){0};
-	n->stash = true;
+	merge_soon(n);
 	n->stash_at = n->merged_at = n->now;
 	seek_begin(n);
 }

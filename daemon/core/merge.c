@@ -7,6 +7,7 @@
 #define MERGE_FRAMES 16 /* at once; the next ones when these are answered */
 #define MERGE_BURST (512u << 10)
 #define MERGE_AGAIN 1000
+#define MERGE_SLOW 5 /* doublings */
 
 /* Not ours to merge: an arc of ours, a sealed copy, what is being handed over. */
 static bool at_home(struct node *n, uint32_t id)
@@ -67,6 +68,14 @@ static size_t offer(struct node *n)
 	return all;
 }
 
+void merge_soon(struct node *n)
+{
+	n->stash = true;
+	n->merge_tries = 0;
+	if (n->stash_at > n->now + MERGE_AGAIN)
+		n->stash_at = n->now + MERGE_AGAIN;
+}
+
 void merge_tick(struct node *n, uint64_t *next)
 {
 	if (!n->stash || !node_ready(n) || (!entry_main(n) && !n->refused && !n->stopping))
@@ -75,10 +84,13 @@ void merge_tick(struct node *n, uint64_t *next)
 		soonest(next, n->stash_at);
 		return;
 	}
-	n->stash_at = n->now + MERGE_AGAIN;
+	/* Names of an arc of the reference's may lie here for as long as that lives. */
+	n->stash_at = n->now + (MERGE_AGAIN << n->merge_tries);
+	if (n->names_stay && !n->stopping && n->merge_tries < MERGE_SLOW)
+		n->merge_tries++;
 	n->merging = 0;
 	if (offer(n) == 0) {
-		n->stash = false;
+		n->stash = n->names_stay = false;
 		out_log(n, 6, "no record lies here any more that belongs to others");
 		return;
 	}
@@ -124,6 +136,7 @@ void on_merged(struct node *n, const struct frame *f)
 		if (n->stash && !at_home(n, f->keys[i].id)) {
 			store_remove(n->store, f->keys[i]);
 			n->merged_at = n->now;
+			n->merge_tries = 0;
 		}
 	/* The next ones when all of these are answered; else when the time has come. */
 	n->merging = n->merging > f->key_count ? n->merging - f->key_count : 0;

@@ -267,6 +267,8 @@ void node_stop(struct node *n, const char *why)
 		return;
 	n->stopping = true;
 	n->merged_at = n->now;
+	if (n->stash)
+		merge_soon(n);
 	n->retry_at = 0;
 	out_log(n, 6, "%s -> leaving", why);
 }
@@ -334,8 +336,10 @@ void node_step(struct node *n, const struct event *ev, struct update *update)
 	bool asked = false;
 
 	out_reset(n);
-	if (n->due && n->due != NEVER && ev->now > n->due + LATE)
+	if (n->due && n->due != NEVER && ev->now > n->due + LATE) {
 		overslept(n, ev->now - n->due);
+		node_silence(n, ev->now - n->due, ev->now);
+	}
 	if (ev->now > n->now)
 		n->now = ev->now;
 	/* Whatever else happens, what was answered before is said before. */
@@ -352,6 +356,7 @@ void node_step(struct node *n, const struct event *ev, struct update *update)
 		node_subscribed(n, ev);
 		break;
 	case EVENT_MESSAGE:
+		node_heard(n);
 		asked = n->connected && message(n, ev);
 		break;
 	case EVENT_FENCED:

@@ -1,5 +1,7 @@
 /* Records as the store has them and as frames tell them.  A record's end is a time of this process's clock here, and what
  * is left of it on the wire, so that nobody needs the time of day (PROTOCOL.md section 11). */
+#include <stdlib.h>
+
 #include "core.h"
 
 #define EXPIRE_MOST 1000 /* at once: some 100 us */
@@ -81,6 +83,29 @@ void record_changed(struct node *n, const struct key *key)
 static void gone(void *arg, const struct key *key)
 {
 	watched_changed(arg, key);
+}
+
+size_t record_purge_numbers(struct node *n, struct arc arc, size_t *names)
+{
+	size_t count, purged = 0;
+	struct key *keys = store_keys(n->store, arc, &count);
+
+	*names = 0;
+	for (size_t i = 0; i < count; i++) {
+		bool live = record_live(n, &keys[i], NULL);
+
+		if (!keys[i].name_len) {
+			purged += live;
+			store_remove(n->store, keys[i]);
+		} else {
+			*names += live;
+			n->names_stay = true;
+			merge_soon(n);
+		}
+		key_free(&keys[i]);
+	}
+	free(keys);
+	return purged;
 }
 
 void record_tick(struct node *n, uint64_t *next)

@@ -88,7 +88,8 @@ static void take_back(struct node *n)
 		r->has_succ = false;
 }
 
-/* What the joiner cannot have heard, and has not answered, is said again; the rest it hears for itself. */
+/* What the joiner cannot have heard, and has not answered, is said again; the rest it hears for itself.  What is not said
+ * on the reference's topics stays: whoever asked us will be told that the arc has moved. */
 static void forward_held(struct node *n, struct arc arc)
 {
 	struct held **at = &n->held_first;
@@ -96,13 +97,12 @@ static void forward_held(struct node *n, struct arc arc)
 	while (*at) {
 		struct held *h = *at;
 
-		if (!ring_contains(arc, h->key)) {
+		if (!ring_contains(arc, h->key) || (h->kind != TOPIC_PUT && h->kind != TOPIC_GET)) {
 			at = &h->next;
 			continue;
 		}
 		if (h->early)
-			if (h->kind == TOPIC_PUT || h->kind == TOPIC_GET)
-				out_publish(n, h->kind, 0, h->payload, h->len, false);
+			out_publish(n, h->kind, 0, h->payload, h->len, false);
 		*at = h->next;
 		n->held_bytes -= sizeof(*h) + h->len;
 		free(h);
@@ -113,6 +113,7 @@ static void forward_held(struct node *n, struct arc arc)
 static void admit_done(struct node *n)
 {
 	struct reference_peer *r = n->reference;
+	size_t numbers, names;
 
 	end(n);
 	forward_held(n, r->arc);
@@ -120,8 +121,9 @@ static void admit_done(struct node *n)
 	r->pred_arc = r->arc;
 	r->pred_arc_known = true;
 	once_forget(n->once, r->arc);
-	out_log(n, 6, "node %08x of the reference has joined with %zu records", r->joiner,
-		store_purge(n->store, r->arc));
+	numbers = record_purge_numbers(n, r->arc, &names);
+	out_log(n, 6, "node %08x of the reference has joined with %zu records; %zu names stay here", r->joiner, numbers,
+		names);
 }
 
 /* The connection was lost, and what it carried; the joiner has its place all the same. */

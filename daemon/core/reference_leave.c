@@ -104,6 +104,26 @@ void reference_own_leave(struct node *n)
 			entry_drop(n, e);
 }
 
+/* What it has not been told is not its own: that waits for one of ours (tend.c). */
+static void quit_done(struct node *n)
+{
+	struct reference_peer *r = n->reference;
+	size_t names;
+
+	r->quit = QUIT_NONE;
+	reference_stream_end(n);
+	r->has_succ = false;
+	(void)record_purge_numbers(n, (struct arc){n->left_predecessor, n->self.id}, &names);
+	store_free(r->quit_echoed);
+	r->quit_echoed = NULL;
+	if (names)
+		out_log(n, 4, "%zu names lie here that node %08x of the reference cannot hold", names,
+			n->left_successor);
+	if (store_count(n->store))
+		merge_soon(n);
+	n->merged_at = n->now;
+}
+
 static void quit_tick(struct node *n, uint64_t *next)
 {
 	struct reference_peer *r = n->reference;
@@ -116,12 +136,7 @@ static void quit_tick(struct node *n, uint64_t *next)
 	if (reference_stream_pump(n, self) || n->full)
 		r->quit_progress = n->now;
 	if (r->quit == QUIT_SENT && reference_stream_done(n, r->quit_acks) && n->leave_acks >= 1) {
-		r->quit = QUIT_NONE;
-		reference_stream_end(n);
-		r->has_succ = false;
-		store_purge(n->store, (struct arc){0, 0});
-		store_free(r->quit_echoed);
-		r->quit_echoed = NULL;
+		quit_done(n);
 		return; /* tend.c goes on */
 	}
 	if (n->now - r->quit_progress < PATIENCE) {
@@ -135,6 +150,7 @@ static void quit_tick(struct node *n, uint64_t *next)
 		r->quit_echoed = NULL;
 	}
 	r->quit = QUIT_NONE;
+	n->recheck = true;
 	reference_stream_end(n);
 	r->has_succ = false;
 	n->leave_said = false;

@@ -58,7 +58,7 @@ struct reference_peer {
 	unsigned overheard_count;
 	uint64_t asked_since; /* both are here, and ours are asked whether they know better; 0: not */
 	uint64_t asked_again; /* when last */
-	uint64_t filling;     /* gets of absent keys wait until then for the redistribution; 0: none under way */
+	uint64_t filling;     /* gets of absent keys, and lists, wait until then for the redistribution; 0: none */
 
 	/* a reference joins here */
 	enum admit admit;

@@ -46,6 +46,19 @@ enum reference_verdict reference_judge(struct node *n, enum topic_kind kind, uin
 	return REFERENCE_NOTHING;
 }
 
+bool reference_holds(const struct node *n, const struct operation *op)
+{
+	const struct reference_peer *r = n->reference;
+
+	/* The records are on their way: of what is written behind them only a value could still be told, and no deletion, life or
+	 * name.  If the arc stays ours it is done. */
+	if (r && r->quit == QUIT_SAID && operation_writes(op->kind))
+		return true;
+	/* What is still on its way would be missing in a page, and come behind the answer that all is watched. */
+	return r && (r->filling || r->left_until) &&
+	       (op->kind == OPERATION_LIST || op->kind == OPERATION_DUMP || op->kind == OPERATION_WATCH);
+}
+
 /* Takes the first held operation of that kind that fits out of the queue; false if there is none. */
 static struct held *unhold(struct node *n, enum topic_kind kind, uint32_t key, const uint8_t *client, size_t client_len)
 {
@@ -82,6 +95,12 @@ static bool is_id(const uint8_t *p, size_t len, uint32_t id)
 	return is_text(p, len, text);
 }
 
+static struct store_item put_item(const struct reference_put *put, struct version version)
+{
+	return (struct store_item){
+		.key = key_number(put->key), .version = version, .value = put->value, .len = put->value_len};
+}
+
 static void on_ack_put(struct node *n, const uint8_t *client, size_t client_len, uint32_t node)
 {
 	struct reference_peer *r = n->reference;
@@ -109,11 +128,12 @@ static void on_ack_put(struct node *n, const uint8_t *client, size_t client_len,
 		const struct entry *e = entry_own(n, h->key);
 
 		/* Acknowledged by the leaver, behind the place where its arc became ours: its value is the newest. */
-		if (e && !reference_parse_put(h->payload, h->len, &put))
-			store_put(n->store, &(struct store_item){.key = key_number(put.key),
-								 .version = {e->v.name.number, ++n->counter},
-								 .value = put.value,
-								 .len = put.value_len});
+		if (e && !reference_parse_put(h->payload, h->len, &put)) {
+			struct store_item item = put_item(&put, (struct version){e->v.name.number, ++n->counter});
+
+			store_put(n->store, &item);
+			record_changed(n, &item.key);
+		}
 	}
 	free(h);
 }
@@ -148,14 +168,14 @@ static bool redistribution(struct node *n, const struct reference_put *put)
 	struct reference_peer *r = n->reference;
 	struct entry *e = entry_own(n, put->key);
 	bool leaving = r->left_until && is_id(put->client, put->client_len, r->leaver);
+	struct store_item item;
 	char text[REFERENCE_TEXT_MAX];
 
 	if (!e || !(leaving || (r->filling && is_text(put->client, put->client_len, "None"))))
 		return false;
-	store_put_newer(n->store, &(struct store_item){.key = key_number(put->key),
-						       .version = {e->v.name.number, 0},
-						       .value = put->value,
-						       .len = put->value_len});
+	item = put_item(put, (struct version){e->v.name.number, 0});
+	if (store_put_newer(n->store, &item))
+		record_changed(n, &item.key);
 	if (r->filling)
 		r->filling = n->now + QUIET;
 	n->recheck = true;

@@ -128,12 +128,23 @@ static enum topic_kind needs(const struct operation *op)
 	return op->kind == OPERATION_PUT && op->condition == CONDITION_NONE ? TOPIC_PUT : TOPIC_GET;
 }
 
+/* What is the reference's alone is answered ahead of its place by who has no view of it any more (section 10): there are no
+ * rows, no token and no arc to tell. */
+static enum request_verdict judge(struct node *n, const struct operation *op, struct entry **own)
+{
+	enum request_verdict verdict = request_judge(n, needs(op), op->key.id, own);
+
+	if (verdict == REQUEST_ANSWER && !ring_contains((*own)->v.arc, op->key.id))
+		return REQUEST_IGNORE;
+	return verdict == REQUEST_ANSWER && reference_holds(n, op) ? REQUEST_HOLD : verdict;
+}
+
 static void judge_one(struct node *n, enum topic_kind kind, const struct operation_request *rq,
 		      const struct operation *op)
 {
 	struct entry *e;
 
-	switch (request_judge(n, needs(op), op->key.id, &e)) {
+	switch (judge(n, op, &e)) {
 	case REQUEST_ANSWER:
 		n->backlog |= n->full; /* no more than the transport takes */
 		if (n->backlog)
@@ -186,7 +197,7 @@ enum request_verdict routed_again(struct node *n, const struct held *h)
 
 	if (operation_decode_request(&rq, n->operations, h->payload, h->len))
 		return REQUEST_IGNORE;
-	verdict = request_judge(n, needs(&rq.operations[0]), h->key, &e);
+	verdict = judge(n, &rq.operations[0], &e);
 	if (verdict == REQUEST_HOLD || (verdict == REQUEST_ANSWER && n->full))
 		return verdict;
 	if (verdict == REQUEST_ANSWER)

@@ -13,8 +13,26 @@ bool node_ready(const struct node *n)
 	return n->connected && n->tripped && n->subscribed == (1u << BASE_TOPICS) - 1;
 }
 
+/* Over the head of who hears nothing an arc may be taken at the end of the set time: by clocks that differ by no more than
+ * twice. */
+void node_silence(struct node *n, uint64_t silence, uint64_t now)
+{
+	if (silence >= n->config.recover / 2)
+		n->away = now;
+}
+
+void node_heard(struct node *n)
+{
+	n->heard_at = n->now;
+	if (n->away && n->connected_at >= n->away && n->now - n->connected_at >= SETTLE) {
+		n->away = 0;
+		n->recheck = true;
+	}
+}
+
 void node_connected(struct node *n)
 {
+	node_silence(n, n->now - n->heard_at, n->now);
 	n->connected = true;
 	n->full = false;
 	n->connected_at = n->now;

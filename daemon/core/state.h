@@ -305,7 +305,9 @@ struct node {
 	uint64_t announced_at; /* when it was last published */
 	bool proving;          /* our ring has been put back into the register: its echo is awaited */
 	uint64_t connected_at;
-	uint64_t trips; /* numbers used */
+	uint64_t heard_at; /* anything */
+	uint64_t away;     /* when it was noticed that nothing had been for long; 0: settled since */
+	uint64_t trips;    /* numbers used */
 	char identity_client[CONN_TEXT];
 	char identity_topic[TOPIC_MAX];
 	uint8_t *identity_will;
@@ -383,6 +385,8 @@ struct node {
 	unsigned refused_times;    /* in a row, and asked again after each */
 	uint64_t merged_at;        /* when somebody last took records of ours, or we began to wait for it */
 	bool stash;                /* records may lie here that belong to others */
+	bool names_stay;           /* ... names of an arc that a node of the reference has taken */
+	unsigned merge_tries;      /* offered in vain so often in a row */
 	struct ring_id stash_ring; /* the last ring that was given up: theirs */
 	size_t merging;            /* records of the last burst that are not answered */
 	uint64_t stash_at;

@@ -8,8 +8,10 @@
 static void take_over(struct node *n, struct entry *e)
 {
 	struct view v = {.name = {++n->number, n->self.id}, .base = e->v.name, .arc = e->v.arc, .owner = n->self};
-	/* Nobody but us can have answered since the cut, and of what came before everything is known. */
-	bool known = e->sealed && n->give.phase >= GIVE_TAIL && n->give.conn == n->self.conn.count;
+	/* Nobody but us can have answered since the cut, and of what came before everything is known; unless the handover
+	 * under way is another one by now. */
+	bool given = e->sealed && n->give.phase && arc_equal(n->give.arc, e->v.arc);
+	bool known = given && n->give.phase >= GIVE_TAIL && n->give.conn == n->self.conn.count;
 	bool voided = !e->sealed || e->voided, newer = e->stands.count > e->peer.conn.count, doubted;
 	uint64_t count, hash;
 	char text[24];
@@ -18,7 +20,8 @@ static void take_over(struct node *n, struct entry *e)
 	if (e->sealed) {
 		out_log(n, 4, "arc %s: node %08x is out before it served -> taken back with %llu records",
 			arc_text(v.arc, text), e->peer.id, (unsigned long long)count);
-		give_end(n);
+		if (given)
+			give_end(n);
 	} else {
 		out_log(n, 4, "arc %s: node %08x is out -> taken over empty, its records are lost with it",
 			arc_text(v.arc, text), e->peer.id);

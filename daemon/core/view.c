@@ -120,7 +120,7 @@ static void replace_entries(struct node *n, const struct frame *f)
 		if (!replaced(e, f))
 			continue;
 		if (e->mine) {
-			n->stash = true; /* whatever is not handed over by this very view */
+			merge_soon(n); /* whatever is not handed over by this very view */
 			/* Its giver has thought better of it: nobody will say that what was taken holds. */
 			if (n->take.phase == TAKE_STORED && name_equal(&n->take.views[0].name, &e->v.name))
 				take_give_up(n);

@@ -183,12 +183,13 @@ static void watch_own_status(struct node *n, uint64_t *next)
 void watch_tick(struct node *n, uint64_t *next)
 {
 	const struct entry *own = entry_main(n);
+	bool settles = own && (!own->peer.memory || n->away);
 
 	if (!node_ready(n))
 		return;
-	if (own && !own->peer.memory && n->now - n->connected_at < SETTLE)
+	if (settles && n->now - n->connected_at < SETTLE)
 		soonest(next, n->connected_at + SETTLE);
-	if (own && !own->peer.memory && n->now - n->connected_at < 2 * SETTLE && entry_serves(n, own) && n->held_first)
+	if (settles && n->now - n->connected_at < 2 * SETTLE && entry_serves(n, own) && n->held_first)
 		n->recheck = true;
 	for (struct entry *e = n->entries; e < n->entry_end; e++) {
 		if (e->used && e->contested)

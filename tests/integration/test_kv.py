@@ -215,7 +215,7 @@ def test_closed_standard_streams(kv, key):
     for args in (["get", key], ["get", key, key]):
         result = without(1, *args)
         assert result.returncode == LOCAL
-        assert result.stderr == b"dhtctl: cannot write to standard output: Bad file descriptor\n"
+        assert result.stderr == b"dhtctl: cannot write to standard output: bad file descriptor\n"
     assert without(2, "get", key + "none").returncode == NO
 
 
@@ -273,7 +273,8 @@ def test_a_time_to_live(kv, key):
     done(kv, "put", "--ttl", "1h", key, "stays")
     for command in (["put"], ["cas", "--absent"], ["incr"]):
         done(kv, *command, "--ttl", "300ms", key + command[0], "5")
-    assert done(kv, "get", key + "put") in (b"5", b"")
+    soon = run(kv, "get", key + "put")
+    assert (soon.returncode, soon.stdout) in ((0, b"5"), (NO, b""))  # a slow machine asks after its end
     for command in ("put", "cas", "incr"):
         wait_for("its end", lambda c=command: run(kv, "get", key + c).returncode == NO)
     assert done(kv, "get", key) == b"stays"

@@ -10,7 +10,7 @@ import threading
 import pytest
 
 from harness import SPACE, wait_for
-from manners import TIMEOUT, refuses, run
+from manners import NO, TIMEOUT, done, refuses, run
 
 ROUNDS = int(os.environ.get("MIXED_ROUNDS", "3"))
 
@@ -77,6 +77,72 @@ def test_operations_are_answered_by_ours_alone(broker, mixed, reference, client)
     wait_mixed(mixed, [])
     assert run(broker, "get", SPACE // 4).stdout == b"theirs"
     assert run(broker, "incr", "a name").stdout == b"1\n"
+
+
+class Writer(threading.Thread):
+    """Calls dhtctl with one command line after the other, each waiting out what moves, until it is to stop."""
+
+    def __init__(self, broker, *lines):
+        super().__init__(daemon=True)
+        self.broker, self.lines = broker, lines
+        self.ends = []  # (line, whether it was done; None: nobody knows)
+        self.wrong = []
+        self.stop = False
+        self.start()
+
+    def run(self):
+        while not self.stop and not self.wrong:
+            line = self.lines[len(self.ends) % len(self.lines)]
+            result = run(self.broker, *line, "--timeout", "20s", timeout=60)
+            error = result.stderr.decode()
+            absent = result.returncode == NO and not (self.ends and self.ends[-1][1])  # the put may have failed
+            if result.returncode not in (0, TIMEOUT) and not absent:
+                self.wrong.append((result, self.ends[-2:]))
+            self.ends.append((line, None if "unknown: it may" in error else result.returncode == 0 or absent))
+
+    def done(self):
+        return sum(end is True for _, end in self.ends)
+
+    def finish(self):
+        self.stop = True
+        self.join(60)
+        assert not self.is_alive() and not self.wrong, self.wrong
+        return self
+
+
+@pytest.mark.slow
+def test_clients_of_ours_while_a_reference_comes_and_goes(broker, mixed, reference):
+    """Whatever they ask in the arc that moves, the node lives, names are kept and counters exact."""
+    node = mixed.add(id=1000).wait_ready()
+    names = {f"name {i}": b"value %d" % i for i in range(8)}  # three or more of them in the arc
+    for name, value in names.items():
+        done(broker, "put", name, value.decode())
+    counters = {key: Writer(broker, ("incr", key)) for key in ("counter", SPACE // 4, SPACE // 3)}
+    flags = {key: Writer(broker, ("put", key, "x"), ("del", key)) for key in ("flag", SPACE // 5)}
+    writers = [*counters.values(), *flags.values()]
+
+    def busy():
+        before = [(w, w.done()) for w in writers]
+        wait_for("everybody writes", lambda: all(w.wrong or w.done() > n + 1 for w, n in before), 60)
+    for i in range(ROUNDS):
+        busy()
+        new = reference(SPACE // 2, name=str(i))
+        wait_mixed(mixed, [new])
+        assert new.leave() and not new.dead
+        wait_mixed(mixed, [])
+    busy()
+    for w in writers:
+        w.finish()
+    assert node.running()
+    for key, w in counters.items():
+        total = int(done(broker, "get", key))
+        assert w.done() <= total <= sum(end is not False for _, end in w.ends), key
+    for key, w in flags.items():
+        (command, *_), end = w.ends[-1]
+        if end:
+            assert run(broker, "get", key).returncode == (NO if command == "del" else 0), w.ends[-2:]
+    for name, value in names.items():
+        assert done(broker, "get", name) == value
 
 
 @pytest.mark.parametrize("attempt", range(2))

@@ -322,6 +322,7 @@ void broker_fence(struct world *w, uint32_t proc, uint32_t link, struct packet *
 		take_over(w, &p->conn);
 	if (p->granted && rng_chance(&w->links[link].rng, w->swarm.fence_lost)) {
 		w->stats[STAT_FENCE_UNKNOWN]++;
+		w->fence_lost_at = w->now;
 		p->granted = false;
 		delay += 5 * SECOND;
 	}

@@ -290,6 +290,7 @@ struct world {
 	bool aim_hit;
 	bool disturbed; /* something is broken, or was a moment ago: operations may stay unanswered */
 	uint64_t disturbed_at;
+	uint64_t fence_lost_at; /* the last fence whose answer was */
 
 	bool quiet;
 	uint64_t quiet_since, whole_since;

@@ -413,15 +413,55 @@ static void every_word_in_every_state(void **unused)
 	(void)unused;
 }
 
+/* Its guard confirms at once that nothing was taken from it, but may have slept as long: over both their heads an arc can be
+ * taken, if for long.  Then those who know may speak first. */
+static void who_was_away_for_long_is_not_hasty(void **unused)
+{
+	static const uint64_t outages[] = {1000, 4000, 6000, 60000};
+
+	for (size_t i = 0; i < sizeof(outages) / sizeof(outages[0]); i++) {
+		struct core *c = core_new();
+		bool at_once = outages[i] < c->config.recover / 2;
+
+		core_add(c, 1000000000);
+		core_add(c, 3000000000);
+		core_whole(c, 2, 5000);
+		c->reconnect = CORE_NEVER;
+		core_broker_stop(c, false, true);
+		core_run(c, outages[i]);
+		core_broker_start(c);
+		for (int n = 0; n < 2; n++)
+			core_connect(c, n);
+		core_run(c, 50);
+		core_put(c, "a", 500000000, "one");
+		core_run(c, 350);
+		assert_int_equal(node_serves(c->nodes[0].node, 500000000), at_once);
+		core_run(c, 200);
+		assert_true(node_serves(c->nodes[0].node, 500000000));
+		core_put(c, "b", 500000000, "two");
+		core_run(c, 600);
+		core_all_answered(c);
+		core_free(c);
+	}
+	(void)unused;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		core_test(a_lone_node_founds),         core_test(eight_at_once_make_one_ring),
-		core_test(a_lower_id_starts_late),     core_test(attempts_count_only_with_their_echo),
-		core_test(the_last_node_leaves),       core_test(all_leave_at_once),
-		core_test(every_frame_in_every_state), core_test(every_word_in_every_state),
-		core_test(too_many_to_fence),          core_test(a_search_begins_anew),
-		core_test(a_silent_denial_is_told),    core_test(a_member_that_may_not_speak_any_more),
+		core_test(who_was_away_for_long_is_not_hasty),
+		core_test(a_lone_node_founds),
+		core_test(eight_at_once_make_one_ring),
+		core_test(a_lower_id_starts_late),
+		core_test(attempts_count_only_with_their_echo),
+		core_test(the_last_node_leaves),
+		core_test(all_leave_at_once),
+		core_test(every_frame_in_every_state),
+		core_test(every_word_in_every_state),
+		core_test(too_many_to_fence),
+		core_test(a_search_begins_anew),
+		core_test(a_silent_denial_is_told),
+		core_test(a_member_that_may_not_speak_any_more),
 	};
 
 	return cmocka_run_group_tests_name("core-life", tests, NULL, NULL);

@@ -144,6 +144,30 @@ static void test_first_moves(void **state)
 	core_free(c);
 }
 
+/* The taker dies ahead of its ACTIVE, and the giver, who has cut, knows all that was answered: old tokens still do.  Not so if
+ * the handover under way is another one by then: the copy has outlived its own, and others may have answered. */
+static void test_taken_back(void **state)
+{
+	(void)state;
+	for (unsigned other = 0; other < 2; other++) {
+		struct operation_token token;
+		struct core *c = joining(&token);
+		struct node *giver = c->nodes[0].node;
+
+		assert_true(core_until(c, FRAME_HOLDS, 2));
+		core_kill(c, 2);
+		assert_int_equal(giver->give.phase, GIVE_SEALED);
+		if (other)
+			giver->give.arc = (struct arc){MOVING, HIGH};
+		while (!core_serves(c, 0, ID))
+			assert_true(core_advance(c, c->now + 10000));
+		routed_ask(c, routed_cell(ID), 1, token, routed_add(ID));
+		core_run(c, 100);
+		assert_int_equal(routed_told(c, 1).result.status, other ? ANSWER_UNKNOWN : ANSWER_DONE);
+		core_free(c);
+	}
+}
+
 /* Whoever has given an arc away does not hear it any more, and who owns one hears nothing else. */
 static void test_cells_follow(void **state)
 {
@@ -169,6 +193,7 @@ int main(void)
 		core_test(test_asked_at_each_place_of_a_handover),
 		core_test(test_buried_before_told),
 		core_test(test_first_moves),
+		core_test(test_taken_back),
 		core_test(test_cells_follow),
 	};
 

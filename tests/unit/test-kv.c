@@ -1,205 +1,7 @@
 /* The client's half of section 11, driven by hand: what goes out when, and what an answer ends. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-/* cmocka wants the above first */
-#include <cmocka.h>
+#include "kv-fixture.h"
 
-#include "../../common/kv.h"
 #include "../../common/mem.h"
-
-#define BEGIN 10000 /* ms: the clock has run before */
-#define FOREVER 1000000
-#define REPLY "to/000102030405060708090a0b0c0d0e0f"
-#define WHOLE ((struct arc){7, 7})
-#define TOKEN(counter) ((struct operation_token){5, (counter), 99})
-#define RESULTS_MAX 16
-
-struct sent {
-	char topic[TOPIC_MAX];
-	struct operation_request rq;
-	struct operation_room room;
-	uint8_t *bytes;
-};
-
-struct ended {
-	uint64_t number;
-	enum kv_outcome outcome;
-	struct operation_result result;
-	char value[32];
-};
-
-struct scene {
-	struct kv_config config;
-	struct kv *kv;
-	uint64_t now, deadline;
-	unsigned subscribed;
-	struct sent *sent[200]; /* since the last look */
-	size_t sent_count;
-	struct ended ended[KV_OPEN_MAX];
-	size_t ended_count;
-};
-
-static void forget(struct scene *s)
-{
-	while (s->sent_count > 0) {
-		free(s->sent[--s->sent_count]->bytes);
-		free(s->sent[s->sent_count]);
-	}
-	s->ended_count = 0;
-}
-
-static void feed(struct scene *s, const struct kv_update *u)
-{
-	for (const struct kv_effect *e = u->effects; e < u->effects + u->count; e++) {
-		if (e->type == KV_SUBSCRIBE) {
-			assert_string_equal(e->topic, REPLY);
-			s->subscribed++;
-		} else if (e->type == KV_PUBLISH) {
-			struct sent *f = xcalloc(1, sizeof(*f));
-
-			assert_true(s->sent_count < 200);
-			s->sent[s->sent_count++] = f;
-			snprintf(f->topic, sizeof(f->topic), "%s", e->topic);
-			f->bytes = xmemdup(e->payload, e->len);
-			assert_null(operation_decode_request(&f->rq, &f->room, f->bytes, e->len));
-			assert_memory_equal(f->rq.client, s->config.name, sizeof(f->rq.client));
-		} else {
-			struct ended *r = &s->ended[s->ended_count++];
-
-			*r = (struct ended){e->number, e->outcome, e->result, ""};
-			snprintf(r->value, sizeof(r->value), "%.*s", (int)e->result.value_len,
-				 e->result.value ? (const char *)e->result.value : "");
-		}
-	}
-	s->deadline = u->deadline;
-}
-
-static void tick(struct scene *s, uint64_t by)
-{
-	struct kv_update u;
-
-	s->now += by;
-	kv_tick(s->kv, s->now, &u);
-	feed(s, &u);
-}
-
-static void subscribed(struct scene *s)
-{
-	struct kv_update u;
-
-	kv_subscribed(s->kv, s->now, &u);
-	feed(s, &u);
-}
-
-static void connected(struct scene *s)
-{
-	struct kv_update u;
-
-	kv_connected(s->kv, s->now, &u);
-	feed(s, &u);
-}
-
-static int setup(void **state)
-{
-	struct scene *s = xcalloc(1, sizeof(*s));
-
-	kv_config_init(&s->config);
-	for (uint8_t i = 0; i < sizeof(s->config.name); i++)
-		s->config.name[i] = i;
-	s->config.seed = 3;
-	s->kv = kv_new(&s->config);
-	s->now = BEGIN;
-	connected(s);
-	subscribed(s);
-	*state = s;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct scene *s = *state;
-
-	forget(s);
-	kv_free(s->kv);
-	free(s);
-	return 0;
-}
-
-static uint64_t begin(struct scene *s, enum operation_kind kind, uint32_t id)
-{
-	struct operation op = {.kind = kind, .key = key_number(id)};
-
-	if (kind == OPERATION_PUT) {
-		op.value = (const uint8_t *)"value";
-		op.value_len = 5;
-	} else if (kind == OPERATION_ADD) {
-		op.amount = 1;
-	}
-	return kv_begin(s->kv, &op, s->now + FOREVER);
-}
-
-static uint64_t get(struct scene *s, uint32_t id)
-{
-	return begin(s, OPERATION_GET, id);
-}
-
-/* One answer, from the owner 7 of that arc. */
-static void answer_from(struct scene *s, struct arc arc, struct operation_token token, uint64_t number,
-			struct operation_result r)
-{
-	struct operation_answer a = {.owner = 7,
-				     .arc_set = token.number != 0,
-				     .arc = arc,
-				     .base = number,
-				     .token = token,
-				     .results = &r,
-				     .count = 1};
-	struct kv_update u;
-	size_t len;
-	uint8_t *bytes = operation_encode_answer(&a, &len);
-
-	assert_null(kv_message(s->kv, s->now, bytes, len, &u));
-	feed(s, &u);
-	free(bytes);
-}
-
-static void answer(struct scene *s, struct operation_token token, uint64_t number, enum operation_status status)
-{
-	struct operation_result r = {.status = status};
-
-	r.has_version = status == ANSWER_DONE;
-	r.version = (struct version){5, token.counter};
-	answer_from(s, WHOLE, token, number, r);
-}
-
-/* That many frames have gone out, and this is one of them. */
-static const struct sent *sent(const struct scene *s, size_t count, size_t i)
-{
-	assert_int_equal(s->sent_count, count);
-	return s->sent[i];
-}
-
-static void expect_end(const struct scene *s, uint64_t number, enum kv_outcome outcome)
-{
-	assert_int_equal(s->ended_count, 1);
-	assert_int_equal(s->ended[0].number, number);
-	assert_int_equal(s->ended[0].outcome, outcome);
-}
-
-/* It knows that 7 owns everything, and its token. */
-static void learn(struct scene *s, uint64_t counter)
-{
-	uint64_t number = get(s, 1);
-
-	tick(s, 0);
-	answer(s, TOKEN(counter), number, ANSWER_ABSENT);
-	forget(s);
-}
 
 /* ---- what goes out ---- */
 
@@ -230,13 +32,13 @@ static void test_groups_by_cell(void **state)
 {
 	struct scene *s = *state;
 
-	get(s, 0x12340001);
-	get(s, 0x12350001);
-	get(s, 0x1234ffff);
+	scene_get(s, 0x12340001);
+	scene_get(s, 0x12350001);
+	scene_get(s, 0x1234ffff);
 	assert_int_equal(s->sent_count, 0); /* all that is to go out now, together */
-	tick(s, 0);
-	assert_string_equal(sent(s, 2, 0)->topic, "op/1/2/3/4");
-	assert_string_equal(sent(s, 2, 1)->topic, "op/1/2/3/5");
+	scene_tick(s, 0);
+	assert_string_equal(scene_sent(s, 2, 0)->topic, "op/1/2/3/4");
+	assert_string_equal(scene_sent(s, 2, 1)->topic, "op/1/2/3/5");
 	assert_int_equal(s->sent[0]->rq.count, 2);
 	assert_int_equal(s->sent[0]->rq.base, 1);
 	assert_int_equal(s->sent[0]->rq.operations[1].offset, 2);
@@ -250,14 +52,14 @@ static void test_groups_by_owner(void **state)
 	uint32_t owner;
 
 	assert_false(kv_owner(s->kv, 5, &owner));
-	learn(s, 1);
+	scene_learn(s, 1);
 	assert_true(kv_owner(s->kv, 5, &owner));
 	assert_int_equal(owner, 7);
-	get(s, 0x12340001);
-	begin(s, OPERATION_PUT, 0x99990001);
-	get(s, 0xfffffff0);
-	tick(s, 0);
-	assert_string_equal(sent(s, 1, 0)->topic, "ask/00000007");
+	scene_get(s, 0x12340001);
+	scene_begin(s, OPERATION_PUT, 0x99990001);
+	scene_get(s, 0xfffffff0);
+	scene_tick(s, 0);
+	assert_string_equal(scene_sent(s, 1, 0)->topic, "ask/00000007");
 	assert_int_equal(s->sent[0]->rq.count, 3);
 	assert_int_equal(s->sent[0]->rq.token.counter, 1);
 }
@@ -267,12 +69,12 @@ static void test_frames_are_bounded(void **state)
 	struct scene *s = *state;
 
 	for (unsigned i = 0; i <= OPERATION_COUNT_MAX; i++)
-		get(s, 5);
-	tick(s, 0);
-	assert_int_equal(sent(s, 2, 0)->rq.count, OPERATION_COUNT_MAX);
+		scene_get(s, 5);
+	scene_tick(s, 0);
+	assert_int_equal(scene_sent(s, 2, 0)->rq.count, OPERATION_COUNT_MAX);
 	assert_int_equal(s->sent[1]->rq.count, 1);
-	forget(s);
-	learn(s, 1);
+	scene_forget(s);
+	scene_learn(s, 1);
 	for (unsigned i = 0; i < 3; i++) {
 		struct operation op = {.kind = OPERATION_PUT, .key = key_number(5)};
 
@@ -281,193 +83,8 @@ static void test_frames_are_bounded(void **state)
 		kv_begin(s->kv, &op, FOREVER);
 		free((void *)(uintptr_t)op.value);
 	}
-	tick(s, 0);
+	scene_tick(s, 0);
 	assert_int_equal(s->sent_count, 3); /* two of them are more than a frame */
-}
-
-/* ---- tokens ---- */
-
-static void test_writes_share_a_token(void **state)
-{
-	struct scene *s = *state;
-	uint64_t read, first, second;
-
-	learn(s, 1);
-	first = begin(s, OPERATION_PUT, 5);
-	tick(s, 0);
-	assert_int_equal(sent(s, 1, 0)->rq.token.counter, 1);
-	forget(s);
-	read = get(s, 6);
-	tick(s, 0);
-	answer(s, TOKEN(9), read, ANSWER_ABSENT);
-	forget(s);
-	/* The first keeps its own; the second has the latest; a read goes with either. */
-	second = begin(s, OPERATION_PUT, 6);
-	get(s, 6);
-	tick(s, 100);
-	assert_int_equal(sent(s, 1, 0)->rq.base, second);
-	assert_int_equal(s->sent[0]->rq.count, 2);
-	assert_int_equal(s->sent[0]->rq.token.counter, 9);
-	forget(s);
-	tick(s, 230); /* the first's pause is over, at the latest; the second's not */
-	assert_int_equal(sent(s, 1, 0)->rq.base, first);
-	assert_int_equal(s->sent[0]->rq.token.counter, 1);
-	forget(s);
-	/* When both go to one cell they need a frame each. */
-	kv_disconnected(s->kv);
-	connected(s);
-	subscribed(s);
-	assert_int_equal(s->sent_count, 2);
-}
-
-static void test_token_on_request(void **state)
-{
-	struct scene *s = *state;
-	uint64_t number = begin(s, OPERATION_PUT, 5);
-
-	tick(s, 0);
-	assert_int_equal(sent(s, 1, 0)->rq.token.number, 0);
-	assert_int_equal(s->sent[0]->rq.operations[0].value_len, 5); /* it is short */
-	forget(s);
-	answer(s, TOKEN(3), number, ANSWER_TOKEN);
-	assert_int_equal(s->deadline, 0);
-	tick(s, 1);
-	assert_int_equal(sent(s, 1, 0)->rq.token.counter, 3);
-	forget(s);
-	/* Said to the sending before, and come late. */
-	answer(s, TOKEN(4), number, ANSWER_TOKEN);
-	tick(s, 1);
-	assert_int_equal(s->sent_count, 0);
-	/* It is kept, whatever is learnt meanwhile. */
-	for (unsigned i = 0; i < 4; i++) {
-		tick(s, 2500);
-		assert_int_equal(sent(s, 1, 0)->rq.token.counter, 3);
-		forget(s);
-	}
-	answer(s, TOKEN(4), number, ANSWER_DONE);
-	expect_end(s, number, KV_DONE);
-}
-
-static void test_long_values_wait_for_a_token(void **state)
-{
-	struct scene *s = *state;
-	struct operation op = {.kind = OPERATION_PUT, .key = key_number(5)};
-	uint64_t number;
-
-	op.value_len = s->config.long_value + 1;
-	op.value = xcalloc(1, op.value_len);
-	number = kv_begin(s->kv, &op, FOREVER);
-	tick(s, 0);
-	assert_int_equal(sent(s, 1, 0)->rq.operations[0].value_len, 0);
-	forget(s);
-	answer(s, TOKEN(3), number, ANSWER_TOKEN);
-	tick(s, 0);
-	assert_int_equal(sent(s, 1, 0)->rq.operations[0].value_len, op.value_len);
-	free((void *)(uintptr_t)op.value);
-}
-
-static void test_old_tokens_begin_no_write(void **state)
-{
-	struct scene *s = *state;
-
-	learn(s, 1);
-	s->now += s->config.token_age;
-	begin(s, OPERATION_PUT, 5);
-	tick(s, 0);
-	assert_int_equal(sent(s, 1, 0)->rq.token.counter, 1);
-	forget(s);
-	begin(s, OPERATION_PUT, 5);
-	tick(s, 1);
-	assert_int_equal(sent(s, 1, 0)->rq.token.number, 0);
-}
-
-/* ... counted from when that was asked, first. */
-static void test_tokens_age_from_the_question(void **state)
-{
-	struct scene *s = *state;
-	uint64_t number = get(s, 1);
-
-	tick(s, 0);
-	tick(s, 400); /* asked again */
-	assert_int_equal(s->sent_count, 2);
-	s->now += s->config.token_age - 399;
-	answer(s, TOKEN(1), number, ANSWER_ABSENT);
-	forget(s);
-	begin(s, OPERATION_PUT, 5);
-	tick(s, 0);
-	assert_int_equal(sent(s, 1, 0)->rq.token.number, 0);
-}
-
-/* However well the owner and a later token of its are known. */
-static void test_a_token_is_kept(void **state)
-{
-	struct scene *s = *state;
-	uint64_t read;
-
-	learn(s, 1);
-	begin(s, OPERATION_PUT, 5);
-	read = get(s, 6);
-	tick(s, 0);
-	answer(s, TOKEN(9), read, ANSWER_ABSENT);
-	forget(s);
-	kv_disconnected(s->kv);
-	connected(s);
-	subscribed(s);
-	assert_string_equal(sent(s, 1, 0)->topic, "ask/00000007");
-	assert_int_equal(s->sent[0]->rq.token.counter, 1);
-}
-
-/* ---- retries ---- */
-
-static void test_retries(void **state)
-{
-	struct scene *s = *state;
-	static const uint64_t pauses[] = {250, 500, 1000, 2000, 2000, 2000};
-
-	learn(s, 1);
-	get(s, 0x12340000);
-	tick(s, 0);
-	assert_string_equal(sent(s, 1, 0)->topic, "ask/00000007");
-	for (size_t i = 0; i < sizeof(pauses) / sizeof(pauses[0]); i++) {
-		uint64_t before = s->now;
-
-		forget(s);
-		while (s->sent_count == 0)
-			tick(s, s->deadline - s->now);
-		assert_in_range(s->now - before, pauses[i], pauses[i] + pauses[i] / 4);
-		/* Whoever says nothing may be gone. */
-		assert_string_equal(sent(s, 1, 0)->topic, "op/1/2/3/4");
-		assert_int_equal(s->sent[0]->rq.base, 2);
-	}
-}
-
-static void test_moved(void **state)
-{
-	struct scene *s = *state;
-	uint64_t number, other;
-	uint32_t owner;
-
-	learn(s, 1);
-	number = get(s, 0x12340000);
-	other = get(s, 5);
-	tick(s, 0);
-	forget(s);
-	answer(s, (struct operation_token){0}, number, ANSWER_MOVED);
-	assert_int_equal(s->ended_count, 0);
-	assert_false(kv_owner(s->kv, 0x12340000, &owner));
-	tick(s, 0);
-	assert_string_equal(sent(s, 1, 0)->topic, "op/1/2/3/4");
-	forget(s);
-	/* Said again before it goes out: once is enough. */
-	answer(s, (struct operation_token){0}, number, ANSWER_MOVED);
-	answer(s, (struct operation_token){0}, number, ANSWER_MOVED);
-	/* Somebody's word that it is his, from before that. */
-	answer(s, TOKEN(1), other, ANSWER_ABSENT);
-	forget(s);
-	tick(s, 0);
-	assert_string_equal(sent(s, 1, 0)->topic, "op/1/2/3/4");
-	answer(s, TOKEN(2), number, ANSWER_ABSENT);
-	expect_end(s, number, KV_DONE);
 }
 
 /* ---- answers ---- */
@@ -475,49 +92,49 @@ static void test_moved(void **state)
 static void test_answers(void **state)
 {
 	struct scene *s = *state;
-	uint64_t one = get(s, 1), two = get(s, 2);
+	uint64_t one = scene_get(s, 1), two = scene_get(s, 2);
 	struct operation_result r = {.status = ANSWER_DONE,
 				     .has_version = true,
 				     .version = {5, 8},
 				     .value = (const uint8_t *)"found",
 				     .value_len = 5};
 
-	tick(s, 0);
-	answer_from(s, WHOLE, TOKEN(8), two, r);
-	expect_end(s, two, KV_DONE);
+	scene_tick(s, 0);
+	scene_answer_from(s, WHOLE, TOKEN(8), two, r);
+	scene_expect_end(s, two, KV_DONE);
 	assert_string_equal(s->ended[0].value, "found");
 	assert_int_equal(s->ended[0].result.version.counter, 8);
 	assert_int_equal(kv_open(s->kv), 1);
 	/* Again: nothing; and numbers that were never begun, near and far. */
-	forget(s);
-	answer_from(s, WHOLE, TOKEN(8), two, r);
-	answer_from(s, WHOLE, TOKEN(8), two + 1, r);
-	answer_from(s, WHOLE, TOKEN(8), one + KV_OPEN_MAX, r);
+	scene_forget(s);
+	scene_answer_from(s, WHOLE, TOKEN(8), two, r);
+	scene_answer_from(s, WHOLE, TOKEN(8), two + 1, r);
+	scene_answer_from(s, WHOLE, TOKEN(8), one + KV_OPEN_MAX, r);
 	assert_int_equal(s->ended_count, 0);
-	answer_from(s, WHOLE, TOKEN(8), one, r);
-	expect_end(s, one, KV_DONE);
+	scene_answer_from(s, WHOLE, TOKEN(8), one, r);
+	scene_expect_end(s, one, KV_DONE);
 	assert_int_equal(kv_open(s->kv), 0);
 }
 
 static void test_unknown(void **state)
 {
 	struct scene *s = *state;
-	uint64_t bare = begin(s, OPERATION_PUT, 5), number;
+	uint64_t bare = scene_begin(s, OPERATION_PUT, 5), number;
 
-	tick(s, 0);
+	scene_tick(s, 0);
 	/* Without a token nothing can have been done, whatever is said. */
-	answer(s, TOKEN(1), bare, ANSWER_UNKNOWN);
-	answer(s, TOKEN(1), bare, ANSWER_DONE);
+	scene_answer(s, TOKEN(1), bare, ANSWER_UNKNOWN);
+	scene_answer(s, TOKEN(1), bare, ANSWER_DONE);
 	assert_int_equal(s->ended_count, 0);
-	answer(s, TOKEN(1), bare, ANSWER_TOKEN);
-	tick(s, 0);
-	number = begin(s, OPERATION_ADD, 5);
-	tick(s, 0);
-	answer(s, TOKEN(2), number, ANSWER_UNKNOWN);
-	expect_end(s, number, KV_UNKNOWN);
-	forget(s);
-	answer(s, TOKEN(2), bare, ANSWER_UNKNOWN);
-	expect_end(s, bare, KV_UNKNOWN);
+	scene_answer(s, TOKEN(1), bare, ANSWER_TOKEN);
+	scene_tick(s, 0);
+	number = scene_begin(s, OPERATION_ADD, 5);
+	scene_tick(s, 0);
+	scene_answer(s, TOKEN(2), number, ANSWER_UNKNOWN);
+	scene_expect_end(s, number, KV_UNKNOWN);
+	scene_forget(s);
+	scene_answer(s, TOKEN(2), bare, ANSWER_UNKNOWN);
+	scene_expect_end(s, bare, KV_UNKNOWN);
 }
 
 static void test_strange_answers(void **state)
@@ -529,10 +146,10 @@ static void test_strange_answers(void **state)
 	assert_non_null(kv_message(s->kv, s->now, (const uint8_t *)"\xff", 1, &u));
 	assert_int_equal(u.count, 0);
 	/* To nothing that was asked: it teaches nothing either. */
-	answer(s, TOKEN(1), 77, ANSWER_ABSENT);
+	scene_answer(s, TOKEN(1), 77, ANSWER_ABSENT);
 	assert_false(kv_owner(s->kv, 5, &owner));
 	/* Begun, and not sent. */
-	answer(s, TOKEN(1), get(s, 5), ANSWER_ABSENT);
+	scene_answer(s, TOKEN(1), scene_get(s, 5), ANSWER_ABSENT);
 	assert_int_equal(s->ended_count, 0);
 	assert_false(kv_owner(s->kv, 5, &owner));
 }
@@ -551,23 +168,23 @@ static void test_time_outs(void **state)
 	struct scene *s = *state;
 	uint64_t read = begin_until(s, OPERATION_GET, 100), bare = begin_until(s, OPERATION_PUT, 110), write;
 
-	tick(s, 0);
+	scene_tick(s, 0);
 	assert_int_equal(s->deadline, BEGIN + 100);
-	tick(s, 99);
+	scene_tick(s, 99);
 	assert_int_equal(s->ended_count, 0);
-	tick(s, 1);
-	expect_end(s, read, KV_TIMEOUT);
-	forget(s);
-	tick(s, 10);
-	expect_end(s, bare, KV_TIMEOUT);
-	learn(s, 1);
+	scene_tick(s, 1);
+	scene_expect_end(s, read, KV_TIMEOUT);
+	scene_forget(s);
+	scene_tick(s, 10);
+	scene_expect_end(s, bare, KV_TIMEOUT);
+	scene_learn(s, 1);
 	write = begin_until(s, OPERATION_PUT, 100);
-	tick(s, 0);
-	tick(s, 100);
-	expect_end(s, write, KV_UNKNOWN);
-	forget(s);
+	scene_tick(s, 0);
+	scene_tick(s, 100);
+	scene_expect_end(s, write, KV_UNKNOWN);
+	scene_forget(s);
 	/* Its answer comes late. */
-	answer(s, TOKEN(2), write, ANSWER_DONE);
+	scene_answer(s, TOKEN(2), write, ANSWER_DONE);
 	assert_int_equal(s->ended_count, 0);
 }
 
@@ -577,30 +194,30 @@ static void test_time_outs_without_connection(void **state)
 	uint64_t number = begin_until(s, OPERATION_GET, 100);
 
 	kv_disconnected(s->kv);
-	tick(s, 50);
+	scene_tick(s, 50);
 	assert_int_equal(s->sent_count, 0);
 	assert_int_equal(s->deadline, BEGIN + 100);
-	tick(s, 50);
-	expect_end(s, number, KV_TIMEOUT);
+	scene_tick(s, 50);
+	scene_expect_end(s, number, KV_TIMEOUT);
 }
 
 static void test_reconnection(void **state)
 {
 	struct scene *s = *state;
-	uint64_t read = get(s, 5), done = get(s, 6), write;
+	uint64_t read = scene_get(s, 5), done = scene_get(s, 6), write;
 
-	tick(s, 0);
-	answer(s, TOKEN(1), done, ANSWER_ABSENT);
-	write = begin(s, OPERATION_PUT, 6);
-	tick(s, 0);
-	forget(s);
+	scene_tick(s, 0);
+	scene_answer(s, TOKEN(1), done, ANSWER_ABSENT);
+	write = scene_begin(s, OPERATION_PUT, 6);
+	scene_tick(s, 0);
+	scene_forget(s);
 	kv_disconnected(s->kv);
-	tick(s, 5000);
-	connected(s);
+	scene_tick(s, 5000);
+	scene_connected(s);
 	assert_int_equal(s->subscribed, 2);
-	tick(s, 5000);
+	scene_tick(s, 5000);
 	assert_int_equal(s->sent_count, 0);
-	subscribed(s);
+	scene_subscribed(s);
 	assert_int_equal(s->sent_count, 1); /* to the owner that was known */
 	assert_int_equal(s->sent[0]->rq.count, 2);
 	assert_int_equal(s->sent[0]->rq.base, read);
@@ -613,23 +230,23 @@ static void test_reconnection(void **state)
 static void test_numbers_and_first(void **state)
 {
 	struct scene *s = *state;
-	uint64_t one = get(s, 1), two = get(s, 2), three = get(s, 3);
+	uint64_t one = scene_get(s, 1), two = scene_get(s, 2), three = scene_get(s, 3);
 
 	assert_int_equal(one, 1);
 	assert_int_equal(two, 2);
-	tick(s, 0);
-	assert_int_equal(sent(s, 1, 0)->rq.first, 1);
-	answer(s, TOKEN(1), two, ANSWER_ABSENT);
-	answer(s, TOKEN(1), three, ANSWER_ABSENT);
-	forget(s);
-	assert_int_equal(get(s, 4), 4);
-	tick(s, 0);
-	assert_int_equal(sent(s, 1, 0)->rq.first, 1); /* that is open */
-	answer(s, TOKEN(1), one, ANSWER_ABSENT);
-	forget(s);
-	get(s, 5);
-	tick(s, 0);
-	assert_int_equal(sent(s, 1, 0)->rq.first, 4);
+	scene_tick(s, 0);
+	assert_int_equal(scene_sent(s, 1, 0)->rq.first, 1);
+	scene_answer(s, TOKEN(1), two, ANSWER_ABSENT);
+	scene_answer(s, TOKEN(1), three, ANSWER_ABSENT);
+	scene_forget(s);
+	assert_int_equal(scene_get(s, 4), 4);
+	scene_tick(s, 0);
+	assert_int_equal(scene_sent(s, 1, 0)->rq.first, 1); /* that is open */
+	scene_answer(s, TOKEN(1), one, ANSWER_ABSENT);
+	scene_forget(s);
+	scene_get(s, 5);
+	scene_tick(s, 0);
+	assert_int_equal(scene_sent(s, 1, 0)->rq.first, 4);
 }
 
 static void test_open_max(void **state)
@@ -638,18 +255,18 @@ static void test_open_max(void **state)
 
 	for (uint64_t i = 1; i <= KV_OPEN_MAX; i++) {
 		assert_false(kv_full(s->kv));
-		assert_int_equal(get(s, 5), i);
+		assert_int_equal(scene_get(s, 5), i);
 	}
 	assert_true(kv_full(s->kv));
-	assert_int_equal(get(s, 5), 0);
-	tick(s, 0);
-	forget(s);
+	assert_int_equal(scene_get(s, 5), 0);
+	scene_tick(s, 0);
+	scene_forget(s);
 	/* Any but the lowest makes no room: nodes listen to so many from that on. */
-	answer(s, TOKEN(1), KV_OPEN_MAX, ANSWER_ABSENT);
+	scene_answer(s, TOKEN(1), KV_OPEN_MAX, ANSWER_ABSENT);
 	assert_true(kv_full(s->kv));
-	answer(s, TOKEN(1), 1, ANSWER_ABSENT);
+	scene_answer(s, TOKEN(1), 1, ANSWER_ABSENT);
 	assert_false(kv_full(s->kv));
-	assert_int_equal(get(s, 5), KV_OPEN_MAX + 1);
+	assert_int_equal(scene_get(s, 5), KV_OPEN_MAX + 1);
 	assert_int_equal(kv_open(s->kv), KV_OPEN_MAX - 1);
 	assert_true(kv_full(s->kv));
 }
@@ -661,18 +278,18 @@ static void test_few_go_by_their_cells(void **state)
 	struct scene *s = *state;
 
 	for (uint32_t i = 0; i < 1000; i++)
-		get(s, i << 16);
-	tick(s, 0);
+		scene_get(s, i << 16);
+	scene_tick(s, 0);
 	assert_int_equal(s->sent_count, 64);
-	tick(s, 1);
+	scene_tick(s, 1);
 	assert_int_equal(s->sent_count, 64);
-	tick(s, 4);
+	scene_tick(s, 4);
 	assert_int_equal(s->sent_count, 128);
-	forget(s);
-	answer(s, TOKEN(1), 3, ANSWER_ABSENT);
-	tick(s, 0);
-	assert_int_equal(sent(s, 2, 0)->rq.count, 512);
-	assert_int_equal(sent(s, 2, 1)->rq.count, 1000 - 128 - 512);
+	scene_forget(s);
+	scene_answer(s, TOKEN(1), 3, ANSWER_ABSENT);
+	scene_tick(s, 0);
+	assert_int_equal(scene_sent(s, 2, 0)->rq.count, 512);
+	assert_int_equal(scene_sent(s, 2, 1)->rq.count, 1000 - 128 - 512);
 	assert_int_equal(kv_open(s->kv), 999);
 }
 
@@ -683,17 +300,17 @@ static void test_retries_wait_for_a_slow_broker(void **state)
 	uint64_t number;
 
 	for (unsigned i = 0; i < 40; i++) {
-		number = get(s, 1);
-		tick(s, 0);
-		tick(s, 200);
-		answer(s, TOKEN(1), number, ANSWER_ABSENT);
+		number = scene_get(s, 1);
+		scene_tick(s, 0);
+		scene_tick(s, 200);
+		scene_answer(s, TOKEN(1), number, ANSWER_ABSENT);
 	}
-	get(s, 1);
-	tick(s, 0);
-	forget(s);
-	tick(s, 700);
+	scene_get(s, 1);
+	scene_tick(s, 0);
+	scene_forget(s);
+	scene_tick(s, 700);
 	assert_int_equal(s->sent_count, 0);
-	tick(s, 400);
+	scene_tick(s, 400);
 	assert_int_equal(s->sent_count, 1);
 }
 
@@ -714,8 +331,8 @@ static void test_copies(void **state)
 	kv_begin(s->kv, &op, FOREVER);
 	memset(name, 'x', 4);
 	memset(value, 'x', 5);
-	tick(s, 0);
-	got = &sent(s, 1, 0)->rq.operations[0];
+	scene_tick(s, 0);
+	got = &scene_sent(s, 1, 0)->rq.operations[0];
 	assert_int_equal(got->key.name_len, 4);
 	assert_memory_equal(got->key.name, "name", 4);
 	assert_memory_equal(got->value, "value", 5);
@@ -724,34 +341,25 @@ static void test_copies(void **state)
 	assert_int_equal(got->version.counter, 9);
 }
 
-static const struct CMUnitTest tests[] = {
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-	TEST(test_subscribes_first),
-	TEST(test_groups_by_cell),
-	TEST(test_groups_by_owner),
-	TEST(test_frames_are_bounded),
-	TEST(test_writes_share_a_token),
-	TEST(test_token_on_request),
-	TEST(test_long_values_wait_for_a_token),
-	TEST(test_old_tokens_begin_no_write),
-	TEST(test_tokens_age_from_the_question),
-	TEST(test_a_token_is_kept),
-	TEST(test_retries),
-	TEST(test_moved),
-	TEST(test_answers),
-	TEST(test_unknown),
-	TEST(test_strange_answers),
-	TEST(test_time_outs),
-	TEST(test_time_outs_without_connection),
-	TEST(test_reconnection),
-	TEST(test_numbers_and_first),
-	TEST(test_open_max),
-	TEST(test_few_go_by_their_cells),
-	TEST(test_retries_wait_for_a_slow_broker),
-	TEST(test_copies),
-};
-
 int main(void)
 {
+	static const struct CMUnitTest tests[] = {
+		SCENE_TEST(test_subscribes_first),
+		SCENE_TEST(test_groups_by_cell),
+		SCENE_TEST(test_groups_by_owner),
+		SCENE_TEST(test_frames_are_bounded),
+		SCENE_TEST(test_answers),
+		SCENE_TEST(test_unknown),
+		SCENE_TEST(test_strange_answers),
+		SCENE_TEST(test_time_outs),
+		SCENE_TEST(test_time_outs_without_connection),
+		SCENE_TEST(test_reconnection),
+		SCENE_TEST(test_numbers_and_first),
+		SCENE_TEST(test_open_max),
+		SCENE_TEST(test_few_go_by_their_cells),
+		SCENE_TEST(test_retries_wait_for_a_slow_broker),
+		SCENE_TEST(test_copies),
+	};
+
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
