@@ -88,7 +88,8 @@ void option_format_duration(char *out, size_t size, uint64_t ms)
 		snprintf(out, size, "%llums", (unsigned long long)ms);
 }
 
-/* Milliseconds of "1.5s", or UINT64_MAX if it is no duration.  Integers only: no locale, no rounding. */
+/* Milliseconds of "1.5s", UINT64_MAX - 1 if they are too many, or UINT64_MAX if it is no duration.  Integers only: no
+ * locale, no rounding. */
 static uint64_t option_parse_duration(const char *text)
 {
 	static const struct {
@@ -112,7 +113,7 @@ static uint64_t option_parse_duration(const char *text)
 		value = value * 10 + (uint64_t)(text[i] - '0');
 	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
 		if (strcmp(text + part, units[i].unit) == 0)
-			return value * units[i].ms / scale;
+			return __builtin_mul_overflow(value, units[i].ms, &value) ? UINT64_MAX - 1 : value / scale;
 	}
 	return UINT64_MAX;
 }
@@ -126,7 +127,7 @@ static bool option_set_duration(const struct option_row *row, void *member, cons
 		option_format_duration(low, sizeof(low), row->min);
 		option_format_duration(high, sizeof(high), option_max(row));
 		if (ms == UINT64_MAX)
-			snprintf(expected, OPTION_ERROR_MAX, "expected a duration such as 5s, 200ms or 2m");
+			snprintf(expected, OPTION_ERROR_MAX, "expected a duration in ms, s, m or h, such as 5s");
 		else if (row->max > 0)
 			snprintf(expected, OPTION_ERROR_MAX, "expected %s to %s", low, high);
 		else
@@ -320,6 +321,42 @@ static void option_scan_letters(struct option_scan *scan, char *word)
 	}
 }
 
+/* Whether the word is an argument and no option: - is one, and -5 unless the digit is a letter of ours. */
+static bool option_is_argument(const struct option_table *table, const char *word)
+{
+	return word[0] != '-' || word[1] == '\0' ||
+	       (isdigit((unsigned char)word[1]) && option_find_letter(table, word[1]) == NULL);
+}
+
+/* Whether the option's value is the next word. */
+static bool option_takes_next(const struct option_table *table, const char *word)
+{
+	const struct option_row *row;
+
+	if (word[1] == '-') {
+		row = option_find(table, word + 2, strlen(word + 2)); /* none of a name with '=' */
+		return row != NULL && !option_is_flag(row);
+	}
+	for (const char *c = word + 1; *c != '\0'; c++) {
+		row = option_find_letter(table, *c);
+		if (row == NULL || !option_is_flag(row))
+			return row != NULL && c[1] == '\0';
+	}
+	return false;
+}
+
+const char *option_first_argument(const struct option_table *table, int argc, char **argv)
+{
+	for (int i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "--") == 0)
+			return i + 1 < argc ? argv[i + 1] : NULL;
+		if (option_is_argument(table, argv[i]))
+			return argv[i];
+		i += option_takes_next(table, argv[i]);
+	}
+	return NULL;
+}
+
 static void option_scan_words(struct option_scan *scan)
 {
 	struct option_result *result = scan->result;
@@ -331,8 +368,7 @@ static void option_scan_words(struct option_scan *scan)
 			break;
 		if (strncmp(word, "--", 2) == 0)
 			option_scan_long(scan, word);
-		else if (word[0] != '-' || word[1] == '\0' ||
-			 (isdigit((unsigned char)word[1]) && option_find_letter(scan->table, word[1]) == NULL))
+		else if (option_is_argument(scan->table, word))
 			result->args[result->arg_count++] = word;
 		else
 			option_scan_letters(scan, word);

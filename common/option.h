@@ -66,6 +66,9 @@ struct option_result {
 bool option_parse(const struct option_table *table, void *target, int argc, char **argv, struct option_result *result,
 		  char error[OPTION_ERROR_MAX]);
 
+/* The first word that is no option and no option's value, or NULL; nothing is set. */
+const char *option_first_argument(const struct option_table *table, int argc, char **argv);
+
 /* Frees the text members and sets them to NULL. */
 void option_free(const struct option_table *table, void *target);
 

@@ -302,7 +302,35 @@ static enum exit_code no_answer(const struct bench *bench, const char *what)
 	return RC_TIMEOUT;
 }
 
-static enum exit_code run_phases(struct bench *bench)
+static bool has_put(const struct bench *bench)
+{
+	for (uint32_t i = 0; i < bench->plan->keys; i++) {
+		if (bench->known[i].version.number > 0)
+			return true;
+	}
+	return false;
+}
+
+/* What has been put is deleted again if anybody answers; else it is said that it stays. */
+static void clean_up(struct bench *bench)
+{
+	const struct bench_plan *plan = bench->plan;
+
+	if (plan->keep || !has_put(bench))
+		return;
+	if (!bench->result->cut)
+		run_phase(bench, PHASE_CLEAN, plan->keys);
+	if (!bench->result->cut && bench->phase.failed == 0)
+		return;
+	if (plan->numbers)
+		output_error("the keys that were put stay: up to %u numbers", plan->keys);
+	else
+		output_error("the keys that were put stay: 'dhtctl ls bench:%x: | dhtctl del -' deletes them",
+			     bench->seed);
+}
+
+/* What is timed, and what must be ahead of it. */
+static enum exit_code measure(struct bench *bench)
 {
 	const struct bench_plan *plan = bench->plan;
 	struct mqtt_traffic before, after;
@@ -328,9 +356,15 @@ static enum exit_code run_phases(struct bench *bench)
 	};
 	if (bench->result->put.count + bench->result->get.count == 0)
 		return no_answer(bench, "anything");
-	if (!plan->keep && !bench->result->cut)
-		run_phase(bench, PHASE_CLEAN, plan->keys);
 	return RC_OK;
+}
+
+static enum exit_code run_phases(struct bench *bench)
+{
+	enum exit_code code = measure(bench);
+
+	clean_up(bench);
+	return code;
 }
 
 /* ---- life ---- */

@@ -37,11 +37,11 @@ static void ls_columns(const struct walk_page *page, const struct page_entry *e)
 	printf("%-12s  %8s  %10s  ", version, life, owner);
 }
 
-/* Byte for byte, but for a terminal, which a name might drive. */
+/* With --null a name is written byte for byte, but for a terminal, which it might drive. */
 static void ls_key(const struct ls *ls, const struct key *key)
 {
-	if (key->name_len == 0)
-		printf("%u", key->id);
+	if (key->name_len == 0 || !ls->settings->nul)
+		output_key(stdout, key);
 	else if (ls->terminal)
 		output_bytes_in_line(stdout, key->name, key->name_len);
 	else
@@ -99,10 +99,14 @@ const struct command command_ls = {
 		"as they are found, in the order of their ids (a name's is its hash). What is there all the time is\n"
 		"listed once, also while nodes come and go; what comes or goes meanwhile may be listed or not.\n"
 		"\n"
-		"One key a line; a name with newlines needs -0 or --json. To a pipe its exact bytes; on a terminal "
-		"what\n"
-		"could drive it is escaped. --long: version, how long it will live, the node that owns it. --json:\n"
-		"{\"key\" (or \"key_base64\"),\"version\",\"life\" (ms; not for those for ever),\"owner\"}.\n"
+		"One key a line, as get, del and put read it with '-': \\\\ \\t \\n stand for backslash, tab and "
+		"newline, "
+		"and\n"
+		"a name that looks like a number begins with \\xHH: \\x342 is the name 42. With -0 the exact bytes. On "
+		"a\n"
+		"terminal what could drive it is escaped. --long: version, how long it will live, the node that owns\n"
+		"it. --json: {\"key\" (or \"key_base64\"),\"version\",\"life\" (ms; not for those for "
+		"ever),\"owner\"}.\n"
 		"\n"
 		"--timeout bounds each page, not the listing. Exit code 5 means that nobody answered, 6 that the\n"
 		"listing broke off: the error line says where.\n",

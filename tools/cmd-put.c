@@ -19,9 +19,7 @@ static const char *put_parse(const struct job *job, uint8_t *line, size_t len, s
 	value = tab + 1;
 	key_len = (size_t)(tab - line);
 	value_len = len - key_len - 1;
-	wrong = lines_unescape(line, &key_len);
-	if (wrong == NULL)
-		wrong = lines_unescape(value, &value_len);
+	wrong = lines_unescape(value, &value_len);
 	if (wrong == NULL && value_len > COMMAND_VALUE_MAX)
 		wrong = "a value larger than 16 MiB";
 	if (wrong == NULL)

@@ -19,7 +19,9 @@ struct watch {
 	const char *prefix; /* NULL: one key */
 	char *prefix_text;
 	bool wake, established, over, silent;
-	bool got; /* the present value has come, or will not */
+	bool heard; /* the broker tells us what happens */
+	bool away;  /* that it does not has been said */
+	bool got;   /* the present value has come, or will not */
 	size_t count;
 	uint64_t last; /* when something happened */
 	int output_errno;
@@ -107,6 +109,7 @@ static void watch_heard_cb(void *arg, bool heard)
 {
 	struct watch *w = arg;
 
+	w->heard = heard;
 	if (heard)
 		kv_watch_granted(w->core, client_now());
 	else
@@ -147,12 +150,28 @@ static uint64_t watch_deadline(const struct watch *w)
 	return deadline < now + 60000 ? deadline : now + 60000;
 }
 
+/* A watch that is silent because nothing happens, and one that hears nothing, are not to look alike. */
+static void watch_tell_connection(struct watch *w)
+{
+	const char *lost = client_lost(w->client);
+
+	if (lost && !w->away) {
+		output_error("lost the connection to broker %s: %s; trying again", w->settings->broker_shown, lost);
+		w->away = true;
+	} else if (!lost && w->heard && w->away) {
+		output_error("back at broker %s", w->settings->broker_shown);
+		w->away = false;
+	}
+}
+
 /* Until something comes, or is due. */
 static void watch_step(struct watch *w)
 {
 	watch_ask(w);
 	(void)client_wait(w->client, &w->wake, watch_deadline(w));
 	w->wake = false;
+	if (w->established)
+		watch_tell_connection(w);
 	if (w->established && kv_watch_gap(w->core))
 		watch_gap(w);
 }
@@ -326,7 +345,9 @@ const struct command command_watch = {
 		"follow within a moment the last may be told alone. Nodes may join and leave; a line 'gap' says that\n"
 		"something may have been missed (a node has died, the broker was away): list it again.\n"
 		"\n"
-		"Standard error says when it has begun. It ends by Ctrl-C, after --count events, or with exit code 5\n"
-		"when nothing has happened for --idle, or nobody answers in --timeout at the beginning.\n",
+		"Standard error says when it has begun, and when the broker is gone and back. It ends by Ctrl-C, "
+		"after\n"
+		"--count events, or with exit code 5 when nothing has happened for --idle, or nobody answers in\n"
+		"--timeout at the beginning.\n",
 	.exec = watch_exec,
 };

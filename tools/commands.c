@@ -79,9 +79,9 @@ static const struct command_exit exits[] = {
 	{RC_OK, "done"},
 	{RC_NO, "the answer is no (absent, exists, another version, not healthy)"},
 	{RC_USAGE, "usage"},
-	{RC_UNREACHABLE, "broker unreachable"},
+	{RC_UNREACHABLE, "broker unreachable (a write was not done)"},
 	{RC_REFUSED, "refused"},
-	{RC_TIMEOUT, "no answer in time"},
+	{RC_TIMEOUT, "no answer in time (\"unknown\": a write may have been done)"},
 	{RC_PARTLY, "of several, some done"},
 	{RC_LOCAL, "a local file or the output failed"},
 	{RC_WRONG, "the ring cannot do it (not a number)"},
@@ -148,16 +148,19 @@ const struct option_table *commands_options(const struct command *command)
 	return command == &command_ls ? &table_of_ls : &table_of_others;
 }
 
-/* Options may stand ahead of the command, so which it is can only be known once they have been read. */
+static bool is_command_by(const struct option_table *table, const struct command *command, int argc, char **argv)
+{
+	const char *word = option_first_argument(table, argc, argv);
+
+	return word != NULL && strcmp(word, command->name) == 0;
+}
+
+/* Options may stand ahead of the command, and which words are their values depends on it. */
 const struct option_table *commands_choose(int argc, char **argv)
 {
-	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
-		if (strcmp(argv[i], command_cas.name) == 0)
-			return &table_of_cas;
-		if (strcmp(argv[i], command_ls.name) == 0)
-			return &table_of_ls;
-	}
-	return &table_of_others;
+	if (is_command_by(&table_of_cas, &command_cas, argc, argv))
+		return &table_of_cas;
+	return is_command_by(&table_of_ls, &command_ls, argc, argv) ? &table_of_ls : &table_of_others;
 }
 
 size_t commands_rows(const struct command *command, enum commands_part part, struct option_row rows[OPTION_ROWS_MAX])

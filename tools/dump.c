@@ -35,6 +35,12 @@ static const char *dump_keep(const struct parts *parts, struct operation *op)
 	return NULL;
 }
 
+/* Of CBOR: a record's first byte, and no JSON line's. */
+static bool is_array(uint8_t first)
+{
+	return first >> 5 == 4;
+}
+
 /* ---- JSON ---- */
 
 static const char *json_name(struct parts *parts, struct json_field *f, bool encoded)
@@ -107,6 +113,8 @@ static const char *dump_read_json(uint8_t *record, size_t len, struct operation 
 	const char *wrong = NULL;
 	struct json j;
 
+	if (len > 0 && is_array(record[0]))
+		return "no JSON object (is it CBOR? see --format)";
 	json_init(&j, record, len);
 	while (!wrong && json_next(&j, &f))
 		wrong = json_field(&parts, &f);
@@ -131,7 +139,8 @@ static void dump_write_json(FILE *out, const struct page_entry *e)
 
 /* ---- CBOR ---- */
 
-/* How long the first item is; 0: it is not all there, or (*broken) none. */
+/* How long the first item is; 0: it is not all there, or (*broken) none.  The '{' of JSON begins a text of CBOR that is
+ * longer than any input: it is not waited for. */
 static size_t cbor_length(const uint8_t *bytes, size_t len, bool *broken)
 {
 	struct cursor c = {bytes, bytes + len, NULL};
@@ -139,7 +148,7 @@ static size_t cbor_length(const uint8_t *bytes, size_t len, bool *broken)
 	*broken = false;
 	if (cursor_skip(&c))
 		return (size_t)(c.p - bytes);
-	*broken = strcmp(c.error, "truncated") != 0;
+	*broken = strcmp(c.error, "truncated") != 0 || !is_array(bytes[0]);
 	return 0;
 }
 

@@ -1,5 +1,6 @@
 #include "job-tell.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,6 +18,8 @@ static enum exit_code verdict(const struct item *item, const char *lost)
 {
 	if (item->mistake != NULL)
 		return RC_LOCAL;
+	if (item->outcome == KV_UNKNOWN) /* whoever tries again on 3 would do it twice */
+		return RC_TIMEOUT;
 	if (item->outcome != KV_DONE)
 		return lost ? RC_UNREACHABLE : RC_TIMEOUT;
 	switch (item->result.status) {
@@ -102,12 +105,27 @@ static void explain_answer(const struct job *job, const struct item *item, const
 			 job->done);
 }
 
+/* From here on a broker's limit is as likely as a ring that is gone: some are set to 100 kB. */
+#define LONG_VALUE 65536
+
+static const char *explain_length(const struct item *item, char out[160])
+{
+	out[0] = '\0';
+	if (item->op.value_len >= LONG_VALUE)
+		snprintf(out, 160,
+			 " (the value has %zu bytes: does the broker let it through? see max_packet_size and "
+			 "message_size_limit of mosquitto.conf)",
+			 item->op.value_len);
+	return out;
+}
+
 static void explain_silence(const struct job *job, const struct item *item, const char *key, const char *lost,
 			    char *out, size_t size)
 {
 	const struct settings *settings = job->settings;
-	char end[64] = "", timeout[32];
+	char end[64] = "", timeout[32], length[160];
 
+	explain_length(item, length);
 	if (item->outcome == KV_UNKNOWN)
 		snprintf(end, sizeof(end), "; unknown: it may have been %s", job->done);
 	else if (is_write(&item->op))
@@ -115,13 +133,13 @@ static void explain_silence(const struct job *job, const struct item *item, cons
 	if (item->outcome == KV_UNKNOWN && !item->late)
 		snprintf(out, size, "key %s: its owner does not know any more%s", key, end);
 	else if (lost)
-		snprintf(out, size, "lost the connection to broker %s: %s; no answer for key %s%s",
-			 settings->broker_shown, lost, key, end);
+		snprintf(out, size, "lost the connection to broker %s: %s; no answer for key %s%s%s",
+			 settings->broker_shown, lost, key, end, length);
 	else if (!item->asked)
 		snprintf(out, size, "key %s: time was up before it was asked%s", key, end);
 	else
-		snprintf(out, size, "no answer for key %s at broker %s within %s%s " REASONS, key,
-			 settings->broker_shown, client_timeout_text(settings, timeout), end);
+		snprintf(out, size, "no answer for key %s at broker %s within %s%s%s " REASONS, key,
+			 settings->broker_shown, client_timeout_text(settings, timeout), end, length);
 }
 
 static void explain(const struct job *job, const struct item *item, const char *lost, char *out, size_t size)
@@ -164,6 +182,17 @@ void job_tell(const struct job *job, struct job_count *count, const struct item 
 	/* Of lines there may be 100,000: the summary has the first. */
 	if (item->line == 0 && (code != RC_NO || !(job->settings->json || job->settings->quiet)))
 		output_error("%s", line);
+}
+
+void job_tell_unreadable(const struct job *job, size_t number, int error)
+{
+	const struct job_input *input = job->input;
+	char behind[48] = "";
+
+	if (number > 0)
+		snprintf(behind, sizeof(behind), " behind %s %zu", input ? input->format->unit : "line", number);
+	output_error("cannot read %s%s: %s", input ? input->name : "standard input", behind,
+		     error == EMSGSIZE ? "a line is too long" : output_reason(error));
 }
 
 /* What they all came to. */
@@ -214,7 +243,8 @@ static void input_summary(const struct job *job, const struct job_count *count, 
 	if (count->first[0] != '\0')
 		snprintf(first, sizeof(first), " (first: %s)", count->first);
 	if (cut)
-		snprintf(end, sizeof(end), "; %s ended it before the end of the input: go on with --resume", cut);
+		snprintf(end, sizeof(end), "; %s ended it before the end of the input: %s", cut,
+			 job->settings->resume ? "go on with --resume" : "import it again");
 	output_error("%s %zu%s, failed %zu%s%s", job->done, count->by_code[RC_OK] - count->spared, present,
 		     count_failed(count), first, end);
 }

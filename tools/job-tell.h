@@ -15,6 +15,9 @@ struct job_count {
 /* lost: why there is no connection, or NULL. */
 void job_tell(const struct job *job, struct job_count *count, const struct item *item, const char *lost);
 
+/* That the input cannot be read behind so many lines or records (0: at all), with an errno; EMSGSIZE: too long a line. */
+void job_tell_unreadable(const struct job *job, size_t number, int error);
+
 /* The summary of lines, and the exit code.  cut: what ended it before all of the input was read; or NULL. */
 enum exit_code job_tell_all(const struct job *job, const struct job_count *count, const char *cut);
 

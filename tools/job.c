@@ -122,9 +122,7 @@ static struct item *next_line(struct work *work)
 	case LINES_FAILED:
 		break;
 	}
-	output_error("cannot read %s behind %s %zu: %s", input ? input->name : "standard input",
-		     input ? input->format->unit : "line", work->lines.number,
-		     errno == EMSGSIZE ? "the next is too long" : output_reason(errno));
+	job_tell_unreadable(work->job, work->lines.number, errno);
 	work->failed = RC_LOCAL;
 	work->over = true;
 	return NULL;
@@ -339,22 +337,14 @@ bool job_wants_lines(const struct settings *settings, const char *key)
 	return !settings->name && strcmp(key, "-") == 0;
 }
 
-const char *job_parse_key(const struct job *job, const uint8_t *text, size_t len, struct operation *op)
+const char *job_parse_key(const struct job *job, uint8_t *text, size_t len, struct operation *op)
 {
 	struct key key;
-	const char *wrong = key_text_parse(text, len, job->settings->name, &key);
+	const char *wrong = key_text_parse_field(text, len, job->settings->name, &key);
 
 	if (wrong == NULL)
 		op->key = key_copy(&key);
 	return wrong;
-}
-
-/* A line that is a key. */
-static const char *parse_line(const struct job *job, uint8_t *line, size_t len, struct operation *op)
-{
-	const char *wrong = lines_unescape(line, &len);
-
-	return wrong ? wrong : job_parse_key(job, line, len, op);
 }
 
 static enum exit_code run_given(struct job *job, char **args, size_t count)
@@ -385,6 +375,6 @@ enum exit_code job_run_keys(struct job *job, char **args, size_t count)
 		output_error("'-' stands for the keys on standard input: no other key can stand beside it");
 		return RC_USAGE;
 	}
-	job->parse = parse_line;
+	job->parse = job_parse_key;
 	return job_run(job);
 }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "../common/text.h"
+#include "lines.h"
 
 static bool is_digit(uint8_t c)
 {
@@ -14,8 +15,7 @@ static bool is_blank(uint8_t c)
 	return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
-/* Digits, perhaps behind a sign, perhaps between blanks. */
-static bool looks_like_number(const uint8_t *p, size_t len)
+bool key_text_is_digits(const uint8_t *p, size_t len)
 {
 	const uint8_t *end = p + len;
 
@@ -36,6 +36,8 @@ static bool parse_number(const uint8_t *p, size_t len, uint32_t *id)
 {
 	uint64_t value = 0;
 
+	if (len > 1 && p[0] == '0') /* 01234 and 1234 would be one key, which nobody means by it */
+		return false;
 	for (size_t i = 0; i < len; i++) {
 		if (!is_digit(p[i]))
 			return false;
@@ -57,12 +59,26 @@ const char *key_text_parse(const uint8_t *text, size_t len, bool named, struct k
 		*key = key_number(id);
 		return NULL;
 	}
-	if (!named && looks_like_number(text, len))
-		return "a number is a decimal from 0 to 4294967295; for a name that looks like one give --name";
+	if (!named && key_text_is_digits(text, len))
+		return "a number is a decimal from 0 to 4294967295, no zero ahead; for a name that looks like one give "
+		       "--name";
 	if (len > KEY_NAME_MAX)
 		return "a name has at most 65536 bytes";
 	*key = key_named(text, len);
 	return NULL;
+}
+
+const char *key_text_parse_field(uint8_t *text, size_t len, bool named, struct key *key)
+{
+	const char *wrong;
+
+	if (!key_text_is_digits(text, len)) {
+		wrong = lines_unescape(text, &len);
+		if (wrong != NULL)
+			return wrong;
+		named = true;
+	}
+	return key_text_parse(text, len, named, key);
 }
 
 const char *key_text_quote(const uint8_t *text, size_t len, char out[KEY_LABEL_MAX])

@@ -75,7 +75,8 @@ enum lines_state lines_give(struct lines *lines, size_t len, size_t skip, uint8_
 	return LINES_ONE;
 }
 
-enum lines_state lines_next(struct lines *lines, uint8_t **line, size_t *len)
+/* The next line, empty or not. */
+static enum lines_state lines_any(struct lines *lines, uint8_t **line, size_t *len)
 {
 	for (;;) {
 		size_t there = lines->end - lines->start;
@@ -92,6 +93,22 @@ enum lines_state lines_next(struct lines *lines, uint8_t **line, size_t *len)
 		state = lines_more(lines);
 		if (state != LINES_ONE)
 			return state;
+	}
+}
+
+enum lines_state lines_next(struct lines *lines, uint8_t **line, size_t *len)
+{
+	for (;;) {
+		enum lines_state state = lines_any(lines, line, len);
+
+		if (state != LINES_ONE)
+			return state;
+		if (lines->number == 1 && *len >= LINES_BOM_LEN && memcmp(*line, LINES_BOM, LINES_BOM_LEN) == 0) {
+			*line += LINES_BOM_LEN;
+			*len -= LINES_BOM_LEN;
+		}
+		if (*len > 0)
+			return LINES_ONE;
 	}
 }
 

@@ -29,7 +29,12 @@ struct lines {
 void lines_init(struct lines *lines, int fd);
 void lines_free(struct lines *lines);
 
-/* LINES_ONE: *line without its newline; it may be written to, until the next call. */
+/* What some editors put ahead of a text, which is no part of it. */
+#define LINES_BOM "\xef\xbb\xbf"
+#define LINES_BOM_LEN 3
+
+/* LINES_ONE: *line without its newline; it may be written to, until the next call.  Empty lines are counted and passed
+ * over, and a byte order mark ahead of the first is. */
 enum lines_state lines_next(struct lines *lines, uint8_t **line, size_t *len);
 
 /* For records of another kind than lines.  LINES_ONE: there are more bytes than before, or `over` is set; and gives out

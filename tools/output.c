@@ -9,6 +9,8 @@
 #include <unistd.h>
 
 #include "../common/text.h"
+#include "key-text.h"
+#include "lines.h"
 
 static struct {
 	char *caught; /* NULL: error lines are printed */
@@ -131,13 +133,17 @@ void output_field(FILE *out, const uint8_t *bytes, size_t len)
 void output_json_string(FILE *out, const uint8_t *bytes, size_t len)
 {
 	fputc('"', out);
-	for (size_t i = 0; i < len; i++) {
-		if (bytes[i] == '"' || bytes[i] == '\\')
-			fprintf(out, "\\%c", bytes[i]);
-		else if (bytes[i] < 0x20 || bytes[i] == 0x7f)
-			fprintf(out, "\\u%04x", bytes[i]);
+	for (size_t i = 0, step = 1; i < len; i += step, step = 1) {
+		int32_t c = text_next(bytes + i, len - i, &step);
+
+		if (c < 0)
+			fprintf(out, "\\\\x%02x", bytes[i]);
+		else if (c == '"' || c == '\\')
+			fprintf(out, "\\%c", (char)c);
+		else if (c < 0x20 || (c >= 0x7f && c < 0xa0)) /* U+009B drives a terminal as ESC [ does */
+			fprintf(out, "\\u%04x", (unsigned)c);
 		else
-			fputc(bytes[i], out);
+			fwrite(bytes + i, 1, step, out);
 	}
 	fputc('"', out);
 }
@@ -171,10 +177,19 @@ void output_json_bytes(FILE *out, const char *key, const uint8_t *bytes, size_t 
 
 void output_key(FILE *out, const struct key *key)
 {
-	if (key->name_len > 0)
-		output_field(out, key->name, key->name_len);
-	else
+	size_t escaped = 0;
+
+	if (key->name_len == 0) {
 		fprintf(out, "%u", key->id);
+		return;
+	}
+	/* A name that the first line's reader would take for a number, or drop the beginning of. */
+	if (key_text_is_digits(key->name, key->name_len) ||
+	    (key->name_len >= LINES_BOM_LEN && memcmp(key->name, LINES_BOM, LINES_BOM_LEN) == 0)) {
+		fprintf(out, "\\x%02x", key->name[0]);
+		escaped = 1;
+	}
+	output_field(out, key->name + escaped, key->name_len - escaped);
 }
 
 void output_json_key(FILE *out, const struct key *key)

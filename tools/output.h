@@ -36,13 +36,16 @@ void output_bytes_in_line(FILE *out, const uint8_t *bytes, size_t len);
  * lines_unescape undoes it. */
 void output_field(FILE *out, const uint8_t *bytes, size_t len);
 
-/* A JSON string in quotes; bytes must be valid UTF-8 (see output_is_utf8). */
+/* A JSON string in quotes.  A byte that is no UTF-8 is told to people as \xHH; what is to be read back must have none
+ * (see output_is_utf8). */
 void output_json_string(FILE *out, const uint8_t *bytes, size_t len);
 /* "KEY":"..." if the bytes are UTF-8, else "KEY_base64":"...": JSON has no other way to hold any bytes. */
 void output_json_bytes(FILE *out, const char *key, const uint8_t *bytes, size_t len);
 bool output_is_utf8(const uint8_t *bytes, size_t len);
 
-/* A key: a number as such, a name as output_field or, with JSON, as output_json_bytes. */
+/* A key: a number as such; a name as output_field, where one that looks like a number or begins with a byte order mark
+ * has \xHH for its first byte, so that lines_next and key_text_parse_field read the same key; with JSON as
+ * output_json_bytes. */
 void output_key(FILE *out, const struct key *key);
 void output_json_key(FILE *out, const struct key *key);
 

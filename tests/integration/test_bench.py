@@ -146,6 +146,27 @@ def test_a_ring_that_goes_away_is_not_waited_for_a_million_times(broker, make_fa
     assert 200 < told["ops"] < 300
 
 
+def test_a_preload_that_fails_and_a_ring_that_goes_on(broker, ring, make_proxy):
+    """What was put is deleted again."""
+    ring(2)
+    proxy = make_proxy()
+    proxy.upward = lambda topic, payload: b"bench:abc:500\x58\x20" not in payload   # a put of it, with its 32 bytes
+    error = refuses(run(proxy, "--timeout", "1s", "bench", "--keys", 5000, "--seed", 0xabc, timeout=30), TIMEOUT,
+                    "no answer to what was put first")
+    assert "stay" not in error
+    assert run(broker, "ls", "bench:").stdout == b""
+
+
+def test_a_preload_that_fails_and_a_ring_that_is_gone(broker, make_fake):
+    """It is said that what was put stays, and how to delete it."""
+    ring = make_fake()
+    ring.before = lambda topic, request: ring.counter < 300
+    done = run(broker, "--timeout", "1s", "bench", "--keys", 5000, "--inflight", 16, "--seed", 0xabc, timeout=30)
+    lines = done.stderr.decode().splitlines()
+    assert done.returncode == TIMEOUT and "no answer to what was put first" in lines[0]
+    assert lines[1:] == ["dhtctl: the keys that were put stay: 'dhtctl ls bench:abc: | dhtctl del -' deletes them"]
+
+
 @pytest.mark.parametrize("args, parts", [
     (["--mix", "3"], ["invalid mix '3'", "PUTS:GETS"]),
     (["--mix", "0:0"], ["invalid mix '0:0'"]),

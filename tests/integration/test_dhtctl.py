@@ -96,6 +96,8 @@ def test_demo_draws_a_bar_on_a_terminal_only(broker, fake):
     (["leave"], ["too few arguments", "dhtctl leave NODE"]),
     (["demo", "--keys", "0"], ["invalid --keys '0'", "1 to 100000"]),
     (["get", "5", "--keys", "5"], ["'dhtctl get' has no option '--keys'", "see 'dhtctl get --help'"]),
+    (["put", "01234", "x"], ["invalid key '01234'", "no zero ahead", "--name"]),
+    (["get", "00"], ["invalid key '00'", "no zero ahead"]),
     (["put", "5", "x", "--meta"], ["'dhtctl put' has no option '--meta'"]),
     (["put", "5", "x", "--ttl", "0s"], ["invalid --ttl '0s'"]),
     (["put", "5", "x", "--file", "y"], ["only one"]),
@@ -126,6 +128,16 @@ def test_help_needs_no_broker(args):
     assert (done.returncode, done.stderr) == (0, b"")
     assert done.stdout.startswith(b"dhtctl " if args[0] in ("--version", "-V") else b"usage: dhtctl ")
     assert max(map(len, done.stdout.split(b"\n"))) <= 110
+
+
+def test_a_key_called_like_a_command(broker, fake):
+    """What options mean is the command's own matter, wherever they stand, and whatever the arguments are called."""
+    for args in (["get", "x", "cas", "--version"], ["--version", "cas"], ["put", "ls", "cas", "-V"]):
+        assert run(broker, *args).stdout.startswith(b"dhtctl "), args
+    assert run(broker, "put", "ls", "-0").returncode == 0 and run(broker, "get", "--", "ls").stdout == b"-0"
+    refuses(run(broker, "--version", "1/x", "cas", "5", "x"), USAGE, "invalid --version '1/x'")
+    refuses(run(broker, "-qt", "300ms", "cas", "5", "x"), USAGE, "either --version N/C")
+    refuses(run(broker, "--timeout=ls", "put", "-0", "x"), USAGE, "invalid --timeout 'ls'")
 
 
 COMMANDS = {

@@ -388,7 +388,10 @@ def test_a_lost_connection_is_made_anew(kv, key, make_proxy_to):
     assert done(kv, "get", key) == b"3"
 
 
-def test_a_broker_that_is_gone_midway(kv, key, make_proxy_to):
+@pytest.mark.parametrize("args", [["put", "x"], ["incr"], ["del"]], ids=lambda args: args[0])
+@pytest.mark.parametrize("nth, code, words", [(1, UNREACHABLE, "it was not"), (2, TIMEOUT, "unknown: it may have been")])
+def test_a_broker_that_is_gone_midway(kv, key, make_proxy_to, args, nth, code, words):
+    """Whoever tries again after "unreachable" does nothing twice."""
     proxy, seen = make_proxy_to(kv), []
 
     def leave_for_good():
@@ -398,11 +401,22 @@ def test_a_broker_that_is_gone_midway(kv, key, make_proxy_to):
     def upward(topic, payload):
         if write_topics(topic):
             seen.append(topic)
-            return leave_for_good if len(seen) == 2 else True  # the write itself
+            return leave_for_good if len(seen) == nth else True  # the second is the write itself
         return True
     proxy.upward = upward
-    refuses(run(proxy, "put", key, "x", "--timeout", "1s"), UNREACHABLE, "lost the connection to broker", proxy.url,
-            "unknown: it may have been stored")
+    refuses(run(proxy, args[0], key, *args[1:], "--timeout", "1s"), code, "lost the connection to broker", proxy.url, words)
+
+
+@pytest.mark.parametrize("setting, words", [("message_size_limit", "is a ring there?"),
+                                            ("max_packet_size", "lost the connection to broker")])
+def test_a_value_that_the_broker_does_not_take(make_broker, make_ring, setting, words):
+    """Its limit is named; what is below it goes through."""
+    broker = make_broker(settings=setting + " 100000")
+    make_ring(broker, 1)
+    error = refuses(run(broker, "put", "long", "--timeout", "1s", input=b"x" * 200000), TIMEOUT, words,
+                    "the value has 200000 bytes", "max_packet_size", "message_size_limit")
+    done(broker, "put", "short", input=b"x" * 80000)
+    assert "unknown: it may have been stored" in error
 
 
 def test_a_broker_that_restarts(broker, ring, key):

@@ -80,17 +80,43 @@ def test_ls_writes_exact_bytes_to_a_pipe_and_none_that_drive_a_terminal(broker, 
     names = [b"a\nb", b"\x1b[31mred", b"\xff\xfe", "ä€𐍈".encode(), b"\t tab", b"x" * 65536, b"back\\slash"]
     for name in names:
         subprocess.run([ctl_binary(), "-b", broker.url, "put", "--", name, "v"], check=True)
+    escaped = [b"a\\nb", b"\x1b[31mred", b"\xff\xfe", "ä€𐍈".encode(), b"\\t tab", b"x" * 65536, b"back\\\\slash"]
     assert sorted(done(broker, "ls", "-0").split(b"\0")) == sorted(names + [b""])
     assert sorted(done(broker, "ls", "--null", "--json").split(b"\0")[:-1]) == \
         sorted(done(broker, "ls", "--json").splitlines())
-    assert sorted(done(broker, "ls").splitlines()) == sorted(b"\n".join(names).split(b"\n"))
+    assert sorted(done(broker, "ls").splitlines()) == sorted(escaped)
     code, shown, _, err = Terminal(broker, "ls", stdout="tty").finish()
     lines = shown.split(b"\r\n")
     assert (code, err) == (0, b"") and len(lines) == len(names) + 1
-    for escaped in (b"a\\x0ab", b"\\x1b[31mred", b"\\xff\\xfe", "ä€𐍈".encode(), b"\\x09 tab", b"back\\slash"):
-        assert escaped in lines, lines
+    for shown in (b"a\\nb", b"\\x1b[31mred", b"\\xff\\xfe", "ä€𐍈".encode(), b"\\t tab", b"back\\\\slash"):
+        assert shown in lines, lines
     found = {json.loads(line).get("key_base64") for line in done(broker, "ls", "--json").splitlines()}
     assert "//4=" in found
+
+
+def test_what_ls_prints_is_read_by_get_put_and_del(broker, ring):
+    """Each key as itself: a name of digits is not the number, an escape within a name is none."""
+    ring(2)
+    names = [b"4242", b"0042", b"-1", b"+5", b" 7 ", b"\t8", b"9\n", b"4294967296", b"D:\\x41", b"D:A", b"C:\\temp", b"\\",
+             b"\\x35", b"-", b"\xff", b"\xef\xbb\xbf", b"\xef\xbb\xbf5", "ä".encode()]
+    for name in names:
+        subprocess.run([ctl_binary(), "-b", broker.url, "put", "--name", "--", name, b"of " + name], check=True)
+    for number in (4242, 0, 5):
+        done(broker, "put", number, f"number {number}")
+    keys = done(broker, "ls")
+    assert b"4242\n" in keys and b"\\x34242\n" in keys
+    assert done(broker, "ls", "4242") == b"\\x34242\n"
+    pairs = run(broker, "get", "-", input=keys)
+    assert (pairs.returncode, pairs.stderr) == (0, b"dhtctl: %d found\n" % (len(names) + 3))
+    assert b"\n4242\tnumber 4242\n" in b"\n" + pairs.stdout and b"\n\\x34242\tof 4242\n" in b"\n" + pairs.stdout
+    whole = exported(broker)
+    assert whole == {**{n: b"of " + n for n in names}, **{n: b"number %d" % n for n in (4242, 0, 5)}}
+    assert run(broker, "del", "-", input=done(broker, "ls", "4242") + done(broker, "ls", "D:\\x")).returncode == 0
+    assert exported(broker) == {k: v for k, v in whole.items() if k not in (b"4242", b"D:\\x41")}
+    assert run(broker, "del", "-", input=done(broker, "ls")).returncode == 0
+    assert exported(broker) == {}
+    assert run(broker, "put", "-", input=pairs.stdout).returncode == 0
+    assert exported(broker) == whole
 
 
 def test_ls_of_an_empty_ring_and_of_none(broker, ring):
@@ -318,7 +344,7 @@ def test_what_get_and_ls_print_is_read(broker, ring):
 
 
 MISTAKES = [
-    (b"", "no JSON object"),
+    (b" ", "no JSON object"),
     (b"rubbish", "no JSON object"),
     (b'{"name":"a","value":"b"', "an object without its end"),
     (b'{"name":"a"}', "no value in it"),
@@ -351,6 +377,19 @@ def test_broken_lines_say_their_number_and_the_rest_is_loaded(full):
                                         "first": "line 1001: no JSON object"}
 
 
+def test_empty_lines_and_a_byte_order_mark_are_no_records(broker, ring):
+    """Such as editors leave in files; lines are counted all the same."""
+    ring(1)
+    assert imports(broker, b'\xef\xbb\xbf{"name":"a","value":"1"}\n\n\n{"name":"b","value":"2"}\n\n') == \
+        "imported 2, failed 0"
+    assert imports(broker, b"\xef\xbb\xbf\n\nrubbish\n", code=LOCAL).startswith("imported 0, failed 1 (first: line 3: ")
+    for lines, count in ((b"\xef\xbb\xbfc\t3\n\nd\t\xef\xbb\xbf\n\n", 2), (b"\n\n", 0), (b"\xef\xbb\xbf", 0)):
+        result = run(broker, "put", "-", input=lines)
+        assert (result.returncode, result.stderr) == (0, b"dhtctl: %d stored\n" % count)
+    assert exported(broker) == {b"a": b"1", b"b": b"2", b"c": b"3", b"d": b"\xef\xbb\xbf"}
+    assert run(broker, "get", "-", input=b"\xef\xbb\xbfc\n\na\n").stdout == b"c\t3\na\t1\n"
+
+
 @pytest.mark.parametrize("form", READERS)
 def test_a_file_broken_in_the_middle_and_resumed(broker, ring, form, tmp_path):
     """What was loaded stays; once the file is mended, --resume loads the rest and leaves alone what is there."""
@@ -375,7 +414,7 @@ def test_a_file_broken_in_the_middle_and_resumed(broker, ring, form, tmp_path):
 
 def test_cbor_that_is_none(full):
     good = encoded("cbor", {n.encode(): b"of %s" % n.encode() for n in NAMES[:10]})
-    for bad, mistake in ((b"\xff", "record 11: no CBOR"), (b"\x1c", "record 11: no CBOR"), (b"{}\n", "record 11:"),
+    for bad, mistake in ((b"\xff", "record 11: no CBOR"), (b"\x1c", "record 11: no CBOR"), (b"{}\n", "record 11: no CBOR"),
                          (cbor2.dumps([b"a"]), "record 11: no array of key"), (cbor2.dumps(7), "record 11: no array"),
                          (cbor2.dumps([2 ** 32, b""]), "record 11: a key is"),
                          (cbor2.dumps([b"", b""]), "record 11: a key"), (cbor2.dumps([b"a", 5]), "record 11: a value"),
@@ -389,12 +428,33 @@ def test_cbor_that_is_none(full):
         done(full, "del", key)
 
 
+def test_the_other_format_is_seen_at_once(full):
+    """What is JSON is not read to its end for a CBOR text of that length, and each says what it may be."""
+    read, write = os.pipe()
+    process = subprocess.Popen([ctl_binary(), "-b", full.url, "import", "--format", "cbor"], stdin=read,
+                               stderr=subprocess.PIPE, preexec_fn=die_with_parent)
+    os.close(read)
+    try:
+        os.write(write, encoded("json", {b"a": b"b"}))   # and the pipe stays open
+        error = process.communicate(timeout=20 * PATIENCE)[1]
+    finally:
+        os.close(write)
+        process.kill()
+    assert process.returncode == LOCAL
+    assert b"record 1: no CBOR" in error and b"is it JSON lines? see --format" in error
+    last = imports(full, encoded("cbor", {b"a": b"b", b"c": b"d"}), code=LOCAL)
+    assert "line 1: no JSON object (is it CBOR? see --format)" in last
+
+
 def test_import_and_export_that_cannot(full, tmp_path):
     refuses(run(full, "import", tmp_path / "none"), LOCAL, "cannot open", tmp_path / "none", "no such file")
     refuses(run(full, "import", "--format", "xml"), USAGE, "invalid --format 'xml'", "json or cbor")
     refuses(run(full, "export", "--format", "xml"), USAGE, "invalid --format 'xml'")
     refuses(run(full, "export", tmp_path / "none" / "file"), LOCAL, "cannot open", "no such file")
     refuses(run(NOWHERE, "import", input=b""), UNREACHABLE, NOWHERE)
+    result = run(full, "import", tmp_path)
+    assert result.returncode == LOCAL
+    assert result.stderr.startswith(f"dhtctl: cannot read {tmp_path}: is a directory\n".encode())
     kept = tmp_path / "kept"
     kept.write_text("of old")
     refuses(run(NOWHERE, "export", kept), UNREACHABLE, NOWHERE)
@@ -411,7 +471,12 @@ def test_no_ring_to_export_or_import(broker, tmp_path):
     result = run(broker, "import", "--timeout", "300ms", input=encoded("json", {n.encode(): b"" for n in NAMES}))
     last = result.stderr.decode()
     assert result.returncode == TIMEOUT and "imported 0, failed" in last
-    assert "line 1: no answer for key 'name 0'" in last and "a time-out ended it" in last and "--resume" in last
+    assert "line 1: no answer for key 'name 0'" in last
+    result = run(broker, "import", "--json", "--timeout", "300ms", input=b'{"name_base64":"/w==","value":""}\n')
+    assert "no answer for key '\\xff'" in json.loads(result.stdout.decode())["first"]
+    assert last.endswith("a time-out ended it before the end of the input: import it again\n")
+    result = run(broker, "import", "--resume", "--timeout", "300ms", input=encoded("json", {n.encode(): b"" for n in NAMES}))
+    assert result.stderr.endswith(b"a time-out ended it before the end of the input: go on with --resume\n")
 
 
 @pytest.mark.parametrize("form", READERS)
@@ -430,6 +495,19 @@ def test_export_tells_a_program(full, tmp_path):
     assert (result.returncode, result.stderr) == (0, b"")
     assert json.loads(result.stdout) == {"exported": 10001, "whole": True}
     assert (tmp_path / "all").read_bytes().count(b"\n") == 10001
+
+
+def test_json_holds_nothing_that_drives_a_terminal(broker, ring):
+    """U+0080 to U+009F do as ESC does; and what is no UTF-8 is none of a reason either."""
+    ring(1)
+    driving = "".join(map(chr, range(0xa1))).encode()[1:]
+    assert imports(broker, encoded("json", {b"a" + driving: driving})) == "imported 1, failed 0"
+    for args in (["ls", "--json"], ["export"], ["get", "-", "--json"]):
+        out = run(broker, *args, input=done(broker, "ls")).stdout.decode()
+        assert not {c for c in out if ord(c) < 32 or 0x7f <= ord(c) < 0xa0} - {"\n"}, out
+        row = json.loads(out)
+        assert row.get("key", row.get("name")) == "a" + driving.decode() and row.get("value") in (None, driving.decode())
+    assert exported(broker) == {b"a" + driving: driving}
 
 
 def test_progress_on_a_terminal_only(full, tmp_path):

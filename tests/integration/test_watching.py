@@ -212,12 +212,26 @@ def test_a_gap_is_told_when_the_broker_was_away(broker, ring, watch):
     w = watch("--json")
     done(broker, "put", "a", "1")
     w.wait_lines(1)
-    broker.restart()
+    broker.stop()
+    wait_for("the loss", lambda: len(w.errors) == 2)
+    assert w.errors[1].startswith(b"dhtctl: lost the connection to broker %s (--broker): " % broker.url.encode())
+    assert w.errors[1].endswith(b"; trying again")
+    broker.start()
     r.wait_whole(2)
     wait_for("the gap", lambda: len(w.lines) == 2)
+    wait_for("the end of it", lambda: len(w.errors) == 3)
+    assert w.errors[2] == b"dhtctl: back at broker %s (--broker)" % broker.url.encode()
     assert json.loads(w.lines[1]) == {"event": "gap", "todo": "list it again: dhtctl export, or ls"}
     done(broker, "put", "a", "2")
     assert json.loads(w.wait_lines(3)[2])["value"] == "2"
+
+
+def test_a_watch_that_ends_without_its_broker_has_said_so(broker, ring, watch):
+    ring(1)
+    w = watch("--idle", "2s")
+    broker.kill()
+    assert w.end() == TIMEOUT
+    assert len(w.errors) == 2 and b"lost the connection to broker" in w.errors[1]
 
 
 @pytest.mark.slow
