@@ -10,7 +10,8 @@
 static const char completion_bash[] =
 	"# bash completion of dhtctl: eval \"$(dhtctl completion bash)\"\n"
 	"_dhtctl() {\n"
-	"	local words=() word joined= line ahead i\n"
+	"	local words=() word joined line ahead i\n"
+	"	joined=''\n"
 	"	for ((i = 1; i <= COMP_CWORD; i++)); do\n"
 	"		word=${COMP_WORDS[i]}\n"
 	"		if [[ ${#words[@]} -gt 0 && ($word =~ ^[=:]+$ || -n $joined) ]]; then\n"
@@ -18,10 +19,12 @@ static const char completion_bash[] =
 	"		else\n"
 	"			words+=(\"$word\")\n"
 	"		fi\n"
-	"		[[ $word =~ ^[=:]+$ ]] && joined=1 || joined=\n"
+	"		[[ $word =~ ^[=:]+$ ]] && joined=1 || joined=''\n"
 	"	done\n"
 	"	word=${words[${#words[@]} - 1]}\n"
-	"	[[ $COMP_WORDBREAKS == *[=:]* ]] && ahead=${word%\"${word##*[=:]}\"}\n"
+	"	line=${COMP_WORDS[COMP_CWORD]}\n"
+	"	[[ ! $line =~ ^[=:]+$ ]] || line=''\n"
+	"	ahead=${word%\"$line\"}\n"
 	"	COMPREPLY=()\n"
 	"	while IFS= read -r line; do\n"
 	"		if [[ $line == :files ]]; then\n"
@@ -106,6 +109,7 @@ const struct command command_completion = {
 	.arguments = "bash|zsh|fish",
 	.min = 1,
 	.max = 1,
+	.bare = true,
 	.summary = "print a script that completes for a shell",
 	.details = "\n"
 		   "For this session:\n"

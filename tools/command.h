@@ -60,6 +60,7 @@ struct command {
 	const char *arguments;
 	size_t min, max;
 	const char *options[COMMAND_OPTIONS_MAX]; /* long names of those that not every command knows */
+	bool bare;                                /* asks no broker and wants no settings: wrong ones do not matter */
 	const char *remedy;                       /* what to do if no broker is there; NULL: what is said by default */
 	const char *summary;
 	const char *details; /* the rest of `dhtctl NAME --help` */

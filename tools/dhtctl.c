@@ -52,11 +52,13 @@ static bool check_arguments(const struct command *command, const struct option_t
 static enum exit_code run_command(struct settings *settings, const struct option_table *table,
 				  struct option_result *given, const struct command *command)
 {
-	enum exit_code code = settings_read_files(settings, table, given);
+	bool bare = command != NULL && command->bare;
+	enum exit_code code = bare ? RC_OK : settings_read_files(settings, table, given);
 
 	if (code != RC_OK)
 		return code;
-	if (!settings_check(settings, table, given) || (command != NULL && !check_arguments(command, table, given)))
+	if ((!bare && !settings_check(settings, table, given)) ||
+	    (command != NULL && !check_arguments(command, table, given)))
 		return RC_USAGE;
 	output_colors(settings->color);
 	settings->options = table;

@@ -3,6 +3,9 @@
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
+# What a script reads of dhtctl, and which ring it asks, is not for the settings of whoever runs it to say.
+export DHT_CONFIG=
+
 # What it takes to build and to run a ring, as Debian 12 names it.
 # shellcheck disable=SC2034 # for those who source this
 packages_build='gcc libc6-dev meson ninja-build pkg-config libcbor-dev libevent-dev libmosquitto-dev libsystemd-dev

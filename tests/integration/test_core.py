@@ -160,6 +160,7 @@ def test_records_move_with_the_arcs(ring, client):
     assert [n["records"] for n in nodes.values()] == [300]
 
 
+@pytest.mark.slow
 def test_many_records_move(ring, client):
     """More than fits into one frame, of every size."""
     r = ring(1, ids=[1000])

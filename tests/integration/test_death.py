@@ -159,6 +159,7 @@ def test_two_neighbours_are_killed_at_once(ring, client):
     assert client.put(ids[1], "x") == ids[3]
 
 
+@pytest.mark.slow
 def test_all_but_one_are_killed(ring, client):
     r = ring(4, env=SOON)
     for node in r.nodes[1:]:

@@ -69,6 +69,12 @@ def test_no_other_shell():
     refuses(run(NOWHERE, "completion", "tcsh"), USAGE, "no completion for shell 'tcsh'", "bash, zsh and fish")
 
 
+def test_a_shell_starts_whatever_the_settings_are(monkeypatch, tmp_path):
+    monkeypatch.setenv("DHT_CONFIG", str(tmp_path / "none"))
+    assert b"__complete" in done("no URL", "completion", "bash")
+    assert set(offers("st", broker="no URL")) == {"status"}
+
+
 @pytest.fixture(scope="module")
 def scripts(tmp_path_factory):
     folder = tmp_path_factory.mktemp("completion")

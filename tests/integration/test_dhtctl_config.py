@@ -6,7 +6,7 @@ import subprocess
 import pytest
 
 from harness import PATIENCE, ctl_binary
-from manners import LOCAL, UNREACHABLE, USAGE, refuses
+from manners import LOCAL, UNREACHABLE, USAGE, Terminal, refuses
 
 
 def run(*args, env=None):
@@ -128,6 +128,17 @@ def test_settings_are_obeyed(broker, fake, files):
 def test_color_in_a_pipe(broker, fake, args, env, colored):
     done = run("ring", "-b", broker.url, *args, env={"DHT_CONFIG": "", **env})
     assert done.returncode == 0 and (b"\x1b[" in done.stdout) == colored
+
+
+@pytest.mark.parametrize("name, value, colored", [
+    ("NO_COLOR", "1", False), ("NO_COLOR", "", True), ("TERM", "dumb", False), ("TERM", "xterm", True)])
+def test_color_on_a_terminal(broker, fake, monkeypatch, name, value, colored):
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv(name, value)
+    code, shown, _, _ = Terminal(broker, "ring", stdout="tty").finish()
+    assert code == 0 and (b"\x1b[32mactive" in shown) == colored
+    assert b"\x1b" not in Terminal(broker, "ring", "--color", "never", stdout="tty").finish()[1]
 
 
 def test_color_is_one_of_three():

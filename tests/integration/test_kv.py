@@ -210,12 +210,12 @@ def test_closed_standard_streams(kv, key):
         return subprocess.run([ctl_binary(), "-b", kv.url, "--quiet", *args], capture_output=True,
                               preexec_fn=lambda: os.close(fd))
     for args in (["put", key], ["put", "-"], ["get", "-"]):
-        refuses(without(0, *args), LOCAL, "standard input", "Bad file descriptor")
+        refuses(without(0, *args), LOCAL, "standard input", "bad file descriptor")
     done(kv, "put", key, "value")
     for args in (["get", key], ["get", key, key]):
         result = without(1, *args)
         assert result.returncode == LOCAL
-        assert result.stderr == b"dhtctl: cannot write to standard output: Bad file descriptor\n"
+        assert result.stderr == b"dhtctl: cannot write to standard output: bad file descriptor\n"
     assert without(2, "get", key + "none").returncode == NO
 
 
@@ -273,7 +273,8 @@ def test_a_time_to_live(kv, key):
     done(kv, "put", "--ttl", "1h", key, "stays")
     for command in (["put"], ["cas", "--absent"], ["incr"]):
         done(kv, *command, "--ttl", "300ms", key + command[0], "5")
-    assert done(kv, "get", key + "put") in (b"5", b"")
+    soon = run(kv, "get", key + "put")
+    assert (soon.returncode, soon.stdout) in ((0, b"5"), (NO, b""))  # a slow machine asks after its end
     for command in ("put", "cas", "incr"):
         wait_for("its end", lambda c=command: run(kv, "get", key + c).returncode == NO)
     assert done(kv, "get", key) == b"stays"

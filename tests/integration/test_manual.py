@@ -1,4 +1,5 @@
 """The manual pages: clean to what reads them, and nothing of --help is missing."""
+import json
 import os
 import re
 import subprocess
@@ -58,6 +59,14 @@ def test_every_command_is_there():
     assert {usage.split()[0] for usage in COMMANDS} <= {c[0] for c in commands}
     for command, _ in commands:
         assert re.search(rf"^   {command}( |$)", text, re.M), command
+
+
+def test_install_puts_them_where_they_are_looked_for():
+    done = subprocess.run(["meson", "introspect", "--installed", harness.BUILD], capture_output=True, check=True)
+    places = set(json.loads(done.stdout).values())
+    for end in ("/man/man1/dhtctl.1", "/man/man8/dht-node.8", "/bash-completion/completions/dhtctl",
+                "/zsh/site-functions/_dhtctl", "/fish/vendor_completions.d/dhtctl.fish"):
+        assert any(place.endswith(end) for place in places), end
 
 
 def test_every_exit_code_is_there():

@@ -112,6 +112,7 @@ def listing(client, kind=LIST, *prefix):
             position = hi + 1
 
 
+@pytest.mark.slow
 def test_listing(ring, make_python):
     ring(3)
     client = make_python()
@@ -186,6 +187,7 @@ def test_watching_one_key(ring, make_python):
     assert [n for (_, s), n in watcher.last.items() if s == stream] == [number + 3] and not watcher.gaps
 
 
+@pytest.mark.slow
 def test_watching_everything_while_nodes_come_and_go(ring, make_python):
     """Who watches moves with the arcs, so that nothing is missed while all is well."""
     r = ring(2)
@@ -217,13 +219,14 @@ def test_the_end_of_a_life_is_told(ring, make_python):
     assert writer.ask(GET, "short") == (ABSENT, [])
 
 
+@pytest.mark.slow
 def test_javascript(ring, broker, client, tmp_path):
     """The README's second client, where npm has what it needs."""
     if not shutil.which("npm"):
         pytest.skip("no npm")
     (tmp_path / "package.json").write_text("{}")
-    got = subprocess.run(["npm", "install", "--no-audit", "--no-fund", "mqtt", "cbor-x", "xxhashjs"], cwd=tmp_path,
-                         capture_output=True, text=True, timeout=300)
+    command = ["npm", "install", "--no-audit", "--no-fund", "--prefer-offline", "mqtt", "cbor-x", "xxhashjs"]
+    got = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
     if got.returncode:
         pytest.skip("npm does not get the packages: " + got.stderr[-200:])
     source = re.search(r"```js\n(.*?class Ring.*?)```", README.read_text(), re.S).group(1)

@@ -131,8 +131,8 @@ def text(words):
 
 @pytest.mark.slow
 def test_a_client_that_never_reads(make_broker, make_ring):
-    """It has subscribed its answers and asks for 200 MB of them: its broker drops what it does not take; the node's memory
-    does not grow by it, and everybody else is answered."""
+    """It has subscribed its answers and asks for 200 MB of them: its broker drops what it does not take; the node's
+    memory does not grow by it, and everybody else is answered."""
     broker = make_broker(settings="max_queued_messages 1000")
     r = make_ring(broker, 1)
     ctl(broker.url, "put", "5", "v" * 60_000)

@@ -1,5 +1,5 @@
-"""A ring that hears other versions of its protocol, played as frames (PROTOCOL.md section 3): it is not disturbed, nothing
-is lost, nothing goes in a circle, and what is to be done is said."""
+"""A ring that hears other versions of its protocol, played as frames (PROTOCOL.md section 3): it is not disturbed,
+nothing is lost, nothing goes in a circle, and what is to be done is said."""
 import os
 
 import pytest
@@ -40,8 +40,8 @@ def ask(client, spy, key, version=None):
     """A get by a REQUEST; returns the answers that came of it before a get of the reference's had its own."""
     name, cell = os.urandom(16), f"{key >> 16:04x}"
     since = spy.mark()
-    client.publish("op/" + "/".join(cell), fake_ring.encode(
-        {VERSION: 1, **(version or {}), TYPE: TYPES["FRAME_REQUEST"], CLIENT: name, BASE: 1, OPERATIONS: [[0, 1, key]]}))
+    fields = {VERSION: 1, TYPE: TYPES["FRAME_REQUEST"], CLIENT: name, BASE: 1, OPERATIONS: [[0, 1, key]]}
+    client.publish("op/" + "/".join(cell), fake_ring.encode({**fields, **(version or {})}))
     client.get(key)
     spy.settle()
     return [fake_ring.decode(m.payload)[0] for m in spy.select("to/" + name.hex(), since=since)]
