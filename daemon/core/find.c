@@ -152,6 +152,7 @@ void on_find(struct node *n, const struct frame *f)
 
 void on_notify(struct node *n, const struct frame *f)
 {
+	struct entry *own;
 	struct frame r;
 
 	if (!f->view_count || f->views[0].arc.lo != n->self.id || !member_same(&f->views[0].owner, &f->from) ||
@@ -159,8 +160,14 @@ void on_notify(struct node *n, const struct frame *f)
 		return;
 	if (give_way(n, &f->views[0]) || !entry_main(n))
 		return;
-	if ((f->views[0].name.number >= n->candidate_number || n->now - n->candidate_at > 5000 ||
-	     member_same(&n->candidate, &f->from))) {
+	own = entry_main(n);
+	/* Of another process under our backup's very id, which is not known to be gone: strangers may say again what one
+	 * before it said.  It is asked itself. */
+	if (own->peer.memory && own->peer.id == f->from.id && !member_same(&own->peer, &f->from) && !own->gone &&
+	    !own->silent)
+		own->heard = 0;
+	else if ((f->views[0].name.number >= n->candidate_number || n->now - n->candidate_at > 5000 ||
+		  member_same(&n->candidate, &f->from))) {
 		n->candidate = f->from;
 		n->candidate_at = n->now;
 		n->candidate_number = f->views[0].name.number;

@@ -157,12 +157,16 @@ static void draw_patience(struct world *w)
 {
 	struct node_config *c = &w->swarm.patience;
 	struct rng *r = &w->rng_world;
+	unsigned silence;
 
 	node_config_init(c);
 	if (w->options.profile != PROFILE_HASTY)
 		return;
 	c->ping = (unsigned)rng_scale(r, 500, c->ping);
-	c->silence = (unsigned)rng_scale(r, 1000, c->silence);
+	silence = (unsigned)rng_scale(r, 1000, c->silence);
+	/* A second on a clock of twice the rate is less than a question and its answer take over the slowest line. */
+	if (!w->swarm.drift)
+		c->silence = silence;
 	c->grace = (unsigned)rng_scale(r, 1000, c->grace);
 	c->recover = (unsigned)rng_scale(r, 5000, c->recover);
 }
