@@ -87,15 +87,15 @@ def test_names(kv, name):
     assert (reply["key"] if isinstance(name, str) else reply["key_base64"]) == (name if name != b"\xff\xfe" else "//4=")
 
 
-@pytest.mark.parametrize("number, same", [("0", "00"), ("4294967295", "4294967295"), ("7", "007")])
-def test_numbers_are_the_references(kv, number, same):
+@pytest.mark.parametrize("number", ["0", "7", "4294967295"])
+def test_numbers_are_the_references(kv, number):
     client = wire.Client(kv.port)
     try:
         done(kv, "put", number, "ours")
         assert client.get(int(number)) == b"ours"
         client.put(int(number), "theirs")
-        assert done(kv, "get", same) == b"theirs"
-        assert told(kv, "get", same)["key"] == int(number)
+        assert done(kv, "get", number) == b"theirs"
+        assert told(kv, "get", number)["key"] == int(number)
     finally:
         client.close()
 
