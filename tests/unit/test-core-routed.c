@@ -1,6 +1,9 @@
 /* Operations of clients of ours: answered by the owner and nobody else, once for their number. */
 #include "routed-fixture.h"
 
+#include "../../daemon/core/state.h"
+#include "../../daemon/core/store.h"
+
 /* ---- who answers ---- */
 
 static void test_owner_only(void **state)
@@ -193,6 +196,27 @@ static void test_known_after_a_cut(void **state)
 	routed_expect(c, ID, "1");
 }
 
+/* A stranger that deletes without end, even what is not there, costs so many tombstones and no more. */
+static void test_tombstones_bounded(void **state)
+{
+	struct operation delete = {.kind = OPERATION_DELETE};
+	struct core *c = *state;
+	const struct store *store;
+	struct operation_token token;
+
+	c->config.tombstones = 20;
+	(void)routed_three(state);
+	token = routed_token(c, ID);
+	store = c->nodes[2].node->store;
+	for (uint32_t i = 0; i < 100; i++) {
+		delete.key = key_number(ID + i);
+		routed_ask(c, routed_cell(ID), 200 + i, token, delete);
+		core_run(c, 10);
+	}
+	for (uint32_t i = 0; i < 100; i++)
+		assert_int_equal(store_get(store, key_number(ID + i), NULL), i >= 80);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -204,6 +228,7 @@ int main(void)
 		core_test(test_tokens),
 		core_test(test_unknown_after_a_crash),
 		core_test(test_known_after_a_cut),
+		core_test(test_tombstones_bounded),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
