@@ -247,7 +247,7 @@ static const char *decode(const struct part *p, size_t cut, bool more)
 	if (more)
 		wire_put_null(&w);
 	assert_true(w.used <= sizeof(bytes));
-	why = share_decode(&t, bytes, w.used - cut);
+	why = share_decode(&t, bytes, cut < w.used ? w.used - cut : 0);
 	once_share_free(t.share);
 	return why;
 }
