@@ -53,6 +53,7 @@ struct kv {
 	unsigned cells;    /* frames that went to them meanwhile, less two for each answer */
 	uint64_t delay;    /* of answers, in eighths of a millisecond: an average of the latest */
 	uint64_t busy_at;  /* when the line last was */
+	size_t allowed;    /* bytes that may go out now */
 	uint64_t look_at;  /* when retries and time-outs are to be looked for */
 	struct kv_owners owners;
 	struct group *groups;

@@ -39,8 +39,8 @@
 #include "kv.h"
 #include "mqtt.h"
 
-/* Above so many bytes on their way to the broker nothing is added to them: it counts as lost, and is asked again.
- * Retries of long values would pile up behind a slow broker until mqtt.c gave the connection up. */
+/* Above so many bytes on their way to the broker nothing is added to them: it waits.  Retries of long values would pile up
+ * behind a slow broker until mqtt.c gave the connection up. */
 #define KV_MQTT_BACKLOG_MAX ((size_t)8 << 20)
 
 struct kv_mqtt;

@@ -15,6 +15,14 @@ static bool same_token(const struct operation_token *a, const struct operation_t
 	return a->number == b->number && a->counter == b->counter && a->ring == b->ring;
 }
 
+/* Nothing is done without a token: then a long value is not needed yet. */
+static size_t value_to_send(const struct kv *kv, const struct open_op *o)
+{
+	bool bare = operation_writes(o->op.kind) && !o->token.number;
+
+	return bare && o->op.value_len > kv->config.long_value ? 0 : o->op.value_len;
+}
+
 static void publish(struct kv *kv, struct operation_request *rq, enum topic_kind kind, uint32_t to)
 {
 	struct kv_effect *e;
@@ -43,10 +51,7 @@ static void group_send(struct kv *kv, struct group *g)
 	for (size_t i = 0; i < g->count; i++) {
 		operations[i] = g->ops[i]->op;
 		operations[i].offset = (uint32_t)(g->ops[i]->number - rq.base);
-		/* Nothing is done without a token: then its value is not needed yet. */
-		if (operation_writes(operations[i].kind) && !g->ops[i]->token.number &&
-		    operations[i].value_len > kv->config.long_value)
-			operations[i].value_len = 0;
+		operations[i].value_len = value_to_send(kv, g->ops[i]);
 	}
 	rq.operations = operations;
 	rq.count = g->count;
@@ -109,16 +114,27 @@ static void choose_token(const struct kv *kv, struct open_op *o, const struct kv
 	}
 }
 
-/* False: too many go by their cells already. */
+/* It goes out with the size that operation_size gives, but for its value. */
+static void use_up(struct kv *kv, const struct open_op *o)
+{
+	size_t size = operation_size(&o->op) - o->op.value_len + value_to_send(kv, o);
+
+	kv->allowed -= size < kv->allowed ? size : kv->allowed;
+}
+
+/* False: too many go by their cells already, or too much. */
 static bool send_one(struct kv *kv, struct open_op *o, uint64_t now)
 {
 	const struct kv_owner *owner = kv_owners_find(&kv->owners, o->op.key.id);
 	bool to_owner = owner && !o->by_cell;
 
+	if (!kv->allowed)
+		return false;
 	if (operation_writes(o->op.kind) && !o->bore)
 		choose_token(kv, o, owner, now);
 	if (!put_into_group(kv, o, to_owner, to_owner ? owner->id : o->op.key.id))
 		return false;
+	use_up(kv, o);
 	o->bore = o->token.number != 0;
 	if (!o->first_sent)
 		o->first_sent = now ? now : 1;

@@ -89,6 +89,10 @@ void kv_leave(struct kv *kv, struct kv_update *update);
  * wait behind it, and take the place of what has not been asked yet. */
 void kv_busy(struct kv *kv, uint64_t now);
 
+/* So many bytes may go out from now on, until the next call; before the first there is no bound.  The operation that uses
+ * them up still goes; what is due beyond it counts as not sent, and goes when more may. */
+void kv_allow(struct kv *kv, size_t bytes);
+
 /* Begins an operation (op->offset means nothing); returns its number, or 0 if KV_OPEN_MAX numbers are open.  It ends with
  * KV_RESULT, at `until` at the latest.
  *
