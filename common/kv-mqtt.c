@@ -177,6 +177,14 @@ void kv_mqtt_turn(struct kv_mqtt *k)
 		tick(k);
 }
 
+void kv_mqtt_leave(struct kv_mqtt *k)
+{
+	struct kv_update update;
+
+	kv_leave(k->kv, &update);
+	carry_out(k, &update);
+}
+
 const char *kv_mqtt_topic(const struct kv_mqtt *k)
 {
 	return kv_topic(k->kv);

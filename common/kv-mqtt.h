@@ -64,6 +64,10 @@ struct kv_mqtt *kv_mqtt_new(struct event_base *base, struct mqtt *mqtt, const ch
 /* Not from a callback of ours.  What is open ends without one.  NULL is fine. */
 void kv_mqtt_free(struct kv_mqtt *k);
 
+/* Ahead of mqtt_stop, when nothing is open: what the nodes remember of our writes goes (kv_leave).  Nothing is lost
+ * without it. */
+void kv_mqtt_leave(struct kv_mqtt *k);
+
 /* Where our answers come: what an access list has to let us read, and what error lines may name. */
 const char *kv_mqtt_topic(const struct kv_mqtt *k);
 

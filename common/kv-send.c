@@ -23,14 +23,27 @@ static size_t value_to_send(const struct kv *kv, const struct open_op *o)
 	return bare && o->op.value_len > kv->config.long_value ? 0 : o->op.value_len;
 }
 
-static void group_send(struct kv *kv, struct group *g)
+static void publish(struct kv *kv, struct operation_request *rq, enum topic_kind kind, uint32_t to)
 {
-	struct operation operations[OPERATION_COUNT_MAX];
-	struct operation_request rq = {.base = UINT64_MAX, .first = kv->first, .token = g->token};
 	struct kv_effect *e;
 	char topic[TOPIC_MAX];
 	uint8_t *bytes;
 	size_t len;
+
+	rq->first = kv->first;
+	memcpy(rq->client, kv->config.name, sizeof(rq->client));
+	bytes = kv_own(kv, operation_encode_request(rq, &len));
+	topic_format(topic, kv->config.topic_prefix, kind, to, NULL);
+	e = kv_effect_new(kv, KV_PUBLISH);
+	e->topic = kv_own(kv, xstrdup(topic));
+	e->payload = bytes;
+	e->len = len;
+}
+
+static void group_send(struct kv *kv, struct group *g)
+{
+	struct operation operations[OPERATION_COUNT_MAX];
+	struct operation_request rq = {.base = UINT64_MAX, .token = g->token};
 
 	for (size_t i = 0; i < g->count; i++)
 		if (g->ops[i]->number < rq.base)
@@ -40,15 +53,9 @@ static void group_send(struct kv *kv, struct group *g)
 		operations[i].offset = (uint32_t)(g->ops[i]->number - rq.base);
 		operations[i].value_len = value_to_send(kv, g->ops[i]);
 	}
-	memcpy(rq.client, kv->config.name, sizeof(rq.client));
 	rq.operations = operations;
 	rq.count = g->count;
-	bytes = kv_own(kv, operation_encode_request(&rq, &len));
-	topic_format(topic, kv->config.topic_prefix, g->to_owner ? TOPIC_ASK : TOPIC_CELL, g->to, NULL);
-	e = kv_effect_new(kv, KV_PUBLISH);
-	e->topic = kv_own(kv, xstrdup(topic));
-	e->payload = bytes;
-	e->len = len;
+	publish(kv, &rq, g->to_owner ? TOPIC_ASK : TOPIC_CELL, g->to);
 }
 
 static void send_groups(struct kv *kv)
@@ -158,4 +165,16 @@ void kv_send_due(struct kv *kv, uint64_t now)
 	kv->due_count = kept;
 	kv->due_at = kv->cells_at;
 	send_groups(kv);
+}
+
+void kv_send_leave(struct kv *kv)
+{
+	for (size_t i = 0; i < kv->owners.count; i++) {
+		const struct kv_owner *owner = &kv->owners.list[i];
+		/* A write, as only these have rows; below `first` and without a token it is never done. */
+		struct operation nothing = {.kind = OPERATION_ADD, .key = key_number(owner->arc.hi)};
+		struct operation_request rq = {.base = 1, .operations = &nothing, .count = 1};
+
+		publish(kv, &rq, TOPIC_ASK, owner->id);
+	}
 }

@@ -62,8 +62,12 @@ uint32_t kv_random_below(struct kv *kv, uint32_t below)
 
 void kv_config_init(struct kv_config *config)
 {
-	*config = (struct kv_config){
-		.retry = 250, .retry_max = 2000, .token_age = 1000, .long_value = 4096, .frame_bytes = 64u << 10};
+	*config = (struct kv_config){.retry = 250,
+				     .retry_max = 2000,
+				     .token_age = 1000,
+				     .long_value = 4096,
+				     .frame_bytes = 64u << 10,
+				     .leave_least = 32};
 }
 
 struct kv *kv_new(const struct kv_config *config)
@@ -243,6 +247,7 @@ uint64_t kv_begin(struct kv *kv, const struct operation *op, uint64_t until)
 	o->pause = first_pause(kv);
 	kv->open[o->number % KV_OPEN_MAX] = o;
 	kv->count++;
+	kv->written += operation_writes(op->kind);
 	if (until < kv->look_at)
 		kv->look_at = until;
 	line_up(kv, o);
@@ -308,6 +313,16 @@ void kv_tick(struct kv *kv, uint64_t now, struct kv_update *update)
 	out_done(kv, update);
 	if (!kv->ready)
 		update->deadline = kv->look_at; /* what is due waits for the connection */
+}
+
+void kv_leave(struct kv *kv, struct kv_update *update)
+{
+	out_reset(kv);
+	if (kv->ready && !kv->count && kv->written >= kv->config.leave_least) {
+		kv_send_leave(kv);
+		kv->written = 0;
+	}
+	out_done(kv, update);
 }
 
 void kv_busy(struct kv *kv, uint64_t now)

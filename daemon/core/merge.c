@@ -199,8 +199,10 @@ void on_merge(struct node *n, const struct frame *f)
 
 		item.version.number &= mask;
 		/* Under the cut like any operation: what is not acknowledged comes again. */
-		if (!e || !entry_serves(n, e) || give_holds(n, item.key.id))
+		if (!e || !entry_serves(n, e) || give_holds(n, item.key.id) || reference_quits(n))
 			continue;
+		if (mask == UINT64_MAX && item.key.name_len)
+			item.version.number = record_unkept(n, item.version.number, reference_came(n, item.key.id));
 		if (store_put_newer(n->store, &item)) {
 			record_changed(n, &item.key);
 			newer++;

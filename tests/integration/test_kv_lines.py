@@ -35,6 +35,16 @@ def test_several_keys_are_lines(kv, key):
     assert (result.returncode, result.stderr.count(b"absent")) == (NO, 2)
 
 
+def test_many_bulk_writes_one_behind_the_other(make_broker, make_ring):
+    """What a node remembers of who has gone leaves room for the next: together they are more than it has rows."""
+    url = make_ring(make_broker(), 1).broker.url
+    lines = b"".join(b"many-%d\t%d\n" % (i, i) for i in range(10_000))
+    for _ in range(40):
+        result = subprocess.run([ctl_binary(), "-b", url, "put", "-", "--timeout", f"{2 * PATIENCE:g}s"], input=lines,
+                                capture_output=True)
+        assert (result.returncode, result.stderr) == (0, b"dhtctl: 10000 stored\n")
+
+
 def test_ten_thousand_lines(kv, key):
     lines = b"".join(b"%s-%d\tvalue %d\n" % (key.encode(), i, i) for i in range(10_000))
     keys = b"".join(line.partition(b"\t")[0] + b"\n" for line in lines.splitlines())
