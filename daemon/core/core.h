@@ -203,9 +203,12 @@ void roll_tick(struct node *n, uint64_t *next);
 
 /* ---- founder.c ---- */
 void on_found(struct node *n, const struct frame *f, bool retained);
-void founder_read(struct node *n);
+bool founder_read(struct node *n); /* what stands in the register comes again; false: that was just asked for */
+/* A ring of another major version is registered: neither do we understand it, nor found another over it. */
+bool founder_is_foreign(struct node *n, uint64_t *next);
 void founder_cleared(struct node *n);
-void founder_foreign(struct node *n, enum topic_kind kind, uint64_t major); /* something that is not understood */
+void founder_foreign(struct node *n, enum topic_kind kind, uint64_t major,
+		     bool retained);  /* something that is not understood */
 bool founder_checked(struct node *n); /* the first round trip of a connection is back */
 void founder_propose(struct node *n);
 void founder_clear(struct node *n);

@@ -3,6 +3,9 @@
 
 #include "core.h"
 
+#define FOREIGN_SAID 60000
+#define REGISTER_AGAIN 1000
+
 bool ring_id_same(const struct ring_id *a, const struct ring_id *b)
 {
 	return a->term == b->term && a->nonce == b->nonce;
@@ -147,12 +150,38 @@ void on_found(struct node *n, const struct frame *f, bool retained)
 
 /* Members speak of a lesser ring than was heard of: a stranger may have said the greater one, and nobody else heard him.
  * What is retained comes with every SUBSCRIBE [MQTT-3.8.4-3]. */
-void founder_read(struct node *n)
+bool founder_read(struct node *n)
 {
-	if (n->register_at && n->now - n->register_at < 1000)
-		return;
+	if (n->register_at && n->now - n->register_at < REGISTER_AGAIN)
+		return false;
 	n->register_at = n->now;
 	out_subscribe(n, TOPIC_FOUNDER, 0, true);
+	return true;
+}
+
+bool founder_is_foreign(struct node *n, uint64_t *next)
+{
+	if (!n->foreign)
+		return false;
+	/* Somebody may have said it without writing it there. */
+	if (n->foreign_heard && founder_read(n)) {
+		n->foreign = 0;
+		seek_sign(n, 20);
+	}
+	if (n->foreign_heard) {
+		soonest(next, n->register_at + REGISTER_AGAIN);
+		return true;
+	}
+	if (!n->foreign_said || n->now - n->foreign_said >= FOREIGN_SAID) {
+		n->foreign_said = n->now;
+		out_log(n, 3,
+			"a ring of protocol version %llu is registered here, this node speaks %d -> upgrade it, or "
+			"give it "
+			"another --topic-prefix; if that ring is gone, clear what is retained on the topic founder",
+			(unsigned long long)n->foreign, FRAME_VERSION);
+	}
+	soonest(next, n->foreign_said + FOREIGN_SAID);
+	return true;
 }
 
 void founder_cleared(struct node *n)
@@ -164,7 +193,7 @@ void founder_cleared(struct node *n)
 }
 
 /* Of a later version: nobody here knows what it says, but where it stands somebody is, or was. */
-void founder_foreign(struct node *n, enum topic_kind kind, uint64_t major)
+void founder_foreign(struct node *n, enum topic_kind kind, uint64_t major, bool retained)
 {
 	if (major <= FRAME_VERSION)
 		return;
@@ -176,6 +205,7 @@ void founder_foreign(struct node *n, enum topic_kind kind, uint64_t major)
 		return;
 	founder_cleared(n);
 	n->foreign = major;
+	n->foreign_heard = !retained;
 	seek_sign(n, 20);
 }
 

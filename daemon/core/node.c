@@ -164,7 +164,7 @@ static void frame(struct node *n, enum topic_kind kind, uint32_t id, const struc
 	why = frame_decode(&f, n->room, ev->payload, ev->len);
 	if (why) {
 		out_complain(n, "frame", why, ev->payload, ev->len);
-		founder_foreign(n, kind, frame_major(ev->payload, ev->len));
+		founder_foreign(n, kind, frame_major(ev->payload, ev->len), ev->retained);
 		return;
 	}
 	/* Also when it is meant for an earlier connection: the public words behind it are not the reference's. */

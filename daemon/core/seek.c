@@ -10,7 +10,6 @@
 #define REFUSE_FOR 60000
 #define REFUSED_MAX 4   /* its wait doubles so often */
 #define OLDER_WAIT 5000 /* ms: it is not admitted before we are gone */
-#define FOREIGN_SAID 60000
 #define EXIT_REFUSED 77 /* the exit code, also for an id: systemd is not to try again */
 
 /* What was on its way may be lost, and nothing will ask for it again. */
@@ -122,23 +121,6 @@ static void call_roll(struct node *n)
 	}
 }
 
-/* A ring of another major version is registered: neither do we understand it, nor found another over it. */
-static bool foreign(struct node *n, uint64_t *next)
-{
-	if (!n->foreign)
-		return false;
-	if (!n->foreign_said || n->now - n->foreign_said >= FOREIGN_SAID) {
-		n->foreign_said = n->now;
-		out_log(n, 3,
-			"a ring of protocol version %llu is registered here, this node speaks %d -> upgrade it, or "
-			"give it "
-			"another --topic-prefix; if that ring is gone, clear what is retained on the topic founder",
-			(unsigned long long)n->foreign, FRAME_VERSION);
-	}
-	soonest(next, n->foreign_said + FOREIGN_SAID);
-	return true;
-}
-
 void seek_tick(struct node *n, uint64_t *next)
 {
 	struct seek *s = &n->seek;
@@ -147,11 +129,11 @@ void seek_tick(struct node *n, uint64_t *next)
 		return;
 	switch (s->stage) {
 	case SEEK_ASK:
-		if (foreign(n, next))
+		if (founder_is_foreign(n, next))
 			return;
 		if (s->count >= n->config.join_attempts && n->now >= s->refused_until &&
 		    (!n->seen.nonce || n->now - s->since >= seek_patience(n))) {
-			founder_read(n); /* it came once, and may have been lost on its way */
+			(void)founder_read(n); /* it came once, and may have been lost on its way */
 			roll_found(n);
 			next_stage(n, SEEK_STATUSES);
 			soonest(next, n->now + 1000);

@@ -328,6 +328,7 @@ struct node {
 	unsigned slow_times; /* offers in a row that found no answer */
 	uint64_t foreign;    /* the major version of the ring that is registered, if not ours; 0: it is, or none is */
 	uint64_t foreign_said;
+	bool foreign_heard;  /* that was said, and not read in the register */
 	uint64_t later_at;   /* when somebody of a later major version spoke on `ring` */
 	struct member older; /* speaks an earlier version, so it takes nothing from us; */
 	uint64_t older_at;   /* when that was found, and when it was last said */

@@ -88,7 +88,7 @@ void on_offer(struct node *n, const struct frame *f)
 	if (!n->seek.active || n->refused || n->seek.stage != SEEK_ASK || !free_to_take(n) || n->stopping ||
 	    !f->arc_set || f->arc.hi != n->self.id || ring_id_less(&f->ring, &n->seen)) {
 		if (n->seek.active && ring_id_less(&f->ring, &n->seen))
-			founder_read(n);
+			(void)founder_read(n);
 		say(n, f, FRAME_BUSY);
 		return;
 	}

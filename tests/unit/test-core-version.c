@@ -191,6 +191,18 @@ static void a_later_register_is_left_alone(void **state)
 	core_whole(c, 1, 70000);
 }
 
+/* Said, but not written there: it is read again. */
+static void a_later_register_that_is_said_only(void **state)
+{
+	struct core *c = *state;
+	int n = core_add(c, LOW);
+
+	core_run(c, 100);
+	core_publish_as(c, CORE_CLIENT, "founder", LATER_FOUND, sizeof(LATER_FOUND) - 1, false);
+	core_whole(c, 1, 20000);
+	assert_int_equal(core_count_logs(c, n, "a ring of protocol version 2 is registered here"), 0);
+}
+
 /* A member that hears it there knows better, and says so once. */
 static void a_later_register_over_ours_is_put_right(void **state)
 {
@@ -231,7 +243,7 @@ int main(void)
 		core_test(a_leaver_waits_for_its_successor),   core_test(what_an_earlier_version_gives_is_taken),
 		core_test(a_later_minor_version_is_admitted),  core_test(who_is_too_old_goes),
 		core_test(a_later_register_is_left_alone),     core_test(a_later_register_over_ours_is_put_right),
-		core_test(a_later_status_is_left_alone),
+		core_test(a_later_status_is_left_alone),       core_test(a_later_register_that_is_said_only),
 	};
 
 	return cmocka_run_group_tests_name("core-version", tests, NULL, NULL);
