@@ -239,6 +239,26 @@ static void raise_first(struct once *o, struct client *c, uint64_t first)
 		free_oldest(o, c);
 }
 
+/* Where nothing else makes room it is looked for all the same; true if there was any. */
+static bool free_done(struct once *o, struct client *c)
+{
+	uint32_t *at = &c->oldest, before = c->row_count;
+
+	c->newest = 0;
+	while (*at) {
+		uint32_t i = *at;
+
+		if (o->rows[i].number >= c->first) {
+			c->newest = i;
+			at = &o->rows[i].later;
+			continue;
+		}
+		*at = o->rows[i].later;
+		free_row(o, i);
+	}
+	return c->row_count < before;
+}
+
 static void drop_client(struct once *o, struct client *c)
 {
 	while (c->oldest)
@@ -277,12 +297,12 @@ static bool has_share(const struct once *o, const struct client *c, bool lowest)
 /* Who is remembered needs room for a row alone: behind a handover there may be more clients than that, and were all of them
  * to wait until others are silent none would be, as they ask on.  Nor does a lowest number wait for what is there too much
  * since a handover: those rows may be waiting for it. */
-static bool find_room(struct once *o, const struct client *c, bool lowest)
+static bool find_room(struct once *o, struct client *c, bool lowest)
 {
 	uint32_t clients = c ? UINT32_MAX : o->limits.clients - 1;
 
 	while (HASH_COUNT(o->clients) > clients || !has_share(o, c, lowest))
-		if (!forget_client(o))
+		if (!(lowest && c && free_done(o, c)) && !forget_client(o))
 			return HASH_COUNT(o->clients) <= clients && lowest && o->row_count < 2 * o->limits.rows;
 	return true;
 }

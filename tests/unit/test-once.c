@@ -304,6 +304,24 @@ static void an_arc_without_a_mark_is_not_forgotten(void **state)
 	once_free(o);
 }
 
+/* The row of the third stays ahead of the first's, which is done with, and between them they have all room there is. */
+static void what_is_done_with_is_looked_for(void **state)
+{
+	static const struct once_limits one = {1, 1, 16, 16, 1000};
+	struct once *o = serving(&one);
+	struct once_write second = write_of(1, 2, 150, 20);
+
+	(void)state;
+	execute(o, write_of(1, 3, 150, 20));
+	execute(o, write_of(1, 1, 150, 20));
+	assert_int_equal(look(o, second), ONCE_FULL);
+	second.first = 2;
+	execute(o, second);
+	assert_int_equal(once_count(o).rows, 2);
+	assert_int_equal(look(o, write_of(1, 3, 150, 20)), ONCE_KNOWN);
+	once_free(o);
+}
+
 /* Rule 6, and rule 4 of what has moved. */
 static void everything_moves_with_the_arc(void **state)
 {
@@ -483,6 +501,7 @@ int main(void)
 		cmocka_unit_test(nobody_is_locked_out_by_the_greedy),
 		cmocka_unit_test(the_lowest_number_does_not_wait),
 		cmocka_unit_test(an_arc_without_a_mark_is_not_forgotten),
+		cmocka_unit_test(what_is_done_with_is_looked_for),
 		cmocka_unit_test(everything_moves_with_the_arc),
 		cmocka_unit_test(silence_moves_too),
 		cmocka_unit_test(a_taker_is_not_crowded),
