@@ -299,10 +299,10 @@ class Node:
         return None
 
 
-def ctl(url, *args, timeout=20, input=None, check=True):
+def ctl(url, *args, timeout=20, input=None, check=True, **options):
     """Runs dhtctl; with check, a failure is the test's."""
     command = [ctl_binary(), "--broker", url, *map(str, args)]
-    done = subprocess.run(command, input=input, capture_output=True, timeout=timeout * PATIENCE)
+    done = subprocess.run(command, input=input, capture_output=True, timeout=timeout * PATIENCE, **options)
     if check and done.returncode:
         raise AssertionError(f"{' '.join(command)} -> {done.returncode}\n{done.stderr.decode(errors='replace')}")
     return done
