@@ -81,8 +81,9 @@ def test_what_is_replaced_keeps_its_rights_and_its_links(broker, fake, old, tmp_
 def test_pipes_and_descriptors_are_written_in_place(broker, fake, old):
     plays(fake, *WHOLE)
     assert run(broker, "export", "/dev/fd/1").stdout == LINE
-    number = old.stat().st_ino
+    inode = old.stat().st_ino
     plays(fake, *WHOLE)
     with open(old, "ab") as file:
-        assert run(broker, "export", "/proc/self/fd/7", preexec_fn=lambda: os.dup2(file.fileno(), 7)).returncode == 0
-    assert old.stat().st_ino == number and old.read_bytes() == LINE  # opening it again begins anew
+        number = file.fileno()
+        assert run(broker, "export", f"/proc/self/fd/{number}", pass_fds=[number]).returncode == 0
+    assert old.stat().st_ino == inode and old.read_bytes() == LINE  # opening it again begins anew
