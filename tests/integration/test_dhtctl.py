@@ -104,6 +104,8 @@ def test_demo_draws_a_bar_on_a_terminal_only(broker, fake):
     (["put", "-", "x"], ["'put -' reads lines", "no VALUE"]),
     (["put", "-", "--file", "x"], ["'put -' reads lines", "no --file"]),
     (["get", "-", "5"], ["no other key"]),
+    (["get", "5", "-"], ["no other key"]),
+    (["del", "5", "6", "-", "7"], ["no other key"]),
     (["cas", "5", "x"], ["either --version N/C", "or --absent"]),
     (["cas", "5", "x", "--absent", "--version", "1/2"], ["either --version N/C", "or --absent"]),
     (["cas", "5", "x", "--version"], ["'--version' needs a value (N/C)"]),
@@ -132,8 +134,13 @@ def test_help_needs_no_broker(args):
 
 def test_a_key_called_like_a_command(broker, fake):
     """What options mean is the command's own matter, wherever they stand, and whatever the arguments are called."""
-    for args in (["get", "x", "cas", "--version"], ["--version", "cas"], ["put", "ls", "cas", "-V"]):
+    for args in (["put", "--version"], ["--version", "cas"], ["ls", "-V"]):
         assert run(broker, *args).stdout.startswith(b"dhtctl "), args
+    # whoever means cas's option is not to believe that something was stored
+    for args in (["get", "x", "cas", "--version"], ["put", "ls", "cas", "-V"], ["put", "--version", "1/1", "x", "y"],
+                 ["put", "x", "y", "--version=1/1"], ["incr", "x", "--version", "1/1"]):
+        refuses(run(broker, *args), USAGE, f"'dhtctl {args[0]}' has no option '--version'", "'dhtctl cas' has")
+    refuses(run(broker, "--version", "1/1", "put", "x", "y"), USAGE, "unknown command '1/1'")
     assert run(broker, "put", "ls", "-0").returncode == 0 and run(broker, "get", "--", "ls").stdout == b"-0"
     refuses(run(broker, "--version", "1/x", "cas", "5", "x"), USAGE, "invalid --version '1/x'")
     refuses(run(broker, "-qt", "300ms", "cas", "5", "x"), USAGE, "either --version N/C")
