@@ -96,6 +96,18 @@ static char *option_trim(char *text)
 	return text;
 }
 
+/* As a shell has it: a '#' within a word is a part of it. */
+static char *option_cut_comment(char *value)
+{
+	for (char *c = value; (c = strchr(c, '#')) != NULL; c++) {
+		if (c == value || c[-1] == ' ' || c[-1] == '\t') {
+			*c = '\0';
+			break;
+		}
+	}
+	return value;
+}
+
 /* The line may hold a password: what is no setting is not quoted. */
 static bool option_read_line(struct option_reading *r, char *line, size_t len)
 {
@@ -109,7 +121,7 @@ static bool option_read_line(struct option_reading *r, char *line, size_t len)
 		return false;
 	}
 	*equals = '\0';
-	return option_read_setting(r, option_trim(name), option_trim(equals + 1));
+	return option_read_setting(r, option_trim(name), option_trim(option_cut_comment(equals + 1)));
 }
 
 static enum option_file option_refuse_file(const struct option_reading *r)

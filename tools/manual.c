@@ -78,8 +78,8 @@ static void manual_surroundings(void)
 	fputs(".PP\n", stdout);
 	roff_text(stdout,
 		  "Lines NAME = VALUE, with the names of the options that have a variable; '#' begins a\n"
-		  "comment. If a password stands there, let nobody else read the file. 'dhtctl config' prints all\n"
-		  "settings, and where each comes from:\n"
+		  "comment, at a line's beginning or behind a blank. If a password stands there, let nobody else\n"
+		  "read the file. 'dhtctl config' prints all settings, and where each comes from:\n"
 		  "\n"
 		  "  # the house\n"
 		  "  broker = mqtt://me:secret@broker.example\n"

@@ -55,6 +55,15 @@ def test_each_source_is_stronger_than_the_next(files):
     assert config(env=env)["broker"][1] == f"{user}:1"
 
 
+def test_what_it_prints_is_a_file_of_settings(files):
+    env = files("timeout = 9s # as ever\nbroker = mqtt://me@h\n")
+    printed = run("config", env=env).stdout.decode()
+    assert "timeout      = 9s " in printed and f"# {files.paths[0]}:1" in printed
+    again = config(env=files(printed))
+    assert again["timeout"][0] == "9s" and again["broker"] == ("mqtt://me@h:1883", f"{files.paths[0]}:1")
+    assert again["topic-prefix"][0] == "" and again["quiet"][0] == "no"
+
+
 def test_the_users_file(tmp_path):
     (tmp_path / ".config").mkdir()
     (tmp_path / ".config" / "dhtctl").write_text("# mine\n\n\tquiet = yes\n")
