@@ -43,7 +43,7 @@ static enum exit_code export_walk(struct export *x)
 	struct kv_mqtt *kv;
 	enum exit_code code;
 
-	progress_init(&x->progress, "exporting", !x->settings->quiet && isatty(STDERR_FILENO) && !mixed);
+	progress_init(&x->progress, "exporting", !x->settings->quiet && !mixed);
 	code = client_open(x->settings, &client);
 	if (code == RC_OK)
 		code = client_keys(client, &kv);

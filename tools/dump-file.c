@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "../common/mem.h"
+#include "output.h"
 
 /* ---- what ends us ---- */
 
@@ -17,14 +18,16 @@ static const int endings[] = {SIGINT, SIGTERM, SIGHUP};
 #define ENDING_COUNT (sizeof(endings) / sizeof(endings[0]))
 
 static char ending_temporary[PATH_MAX];
+static bool ending_bar; /* a progress bar may stand there */
 
 static void ending_handler(int number)
 {
-	static const char text[] = "dhtctl: ended by a signal: nothing was written, the file is as it was\n";
+	static const char text[] = "\r\033[Kdhtctl: ended by a signal: nothing was written, the file is as it was\n";
+	size_t from = ending_bar ? 0 : sizeof("\r\033[K") - 1;
 	ssize_t told;
 
 	(void)unlink(ending_temporary);
-	told = write(STDERR_FILENO, text, sizeof(text) - 1);
+	told = write(STDERR_FILENO, text + from, sizeof(text) - 1 - from);
 	(void)told;
 	(void)raise(number); /* as if we had not looked: the handler is gone */
 }
@@ -33,6 +36,7 @@ static void endings_catch(const char *temporary)
 {
 	struct sigaction action = {.sa_handler = ending_handler, .sa_flags = (int)SA_RESETHAND}, old;
 
+	ending_bar = output_terminal(STDERR_FILENO);
 	snprintf(ending_temporary, sizeof(ending_temporary), "%s", temporary);
 	for (size_t i = 0; i < ENDING_COUNT; i++) {
 		sigaddset(&action.sa_mask, endings[i]);

@@ -140,7 +140,7 @@ def test_color_in_a_pipe(broker, fake, args, env, colored):
 
 
 @pytest.mark.parametrize("name, value, colored", [
-    ("NO_COLOR", "1", False), ("NO_COLOR", "", True), ("TERM", "dumb", False), ("TERM", "xterm", True)])
+    ("NO_COLOR", "1", False), ("NO_COLOR", "", True), ("TERM", "dumb", False), ("TERM", "", False), ("TERM", "xterm", True)])
 def test_color_on_a_terminal(broker, fake, monkeypatch, name, value, colored):
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setenv("TERM", "xterm")
