@@ -61,7 +61,7 @@ static bool option_read_setting(struct option_reading *r, const char *name, char
 {
 	const struct option_row *row = option_find_setting(r->table, name);
 	size_t i = row ? (size_t)(row - r->table->rows) : 0;
-	char expected[OPTION_ERROR_MAX];
+	char expected[OPTION_ERROR_MAX], shown[OPTION_SHOWN_MAX];
 
 	if (row == NULL) {
 		option_refuse_name(r, name);
@@ -79,10 +79,8 @@ static bool option_read_setting(struct option_reading *r, const char *name, char
 	r->result->places[i] = (struct option_place){.file = r->path, .line = r->line};
 	if (option_set(row, r->target, value, expected))
 		return true;
-	if (row->kind == OPTION_URL)
-		url_mask(value);
-	snprintf(r->error, OPTION_ERROR_MAX, "%.200s:%u: invalid %s '%.100s': %.150s", r->path, r->line, name, value,
-		 expected);
+	snprintf(r->error, OPTION_ERROR_MAX, "%.200s:%u: invalid %s '%s': %.150s", r->path, r->line, name,
+		 option_quote(row, value, shown), expected);
 	return false;
 }
 
@@ -189,7 +187,7 @@ static void option_show_text(const struct option_row *row, const char *text, cha
 	if (url_parse(&url, text, error, sizeof(error)) == NULL)
 		url_format(out, size, &url);
 	else
-		url_mask(out);
+		url_show(out, size, text);
 }
 
 const char *option_show(const struct option_row *row, const void *target, char *out, size_t size)

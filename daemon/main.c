@@ -89,9 +89,8 @@ static bool choose_broker(const struct settings *settings, const char *origin, s
 	mqtt->keepalive_s = settings->keepalive / 1000;
 	if (!wrong)
 		return true;
-	(void)snprintf(shown, sizeof(shown), "%s", settings->broker);
-	url_mask(shown);
-	(void)fprintf(stderr, "dht-node: invalid broker URL '%s' (%s): %s\n", shown, origin, wrong);
+	(void)fprintf(stderr, "dht-node: invalid broker URL '%s' (%s): %s\n",
+		      url_show(shown, sizeof(shown), settings->broker), origin, wrong);
 	return false;
 }
 

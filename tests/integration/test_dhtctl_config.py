@@ -92,7 +92,7 @@ def test_the_users_file(tmp_path):
     ("quiet = perhaps", ["invalid quiet 'perhaps'", "yes or no"]),
     ("quiet = no\x00x", ["expected NAME = VALUE"]),
     ("quiet = no\nquiet = no", [":3: 'quiet' stands in line 2 already"]),
-    ("broker = mqtt://me:secret@h:x", ["invalid broker URL 'mqtt://me:******@h:x'", "port must be"]),
+    ("broker = mqtt://me:secret@h:x", ["invalid broker URL 'mqtt://me:***@h:x'", "port must be"]),
 ])
 def test_mistakes_in_a_file_have_a_place(files, line, parts):
     env = files(f"# ours\n{line}\n")
