@@ -96,8 +96,11 @@ enum option_file option_read_file(const struct option_table *table, void *target
 /* The value as one would type it, without a password; "" if there is none.  Returns out. */
 const char *option_show(const struct option_row *row, const void *target, char *out, size_t size);
 
-/* The rows as aligned lines with default and environment variable; lines that would pass 100 columns are folded. */
+/* The rows as aligned lines with bounds, default and environment variable; lines that would pass 100 columns are folded. */
 void option_help(FILE *out, const struct option_table *table);
+
+/* "10ms to 60m": what a number or duration may be; "" if the row does not bound it above.  Returns out. */
+const char *option_bounds(const struct option_row *row, char *out, size_t size);
 
 /* How many letters must be added, dropped, changed or swapped to make b of a: for "did you mean".  A good guess has at
  * most option_guess_limit(word). */

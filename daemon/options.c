@@ -36,7 +36,7 @@ static const struct option_row option_rows[] = {
 	{"recover-after", 0, OPTION_DURATION, FIELD(recover), "10s", "DHT_RECOVER_AFTER", "DURATION",
 	 "an arc that nobody answers for is then served as empty", 100, 3600000},
 	{"replicas", 0, OPTION_UNSIGNED, FIELD(replicas), "1", "DHT_REPLICAS", "R",
-	 "copies of each record, 1 to 5; one is kept, whatever it says, until replication exists", 1, 5},
+	 "copies of each record; one is kept, whatever it says, until replication exists", 1, 5},
 	{"help", 'h', OPTION_STOP, FIELD(help), NULL, NULL, NULL, "this text", 0, 0},
 	{"version", 'V', OPTION_STOP, FIELD(version), NULL, NULL, NULL, "the version", 0, 0},
 };

@@ -3,6 +3,7 @@
 
 #include "../common/roff.h"
 #include "commands.h"
+#include "help.h"
 #include "settings.h"
 
 static void manual_head(void)
@@ -45,6 +46,8 @@ static void manual_commands(void)
 	roff_section(stdout, "COMMANDS");
 	for (size_t i = 0; commands_at(i) != NULL; i++)
 		manual_command(commands_at(i));
+	roff_subsection(stdout, HELP_USAGE);
+	roff_text(stdout, "print what dhtctl knows, or what a command does: as --help");
 	roff_section(stdout, "OPTIONS");
 	roff_options(stdout, &general);
 }

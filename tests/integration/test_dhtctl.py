@@ -210,6 +210,14 @@ def test_help_names_every_command_and_option():
             assert (special + " " in own.partition("\noptions:")[2]) == (special in options), (usage, special)
 
 
+def test_help_names_bounds_and_itself():
+    assert "  help [COMMAND]  " in run(NOWHERE, "--help").stdout.decode()
+    for args, words in ((["put"], ["at most 49 days", "(10ms to 60m; default 5s; DHT_TIMEOUT)"]),
+                        (["bench"], ["(16 to 16777216; default 32)"])):
+        text = " ".join(run(NOWHERE, "help", *args).stdout.decode().split())
+        assert all(word in text for word in words), text
+
+
 def test_without_arguments(broker, make_fake):
     done = run(NOWHERE)
     assert done.returncode == 0 and done.stdout.count(b"\n") + done.stderr.count(b"\n") <= 20

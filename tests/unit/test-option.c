@@ -386,7 +386,7 @@ static void help_shows_every_row(void **state)
 		assert_non_null(strstr(text, rows[i].help));
 	}
 	assert_non_null(strstr(text, "  -w, --wait DURATION"));
-	assert_non_null(strstr(text, "(default 5s; T_WAIT)"));
+	assert_non_null(strstr(text, "(10ms to 60m; default 5s; T_WAIT)"));
 	for (char *rest = text, *line; (line = strsep(&rest, "\n")) != NULL;)
 		assert_true(strlen(line) <= 100);
 	free(text);
