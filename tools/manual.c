@@ -75,6 +75,7 @@ static void manual_surroundings(void)
 	roff_term(stdout, "DHT_CONFIG",
 		  "files to read instead of those below, divided by ':', the strongest first; empty: none");
 	roff_term(stdout, "NO_COLOR", "if it is set and not empty: no colors, unless --color asks for them");
+	roff_term(stdout, "TERM", "if it is dumb, empty or not set: no colors, no progress, --watch as in a pipe");
 	roff_section(stdout, "FILES");
 	roff_term(stdout, "$XDG_CONFIG_HOME/dhtctl, or ~/.config/dhtctl", "settings of the user");
 	roff_term(stdout, SETTINGS_SYSTEM_FILE, "settings of the machine, which those of the user override");
