@@ -61,7 +61,7 @@ static bool option_read_setting(struct option_reading *r, const char *name, char
 {
 	const struct option_row *row = option_find_setting(r->table, name);
 	size_t i = row ? (size_t)(row - r->table->rows) : 0;
-	char expected[OPTION_ERROR_MAX];
+	char expected[OPTION_ERROR_MAX], shown[OPTION_SHOWN_MAX];
 
 	if (row == NULL) {
 		option_refuse_name(r, name);
@@ -79,10 +79,8 @@ static bool option_read_setting(struct option_reading *r, const char *name, char
 	r->result->places[i] = (struct option_place){.file = r->path, .line = r->line};
 	if (option_set(row, r->target, value, expected))
 		return true;
-	if (row->kind == OPTION_URL)
-		url_mask(value);
-	snprintf(r->error, OPTION_ERROR_MAX, "%.200s:%u: invalid %s '%.100s': %.150s", r->path, r->line, name, value,
-		 expected);
+	snprintf(r->error, OPTION_ERROR_MAX, "%.200s:%u: invalid %s '%s': %.150s", r->path, r->line, name,
+		 option_quote(row, value, shown), expected);
 	return false;
 }
 
@@ -94,6 +92,18 @@ static char *option_trim(char *text)
 	for (len = strlen(text); len > 0 && isspace((unsigned char)text[len - 1]);)
 		text[--len] = '\0';
 	return text;
+}
+
+/* As a shell has it: a '#' within a word is a part of it. */
+static char *option_cut_comment(char *value)
+{
+	for (char *c = value; (c = strchr(c, '#')) != NULL; c++) {
+		if (c == value || c[-1] == ' ' || c[-1] == '\t') {
+			*c = '\0';
+			break;
+		}
+	}
+	return value;
 }
 
 /* The line may hold a password: what is no setting is not quoted. */
@@ -109,7 +119,7 @@ static bool option_read_line(struct option_reading *r, char *line, size_t len)
 		return false;
 	}
 	*equals = '\0';
-	return option_read_setting(r, option_trim(name), option_trim(equals + 1));
+	return option_read_setting(r, option_trim(name), option_trim(option_cut_comment(equals + 1)));
 }
 
 static enum option_file option_refuse_file(const struct option_reading *r)
@@ -177,7 +187,7 @@ static void option_show_text(const struct option_row *row, const char *text, cha
 	if (url_parse(&url, text, error, sizeof(error)) == NULL)
 		url_format(out, size, &url);
 	else
-		url_mask(out);
+		url_show(out, size, text);
 }
 
 const char *option_show(const struct option_row *row, const void *target, char *out, size_t size)

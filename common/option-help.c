@@ -2,15 +2,32 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "option.h"
+#include "option-internal.h"
 
 #define OPTION_HELP_COLUMN 28
 #define OPTION_HELP_WIDTH 100
 
+const char *option_bounds(const struct option_row *row, char *out, size_t size)
+{
+	char low[32], high[32];
+
+	out[0] = '\0';
+	if (row->max == 0)
+		return out;
+	if (row->kind == OPTION_DURATION) {
+		option_format_duration(low, sizeof(low), row->min);
+		option_format_duration(high, sizeof(high), row->max);
+		snprintf(out, size, "%s to %s", low, high);
+	} else if (row->kind == OPTION_UNSIGNED) {
+		snprintf(out, size, "%llu to %llu", (unsigned long long)row->min, (unsigned long long)row->max);
+	}
+	return out;
+}
+
 static void option_help_row(FILE *out, const struct option_row *row)
 {
 	bool initial = row->initial != NULL && row->initial[0] != '\0';
-	char left[64], text[256], *word, *rest = text;
+	char left[64], text[300], bounds[70], remarks[200] = "", *word, *rest = text;
 	int column;
 
 	if (row->letter)
@@ -18,9 +35,11 @@ static void option_help_row(FILE *out, const struct option_row *row)
 			 row->argument ? row->argument : "");
 	else
 		snprintf(left, sizeof(left), "      --%s %s", row->name, row->argument ? row->argument : "");
-	snprintf(text, sizeof(text), "%s%s%s%s%s%s%s", row->help, initial || row->env ? " (" : "",
-		 initial ? "default " : "", initial ? row->initial : "", initial && row->env ? "; " : "",
-		 row->env ? row->env : "", initial || row->env ? ")" : "");
+	option_bounds(row, bounds, sizeof(bounds));
+	snprintf(remarks, sizeof(remarks), "%s%s%s%s%s%s", bounds[0] ? "; " : "", bounds, initial ? "; default " : "",
+		 initial ? row->initial : "", row->env ? "; " : "", row->env ? row->env : "");
+	snprintf(text, sizeof(text), "%s%s%s%s", row->help, remarks[0] ? " (" : "", remarks[0] ? remarks + 2 : "",
+		 remarks[0] ? ")" : "");
 	fprintf(out, "%-*s", OPTION_HELP_COLUMN - 1, left);
 	if (strlen(left) >= OPTION_HELP_COLUMN)
 		fprintf(out, "\n%*s", OPTION_HELP_COLUMN - 1, "");

@@ -12,6 +12,11 @@ void *option_member(const struct option_row *row, void *target);
 /* Sets the member, or says in expected what was expected instead. */
 bool option_set(const struct option_row *row, void *target, const char *text, char expected[OPTION_ERROR_MAX]);
 
+#define OPTION_SHOWN_MAX 101
+
+/* The beginning of a value for an error line, without a password.  Returns out. */
+const char *option_quote(const struct option_row *row, const char *text, char out[OPTION_SHOWN_MAX]);
+
 /* "2m", "5s", "200ms". */
 void option_format_duration(char *out, size_t size, uint64_t ms);
 

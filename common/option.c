@@ -202,6 +202,14 @@ bool option_set(const struct option_row *row, void *target, const char *text, ch
 	abort();
 }
 
+const char *option_quote(const struct option_row *row, const char *text, char out[OPTION_SHOWN_MAX])
+{
+	if (row->kind == OPTION_URL)
+		return url_show(out, OPTION_SHOWN_MAX, text);
+	snprintf(out, OPTION_SHOWN_MAX, "%s", text);
+	return out;
+}
+
 /* Arguments ---------------------------------------------------------------------------------------------------- */
 
 struct option_scan {
@@ -214,14 +222,14 @@ struct option_scan {
 	bool stopped;
 };
 
-static void option_fail_value(struct option_scan *scan, const struct option_row *row, const char *origin, char *text,
-			      const char *expected)
+static void option_fail_value(struct option_scan *scan, const struct option_row *row, const char *origin,
+			      const char *text, const char *expected)
 {
-	if (scan->error[0] != '\0')
-		return;
-	if (row->kind == OPTION_URL)
-		url_mask(text);
-	snprintf(scan->error, OPTION_ERROR_MAX, "invalid %s '%.100s': %.150s", origin, text, expected);
+	char shown[OPTION_SHOWN_MAX];
+
+	if (scan->error[0] == '\0')
+		snprintf(scan->error, OPTION_ERROR_MAX, "invalid %s '%s': %.150s", origin,
+			 option_quote(row, text, shown), expected);
 }
 
 static void option_fail_unknown(struct option_scan *scan, const char *word)
@@ -388,12 +396,8 @@ static void option_read_environment(struct option_scan *scan)
 		if (scan->result->sources[i] != OPTION_DEFAULT || value == NULL || value[0] == '\0')
 			continue;
 		scan->result->sources[i] = OPTION_ENVIRONMENT;
-		if (!option_set(row, scan->target, value, expected)) {
-			char *copy = xstrdup(value);
-
-			option_fail_value(scan, row, row->env, copy, expected);
-			free(copy);
-		}
+		if (!option_set(row, scan->target, value, expected))
+			option_fail_value(scan, row, row->env, value, expected);
 	}
 }
 

@@ -86,7 +86,8 @@ const char *option_origin(const struct option_table *table, const struct option_
 enum option_file { OPTION_FILE_READ, OPTION_FILE_ABSENT, OPTION_FILE_UNREADABLE, OPTION_FILE_WRONG };
 
 /* Reads lines `name = value` of a file, after option_parse and only what nothing else has set by then; of several files
- * the first one read wins.  '#' begins a line that says nothing.  What can stand there is what can stand in the
+ * the first one read wins.  '#' begins a comment, at a line's beginning or
+ * behind a blank.  What can stand there is what can stand in the
  * environment: the rows with an `env`, by their names.  Any other name, or a name that stands there twice, makes the
  * file WRONG; UNREADABLE and WRONG come with a line in error, as of option_parse.  path is to outlive result. */
 enum option_file option_read_file(const struct option_table *table, void *target, const char *path,
@@ -95,8 +96,11 @@ enum option_file option_read_file(const struct option_table *table, void *target
 /* The value as one would type it, without a password; "" if there is none.  Returns out. */
 const char *option_show(const struct option_row *row, const void *target, char *out, size_t size);
 
-/* The rows as aligned lines with default and environment variable; lines that would pass 100 columns are folded. */
+/* The rows as aligned lines with bounds, default and environment variable; lines that would pass 100 columns are folded. */
 void option_help(FILE *out, const struct option_table *table);
+
+/* "10ms to 60m": what a number or duration may be; "" if the row does not bound it above.  Returns out. */
+const char *option_bounds(const struct option_row *row, char *out, size_t size);
 
 /* How many letters must be added, dropped, changed or swapped to make b of a: for "did you mean".  A good guess has at
  * most option_guess_limit(word). */

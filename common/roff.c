@@ -113,15 +113,17 @@ void roff_options(FILE *out, const struct option_table *table)
 	for (size_t i = 0; i < table->count; i++) {
 		const struct option_row *row = &table->rows[i];
 		bool initial = row->initial != NULL && row->initial[0] != '\0';
-		char term[120], meaning[300];
+		char term[120], meaning[300], bounds[70];
 		size_t used = 0;
 
 		if (row->letter)
 			used = (size_t)snprintf(term, sizeof(term), "-%c, ", row->letter);
 		snprintf(term + used, sizeof(term) - used, "--%s%s%s", row->name, row->argument ? " " : "",
 			 row->argument ? row->argument : "");
-		snprintf(meaning, sizeof(meaning), "%s%s%s%s", row->help, initial ? " (default " : "",
-			 initial ? row->initial : "", initial ? ")" : "");
+		option_bounds(row, bounds, sizeof(bounds));
+		snprintf(meaning, sizeof(meaning), "%s%s%s%s%s%s%s", row->help, bounds[0] || initial ? " (" : "",
+			 bounds, bounds[0] && initial ? "; " : "", initial ? "default " : "",
+			 initial ? row->initial : "", bounds[0] || initial ? ")" : "");
 		roff_term(out, term, meaning);
 	}
 }

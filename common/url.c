@@ -205,13 +205,35 @@ void url_format(char *out, size_t size, const struct url *url)
 		 brackets ? "[" : "", url->host, brackets ? "]" : "", (unsigned)url->port);
 }
 
-void url_mask(char *text)
+/* False if there is none. */
+static bool url_find_password(const char *text, size_t *from, size_t *to)
 {
-	char *at = strrchr(text, '@');
-	char *user = strstr(text, "://");
-	char *colon = strchr(user ? user + 3 : text, ':');
+	const char *at = strrchr(text, '@');
+	const char *user = strstr(text, "://");
+	const char *colon = strchr(user ? user + 3 : text, ':');
 
 	if (at == NULL || colon == NULL || colon > at)
-		return;
-	memset(colon + 1, '*', (size_t)(at - colon) - 1);
+		return false;
+	*from = (size_t)(colon + 1 - text);
+	*to = (size_t)(at - text);
+	return true;
+}
+
+const char *url_show(char *out, size_t size, const char *text)
+{
+	size_t from, to;
+
+	if (url_find_password(text, &from, &to))
+		snprintf(out, size, "%.*s***%s", (int)from, text, text + to);
+	else
+		snprintf(out, size, "%s", text);
+	return out;
+}
+
+void url_mask(char *text)
+{
+	size_t from, to;
+
+	if (url_find_password(text, &from, &to))
+		memset(text + from, '*', to - from);
 }

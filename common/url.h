@@ -23,8 +23,11 @@ const char *url_parse(struct url *url, const char *text, char *error, size_t err
 /* Writes the URL without its password ("mqtt://user:***@host:1883"). */
 void url_format(char *out, size_t size, const struct url *url);
 
-/* Overwrites what may be a password ("//user:THIS@") with '*', in place, in any text, valid or not: for argv and for
- * error lines that quote what was typed. */
+/* Copies any text, valid or not, with "***" for what may be a password ("//user:THIS@"), however long that is: for error
+ * lines that quote what was typed.  Returns out. */
+const char *url_show(char *out, size_t size, const char *text);
+
+/* Overwrites the same in place, a '*' for each byte: for argv, where nothing can be moved. */
 void url_mask(char *text);
 
 #endif

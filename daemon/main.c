@@ -53,19 +53,22 @@ static uint32_t id_of_name(const char *name)
 }
 
 /* False with a line on standard error. */
-static bool choose_identity(const struct settings *settings, struct node_config *node)
+static bool choose_identity(const struct settings *settings, const struct option_result *given,
+			    struct node_config *node)
 {
 	const char *name = settings->name ? settings->name : "";
+	char origin[OPTION_ORIGIN_MAX];
 
 	if (strlen(name) > NAME_MAX_LEN || !text_is_clean((const uint8_t *)name, strlen(name))) {
-		(void)fprintf(stderr, "dht-node: invalid name: 1 to %d bytes of UTF-8 without control characters\n",
-			      NAME_MAX_LEN);
+		(void)fprintf(stderr,
+			      "dht-node: invalid name (%s): 1 to %d bytes of UTF-8 without control characters\n",
+			      option_origin(&node_options, given, "name", origin), NAME_MAX_LEN);
 		return false;
 	}
 	(void)snprintf(node->name, sizeof(node->name), "%s", name);
 	if (settings->id && !parse_id(settings->id, &node->id)) {
-		(void)fprintf(stderr, "dht-node: invalid id '%.40s': a decimal number from 0 to 4294967295\n",
-			      settings->id);
+		(void)fprintf(stderr, "dht-node: invalid id '%.40s' (%s): a decimal number from 0 to 4294967295\n",
+			      settings->id, option_origin(&node_options, given, "id", origin));
 		return false;
 	}
 	if (!settings->id && name[0])
@@ -89,26 +92,27 @@ static bool choose_broker(const struct settings *settings, const char *origin, s
 	mqtt->keepalive_s = settings->keepalive / 1000;
 	if (!wrong)
 		return true;
-	(void)snprintf(shown, sizeof(shown), "%s", settings->broker);
-	url_mask(shown);
-	(void)fprintf(stderr, "dht-node: invalid broker URL '%s' (%s): %s\n", shown, origin, wrong);
+	(void)fprintf(stderr, "dht-node: invalid broker URL '%s' (%s): %s\n",
+		      url_show(shown, sizeof(shown), settings->broker), origin, wrong);
 	return false;
 }
 
-static bool configure(const struct settings *settings, const char *origin, struct shell_config *config)
+static bool configure(const struct settings *settings, const struct option_result *given, const char *origin,
+		      struct shell_config *config)
 {
 	struct node_config *node = &config->node;
+	char from[OPTION_ORIGIN_MAX];
 
 	node_config_init(node);
 	mqtt_config_init(&config->mqtt);
 	config->broker_origin = origin;
-	if (!choose_broker(settings, origin, &config->mqtt) || !choose_identity(settings, node))
+	if (!choose_broker(settings, origin, &config->mqtt) || !choose_identity(settings, given, node))
 		return false;
 	if (!topic_prefix_valid(settings->topic_prefix)) {
-		(void)fprintf(
-			stderr,
-			"dht-node: invalid topic prefix '%.80s': levels of [0-9a-z_-] divided by '/', none empty\n",
-			settings->topic_prefix);
+		(void)fprintf(stderr,
+			      "dht-node: invalid topic prefix '%.80s' (%s): levels of [0-9a-z_-] divided by '/', none "
+			      "empty\n",
+			      settings->topic_prefix, option_origin(&node_options, given, "topic-prefix", from));
 		return false;
 	}
 	(void)snprintf(node->topic_prefix, sizeof(node->topic_prefix), "%s", settings->topic_prefix);
@@ -173,7 +177,7 @@ int main(int argc, char **argv)
 		(void)fprintf(stderr, "dht-node: '%.40s' is one argument too many; see 'dht-node --help'\n",
 			      given.args[0]);
 		code = EX_USAGE;
-	} else if (!configure(&settings, option_origin(&node_options, &given, "broker", origin), &config)) {
+	} else if (!configure(&settings, &given, option_origin(&node_options, &given, "broker", origin), &config)) {
 		code = EX_USAGE;
 	} else {
 		code = run(&config, &settings);

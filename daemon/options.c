@@ -14,7 +14,7 @@ static const struct option_row option_rows[] = {
 	{"id", 'i', OPTION_TEXT, FIELD(id), NULL, "DHT_ID", "N",
 	 "position on the ring, 0 to 4294967295; without it: from the name, or random", 0, 0},
 	{"name", 'n', OPTION_TEXT, FIELD(name), NULL, "DHT_NAME", "TEXT",
-	 "unique in the ring, up to 63 bytes; without it: the id in decimal", 0, 0},
+	 "unique in the ring, up to 63 bytes; without it: the id in decimal", 1, 0},
 	{"topic-prefix", 0, OPTION_TEXT, FIELD(topic_prefix), "", "DHT_TOPIC_PREFIX", "PREFIX",
 	 "the ring's topics stand below this", 0, TOPIC_PREFIX_MAX},
 	{"log-level", 'l', OPTION_LEVEL, FIELD(log_level), "info", "DHT_LOG_LEVEL", "LEVEL",
@@ -36,7 +36,7 @@ static const struct option_row option_rows[] = {
 	{"recover-after", 0, OPTION_DURATION, FIELD(recover), "10s", "DHT_RECOVER_AFTER", "DURATION",
 	 "an arc that nobody answers for is then served as empty", 100, 3600000},
 	{"replicas", 0, OPTION_UNSIGNED, FIELD(replicas), "1", "DHT_REPLICAS", "R",
-	 "copies of each record, 1 to 5; one is kept, whatever it says, until replication exists", 1, 5},
+	 "copies of each record; one is kept, whatever it says, until replication exists", 1, 5},
 	{"help", 'h', OPTION_STOP, FIELD(help), NULL, NULL, NULL, "this text", 0, 0},
 	{"version", 'V', OPTION_STOP, FIELD(version), NULL, NULL, NULL, "the version", 0, 0},
 };

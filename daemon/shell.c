@@ -289,6 +289,19 @@ static void shell_connected_cb(void *arg)
 	shell_step(s, &(struct event){.type = EVENT_CONNECTED});
 }
 
+/* What is to be done about it. */
+static const char *shell_remedy(enum mqtt_failure why)
+{
+	switch (why) {
+	case MQTT_UNREACHABLE:
+		return " and on (is it running? --broker or DHT_BROKER say where)";
+	case MQTT_DENIED:
+		return " and on (--broker or DHT_BROKER say who: mqtt://user:password@host)";
+	default:
+		return "";
+	}
+}
+
 /* Its repetitions are told only to who wants to know everything. */
 static void shell_disconnected_cb(void *arg, enum mqtt_failure why, const char *detail, unsigned retry_ms)
 {
@@ -303,10 +316,7 @@ static void shell_disconnected_cb(void *arg, enum mqtt_failure why, const char *
 	else
 		log_line(s->log, word == OUTAGE_FAILURE ? LOG_WARN_LEVEL : LOG_DEBUG_LEVEL,
 			 "%s: broker %s (%s): %s -> trying again in %u ms%s", s->who, s->broker,
-			 s->config.broker_origin, detail, retry_ms,
-			 why == MQTT_UNREACHABLE && word == OUTAGE_FAILURE
-				 ? " and on (is it running? --broker or DHT_BROKER say where)"
-				 : "");
+			 s->config.broker_origin, detail, retry_ms, word == OUTAGE_FAILURE ? shell_remedy(why) : "");
 	(void)snprintf(status, sizeof(status), "no connection to %.100s: %.100s", s->broker, detail);
 	notify_status(&s->notify, status);
 	if (s->connected) {

@@ -413,7 +413,7 @@ static enum exit_code prepare(struct bench *bench)
 		client_random(&bench->seed, sizeof(bench->seed));
 	bench->random = bench->seed;
 	client_random(&bench->nonce, sizeof(bench->nonce));
-	bench->bar = !plan->settings->quiet && isatty(STDERR_FILENO);
+	bench->bar = !plan->settings->quiet && output_terminal(STDERR_FILENO);
 	bench->timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
 	if (bench->timer < 0) {
 		output_error("the kernel gives no timer");

@@ -77,9 +77,11 @@ const struct command command_config = {
 		"($XDG_CONFIG_HOME/dhtctl\n"
 		"or ~/.config/dhtctl), else the system's (/etc/dht/dhtctl.conf), else the default. The files hold "
 		"lines\n"
-		"NAME = VALUE with the names of the options, as they are printed here; '#' begins a comment. A name\n"
-		"that is not known is an error. $DHT_CONFIG names other files instead, divided by ':', the strongest\n"
-		"first; if it is empty none is read. Passwords are masked; no broker is asked. --json gives\n"
-		"{\"setting\",\"value\",\"from\"}, one object a line.\n",
+		"NAME = VALUE with the names of the options, as they are printed here; '#' begins a comment, at a\n"
+		"line's beginning or behind a blank (in a password write %20 and %23). A name that is not known is an\n"
+		"error. $DHT_CONFIG names other files instead, divided by ':', the strongest first; if it is empty\n"
+		"none is read. Passwords are masked; no broker is asked. --json gives "
+		"{\"setting\",\"value\",\"from\"},\n"
+		"one object a line.\n",
 	.exec = config_exec,
 };

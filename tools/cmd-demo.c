@@ -190,7 +190,7 @@ static enum exit_code demo_exec(const struct settings *settings, char **args, si
 	(void)count;
 	if (code != RC_OK)
 		return code;
-	demo.bar = !settings->quiet && isatty(STDERR_FILENO);
+	demo.bar = !settings->quiet && output_terminal(STDERR_FILENO);
 	demo.pairs = xcalloc(demo.count, sizeof(*demo.pairs));
 	demo_choose(&demo);
 	code = demo_run(&demo);

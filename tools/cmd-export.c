@@ -1,10 +1,10 @@
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "dump-file.h"
 #include "dump.h"
 #include "output.h"
 #include "progress.h"
@@ -15,28 +15,18 @@ struct export
 	const struct settings *settings;
 	const struct dump_format *format;
 	const char *path; /* NULL: standard output */
+	struct dump_file file;
 	FILE *out;
 	size_t count;
-	int open_errno, output_errno;
+	int output_errno;
 	struct progress progress;
 };
-
-/* Not before there is something to write: what the file held would be gone. */
-static bool export_open(struct export *x)
-{
-	x->out = x->path ? fopen(x->path, "we") : stdout;
-	if (x->out == NULL)
-		x->open_errno = errno;
-	return x->out != NULL;
-}
 
 /* Ids are spread evenly, so how far the listing has come is how much there still is. */
 static bool export_use(void *arg, const struct walk_page *page)
 {
 	struct export *x = arg;
 
-	if (x->out == NULL && !export_open(x))
-		return false;
 	for (size_t i = 0; i < page->count && !ferror(x->out); i++, x->count++)
 		x->format->write(x->out, &page->entries[i]);
 	if (fflush(x->out) != 0 || ferror(x->out))
@@ -51,9 +41,10 @@ static enum exit_code export_walk(struct export *x)
 	bool mixed = x->path == NULL && isatty(STDOUT_FILENO);
 	struct client *client;
 	struct kv_mqtt *kv;
-	enum exit_code code = client_open(x->settings, &client);
+	enum exit_code code;
 
-	progress_init(&x->progress, "exporting", !x->settings->quiet && isatty(STDERR_FILENO) && !mixed);
+	progress_init(&x->progress, "exporting", !x->settings->quiet && !mixed);
+	code = client_open(x->settings, &client);
 	if (code == RC_OK)
 		code = client_keys(client, &kv);
 	if (code == RC_OK)
@@ -63,44 +54,38 @@ static enum exit_code export_walk(struct export *x)
 	return code;
 }
 
-/* On the disk, not on its way there, when we say so; a pipe or a device has none. */
-static void export_settle(struct export *x)
+/* What has gone out already, to a pipe or the like, is there; a file is whole or as it was. */
+static enum exit_code export_tell(const struct export *x, enum exit_code code, bool replaces)
 {
-	if (x->path == NULL || x->out == NULL)
-		return;
-	if (x->output_errno == 0 && fsync(fileno(x->out)) != 0 && errno != EINVAL && errno != EROFS)
-		x->output_errno = errno;
-	if (fclose(x->out) != 0 && x->output_errno == 0)
-		x->output_errno = errno;
-}
+	bool partly = code != RC_OK && x->count > 0 && !replaces;
 
-static enum exit_code export_tell(const struct export *x, enum exit_code code)
-{
-	if (x->open_errno != 0) {
-		output_error("cannot open %s: %s", x->path, output_reason(x->open_errno));
-		return RC_LOCAL;
-	}
 	if (x->output_errno != 0 && x->path == NULL) {
 		output_give_up(x->output_errno);
 		return RC_LOCAL;
 	}
 	if (x->output_errno != 0) {
-		output_error("cannot write %s: %s", x->path, output_reason(x->output_errno));
+		output_error("cannot write %s: %s%s", x->path, output_reason(x->output_errno),
+			     replaces ? "; nothing was written, the file is as it was" : "");
 		return RC_LOCAL;
 	}
+	if (code != RC_OK && x->count > 0 && replaces)
+		output_error("nothing was written to %s: %zu had come, and not what follows", x->path, x->count);
 	if (x->settings->json && x->path != NULL)
-		printf("{\"exported\":%zu,\"whole\":%s}\n", x->count, code == RC_OK ? "true" : "false");
+		printf("{\"exported\":%zu,\"whole\":%s}\n", code == RC_OK || partly ? x->count : 0,
+		       code == RC_OK ? "true" : "false");
 	else if (code == RC_OK && !x->settings->quiet)
 		output_error("exported %zu", x->count);
-	else if (code != RC_OK && x->count > 0)
+	else if (partly)
 		output_error("exported %zu, and not what follows", x->count);
-	return code != RC_OK && x->count > 0 ? RC_PARTLY : code;
+	return partly ? RC_PARTLY : code;
 }
 
 static enum exit_code export_exec(const struct settings *settings, char **args, size_t count)
 {
-	struct export x = {.settings = settings, .format = dump_format_find(settings->format)};
+	struct export x = {.settings = settings, .format = dump_format_find(settings->format), .out = stdout};
+	bool replaces = false;
 	enum exit_code code;
+	int error;
 
 	if (count > 0 && strcmp(args[0], "-") != 0)
 		x.path = args[0];
@@ -108,9 +93,21 @@ static enum exit_code export_exec(const struct settings *settings, char **args, 
 		output_error("CBOR is not for a terminal: name a FILE, or send it to a pipe");
 		return RC_USAGE;
 	}
+	if (x.path != NULL) {
+		error = dump_file_open(&x.file, x.path);
+		if (error != 0) {
+			output_error("cannot open %s: %s", x.path, output_reason(error));
+			return RC_LOCAL;
+		}
+		x.out = x.file.out;
+		replaces = x.file.target != NULL;
+	}
 	code = export_walk(&x);
-	export_settle(&x);
-	return export_tell(&x, code);
+	if (x.path != NULL) {
+		error = dump_file_close(&x.file, code == RC_OK && x.output_errno == 0);
+		x.output_errno = x.output_errno ? x.output_errno : error;
+	}
+	return export_tell(&x, code, replaces);
 }
 
 const struct command command_export = {
@@ -129,8 +126,11 @@ const struct command command_export = {
 		"\n"
 		"What is there all the time is written once, also while nodes come and go; what is written or deleted\n"
 		"meanwhile is there as it was before or after. --timeout bounds each page, not the whole. It says on\n"
-		"standard error how many there were (of a FILE with --json as an object on standard output); exit "
-		"code\n"
-		"6 if it broke off: the error line says where.\n",
+		"standard error how many there were (of a FILE with --json as an object on standard output).\n"
+		"\n"
+		"FILE is whole or as it was: the records are written beside it, and take its place at the end. If it\n"
+		"broke off the error line says where; what has gone to a pipe or to standard output is there then, "
+		"and\n"
+		"the exit code 6.\n",
 	.exec = export_exec,
 };

@@ -73,8 +73,11 @@ static enum exit_code ls_exec(const struct settings *settings, char **args, size
 	struct ls ls = {.settings = settings, .terminal = isatty(STDOUT_FILENO)};
 	struct client *client;
 	struct kv_mqtt *kv;
-	enum exit_code code = client_open(settings, &client);
+	enum exit_code code;
 
+	if (count > 0 && !walk_prefix_valid(args[0]))
+		return RC_USAGE;
+	code = client_open(settings, &client);
 	if (code == RC_OK)
 		code = client_keys(client, &kv);
 	if (code == RC_OK)

@@ -48,7 +48,7 @@ const struct command command_ring = {
 	.details =
 		"\n"
 		"Problems come first, then a drawing (each letter is a node's arc, clockwise from 0; '.' is served by\n"
-		"nobody), then the nodes in ring order. --json prints\n"
+		"nobody), then the nodes in ring order; a narrow terminal gets fewer columns. --json prints\n"
 		"{\"nodes\":[{\"id\",\"name\",\"state\",\"predecessor\",\"successor\",\"records\",\"arc\":[FROM,TO],"
 		"\"share\",\n"
 		"\"since\",\"software\"}],\"silent\":[IDS],\"problems\":[TEXTS]}; an arc is what lies behind FROM up "

@@ -263,6 +263,16 @@ static enum exit_code watch_run(struct watch *w)
 
 /* ---- what is wanted ---- */
 
+/* Whoever knows shells or topics may mean another thing by it. */
+static void watch_tell_star(const struct watch *w, const char *text, size_t len)
+{
+	char label[KEY_LABEL_MAX];
+
+	if (memchr(text, '*', len - 1) && !w->settings->quiet)
+		output_error("note: a '*' stands for whatever follows at the end alone; in %s it is a part of the name",
+			     key_text_quote((const uint8_t *)text, len, label));
+}
+
 /* A '*' at the end makes a prefix of it, unless --name says that it is a name. */
 static enum exit_code watch_target(struct watch *w, const char *text)
 {
@@ -272,12 +282,14 @@ static enum exit_code watch_target(struct watch *w, const char *text)
 		w->prefix = "";
 		return RC_OK;
 	}
+	if (!w->settings->name && len > 0)
+		watch_tell_star(w, text, len);
 	if (w->settings->name || len == 0 || text[len - 1] != '*')
 		return job_take_key(w->settings, text, &w->key);
 	w->prefix_text = xstrdup(text);
 	w->prefix_text[len - 1] = '\0';
 	w->prefix = w->prefix_text;
-	return RC_OK;
+	return walk_prefix_valid(w->prefix) ? RC_OK : RC_USAGE;
 }
 
 static struct kv_watch *watch_core(const struct watch *w)
@@ -336,13 +348,13 @@ const struct command command_watch = {
 	.summary = "print what becomes of keys, as it happens",
 	.details =
 		"\n" COMMAND_KEY_TEXT "\n"
-		"Of one key, of the names that begin with PREFIX, or without an argument of everything. A line for\n"
-		"each event, at once: put<TAB>KEY<TAB>VALUE, del<TAB>KEY (deleted, or at its end), with \\\\ \\t \\n "
-		"for\n"
-		"backslash, tab and newline; --json gives {\"event\",\"key\",\"value\",\"version\",\"life\"}. Of "
-		"changes "
-		"that\n"
-		"follow within a moment the last may be told alone. Nodes may join and leave; a line 'gap' says that\n"
+		"Of one key, of the names that begin with PREFIX, or without an argument of everything. A '*'\n"
+		"elsewhere than at the end is a part of the name, and so is any with --name. A line for each event,\n"
+		"at once: put<TAB>KEY<TAB>VALUE, del<TAB>KEY (deleted, or at its end), with \\\\ \\t \\n for "
+		"backslash,\n"
+		"tab and newline; --json gives {\"event\",\"key\",\"value\",\"version\",\"life\"}. Of changes that "
+		"follow\n"
+		"within a moment the last may be told alone. Nodes may join and leave; a line 'gap' says that\n"
 		"something may have been missed (a node has died, the broker was away): list it again.\n"
 		"\n"
 		"Standard error says when it has begun, and when the broker is gone and back. It ends by Ctrl-C, "

@@ -9,6 +9,7 @@
 #include "census.h"
 #include "client.h"
 #include "commands.h"
+#include "help.h"
 #include "output.h"
 #include "settings.h"
 #include "walk.h"
@@ -121,7 +122,7 @@ static void complete_commands(const struct completion *c)
 {
 	for (size_t i = 0; commands_at(i) != NULL; i++)
 		complete_offer(c, commands_at(i)->name, commands_at(i)->summary);
-	complete_offer(c, "help", "that of a command");
+	complete_offer(c, "help", HELP_SUMMARY);
 }
 
 static void complete_options(const struct completion *c)

@@ -80,7 +80,7 @@ static enum exit_code run(struct settings *settings, const struct option_table *
 		given->args++;
 		given->arg_count--;
 	}
-	if (settings->version) {
+	if (settings->version && given->arg_count <= 1) {
 		printf("dhtctl %s\n", DHT_VERSION);
 		return RC_OK;
 	}
@@ -88,6 +88,13 @@ static enum exit_code run(struct settings *settings, const struct option_table *
 		command = find_command(given->args[0]);
 		if (command == NULL)
 			return RC_USAGE;
+	}
+	/* whoever means cas's option is not to believe that something was done */
+	if (settings->version && !settings->help) {
+		output_error(
+			"'dhtctl %s' has no option '--version'; 'dhtctl cas' has, and 'dhtctl --version' stands alone",
+			command->name);
+		return RC_USAGE;
 	}
 	if (!settings->help)
 		return run_command(settings, table, given, command);

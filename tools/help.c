@@ -18,6 +18,7 @@ static void help_commands(void)
 		snprintf(usage, sizeof(usage), "%s %s", command->name, command->arguments);
 		printf("  %-26s %s\n", usage, command->summary);
 	}
+	printf("  %-26s %s\n", HELP_USAGE, HELP_SUMMARY);
 }
 
 static void help_options(const struct command *command)

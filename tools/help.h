@@ -4,6 +4,10 @@
 
 #include "command.h"
 
+/* `help` is --help in another place, and no command with a record of its own. */
+#define HELP_USAGE "help [COMMAND]"
+#define HELP_SUMMARY "print this text, or that of a command"
+
 /* --help, of a command or (NULL) of all, to standard output. */
 void help_print(const struct command *command);
 

@@ -428,7 +428,11 @@ static enum exit_code run_given(struct job *job, char **args, size_t count)
 
 enum exit_code job_run_keys(struct job *job, char **args, size_t count)
 {
-	if (!job_wants_lines(job->settings, args[0]))
+	bool lines = false;
+
+	for (size_t i = 0; i < count; i++)
+		lines = lines || job_wants_lines(job->settings, args[i]);
+	if (!lines)
 		return run_given(job, args, count);
 	if (count > 1) {
 		output_error("'-' stands for the keys on standard input: no other key can stand beside it");

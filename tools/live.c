@@ -1,6 +1,7 @@
 #include "live.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -134,6 +135,14 @@ static void live_take(struct live *live, struct census *census)
 	}
 }
 
+/* `| head -1` has what it wanted, however long nothing changes. */
+static bool live_is_unread(void)
+{
+	struct pollfd reader = {.fd = STDOUT_FILENO};
+
+	return poll(&reader, 1, 0) == 1 && reader.revents & (POLLERR | POLLHUP);
+}
+
 static void live_pause(uint64_t until)
 {
 	uint64_t now = client_now(), left = until > now ? until - now : 0;
@@ -144,7 +153,8 @@ static void live_pause(uint64_t until)
 
 enum exit_code live_run(const struct settings *settings, live_show *show)
 {
-	struct live live = {.settings = settings, .show = show, .terminal = isatty(STDOUT_FILENO) && !settings->json};
+	struct live live = {
+		.settings = settings, .show = show, .terminal = output_terminal(STDOUT_FILENO) && !settings->json};
 	const bool never = false;
 
 	if (live.terminal)
@@ -164,6 +174,8 @@ enum exit_code live_run(const struct settings *settings, live_show *show)
 			live.client = NULL;
 		}
 		live_pause(next);
+		if (live_is_unread())
+			live.output_errno = EPIPE;
 	}
 	client_close(live.client);
 	output_give_up(live.output_errno);

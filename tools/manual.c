@@ -3,6 +3,7 @@
 
 #include "../common/roff.h"
 #include "commands.h"
+#include "help.h"
 #include "settings.h"
 
 static void manual_head(void)
@@ -45,6 +46,8 @@ static void manual_commands(void)
 	roff_section(stdout, "COMMANDS");
 	for (size_t i = 0; commands_at(i) != NULL; i++)
 		manual_command(commands_at(i));
+	roff_subsection(stdout, HELP_USAGE);
+	roff_text(stdout, "print what dhtctl knows, or what a command does: as --help");
 	roff_section(stdout, "OPTIONS");
 	roff_options(stdout, &general);
 }
@@ -72,14 +75,15 @@ static void manual_surroundings(void)
 	roff_term(stdout, "DHT_CONFIG",
 		  "files to read instead of those below, divided by ':', the strongest first; empty: none");
 	roff_term(stdout, "NO_COLOR", "if it is set and not empty: no colors, unless --color asks for them");
+	roff_term(stdout, "TERM", "if it is dumb, empty or not set: no colors, no progress, --watch as in a pipe");
 	roff_section(stdout, "FILES");
 	roff_term(stdout, "$XDG_CONFIG_HOME/dhtctl, or ~/.config/dhtctl", "settings of the user");
 	roff_term(stdout, SETTINGS_SYSTEM_FILE, "settings of the machine, which those of the user override");
 	fputs(".PP\n", stdout);
 	roff_text(stdout,
 		  "Lines NAME = VALUE, with the names of the options that have a variable; '#' begins a\n"
-		  "comment. If a password stands there, let nobody else read the file. 'dhtctl config' prints all\n"
-		  "settings, and where each comes from:\n"
+		  "comment, at a line's beginning or behind a blank. If a password stands there, let nobody else\n"
+		  "read the file. 'dhtctl config' prints all settings, and where each comes from:\n"
 		  "\n"
 		  "  # the house\n"
 		  "  broker = mqtt://me:secret@broker.example\n"

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../common/mem.h"
 #include "../common/text.h"
 #include "key-text.h"
 #include "lines.h"
@@ -24,13 +25,19 @@ void output_catch(char *out, size_t size)
 	output.caught_size = size;
 }
 
+bool output_terminal(int fd)
+{
+	const char *term = getenv("TERM");
+
+	return isatty(fd) && term != NULL && term[0] != '\0' && strcmp(term, "dumb") != 0;
+}
+
 void output_colors(const char *when)
 {
-	const char *none = getenv("NO_COLOR"), *term = getenv("TERM");
+	const char *none = getenv("NO_COLOR");
 
-	output.colors = strcmp(when, "always") == 0 ||
-			(strcmp(when, "never") != 0 && isatty(STDOUT_FILENO) && (none == NULL || none[0] == '\0') &&
-			 (term == NULL || strcmp(term, "dumb") != 0));
+	output.colors = strcmp(when, "always") == 0 || (strcmp(when, "never") != 0 && output_terminal(STDOUT_FILENO) &&
+							(none == NULL || none[0] == '\0'));
 }
 
 const char *output_color(enum output_color color)
@@ -46,8 +53,10 @@ const char *output_color(enum output_color color)
 
 void output_error(const char *format, ...)
 {
-	char line[1200];
+	char line[1200], *text = NULL;
+	size_t size = 0;
 	va_list args;
+	FILE *out;
 
 	va_start(args, format);
 	vsnprintf(line, sizeof(line), format, args);
@@ -57,11 +66,17 @@ void output_error(const char *format, ...)
 		return;
 	}
 	fflush(stdout);
-	if (isatty(STDERR_FILENO))
-		fputs("\r\033[K", stderr); /* a progress bar may stand there */
-	fputs("dhtctl: ", stderr);
-	output_line(stderr, line);
-	fputc('\n', stderr);
+	/* in one piece: other processes may write there, too */
+	out = xcheck(open_memstream(&text, &size));
+	if (output_terminal(STDERR_FILENO))
+		fputs("\r\033[K", out); /* a progress bar may stand there */
+	fputs("dhtctl: ", out);
+	output_line(out, line);
+	fputc('\n', out);
+	(void)fclose(out);
+	(void)xcheck(text);
+	fwrite(text, 1, size, stderr);
+	free(text);
 }
 
 const char *output_reason(int error)

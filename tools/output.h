@@ -18,9 +18,12 @@ const char *output_reason(int error);
 /* From here on error lines go to out, the last one stays, without "dhtctl: "; NULL: to standard error again. */
 void output_catch(char *out, size_t size);
 
+/* Whether the descriptor is a terminal that obeys: TERM is set, and is not dumb. */
+bool output_terminal(int fd);
+
 enum output_color { COLOR_NONE, COLOR_GOOD, COLOR_WARN, COLOR_BAD, COLOR_DIM };
 
-/* "always", "never", or "auto": on a terminal, unless NO_COLOR is set or TERM is dumb.  Of standard output. */
+/* "always", "never", or "auto": on a terminal that obeys, unless NO_COLOR is set.  Of standard output. */
 void output_colors(const char *when);
 /* What begins a color, and with COLOR_NONE ends it; "" if there are to be none. */
 const char *output_color(enum output_color color);

@@ -1,6 +1,7 @@
 #include "progress.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
 #include "client.h"
 #include "output.h"
@@ -10,7 +11,7 @@
 
 void progress_init(struct progress *p, const char *what, bool shown)
 {
-	*p = (struct progress){.what = what, .shown = shown, .begun = client_now()};
+	*p = (struct progress){.what = what, .shown = shown && output_terminal(STDERR_FILENO), .begun = client_now()};
 }
 
 void progress_draw(struct progress *p, size_t records, uint64_t done, uint64_t all)

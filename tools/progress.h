@@ -1,4 +1,4 @@
-/* A progress bar on standard error, with a rate and what is left: on a terminal only, and not with --quiet. */
+/* A progress bar on standard error, with a rate and what is left: on a terminal that obeys, and not with --quiet. */
 #ifndef DHT_PROGRESS_H
 #define DHT_PROGRESS_H
 

@@ -4,7 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "../common/ring.h"
 #include "output.h"
@@ -85,7 +87,39 @@ static const char *ring_state_color(enum node_state state)
 	return output_color(state == NODE_ACTIVE ? COLOR_GOOD : COLOR_WARN);
 }
 
-static void ring_print_node(FILE *out, const struct census_node *node, char letter, int name_width)
+/* What a table shows besides node, state, share and records. */
+struct ring_columns {
+	int name; /* how wide */
+	bool id, arc, since;
+};
+
+/* A line that is wider than the terminal would be two. */
+static struct ring_columns ring_choose_columns(const struct census *census)
+{
+	struct ring_columns columns = {.name = 4, .id = true, .arc = true, .since = true};
+	struct winsize screen = {0};
+	int over;
+
+	for (size_t i = 0; i < census->count; i++) {
+		if ((int)strlen(census->nodes[i].name) > columns.name)
+			columns.name = (int)strlen(census->nodes[i].name);
+	}
+	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &screen) != 0 || screen.ws_col == 0)
+		return columns;
+	over = 77 + columns.name - screen.ws_col; /* since is up to 7 wide */
+	if (over > 0) {
+		columns.since = false;
+		over -= 9;
+	}
+	if (over > 0) {
+		columns.arc = false;
+		over -= 22;
+	}
+	columns.id = over <= 0;
+	return columns;
+}
+
+static void ring_print_node(FILE *out, const struct census_node *node, char letter, const struct ring_columns *columns)
 {
 	char arc[32] = "-", share[16] = "-", since[32];
 
@@ -96,32 +130,40 @@ static void ring_print_node(FILE *out, const struct census_node *node, char lett
 	output_span(since, sizeof(since), node->since);
 	fprintf(out, "%c  ", letter);
 	output_line(out, node->name);
-	for (int pad = (int)strlen(node->name); pad < name_width; pad++)
+	for (int pad = (int)strlen(node->name); pad < columns->name; pad++)
 		fputc(' ', out);
-	fprintf(out, "  %10u  %s%-10s%s  %-20s  %6s  %9llu  %s\n", node->who.id, ring_state_color(node->state),
-		node_state_name(node->state), output_color(COLOR_NONE), arc, share, (unsigned long long)node->records,
-		since);
+	if (columns->id)
+		fprintf(out, "  %10u", node->who.id);
+	fprintf(out, "  %s%-10s%s", ring_state_color(node->state), node_state_name(node->state),
+		output_color(COLOR_NONE));
+	if (columns->arc)
+		fprintf(out, "  %-20s", arc);
+	fprintf(out, "  %6s  %9llu", share, (unsigned long long)node->records);
+	if (columns->since)
+		fprintf(out, "  %s", since);
+	fputc('\n', out);
 }
 
 static void ring_print_table(FILE *out, const struct census *census)
 {
-	int width = 4;
+	const struct ring_columns columns = ring_choose_columns(census);
 	size_t silent = 0;
 
-	for (size_t i = 0; i < census->count; i++) {
-		if ((int)strlen(census->nodes[i].name) > width)
-			width = (int)strlen(census->nodes[i].name);
-	}
-	fprintf(out, "   %-*s  %10s  %-10s  %-20s  %6s  %9s  %s\n", width, "node", "id", "state", "arc", "share",
-		"records", "since");
+	fprintf(out, "   %-*s", columns.name, "node");
+	if (columns.id)
+		fprintf(out, "  %10s", "id");
+	fprintf(out, "  %-10s", "state");
+	if (columns.arc)
+		fprintf(out, "  %-20s", "arc");
+	fprintf(out, "  %6s  %9s%s\n", "share", "records", columns.since ? "  since" : "");
 	for (size_t i = 0; i <= census->count; i++) {
 		for (; silent < census->silent_count &&
 		       (i == census->count || census->silent[silent] < census->nodes[i].who.id);
 		     silent++)
-			fprintf(out, "   %-*s  %10u  (no answer)\n", width, "?", census->silent[silent]);
+			fprintf(out, "   %-*s  %10u  (no answer)\n", columns.name, "?", census->silent[silent]);
 		if (i < census->count)
 			ring_print_node(out, &census->nodes[i], census_serves(&census->nodes[i]) ? ring_letter(i) : '-',
-					width);
+					&columns);
 	}
 }
 

@@ -99,9 +99,8 @@ bool settings_check(struct settings *settings, const struct option_table *table,
 
 	option_origin(table, given, "broker", origin);
 	if (wrong != NULL) {
-		snprintf(masked, sizeof(masked), "%s", settings->broker);
-		url_mask(masked);
-		output_error("invalid broker URL '%s' (%s): %s", masked, origin, wrong);
+		output_error("invalid broker URL '%s' (%s): %s", url_show(masked, sizeof(masked), settings->broker),
+			     origin, wrong);
 		return false;
 	}
 	url_format(shown, sizeof(shown), &settings->url);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "../common/mem.h"
+#include "key-text.h"
 #include "output.h"
 
 struct walk {
@@ -130,4 +131,16 @@ enum exit_code walk(struct client *client, struct kv_mqtt *kv, const struct sett
 	kv_list_free(w->list);
 	free(w);
 	return code;
+}
+
+bool walk_prefix_valid(const char *prefix)
+{
+	size_t len = strlen(prefix);
+	char label[KEY_LABEL_MAX];
+
+	if (len <= KEY_NAME_MAX)
+		return true;
+	output_error("invalid prefix %s: a name has at most %u bytes, and this has %zu",
+		     key_text_quote((const uint8_t *)prefix, len, label), KEY_NAME_MAX, len);
+	return false;
 }

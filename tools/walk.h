@@ -18,4 +18,7 @@ struct walk_page {
 enum exit_code walk(struct client *client, struct kv_mqtt *kv, const struct settings *settings, bool values,
 		    const char *prefix, bool (*use)(void *arg, const struct walk_page *page), void *arg);
 
+/* False after an error line: no name can begin with it, as none is so long. */
+bool walk_prefix_valid(const char *prefix);
+
 #endif

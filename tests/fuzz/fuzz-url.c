@@ -27,6 +27,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			   u.has_password == again.has_password);
 		FUZZ_CHECK(!u.has_password || strcmp(again.password, "***") == 0);
 	}
+	FUZZ_CHECK(strlen(url_show(out, sizeof(out), text)) < sizeof(out));
 	url_mask(text);
 	FUZZ_CHECK(strlen(text) == len);
 	free(text);

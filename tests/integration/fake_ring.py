@@ -3,6 +3,8 @@ dhtctl's manners, above all of what no healthy ring does."""
 import os
 import re
 
+import cbor2
+
 from wire import connect
 
 _HEADERS = os.path.join(os.path.dirname(__file__), "..", "..", "common", "frame.h")
@@ -182,3 +184,16 @@ class FakeRing:
     def close(self):
         self.client.disconnect()
         self.client.loop_stop()
+
+
+def plays(fake, *pages):
+    """The played ring gives these pages, one after another, and then says nothing."""
+    left = list(pages)
+
+    def answer(topic, request):
+        if left:
+            page = left.pop(0)
+            value = page if isinstance(page, bytes) else cbor2.dumps(page)
+            fake.answer_operations(topic, request, [[request[OPERATIONS][0][0], STATUSES["ANSWER_DONE"], 1, value]])
+        return False
+    fake.before = answer

@@ -16,6 +16,7 @@ import time
 from pump import Lines, Notes, pump
 
 os.environ["DHT_CONFIG"] = ""  # whoever runs the tests may have settings of his own
+os.environ["TERM"] = "xterm"  # and a terminal that is dumb, or none
 BUILD = os.environ.get("DHT_BUILD", os.path.join(os.path.dirname(__file__), "..", "..", "build", "gcc"))
 # Sanitizers and a loaded machine make everything slower; every limit is multiplied by this.
 PATIENCE = float(os.environ.get("DHT_PATIENCE", "1"))
@@ -299,10 +300,10 @@ class Node:
         return None
 
 
-def ctl(url, *args, timeout=20, input=None, check=True):
+def ctl(url, *args, timeout=20, input=None, check=True, **options):
     """Runs dhtctl; with check, a failure is the test's."""
     command = [ctl_binary(), "--broker", url, *map(str, args)]
-    done = subprocess.run(command, input=input, capture_output=True, timeout=timeout * PATIENCE)
+    done = subprocess.run(command, input=input, capture_output=True, timeout=timeout * PATIENCE, **options)
     if check and done.returncode:
         raise AssertionError(f"{' '.join(command)} -> {done.returncode}\n{done.stderr.decode(errors='replace')}")
     return done

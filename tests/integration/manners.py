@@ -5,6 +5,7 @@ import os
 import pty
 import select
 import subprocess
+import termios
 import time
 
 from harness import PATIENCE, ctl, ctl_binary, die_with_parent
@@ -45,8 +46,10 @@ def put_lines(broker, pairs):
 class Terminal:
     """dhtctl with some of its standard streams on a terminal."""
 
-    def __init__(self, broker, *args, stdin=None, stdout=None, stderr=None):
+    def __init__(self, broker, *args, stdin=None, stdout=None, stderr=None, screen=None):
         self.ours, theirs = pty.openpty()
+        if screen:  # (rows, columns)
+            termios.tcsetwinsize(theirs, screen)
         pick = {"tty": theirs, None: subprocess.PIPE}
         self.process = subprocess.Popen([ctl_binary(), "--broker", broker.url, *map(str, args)], stdin=pick[stdin],
                                         stdout=pick[stdout], stderr=pick[stderr], preexec_fn=die_with_parent)

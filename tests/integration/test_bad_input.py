@@ -212,6 +212,7 @@ def test_bad_options_of_the_node():
                        (["--broker", "http://x"], "http"), (["--broker", "mqtt://h:99999"], "99999"),
                        (["--name", "n" * 64], "name"), (["--name", "a\nb"], "name"), (["surplus"], "surplus"),
                        (["--topic-prefix", "a/#"], "prefix"),
+                       (["--id", "x"], "invalid id 'x' (--id)"), (["--name", ""], "must not be empty"),
                        (["--replicas", "0"], "from 1 to 5"), (["--replicas", "6"], "from 1 to 5"),
                        (["--replicas", "-1"], "from 1 to 5"), (["--replicas", "two"], "from 1 to 5"),
                        (["--replicas", "1.5"], "from 1 to 5"), (["--replicas", ""], "from 1 to 5"),
@@ -220,6 +221,10 @@ def test_bad_options_of_the_node():
         error = done.stderr.decode()
         assert done.returncode == 64, (args, done.returncode, error)
         assert word in error and len(error.strip().splitlines()) <= 2, (args, error)
+    for variable, value in (("DHT_ID", "x"), ("DHT_NAME", "x" * 64), ("DHT_TOPIC_PREFIX", "A")):
+        done = subprocess.run([harness.node_binary()], capture_output=True, timeout=20,
+                              env={**os.environ, variable: value})
+        assert done.returncode == 64 and f" ({variable}): ".encode() in done.stderr, done.stderr
     for args in (["--help"], ["--version"]):
         done = subprocess.run([harness.node_binary(), *args], capture_output=True, timeout=20)
         assert done.returncode == 0 and done.stdout and not done.stderr

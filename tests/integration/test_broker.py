@@ -270,7 +270,7 @@ HTTP = b"HTTP/1.1 400 Bad Request\r\nServer: x\r\n\r\n<html>"
 @pytest.mark.parametrize("answer, hang_up, cause", [
     ("absent", False, "onnection refused"), (None, False, "connected, but no MQTT answer"),
     (HTTP, False, "connected, but no MQTT answer"), (HTTP, True, "connection closed by the broker"),
-    (b"\x20\x02\x00\x05", False, "not authorised"), (b"\x20\x02\x00\x03", False, "broker unavailable"),
+    (b"\x20\x02\x00\x05", False, "user:password@host"), (b"\x20\x02\x00\x03", False, "broker unavailable"),
 ], ids=["nothing there", "hangs", "speaks HTTP", "speaks HTTP and hangs up", "not authorised", "unavailable"])
 def test_what_is_there_is_no_broker_for_us(tmp_path, answer, hang_up, cause):
     """One clear line that names the broker and the trouble; the node goes on trying, or ends with a refusal's code."""

@@ -2,10 +2,12 @@
 import json
 import os
 import re
+import subprocess
 
 import pytest
 
-from fake_ring import nodes
+from fake_ring import nodes, plays
+from harness import PATIENCE, ctl_binary
 from manners import NO, NOWHERE, TIMEOUT, USAGE, Terminal, refuses, run
 
 
@@ -24,6 +26,33 @@ def test_an_error_wipes_the_progress_bar(broker, fake):
     fake.answer = lambda key, value: b"wrong"
     code, shown, _, _ = Terminal(broker, "demo", "--keys", 1, stderr="tty").finish()
     assert code == NO and b"\r\x1b[Kdhtctl: key " in shown and shown.endswith(b"\r\x1b[K")
+
+
+@pytest.mark.parametrize("term", ["dumb", "", None])
+def test_a_terminal_that_does_not_obey_gets_plain_lines(broker, fake, monkeypatch, term):
+    if term is None:
+        monkeypatch.delenv("TERM")
+    else:
+        monkeypatch.setenv("TERM", term)
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    for args in (["get", "no"], ["get"], ["demo"]):
+        assert b"\x1b" not in Terminal(broker, *args, stderr="tty").finish()[1], args
+    assert Terminal(broker, "get", "no", stderr="tty").finish()[1] == b"dhtctl: key 'no': absent\r\n"
+    assert b"\x1b" not in Terminal(broker, "ring", stdout="tty").finish()[1]
+    plays(fake, [None, [[5, 1, 1, 0, b"v"]]], [None, []])
+    assert Terminal(broker, "export", "/dev/null", stderr="tty").finish()[1] == b"dhtctl: exported 1\r\n"
+
+
+def test_an_error_line_is_written_in_one_piece(broker, fake):
+    """Other processes may write to the same place: each write is a packet here."""
+    ours, theirs = os.pipe2(os.O_DIRECT)
+    for args in (["get", "nothing there"], ["get", "--bogus\n"]):
+        process = subprocess.Popen([ctl_binary(), "-b", broker.url, *args], stderr=theirs)
+        process.wait(20 * PATIENCE)
+        line = os.read(ours, 65536)
+        assert line.startswith(b"dhtctl: ") and line.endswith(b"\n"), line
+    os.close(ours)
+    os.close(theirs)
 
 
 def test_put_never_waits_silently_for_a_terminal(broker):
@@ -104,6 +133,10 @@ def test_demo_draws_a_bar_on_a_terminal_only(broker, fake):
     (["put", "-", "x"], ["'put -' reads lines", "no VALUE"]),
     (["put", "-", "--file", "x"], ["'put -' reads lines", "no --file"]),
     (["get", "-", "5"], ["no other key"]),
+    (["ls", "n" * 65537], ["invalid prefix 'nnn", "at most 65536 bytes", "65537"]),
+    (["watch", "n" * 65537 + "*"], ["invalid prefix 'nnn", "at most 65536 bytes", "65537"]),
+    (["get", "5", "-"], ["no other key"]),
+    (["del", "5", "6", "-", "7"], ["no other key"]),
     (["cas", "5", "x"], ["either --version N/C", "or --absent"]),
     (["cas", "5", "x", "--absent", "--version", "1/2"], ["either --version N/C", "or --absent"]),
     (["cas", "5", "x", "--version"], ["'--version' needs a value (N/C)"]),
@@ -132,8 +165,13 @@ def test_help_needs_no_broker(args):
 
 def test_a_key_called_like_a_command(broker, fake):
     """What options mean is the command's own matter, wherever they stand, and whatever the arguments are called."""
-    for args in (["get", "x", "cas", "--version"], ["--version", "cas"], ["put", "ls", "cas", "-V"]):
+    for args in (["put", "--version"], ["--version", "cas"], ["ls", "-V"]):
         assert run(broker, *args).stdout.startswith(b"dhtctl "), args
+    # whoever means cas's option is not to believe that something was stored
+    for args in (["get", "x", "cas", "--version"], ["put", "ls", "cas", "-V"], ["put", "--version", "1/1", "x", "y"],
+                 ["put", "x", "y", "--version=1/1"], ["incr", "x", "--version", "1/1"]):
+        refuses(run(broker, *args), USAGE, f"'dhtctl {args[0]}' has no option '--version'", "'dhtctl cas' has")
+    refuses(run(broker, "--version", "1/1", "put", "x", "y"), USAGE, "unknown command '1/1'")
     assert run(broker, "put", "ls", "-0").returncode == 0 and run(broker, "get", "--", "ls").stdout == b"-0"
     refuses(run(broker, "--version", "1/x", "cas", "5", "x"), USAGE, "invalid --version '1/x'")
     refuses(run(broker, "-qt", "300ms", "cas", "5", "x"), USAGE, "either --version N/C")
@@ -170,6 +208,14 @@ def test_help_names_every_command_and_option():
         for special in {o for those in COMMANDS.values() for o in those}:
             # --version N/C of cas stands beside the other
             assert (special + " " in own.partition("\noptions:")[2]) == (special in options), (usage, special)
+
+
+def test_help_names_bounds_and_itself():
+    assert "  help [COMMAND]  " in run(NOWHERE, "--help").stdout.decode()
+    for args, words in ((["put"], ["at most 49 days", "(10ms to 60m; default 5s; DHT_TIMEOUT)"]),
+                        (["bench"], ["(16 to 16777216; default 32)"])):
+        text = " ".join(run(NOWHERE, "help", *args).stdout.decode().split())
+        assert all(word in text for word in words), text
 
 
 def test_without_arguments(broker, make_fake):

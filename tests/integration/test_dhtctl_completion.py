@@ -22,6 +22,7 @@ def offers(*words, broker=NOWHERE):
 
 def test_commands():
     assert set(offers("")) == set(offers("--json", "")) == set(offers("help", "")) == VERBS
+    assert offers("hel") == {"help": "print this text, or that of a command"}
     assert offers("ge") == {"get": "print the value of a key"}
     assert offers("xyz") == offers("frobnicate", "") == {}
 

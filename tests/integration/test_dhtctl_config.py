@@ -55,6 +55,15 @@ def test_each_source_is_stronger_than_the_next(files):
     assert config(env=env)["broker"][1] == f"{user}:1"
 
 
+def test_what_it_prints_is_a_file_of_settings(files):
+    env = files("timeout = 9s # as ever\nbroker = mqtt://me@h\n")
+    printed = run("config", env=env).stdout.decode()
+    assert "timeout      = 9s " in printed and f"# {files.paths[0]}:1" in printed
+    again = config(env=files(printed))
+    assert again["timeout"][0] == "9s" and again["broker"] == ("mqtt://me@h:1883", f"{files.paths[0]}:1")
+    assert again["topic-prefix"][0] == "" and again["quiet"][0] == "no"
+
+
 def test_the_users_file(tmp_path):
     (tmp_path / ".config").mkdir()
     (tmp_path / ".config" / "dhtctl").write_text("# mine\n\n\tquiet = yes\n")
@@ -83,7 +92,7 @@ def test_the_users_file(tmp_path):
     ("quiet = perhaps", ["invalid quiet 'perhaps'", "yes or no"]),
     ("quiet = no\x00x", ["expected NAME = VALUE"]),
     ("quiet = no\nquiet = no", [":3: 'quiet' stands in line 2 already"]),
-    ("broker = mqtt://me:secret@h:x", ["invalid broker URL 'mqtt://me:******@h:x'", "port must be"]),
+    ("broker = mqtt://me:secret@h:x", ["invalid broker URL 'mqtt://me:***@h:x'", "port must be"]),
 ])
 def test_mistakes_in_a_file_have_a_place(files, line, parts):
     env = files(f"# ours\n{line}\n")
@@ -131,7 +140,7 @@ def test_color_in_a_pipe(broker, fake, args, env, colored):
 
 
 @pytest.mark.parametrize("name, value, colored", [
-    ("NO_COLOR", "1", False), ("NO_COLOR", "", True), ("TERM", "dumb", False), ("TERM", "xterm", True)])
+    ("NO_COLOR", "1", False), ("NO_COLOR", "", True), ("TERM", "dumb", False), ("TERM", "", False), ("TERM", "xterm", True)])
 def test_color_on_a_terminal(broker, fake, monkeypatch, name, value, colored):
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setenv("TERM", "xterm")

@@ -8,7 +8,7 @@ import pytest
 
 from fake_ring import FakeNode, nodes
 from harness import PATIENCE
-from manners import NO, REFUSED, TIMEOUT, USAGE, VALUES, refuses, run
+from manners import NO, REFUSED, TIMEOUT, USAGE, VALUES, Terminal, refuses, run
 
 
 # ring
@@ -58,6 +58,17 @@ def test_ring_draws_64_nodes(broker, make_fake):
     make_fake(*nodes(*((i << 26) + 5 for i in range(64))))
     done = run(broker, "ring")
     assert done.returncode == 0 and b"64 nodes" in done.stdout and b"problem" not in done.stdout
+
+
+@pytest.mark.parametrize("width, heads", [
+    (40, "node state share records"), (50, "node id state share records"), (72, "node id state arc share records"),
+    (81, "node id state arc share records since")])
+def test_a_narrow_terminal_gets_the_columns_that_fit(broker, make_fake, width, heads):
+    make_fake(*nodes(5, 6, 7))
+    terminal = Terminal(broker, "ring", "--quiet", "--color=never", stdout="tty", screen=(24, width))
+    lines = terminal.finish()[1].decode().split("\r\n")
+    assert lines[0].split() == heads.split() and len(lines) == 5
+    assert max(map(len, lines)) <= width
 
 
 def problems_of(broker, make_fake, *members):

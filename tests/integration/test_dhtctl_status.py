@@ -61,7 +61,7 @@ def test_no_ring_and_no_broker(broker):
 class Watch:
     """dhtctl with its output in a pipe, or on a terminal of so many (rows, columns)."""
 
-    def __init__(self, broker, *args, screen=None):
+    def __init__(self, broker, *args, screen=None, term="xterm"):
         if screen:
             self.ours, theirs = pty.openpty()
             fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", *screen, 0, 0))
@@ -70,7 +70,7 @@ class Watch:
         env = {k: v for k, v in os.environ.items() if k != "NO_COLOR"}
         self.process = subprocess.Popen([ctl_binary(), "--broker", broker.url, *args], stdin=subprocess.DEVNULL,
                                         stdout=theirs, stderr=subprocess.PIPE, preexec_fn=die_with_parent,
-                                        env={**env, "TERM": "xterm"})
+                                        env={**env, "TERM": term})
         os.close(theirs)
         self.text = ""
 
@@ -150,6 +150,15 @@ def test_a_terminal_is_redrawn_in_place(broker, make_fake, watch):
     w.end()
 
 
+def test_a_terminal_that_does_not_obey_is_as_a_pipe(broker, make_fake, watch):
+    fake = make_fake(*nodes(5, 6))
+    w = watch("ring", "--watch", screen=(24, 80), term="dumb")
+    assert "\x1b" not in w.until("2 nodes", "\r\n\r\n")
+    fake.members[0].records = 76
+    assert "\x1b" not in w.until("77", "\r\n\r\n")
+    w.end()
+
+
 def test_a_small_terminal_is_not_scrolled(broker, make_fake, watch):
     make_fake(*nodes(*range(1, 60)))
     w = watch("ring", "--watch", screen=(10, 60))
@@ -165,4 +174,13 @@ def test_a_reader_that_goes_away_ends_it(broker, make_fake, watch):
     w.until("2 nodes")
     os.close(w.ours)
     fake.members[0].records = 77
+    assert w.process.wait(10 * PATIENCE) == -signal.SIGPIPE
+
+
+@pytest.mark.parametrize("command", ["status", "ring"])
+def test_a_reader_that_goes_away_ends_it_though_nothing_changes(broker, make_fake, watch, command):
+    make_fake(*nodes(5, 6))
+    w = watch(command, "--watch")
+    w.until("2 nodes", "\n\n")
+    os.close(w.ours)
     assert w.process.wait(10 * PATIENCE) == -signal.SIGPIPE

@@ -56,7 +56,7 @@ def test_every_command_is_there():
     text = shown("dhtctl")
     commands = re.findall(r"^  ([a-z]+) (\S+ )*", help_of("dhtctl").partition("commands:")[2].partition("options")[0],
                           re.M)
-    assert {usage.split()[0] for usage in COMMANDS} <= {c[0] for c in commands}
+    assert {usage.split()[0] for usage in COMMANDS} | {"help"} <= {c[0] for c in commands}
     for command, _ in commands:
         assert re.search(rf"^   {command}( |$)", text, re.M), command
 

@@ -95,6 +95,18 @@ def test_watch_of_prefixes_numbers_and_all(broker, ring, watch):
     assert (len(prefix.lines), len(number.lines), len(name.lines), len(everything.lines)) == (3, 1, 1, 8)
 
 
+def test_a_star_that_stands_for_nothing_is_told(broker, ring, watch):
+    ring(1)
+    for args, noted in ((["a*b"], True), (["a*b*"], True), (["ab*"], False), (["--name", "a*b"], False)):
+        w = watch(*args)
+        done(broker, "put", "--name", "a*b" if "a*b" in args[-1] else "ab", "v")
+        w.wait_lines(1)
+        assert w.interrupt() == -harness.signal.SIGINT
+        assert (len(w.errors), b"note: a '*'" in w.errors[0]) == (1 + noted, noted), w.errors
+    assert b"in 'a*b' it is a part of the name" in run(broker, "watch", "a*b", "--idle", "10ms").stderr
+    assert b"note" not in run(broker, "watch", "a*b", "--idle", "10ms", "--quiet").stderr
+
+
 def test_watch_tells_lives_and_their_end(broker, ring, watch):
     ring(1)
     w = watch("short", "--json", "-C", 2)

@@ -284,6 +284,23 @@ static void a_file_gives_what_nothing_else_has(void **state)
 	run_free(&run);
 }
 
+static void a_comment_may_stand_behind_a_value(void **state)
+{
+	struct run run;
+
+	(void)state;
+	parse_ok(&run, "");
+	assert_int_equal(read_text(&run, "id = 7  # seven\nwait =\t9s\t#\nname = a#b # c #d"), OPTION_FILE_READ);
+	assert_int_equal(run.target.id, 7);
+	assert_int_equal(run.target.wait, 9000);
+	assert_string_equal(run.target.name, "a#b"); /* within a word it is none */
+	run_free(&run);
+	parse_ok(&run, "");
+	assert_int_equal(read_text(&run, "wait = # 9s"), OPTION_FILE_WRONG);
+	assert_non_null(strstr(run.error, ":1: invalid wait ''"));
+	run_free(&run);
+}
+
 static void a_file_with_mistakes_is_refused(void **state)
 {
 	static const struct {
@@ -369,7 +386,7 @@ static void help_shows_every_row(void **state)
 		assert_non_null(strstr(text, rows[i].help));
 	}
 	assert_non_null(strstr(text, "  -w, --wait DURATION"));
-	assert_non_null(strstr(text, "(default 5s; T_WAIT)"));
+	assert_non_null(strstr(text, "(10ms to 60m; default 5s; T_WAIT)"));
 	for (char *rest = text, *line; (line = strsep(&rest, "\n")) != NULL;)
 		assert_true(strlen(line) <= 100);
 	free(text);
@@ -385,6 +402,7 @@ int main(void)
 		cmocka_unit_test_setup(mistakes_are_named, clear_environment),
 		cmocka_unit_test_setup(mistakes_of_the_environment_name_the_variable, clear_environment),
 		cmocka_unit_test_setup(a_file_gives_what_nothing_else_has, clear_environment),
+		cmocka_unit_test_setup(a_comment_may_stand_behind_a_value, clear_environment),
 		cmocka_unit_test_setup(a_file_with_mistakes_is_refused, clear_environment),
 		cmocka_unit_test_setup(help_wins_over_mistakes, clear_environment),
 		cmocka_unit_test_setup(passwords_leave_argv, clear_environment),

@@ -138,23 +138,27 @@ static void a_small_buffer_is_enough_for_no_overrun(void **state)
 
 static void masks_hide_whatever_may_be_a_password(void **state)
 {
-	static const char *const rows[][2] = {
-		{"mqtt://me:secret@h:1", "mqtt://me:******@h:1"},
-		{"mqtt://me:a@b:c@h", "mqtt://me:*****@h"},
-		{"me:secret@h", "me:******@h"},
-		{"mqtt://me@h:1883", "mqtt://me@h:1883"},
-		{"mqtt://h:1883", "mqtt://h:1883"},
-		{"unix:///run/x", "unix:///run/x"},
-		{"", ""},
+	static const char *const rows[][3] = {
+		{"mqtt://me:secret@h:1", "mqtt://me:******@h:1", "mqtt://me:***@h:1"},
+		{"mqtt://me:a@b:c@h", "mqtt://me:*****@h", "mqtt://me:***@h"},
+		{"mqtt://me:a@h", "mqtt://me:*@h", "mqtt://me:***@h"},
+		{"me:secret@h", "me:******@h", "me:***@h"},
+		{"mqtt://me@h:1883", "mqtt://me@h:1883", "mqtt://me@h:1883"},
+		{"mqtt://h:1883", "mqtt://h:1883", "mqtt://h:1883"},
+		{"unix:///run/x", "unix:///run/x", "unix:///run/x"},
+		{"", "", ""},
 	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		char text[64];
+		char text[64], shown[64], small[12];
 
 		snprintf(text, sizeof(text), "%s", rows[i][0]);
 		url_mask(text);
 		assert_string_equal(text, rows[i][1]);
+		assert_string_equal(url_show(shown, sizeof(shown), rows[i][0]), rows[i][2]);
+		assert_memory_equal(url_show(small, sizeof(small), rows[i][0]), shown,
+				    strnlen(shown, sizeof(small) - 1));
 	}
 }
 
