@@ -18,7 +18,7 @@ static const struct option_row option_rows[] = {
 	{"topic-prefix", 0, OPTION_TEXT, FIELD(topic_prefix), "", "DHT_TOPIC_PREFIX", "PREFIX",
 	 "the ring's topics stand below this", 0, TOPIC_PREFIX_MAX},
 	{"timeout", 't', OPTION_DURATION, FIELD(timeout), "5s", "DHT_TIMEOUT", "DURATION",
-	 "bounds the whole command; of demo, ls, export and import each of its steps", 10, 3600000},
+	 "bounds the whole command; of demo, ls, export, import and lines of '-' each step", 10, 3600000},
 	{"color", 0, OPTION_CHOICE, FIELD(color), "auto", "DHT_COLOR", "auto|always|never",
 	 "auto: on a terminal, unless NO_COLOR is set", 0, 0},
 	{"json", 0, OPTION_FLAG, FIELD(json), NULL, "DHT_JSON", NULL, "results as JSON, one object a line", 0, 0},

@@ -196,7 +196,7 @@ void job_tell_unreadable(const struct job *job, size_t number, int error)
 }
 
 /* What they all came to. */
-static enum exit_code sum_up(const struct job_count *count, bool cut)
+static enum exit_code sum_up(const struct job_count *count)
 {
 	enum exit_code only = RC_OK;
 
@@ -208,8 +208,6 @@ static enum exit_code sum_up(const struct job_count *count, bool cut)
 		else if (code != RC_OK)
 			return RC_PARTLY;
 	}
-	if (cut)
-		return count->by_code[RC_OK] > 0 || only != RC_OK ? RC_PARTLY : RC_TIMEOUT;
 	return only;
 }
 
@@ -270,7 +268,7 @@ static void print_summary(const struct job *job, const struct job_count *count, 
 
 enum exit_code job_tell_all(const struct job *job, const struct job_count *count, const char *cut)
 {
-	enum exit_code code = sum_up(count, cut != NULL && job->input == NULL); /* there, one that failed cut it */
+	enum exit_code code = sum_up(count);
 
 	if (job->items == NULL && (!job->settings->quiet || (code != RC_OK && code != RC_NO)))
 		print_summary(job, count, cut);

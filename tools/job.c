@@ -92,7 +92,7 @@ static void item_done_cb(void *arg, const struct kv_mqtt_result *result)
 	work->answers++;
 	work->grown = client_now();
 	work->wake = true;
-	if (work->job->input != NULL && item->late && item->outcome != KV_DONE && !work->over) {
+	if (work->job->items == NULL && item->late && item->outcome != KV_DONE && !work->over) {
 		work->over = true; /* so would be what follows, however much there is */
 		work->cut = "a time-out";
 	}
@@ -163,15 +163,10 @@ static void grow(struct work *work)
 
 static void ask(struct work *work)
 {
-	bool each = work->job->input != NULL;
 	uint64_t now = client_now(), deadline = client_deadline(work->client);
 
-	if (each)
+	if (work->job->items == NULL) /* whoever writes the lines may take his time */
 		deadline = now + work->job->settings->timeout;
-	if (now >= deadline && work->job->items == NULL && !work->over) {
-		work->over = true;
-		work->cut = "--timeout";
-	}
 	while (!work->over && has_room(work)) {
 		struct item *item = next_item(work);
 
@@ -214,7 +209,7 @@ static size_t tell(struct work *work)
 /* What is open ends by its own time-out. */
 static void work_wait(struct work *work)
 {
-	uint64_t until = work->over || work->job->input ? client_now() + 1000 : client_deadline(work->client);
+	uint64_t until = work->over || work->job->items == NULL ? client_now() + 1000 : client_deadline(work->client);
 
 	if (stalls(work) && work->grown + JOB_STALL < until)
 		until = work->grown + JOB_STALL;
