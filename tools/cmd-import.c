@@ -90,6 +90,8 @@ const struct command command_import = {
 		"those are stored whose keys are not there, so that nothing written since is lost: it never changes a\n"
 		"value, not even one that is older than the file's, and counts what is there already by itself.\n"
 		"\n"
+		"Ctrl-C or SIGTERM ends it with its summary, a second one at once; so it is with 'put -' and 'del -'.\n"
+		"\n"
 		"--timeout bounds each record, not the whole; the first that nobody answers in time ends it. It says\n"
 		"on standard error what came of it (with --json as an object on standard output): exit code 6 if some\n"
 		"were stored and some not.\n",

@@ -85,6 +85,9 @@ static const struct command_exit exits[] = {
 	{RC_PARTLY, "of several, some done"},
 	{RC_LOCAL, "a local file or the output failed"},
 	{RC_WRONG, "the ring cannot do it (not a number)"},
+	{129, "SIGHUP ended it"},
+	{130, "Ctrl-C did"},
+	{143, "SIGTERM did"},
 };
 
 const struct command_exit *commands_exits(size_t *count)

@@ -9,7 +9,7 @@
 #include "dump.h"
 #include "output.h"
 
-static bool is_write(const struct operation *op)
+bool job_is_write(const struct operation *op)
 {
 	return op->kind != OPERATION_GET && op->kind != OPERATION_LOOK;
 }
@@ -39,7 +39,7 @@ static void json_value(const struct item *item)
 {
 	const struct operation_result *r = &item->result;
 
-	if (r->has_amount && !is_write(&item->op))
+	if (r->has_amount && !job_is_write(&item->op))
 		printf(",\"life\":%" PRId64, r->amount);
 	else if (r->has_amount) /* a text as get has it: 64 bits are more than JSON's readers take */
 		printf(",\"value\":\"%" PRId64 "\"", r->amount);
@@ -128,9 +128,12 @@ static void explain_silence(const struct job *job, const struct item *item, cons
 	explain_length(item, length);
 	if (item->outcome == KV_UNKNOWN)
 		snprintf(end, sizeof(end), "; unknown: it may have been %s", job->done);
-	else if (is_write(&item->op))
+	else if (job_is_write(&item->op))
 		snprintf(end, sizeof(end), "; it was not %s", job->done);
-	if (item->outcome == KV_UNKNOWN && !item->late)
+	if (item->cut)
+		snprintf(out, size, "key %s: ended %s%s", key,
+			 item->asked ? "ahead of its answer" : "before it was asked", end);
+	else if (item->outcome == KV_UNKNOWN && !item->late)
 		snprintf(out, size, "key %s: its owner does not know any more%s", key, end);
 	else if (lost)
 		snprintf(out, size, "lost the connection to broker %s: %s; no answer for key %s%s%s",
@@ -270,7 +273,7 @@ enum exit_code job_tell_all(const struct job *job, const struct job_count *count
 {
 	enum exit_code code = sum_up(count);
 
-	if (job->items == NULL && (!job->settings->quiet || (code != RC_OK && code != RC_NO)))
+	if (job->items == NULL && (cut != NULL || !job->settings->quiet || (code != RC_OK && code != RC_NO)))
 		print_summary(job, count, cut);
 	return code;
 }

@@ -9,6 +9,7 @@
 #include "../common/mem.h"
 #include "client.h"
 #include "dump.h"
+#include "interrupt.h"
 #include "job-tell.h"
 #include "lines.h"
 #include "output.h"
@@ -22,6 +23,8 @@
  * many before the first answer, as nobody knows yet how long what they read is. */
 #define JOB_STALL 250 /* ms */
 #define JOB_WINDOW_BLIND 16
+/* So long a signal is put off for the answers that are on their way. */
+#define JOB_GRACE 500 /* ms */
 
 struct work {
 	struct job *job;
@@ -42,6 +45,7 @@ struct work {
 	enum exit_code failed; /* RC_OK, or why it cannot go on */
 	int output_errno;      /* standard output takes no more */
 	const char *cut;
+	uint64_t give_up; /* a signal has come, and so long we go on; 0: none */
 	struct job_count tally;
 };
 
@@ -206,11 +210,45 @@ static size_t tell(struct work *work)
 	return told;
 }
 
+/* What has not been told when a signal ends us, in order. */
+static void tell_cut(struct work *work)
+{
+	size_t left = work->job->items ? work->job->count - work->taken : 0;
+
+	for (size_t i = 0; i < work->count + left && !ferror(stdout); i++) {
+		struct item *item = i < work->count ? work->queue[(work->head + i) % KV_OPEN_MAX]
+						    : work->job->items[work->taken + i - work->count];
+
+		if (!item->ended) {
+			item->cut = true;
+			item->asked = i < work->count;
+			item->outcome = item->asked && job_is_write(&item->op) ? KV_UNKNOWN : KV_TIMEOUT;
+		}
+		job_tell(work->job, &work->tally, item, NULL);
+	}
+	if (!output_flush())
+		work->output_errno = errno;
+}
+
+static void heed_signals(struct work *work)
+{
+	const char *name = interrupt_name();
+
+	if (name == NULL || work->give_up != 0)
+		return;
+	work->give_up = client_now() + JOB_GRACE;
+	if (!work->over)
+		work->cut = name;
+	work->over = true;
+}
+
 /* What is open ends by its own time-out. */
 static void work_wait(struct work *work)
 {
 	uint64_t until = work->over || work->job->items == NULL ? client_now() + 1000 : client_deadline(work->client);
 
+	if (work->give_up != 0)
+		until = work->give_up;
 	if (stalls(work) && work->grown + JOB_STALL < until)
 		until = work->grown + JOB_STALL;
 	(void)client_wait(work->client, &work->wake, until);
@@ -223,6 +261,7 @@ static void work_through(struct work *work)
 	for (;;) {
 		size_t told;
 
+		heed_signals(work);
 		grow(work);
 		ask(work);
 		told = tell(work);
@@ -232,6 +271,10 @@ static void work_through(struct work *work)
 			work->output_errno = errno;
 		if (work->output_errno != 0)
 			return;
+		if (work->give_up != 0 && (work->count == 0 || client_now() >= work->give_up)) {
+			tell_cut(work);
+			return;
+		}
 		if (work->count == 0 && work->over)
 			return;
 		if (told > 0 && !work->over)
@@ -262,7 +305,10 @@ static enum exit_code work_run(struct work *work)
 		code = client_keys(work->client, &work->kv);
 	if (code != RC_OK)
 		return code;
+	if (work->job->items == NULL || job_is_write(&work->job->op))
+		interrupt_catch(work->client, &work->wake);
 	work_through(work);
+	interrupt_release();
 	if (work->job->input != NULL)
 		work->job->input->over(work->job->input->arg);
 	if (work->output_errno != 0)
@@ -286,6 +332,7 @@ enum exit_code job_run(struct job *job)
 	if (work->output_errno != 0)
 		output_give_up(work->output_errno);
 	work_free(work);
+	interrupt_end();
 	return code;
 }
 

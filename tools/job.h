@@ -28,6 +28,7 @@ struct item {
 	bool ended;
 	bool asked; /* it was sent, if maybe not answered */
 	bool late;  /* it ended by the time-out */
+	bool cut;   /* it has not ended: a signal ends us */
 	enum kv_outcome outcome;
 	struct operation_result result; /* its value is allocated */
 	bool has_owner;
