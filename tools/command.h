@@ -38,7 +38,7 @@ struct settings {
 	uint32_t limit, count, idle; /* 0: none; idle: ms */
 	char *mix;
 	uint32_t value_size, clients, inflight, batch, operations, warmup, rate, seed;
-	bool numbers, no_preload, keep;
+	bool numbers, no_preload, keep, force;
 	bool json, quiet, help, version, name, meta, absent, if_absent, columns, nul, resume, initial, watch;
 	struct url url;         /* broker, parsed */
 	char broker_shown[768]; /* "mqtt://host:1883 (default)": masked, and where it came from */

@@ -57,6 +57,8 @@ static const struct option_row option_rows[] = {
 	{"numbers", 0, OPTION_FLAG, FIELD(numbers), NULL, NULL, NULL, "keys are numbers, whatever these hold", 0, 0},
 	{"no-preload", 0, OPTION_FLAG, FIELD(no_preload), NULL, NULL, NULL, "do not put all keys first", 0, 0},
 	{"keep", 0, OPTION_FLAG, FIELD(keep), NULL, NULL, NULL, "do not delete the keys at the end", 0, 0},
+	{"force", 0, OPTION_FLAG, FIELD(force), NULL, NULL, NULL, "also the last node, whose records are gone then", 0,
+	 0},
 	{"help", 'h', OPTION_STOP, FIELD(help), NULL, NULL, NULL, "this text, or that of a command", 0, 0},
 	{"version", 'V', OPTION_STOP, FIELD(version), NULL, NULL, NULL, "the version", 0, 0},
 	/* ls alone has this one: elsewhere -0 may be a value */

@@ -154,7 +154,7 @@ COMMANDS = {
     "ring": ["--watch"],
     "config": [],
     "completion bash|zsh|fish": [],
-    "leave NODE": [],
+    "leave NODE": ["--force"],
     "demo": ["--keys"],
 }
 
