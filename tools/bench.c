@@ -313,7 +313,7 @@ static enum exit_code no_answer(const struct bench *bench, const char *what)
 		return RC_UNREACHABLE;
 	}
 	output_error("no answer to %s at broker %s within %s (is a ring there? see 'dhtctl ring')", what,
-		     settings->broker_shown, client_timeout_text(settings, timeout));
+		     settings->ring_shown, client_timeout_text(settings, timeout));
 	return RC_TIMEOUT;
 }
 

@@ -115,7 +115,7 @@ static enum exit_code leave_locate(struct client *client, const struct settings 
 	} else if (node != NULL) {
 		leave->node = *node;
 	} else if (code == RC_TIMEOUT) {
-		output_error("no ring answers at broker %s within %s (see 'dhtctl status')", settings->broker_shown,
+		output_error("no ring answers at broker %s within %s (see 'dhtctl status')", settings->ring_shown,
 			     client_timeout_text(settings, timeout));
 	} else if (code == RC_OK && census.silent_count > 0) {
 		output_error("no node '%s' among the %zu that answer; %zu more do not (see 'dhtctl ring')", name,

@@ -42,6 +42,7 @@ struct settings {
 	bool json, quiet, help, version, name, meta, absent, if_absent, columns, nul, resume, initial, watch;
 	struct url url;         /* broker, parsed */
 	char broker_shown[768]; /* "mqtt://host:1883 (default)": masked, and where it came from */
+	char ring_shown[1400];  /* the same, and below which prefix, if one is set: where nobody answers */
 	const struct option_table *options;
 	const struct option_result *given;
 	struct settings_file {

@@ -142,7 +142,7 @@ static void explain_silence(const struct job *job, const struct item *item, cons
 		snprintf(out, size, "key %s: time was up before it was asked%s", key, end);
 	else
 		snprintf(out, size, "no answer for key %s at broker %s within %s%s%s " REASONS, key,
-			 settings->broker_shown, client_timeout_text(settings, timeout), end, length);
+			 settings->ring_shown, client_timeout_text(settings, timeout), end, length);
 }
 
 static void explain(const struct job *job, const struct item *item, const char *lost, char *out, size_t size)

@@ -56,7 +56,7 @@ enum exit_code live_look(struct client *client, const struct settings *settings,
 	if (code == RC_TIMEOUT)
 		output_error("no ring answers at broker %s within %s (start nodes with tools/run-nodes; is "
 			     "--topic-prefix right?)",
-			     settings->broker_shown, client_timeout_text(settings, timeout));
+			     settings->ring_shown, client_timeout_text(settings, timeout));
 	return code;
 }
 
