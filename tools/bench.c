@@ -213,8 +213,10 @@ static void draw(struct bench *bench)
 	if (!bench->bar || now - bench->drawn < SECOND / 10)
 		return;
 	bench->drawn = now;
-	fprintf(stderr, "\r\033[K%s %" PRIu64 "/%" PRIu64, names[bench->phase.kind], bench->phase.ended,
-		bench->phase.total);
+	fprintf(stderr, "\r\033[K%s %" PRIu64 "/%" PRIu64, names[bench->phase.kind],
+		bench->phase.ended - bench->phase.failed, bench->phase.total);
+	if (bench->phase.failed > 0)
+		fprintf(stderr, ", %" PRIu64 " without an answer", bench->phase.failed);
 }
 
 /* The timer wakes us for the next that is due. */

@@ -181,7 +181,8 @@ static enum exit_code demo_run(struct demo *demo)
 	if (demo->settings->json)
 		printf("{\"keys\":%zu,\"equal\":%zu,\"seconds\":%.3f}\n", demo->count, demo->equal, seconds);
 	else if (!demo->settings->quiet)
-		printf("%zu/%zu keys put, got back and equal, in %.3f s; they stay in the ring\n", demo->equal, demo->count, seconds);
+		printf("%zu/%zu keys put, got back and equal, in %.3f s; they stay in the ring\n", demo->equal,
+		       demo->count, seconds);
 	return demo->equal == demo->count ? RC_OK : RC_NO;
 }
 
@@ -212,8 +213,10 @@ const struct command command_demo = {
 	.details = "\n"
 		   "Puts 100 (or --keys) random strings under random keys, one at a time, each acknowledged; then gets "
 		   "each\n"
-		   "back and compares. They stay in the ring, as the reference's topics have no delete, and what a number\n"
-		   "held before is overwritten: of 4294967296 each is as likely. Exit code 0 only if all are equal; if it\n"
+		   "back and compares. They stay in the ring, as the reference's topics have no delete, and what a "
+		   "number\n"
+		   "held before is overwritten: of 4294967296 each is as likely. Exit code 0 only if all are equal; if "
+		   "it\n"
 		   "ends before, it says how many were put. --json gives {\"keys\",\"equal\",\"seconds\"}.\n",
 	.exec = demo_exec,
 };

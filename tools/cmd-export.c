@@ -129,8 +129,8 @@ const struct command command_export = {
 		"\n"
 		"What is there all the time is written once, also while nodes come and go; what is written or deleted\n"
 		"meanwhile is there as it was before or after. --timeout bounds each page, not the whole. It says on\n"
-		"standard error how many there were (of a FILE with --json as an object on standard output); exit "
-		"code\n"
-		"6 if it broke off: the error line says where.\n",
+		"standard error how many there were; of a FILE with --json as an object on standard output:\n"
+		"{\"exported\",\"whole\" (nothing was left out)}. Exit code 6 if it broke off: the error line says\n"
+		"where.\n",
 	.exec = export_exec,
 };

@@ -165,6 +165,7 @@ const struct command command_leave = {
 		"NODE is an id or a name. Waits until the node is gone. Exit code 1 means that there is no such "
 		"node, 4\n"
 		"that it cannot leave in its present state, or is the only active one and holds records, which would\n"
-		"be gone (--force lets it go), 5 that it was not gone in time (it goes on leaving).\n",
+		"be gone (--force lets it go), 5 that it was not gone in time (it goes on leaving).\n"
+		"--json gives {\"id\",\"name\",\"left\"}.\n",
 	.exec = leave_exec,
 };
