@@ -43,6 +43,7 @@ struct kv {
 	bool connected, ready;
 	uint64_t first, following; /* the lowest open number; the next to be given */
 	size_t count;              /* open */
+	size_t written;            /* writes begun since owners were last told that no answer is wanted again */
 	struct open_op **open;     /* by number, modulo KV_OPEN_MAX */
 	struct open_op **buckets;  /* of ids: the first operations of those that have any */
 	uint64_t *due;             /* numbers to be sent now, in order */
@@ -52,6 +53,7 @@ struct kv {
 	unsigned cells;    /* frames that went to them meanwhile, less two for each answer */
 	uint64_t delay;    /* of answers, in eighths of a millisecond: an average of the latest */
 	uint64_t busy_at;  /* when the line last was */
+	size_t allowed;    /* bytes that may go out now */
 	uint64_t look_at;  /* when retries and time-outs are to be looked for */
 	struct kv_owners owners;
 	struct group *groups;
@@ -72,5 +74,6 @@ uint32_t kv_random_below(struct kv *kv, uint32_t below);
 
 /* ---- kv-send.c ---- */
 void kv_send_due(struct kv *kv, uint64_t now); /* all that may go out now */
+void kv_send_leave(struct kv *kv);             /* to each owner: all numbers so far are done with */
 
 #endif

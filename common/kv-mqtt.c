@@ -26,7 +26,9 @@ struct kv_mqtt {
 	uint64_t deadline; /* when kv_tick is to be called; the timer is set to it */
 	void (*ready)(void *arg, bool granted);
 	void *arg;
-	struct waiting waiting[KV_OPEN_MAX]; /* by number */
+	/* By number.  Twice as many as may be open: when the callback of one result begins another, what ended with that
+	 * result has its number free already, and waits to be told. */
+	struct waiting waiting[2 * KV_OPEN_MAX];
 };
 
 static uint64_t clock_now(void)
@@ -57,10 +59,15 @@ static void set_deadline(struct kv_mqtt *k, uint64_t deadline)
 
 /* ---- effects ---- */
 
+static struct waiting *waiting_for(struct kv_mqtt *k, uint64_t number)
+{
+	return &k->waiting[number % (2 * KV_OPEN_MAX)];
+}
+
 static void tell(struct kv_mqtt *k, const struct kv_effect *e)
 {
-	struct waiting *w = &k->waiting[e->number % KV_OPEN_MAX];
-	struct waiting who = *w; /* the callback may begin another, which may have its place */
+	struct waiting *w = waiting_for(k, e->number);
+	struct waiting who = *w;
 	struct kv_mqtt_result result = {
 		.outcome = e->outcome, .asked = e->asked, .answer = e->outcome == KV_DONE ? &e->result : NULL};
 
@@ -82,8 +89,7 @@ static void carry_out(struct kv_mqtt *k, const struct kv_update *update)
 			(void)mqtt_subscribe(k->mqtt, &e->topic, 1); /* if it fails, so has the connection */
 			break;
 		case KV_PUBLISH:
-			if (mqtt_backlog(k->mqtt) <= KV_MQTT_BACKLOG_MAX)
-				(void)mqtt_publish(k->mqtt, e->topic, e->payload, e->len, false);
+			(void)mqtt_publish(k->mqtt, e->topic, e->payload, e->len, false);
 			break;
 		case KV_RESULT:
 			tell(k, e);
@@ -94,6 +100,9 @@ static void carry_out(struct kv_mqtt *k, const struct kv_update *update)
 
 static void look_at_line(struct kv_mqtt *k)
 {
+	size_t backlog = mqtt_backlog(k->mqtt);
+
+	kv_allow(k->kv, backlog < KV_MQTT_BACKLOG_MAX ? KV_MQTT_BACKLOG_MAX - backlog : 0);
 	if (mqtt_is_blocked(k->mqtt))
 		kv_busy(k->kv, clock_now());
 }
@@ -138,6 +147,7 @@ bool kv_mqtt_subscribed(struct kv_mqtt *k, const char *filter, bool granted)
 	if (strcmp(filter, kv_topic(k->kv)) != 0)
 		return false;
 	if (granted) {
+		look_at_line(k);
 		kv_subscribed(k->kv, clock_now(), &update);
 		carry_out(k, &update);
 	}
@@ -167,6 +177,14 @@ void kv_mqtt_turn(struct kv_mqtt *k)
 		tick(k);
 }
 
+void kv_mqtt_leave(struct kv_mqtt *k)
+{
+	struct kv_update update;
+
+	kv_leave(k->kv, &update);
+	carry_out(k, &update);
+}
+
 const char *kv_mqtt_topic(const struct kv_mqtt *k)
 {
 	return kv_topic(k->kv);
@@ -180,7 +198,7 @@ bool kv_mqtt_begin(struct kv_mqtt *k, const struct operation *op, uint64_t timeo
 
 	if (number == 0)
 		return false;
-	k->waiting[number % KV_OPEN_MAX] = (struct waiting){done, arg, op->key.id};
+	*waiting_for(k, number) = (struct waiting){done, arg, op->key.id};
 	set_deadline(k, 0); /* with the end of this turn of the loop */
 	return true;
 }

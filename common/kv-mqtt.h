@@ -39,8 +39,8 @@
 #include "kv.h"
 #include "mqtt.h"
 
-/* Above so many bytes on their way to the broker nothing is added to them: it counts as lost, and is asked again.
- * Retries of long values would pile up behind a slow broker until mqtt.c gave the connection up. */
+/* Above so many bytes on their way to the broker nothing is added to them: it waits.  Retries of long values would pile up
+ * behind a slow broker until mqtt.c gave the connection up. */
 #define KV_MQTT_BACKLOG_MAX ((size_t)8 << 20)
 
 struct kv_mqtt;
@@ -63,6 +63,10 @@ struct kv_mqtt *kv_mqtt_new(struct event_base *base, struct mqtt *mqtt, const ch
 			    void (*ready)(void *arg, bool granted), void *arg);
 /* Not from a callback of ours.  What is open ends without one.  NULL is fine. */
 void kv_mqtt_free(struct kv_mqtt *k);
+
+/* Ahead of mqtt_stop, when nothing is open: what the nodes remember of our writes goes (kv_leave).  Nothing is lost
+ * without it. */
+void kv_mqtt_leave(struct kv_mqtt *k);
 
 /* Where our answers come: what an access list has to let us read, and what error lines may name. */
 const char *kv_mqtt_topic(const struct kv_mqtt *k);

@@ -15,14 +15,35 @@ static bool same_token(const struct operation_token *a, const struct operation_t
 	return a->number == b->number && a->counter == b->counter && a->ring == b->ring;
 }
 
-static void group_send(struct kv *kv, struct group *g)
+/* Nothing is done without a token: then a long value is not needed yet. */
+static size_t value_to_send(const struct kv *kv, const struct open_op *o)
 {
-	struct operation operations[OPERATION_COUNT_MAX];
-	struct operation_request rq = {.base = UINT64_MAX, .first = kv->first, .token = g->token};
+	bool bare = operation_writes(o->op.kind) && !o->token.number;
+
+	return bare && o->op.value_len > kv->config.long_value ? 0 : o->op.value_len;
+}
+
+static void publish(struct kv *kv, struct operation_request *rq, enum topic_kind kind, uint32_t to)
+{
 	struct kv_effect *e;
 	char topic[TOPIC_MAX];
 	uint8_t *bytes;
 	size_t len;
+
+	rq->first = kv->first;
+	memcpy(rq->client, kv->config.name, sizeof(rq->client));
+	bytes = kv_own(kv, operation_encode_request(rq, &len));
+	topic_format(topic, kv->config.topic_prefix, kind, to, NULL);
+	e = kv_effect_new(kv, KV_PUBLISH);
+	e->topic = kv_own(kv, xstrdup(topic));
+	e->payload = bytes;
+	e->len = len;
+}
+
+static void group_send(struct kv *kv, struct group *g)
+{
+	struct operation operations[OPERATION_COUNT_MAX];
+	struct operation_request rq = {.base = UINT64_MAX, .token = g->token};
 
 	for (size_t i = 0; i < g->count; i++)
 		if (g->ops[i]->number < rq.base)
@@ -30,20 +51,11 @@ static void group_send(struct kv *kv, struct group *g)
 	for (size_t i = 0; i < g->count; i++) {
 		operations[i] = g->ops[i]->op;
 		operations[i].offset = (uint32_t)(g->ops[i]->number - rq.base);
-		/* Nothing is done without a token: then its value is not needed yet. */
-		if (operation_writes(operations[i].kind) && !g->ops[i]->token.number &&
-		    operations[i].value_len > kv->config.long_value)
-			operations[i].value_len = 0;
+		operations[i].value_len = value_to_send(kv, g->ops[i]);
 	}
-	memcpy(rq.client, kv->config.name, sizeof(rq.client));
 	rq.operations = operations;
 	rq.count = g->count;
-	bytes = kv_own(kv, operation_encode_request(&rq, &len));
-	topic_format(topic, kv->config.topic_prefix, g->to_owner ? TOPIC_ASK : TOPIC_CELL, g->to, NULL);
-	e = kv_effect_new(kv, KV_PUBLISH);
-	e->topic = kv_own(kv, xstrdup(topic));
-	e->payload = bytes;
-	e->len = len;
+	publish(kv, &rq, g->to_owner ? TOPIC_ASK : TOPIC_CELL, g->to);
 }
 
 static void send_groups(struct kv *kv)
@@ -102,16 +114,27 @@ static void choose_token(const struct kv *kv, struct open_op *o, const struct kv
 	}
 }
 
-/* False: too many go by their cells already. */
+/* It goes out with the size that operation_size gives, but for its value. */
+static void use_up(struct kv *kv, const struct open_op *o)
+{
+	size_t size = operation_size(&o->op) - o->op.value_len + value_to_send(kv, o);
+
+	kv->allowed -= size < kv->allowed ? size : kv->allowed;
+}
+
+/* False: too many go by their cells already, or too much. */
 static bool send_one(struct kv *kv, struct open_op *o, uint64_t now)
 {
 	const struct kv_owner *owner = kv_owners_find(&kv->owners, o->op.key.id);
 	bool to_owner = owner && !o->by_cell;
 
+	if (!kv->allowed)
+		return false;
 	if (operation_writes(o->op.kind) && !o->bore)
 		choose_token(kv, o, owner, now);
 	if (!put_into_group(kv, o, to_owner, to_owner ? owner->id : o->op.key.id))
 		return false;
+	use_up(kv, o);
 	o->bore = o->token.number != 0;
 	if (!o->first_sent)
 		o->first_sent = now ? now : 1;
@@ -142,4 +165,16 @@ void kv_send_due(struct kv *kv, uint64_t now)
 	kv->due_count = kept;
 	kv->due_at = kv->cells_at;
 	send_groups(kv);
+}
+
+void kv_send_leave(struct kv *kv)
+{
+	for (size_t i = 0; i < kv->owners.count; i++) {
+		const struct kv_owner *owner = &kv->owners.list[i];
+		/* A write, as only these have rows; below `first` and without a token it is never done. */
+		struct operation nothing = {.kind = OPERATION_ADD, .key = key_number(owner->arc.hi)};
+		struct operation_request rq = {.base = 1, .operations = &nothing, .count = 1};
+
+		publish(kv, &rq, TOPIC_ASK, owner->id);
+	}
 }

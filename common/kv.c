@@ -62,8 +62,12 @@ uint32_t kv_random_below(struct kv *kv, uint32_t below)
 
 void kv_config_init(struct kv_config *config)
 {
-	*config = (struct kv_config){
-		.retry = 250, .retry_max = 2000, .token_age = 1000, .long_value = 4096, .frame_bytes = 64u << 10};
+	*config = (struct kv_config){.retry = 250,
+				     .retry_max = 2000,
+				     .token_age = 1000,
+				     .long_value = 4096,
+				     .frame_bytes = 64u << 10,
+				     .leave_least = 32};
 }
 
 struct kv *kv_new(const struct kv_config *config)
@@ -75,6 +79,7 @@ struct kv *kv_new(const struct kv_config *config)
 	kv->rng = config->seed;
 	kv->first = kv->following = 1;
 	kv->look_at = KV_NEVER;
+	kv->allowed = SIZE_MAX;
 	kv->open = xcalloc(KV_OPEN_MAX, sizeof(struct open_op *));
 	kv->buckets = xcalloc((size_t)1 << KV_BUCKETS_LOG, sizeof(struct open_op *));
 	kv->groups = xmalloc(KV_GROUPS_MAX * sizeof(*kv->groups));
@@ -145,16 +150,29 @@ struct open_op *kv_open_at(const struct kv *kv, uint64_t number)
 	return o && o->number == number ? o : NULL;
 }
 
+/* Without a connection nothing leaves the list but what has ended. */
+static void due_make_room(struct kv *kv)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < kv->due_count; i++)
+		if (kv_open_at(kv, kv->due[i]))
+			kv->due[kept++] = kv->due[i];
+	kv->due_count = kept;
+	if (2 * kept < kv->due_room)
+		return;
+	kv->due_room = kv->due_room ? 2 * kv->due_room : 64;
+	kv->due = xrealloc(kv->due, kv->due_room * sizeof(*kv->due));
+}
+
 static void make_due(struct kv *kv, struct open_op *o)
 {
 	if (o->waits || o->next == KV_NEVER)
 		return;
 	o->next = KV_NEVER;
 	kv->due_at = 0;
-	if (kv->due_count == kv->due_room) {
-		kv->due_room = kv->due_room ? 2 * kv->due_room : 64;
-		kv->due = xrealloc(kv->due, kv->due_room * sizeof(*kv->due));
-	}
+	if (kv->due_count == kv->due_room)
+		due_make_room(kv);
 	kv->due[kv->due_count++] = o->number;
 }
 
@@ -229,6 +247,7 @@ uint64_t kv_begin(struct kv *kv, const struct operation *op, uint64_t until)
 	o->pause = first_pause(kv);
 	kv->open[o->number % KV_OPEN_MAX] = o;
 	kv->count++;
+	kv->written += operation_writes(op->kind);
 	if (until < kv->look_at)
 		kv->look_at = until;
 	line_up(kv, o);
@@ -296,9 +315,24 @@ void kv_tick(struct kv *kv, uint64_t now, struct kv_update *update)
 		update->deadline = kv->look_at; /* what is due waits for the connection */
 }
 
+void kv_leave(struct kv *kv, struct kv_update *update)
+{
+	out_reset(kv);
+	if (kv->ready && !kv->count && kv->written >= kv->config.leave_least) {
+		kv_send_leave(kv);
+		kv->written = 0;
+	}
+	out_done(kv, update);
+}
+
 void kv_busy(struct kv *kv, uint64_t now)
 {
 	kv->busy_at = now;
+}
+
+void kv_allow(struct kv *kv, size_t bytes)
+{
+	kv->allowed = bytes;
 }
 
 /* ---- the connection ---- */

@@ -29,6 +29,7 @@ struct kv_config {
 	unsigned token_age; /* 1000 ms: a token asked for longer ago begins no write */
 	size_t long_value;  /* 4096: a value longer than that goes out with a token only */
 	size_t frame_bytes; /* 65536: a frame holds as much, or one operation */
+	size_t leave_least; /* 32: so many writes are worth a frame to each owner when the client goes */
 };
 void kv_config_init(struct kv_config *config);
 
@@ -80,9 +81,17 @@ const char *kv_message(struct kv *kv, uint64_t now, const uint8_t *payload, size
  * the last call shares frames). */
 void kv_tick(struct kv *kv, uint64_t now, struct kv_update *update);
 
+/* The program goes, and nothing is open: tells the owners that are known that no answer is wanted again (section 11, rule
+ * 4).  Nothing is lost without it, and more may be begun behind it. */
+void kv_leave(struct kv *kv, struct kv_update *update);
+
 /* What was published still waits here for the line, now: no pause counts before that is over.  What is asked again would
  * wait behind it, and take the place of what has not been asked yet. */
 void kv_busy(struct kv *kv, uint64_t now);
+
+/* So many bytes may go out from now on, until the next call; before the first there is no bound.  The operation that uses
+ * them up still goes; what is due beyond it counts as not sent, and goes when more may. */
+void kv_allow(struct kv *kv, size_t bytes);
 
 /* Begins an operation (op->offset means nothing); returns its number, or 0 if KV_OPEN_MAX numbers are open.  It ends with
  * KV_RESULT, at `until` at the latest.

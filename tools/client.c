@@ -383,6 +383,8 @@ void client_close(struct client *client)
 	if (client == NULL)
 		return;
 	if (client->failure == MQTT_OK) {
+		if (client->kv != NULL)
+			kv_mqtt_leave(client->kv);
 		mqtt_stop(client->mqtt, 100);
 		client->message = NULL;
 		client->turn = NULL;

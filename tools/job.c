@@ -6,6 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <utlist.h>
+
 #include "../common/mem.h"
 #include "client.h"
 #include "dump.h"
@@ -32,15 +34,18 @@ struct work {
 	struct kv_mqtt *kv;
 	struct item *queue[KV_OPEN_MAX]; /* asked and not told, in order */
 	size_t head, count;
-	size_t open;     /* of these: not ended */
+	size_t open;     /* of these: begun and not ended */
 	size_t bytes;    /* of all these */
 	size_t expected; /* how long a value that is read may be: by the largest of late */
 	size_t window;   /* how many may be on their way: one more for each answer, as TCP begins */
 	size_t answers;
-	uint64_t grown; /* when the window last was */
-	size_t taken;   /* of the job's items */
+	uint64_t grown;    /* when the window last was */
+	size_t taken;      /* of the job's items */
+	struct item *last; /* by id, of what has not ended: the last; see wait_in_line */
+	struct item *turn; /* those whose turn it is now */
 	struct lines lines;
-	bool over; /* nothing more is to be asked */
+	bool over;       /* nothing more is to be read */
+	bool unanswered; /* for so long that what waits in line is not begun */
 	bool wake;
 	enum exit_code failed; /* RC_OK, or why it cannot go on */
 	int output_errno;      /* standard output takes no more */
@@ -72,6 +77,34 @@ static size_t item_size(const struct item *item)
 	return item->op.key.name_len + item->op.value_len + item->result.value_len;
 }
 
+/* ---- one behind the other ---- */
+
+/* Where each operation has a time-out of its own it is not begun before all ahead of its key have ended: kv.h would keep
+ * their order as well, but its time would run meanwhile, and many lines may have one key.  As there, an id stands for its
+ * key. */
+static bool wait_in_line(struct work *work, struct item *item)
+{
+	struct item *ahead = NULL;
+
+	if (work->job->items != NULL)
+		return false;
+	HASH_FIND(hh, work->last, &item->op.key.id, sizeof(item->op.key.id), ahead);
+	if (ahead != NULL) {
+		HASH_DEL(work->last, ahead);
+		ahead->behind = item;
+	}
+	HASH_ADD(hh, work->last, op.key.id, sizeof(item->op.key.id), item);
+	return ahead != NULL;
+}
+
+static void leave_line(struct work *work, struct item *item)
+{
+	if (item->behind != NULL)
+		DL_APPEND(work->turn, item->behind);
+	else if (work->job->items == NULL)
+		HASH_DEL(work->last, item);
+}
+
 static void item_done_cb(void *arg, const struct kv_mqtt_result *result)
 {
 	struct item *item = arg;
@@ -79,6 +112,7 @@ static void item_done_cb(void *arg, const struct kv_mqtt_result *result)
 
 	item->ended = true;
 	work->open--;
+	leave_line(work, item);
 	item->outcome = result->outcome;
 	item->asked = result->asked;
 	item->late = client_now() >= item->until;
@@ -96,7 +130,10 @@ static void item_done_cb(void *arg, const struct kv_mqtt_result *result)
 	work->answers++;
 	work->grown = client_now();
 	work->wake = true;
-	if (work->job->items == NULL && item->late && item->outcome != KV_DONE && !work->over) {
+	if (work->job->items != NULL || !item->late || item->outcome == KV_DONE)
+		return;
+	work->unanswered = true;
+	if (!work->over) {
 		work->over = true; /* so would be what follows, however much there is */
 		work->cut = "a time-out";
 	}
@@ -165,26 +202,49 @@ static void grow(struct work *work)
 	}
 }
 
+static void begin(struct work *work, struct item *item, uint64_t now, uint64_t deadline)
+{
+	item->until = deadline;
+	work->open++;
+	(void)kv_mqtt_begin(work->kv, &item->op, deadline > now ? deadline - now : 0, item_done_cb, item);
+}
+
+/* Those whose turn it is; or an end of them all, as one after the other would take its whole time-out. */
+static void begin_in_turn(struct work *work, uint64_t now, uint64_t deadline)
+{
+	while (work->turn != NULL && (work->unanswered || !kv_mqtt_full(work->kv))) {
+		struct item *item = work->turn;
+
+		DL_DELETE(work->turn, item);
+		if (!work->unanswered) {
+			begin(work, item, now, deadline);
+			continue;
+		}
+		item->ended = item->late = true;
+		item->outcome = KV_TIMEOUT;
+		leave_line(work, item);
+	}
+}
+
 static void ask(struct work *work)
 {
 	uint64_t now = client_now(), deadline = client_deadline(work->client);
 
 	if (work->job->items == NULL) /* whoever writes the lines may take his time */
 		deadline = now + work->job->settings->timeout;
+	if (work->give_up == 0)
+		begin_in_turn(work, now, deadline);
 	while (!work->over && has_room(work)) {
 		struct item *item = next_item(work);
 
 		if (item == NULL)
 			break;
 		item->work = work;
-		item->until = deadline;
 		work->queue[(work->head + work->count++) % KV_OPEN_MAX] = item;
 		work->bytes += item_size(item);
 		item->ended = item->mistake != NULL;
-		work->open += !item->ended;
-		if (!item->ended)
-			(void)kv_mqtt_begin(work->kv, &item->op, deadline > now ? deadline - now : 0, item_done_cb,
-					    item);
+		if (!item->ended && !wait_in_line(work, item))
+			begin(work, item, now, deadline);
 	}
 }
 
@@ -221,7 +281,7 @@ static void tell_cut(struct work *work)
 
 		if (!item->ended) {
 			item->cut = true;
-			item->asked = i < work->count;
+			item->asked = item->until != 0;
 			item->outcome = item->asked && job_is_write(&item->op) ? KV_UNKNOWN : KV_TIMEOUT;
 		}
 		job_tell(work->job, &work->tally, item, NULL);
@@ -271,7 +331,7 @@ static void work_through(struct work *work)
 			work->output_errno = errno;
 		if (work->output_errno != 0)
 			return;
-		if (work->give_up != 0 && (work->count == 0 || client_now() >= work->give_up)) {
+		if (work->give_up != 0 && (work->open == 0 || client_now() >= work->give_up)) {
 			tell_cut(work);
 			return;
 		}
@@ -287,6 +347,7 @@ static void work_through(struct work *work)
 
 static void work_free(struct work *work)
 {
+	HASH_CLEAR(hh, work->last);
 	while (work->count > 0) {
 		item_free(work->queue[work->head++ % KV_OPEN_MAX]);
 		work->count--;

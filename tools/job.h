@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <uthash.h>
+
 #include "../common/kv.h"
 #include "command.h"
 #include "key-text.h"
@@ -23,7 +25,7 @@ struct item {
 	struct work *work;   /* of job.c */
 	struct operation op; /* its name and value are allocated */
 	size_t line;         /* of the input; 0: none */
-	uint64_t until;      /* its time-out */
+	uint64_t until;      /* its time-out, once it is begun */
 	const char *mistake; /* what is wrong with that line: it was not asked; else NULL */
 	bool ended;
 	bool asked; /* it was sent, if maybe not answered */
@@ -33,6 +35,9 @@ struct item {
 	struct operation_result result; /* its value is allocated */
 	bool has_owner;
 	uint32_t owner;
+	/* Of job.c: the next of its id, which waits for it; the neighbours in a list; the table that it is in. */
+	struct item *behind, *prev, *next;
+	UT_hash_handle hh;
 };
 
 struct job_input {

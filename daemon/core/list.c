@@ -7,11 +7,11 @@
 #include "../../common/page.h"
 #include "core.h"
 
-#define PARTS_MAX 64      /* looked at for one page: empty ones are many */
-#define LOOK_PAGE 100000  /* records looked at, behind which a page goes into no further part */
-#define LOOK_MOST 2000000 /* records looked at in too short a time, behind which no page is begun */
-#define LOOK_RATE 10000   /* of them that may be looked at in a millisecond */
-#define LISTED_FOR 5000   /* ms, behind which nobody is listing any more */
+#define PARTS_MAX 64     /* looked at for one page: empty ones are many */
+#define LOOK_PAGE 100000 /* records looked at, behind which a page goes into no further part */
+#define LOOK_MOST 300000 /* records looked at in too short a time, behind which no page is begun */
+#define LOOK_RATE 1500   /* of them that may be looked at in a millisecond: at 200 ns each, a third of it */
+#define LISTED_FOR 5000  /* ms, behind which nobody is listing any more */
 
 struct listing {
 	struct node *n;

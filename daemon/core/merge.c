@@ -7,7 +7,8 @@
 #define MERGE_FRAMES 16 /* at once; the next ones when these are answered */
 #define MERGE_BURST (512u << 10)
 #define MERGE_AGAIN 1000
-#define MERGE_SLOW 5 /* doublings */
+#define MERGE_SLOW 5   /* doublings */
+#define MERGE_ROUNDS 2 /* ends of all ids: behind them each part has had its turn */
 
 /* Not ours to merge: an arc of ours, a sealed copy, what is being handed over. */
 static bool at_home(struct node *n, uint32_t id)
@@ -33,10 +34,29 @@ static void send(struct node *n, struct frame_record *records, size_t count)
 	n->merging += count;
 }
 
+/* A whole part: who holds much of his own does not walk through it each time. */
+static bool part_at_home(const struct node *n)
+{
+	uint32_t begin = n->merge_at, end = store_part_end(begin);
+
+	for (const struct entry *e = n->entries; e < n->entry_end; e++)
+		if (e->used && (e->mine || e->sealed) && ring_contains(e->v.arc, begin) &&
+		    ring_contains(e->v.arc, end) && (e->v.arc.lo < begin || e->v.arc.lo >= end))
+			return true;
+	return false;
+}
+
+static void merge_further(struct node *n)
+{
+	n->merge_at = store_part_end(n->merge_at) + 1;
+	n->merge_rounds += n->merge_at == 0;
+}
+
 struct offering {
 	struct node *n;
 	struct frame_record records[FRAME_RECORDS_MAX];
 	size_t count, bytes, frames, sent;
+	size_t index, from, to; /* of those of a part that are not at home: counted, and to be offered */
 	bool any, full;
 };
 
@@ -49,6 +69,14 @@ static void send_some(struct offering *o)
 	o->full = ++o->frames == MERGE_FRAMES;
 }
 
+static bool count_one(void *arg, const struct store_item *item)
+{
+	struct offering *o = arg;
+
+	o->index += !at_home(o->n, item->key.id);
+	return true;
+}
+
 static bool offer_one(void *arg, const struct store_item *item)
 {
 	struct offering *o = arg;
@@ -57,7 +85,10 @@ static bool offer_one(void *arg, const struct store_item *item)
 
 	if (at_home(o->n, item->key.id))
 		return true;
-	o->any = true;
+	if (o->index++ < o->from)
+		return true;
+	if (o->index > o->to)
+		return false;
 	r = record_told(o->n, item);
 	size = frame_record_size(&r);
 	if (o->count == FRAME_RECORDS_MAX || o->bytes + size > MERGE_BYTES)
@@ -71,6 +102,30 @@ static bool offer_one(void *arg, const struct store_item *item)
 	return !o->full;
 }
 
+static size_t walk(struct offering *o, bool (*each)(void *, const struct store_item *), size_t from, size_t to)
+{
+	struct node *n = o->n;
+
+	o->index = 0;
+	o->from = from;
+	o->to = to;
+	if (from < to && !o->full)
+		store_each(n->store, (struct arc){n->merge_at - 1, store_part_end(n->merge_at)}, each, o);
+	return o->index;
+}
+
+/* Each time around from another place on: what does not fit into a burst is not always the same.  The places of Knuth's
+ * multiplier are spread evenly, whatever there is. */
+static void offer_part(struct offering *o)
+{
+	size_t count = walk(o, count_one, 0, SIZE_MAX);
+	size_t first = (uint64_t)(o->n->merge_rounds * 2654435769u) * count >> 32;
+
+	o->any |= count > 0;
+	walk(o, offer_one, first, count);
+	walk(o, offer_one, 0, first);
+}
+
 /* Sends some of what lies here for others, from where the last burst ended; false if nothing does. */
 static bool offer(struct node *n)
 {
@@ -80,17 +135,19 @@ static bool offer(struct node *n)
 
 	o->n = n;
 	if (n->merging) /* who is to have this part does not answer: not all is his */
-		n->merge_at = store_part_end(n->merge_at) + 1;
+		merge_further(n);
 	n->merging = 0;
 	begin = n->merge_at;
 	do {
-		uint32_t end = store_part_end(n->merge_at);
-
-		store_each(n->store, (struct arc){n->merge_at - 1, end}, offer_one, o);
+		if (!part_at_home(n))
+			offer_part(o);
 		if (!o->full)
-			n->merge_at = end + 1;
+			merge_further(n);
 	} while (!o->full && n->merge_at != begin);
 	send_some(o);
+	/* Not to have been offered at all is another thing than not to be taken. */
+	if (n->stopping && n->merge_rounds - n->merge_stopped < MERGE_ROUNDS)
+		n->merged_at = n->now;
 	any = o->any;
 	free(o);
 	return any;
@@ -142,8 +199,10 @@ void on_merge(struct node *n, const struct frame *f)
 
 		item.version.number &= mask;
 		/* Under the cut like any operation: what is not acknowledged comes again. */
-		if (!e || !entry_serves(n, e) || give_holds(n, item.key.id))
+		if (!e || !entry_serves(n, e) || give_holds(n, item.key.id) || reference_quits(n))
 			continue;
+		if (mask == UINT64_MAX && item.key.name_len)
+			item.version.number = record_unkept(n, item.version.number, reference_came(n, item.key.id));
 		if (store_put_newer(n->store, &item)) {
 			record_changed(n, &item.key);
 			newer++;

@@ -267,6 +267,7 @@ void node_stop(struct node *n, const char *why)
 		return;
 	n->stopping = true;
 	n->merged_at = n->now;
+	n->merge_stopped = n->merge_rounds;
 	if (n->stash)
 		merge_soon(n);
 	n->retry_at = 0;

@@ -5,6 +5,7 @@
 #include "core.h"
 
 #define EXPIRE_MOST 1000 /* at once: some 100 us */
+#define TERM (UINT64_C(1) << 32)
 
 bool record_live(const struct node *n, const struct key *key, struct store_item *item)
 {
@@ -91,6 +92,44 @@ static void gone(void *arg, const struct key *key)
 	watched_changed(arg, key);
 }
 
+static void renumber(struct node *n, struct store_item *item, uint64_t number)
+{
+	item->version.number = number;
+	store_put(n->store, item);
+}
+
+uint64_t record_unkept(const struct node *n, uint64_t number, uint64_t below)
+{
+	bool kept = n->ring.term && number >> 32 == n->ring.term - 1;
+
+	return kept && number + TERM < below ? number + TERM : number;
+}
+
+void record_come_back(struct node *n, struct arc arc, uint64_t below)
+{
+	struct store_item item;
+	size_t count;
+	struct key *keys = store_keys(n->store, arc, &count);
+
+	for (size_t i = 0; i < count; i++) {
+		if (keys[i].name_len && store_get(n->store, keys[i], &item))
+			renumber(n, &item, record_unkept(n, item.version.number, below));
+		key_free(&keys[i]);
+	}
+	free(keys);
+}
+
+/* Nothing that the ring writes in the arc from here on is older, whoever writes it and whatever he has heard. */
+static void keep(struct node *n, struct key key)
+{
+	struct store_item item;
+
+	if (n->ring.term && store_get(n->store, key, &item) && item.version.number >> 32 == n->ring.term)
+		renumber(n, &item, item.version.number - TERM);
+	n->names_stay = true;
+	merge_soon(n);
+}
+
 size_t record_purge_numbers(struct node *n, struct arc arc, size_t *names)
 {
 	size_t count, purged = 0;
@@ -105,8 +144,7 @@ size_t record_purge_numbers(struct node *n, struct arc arc, size_t *names)
 			store_remove(n->store, keys[i]);
 		} else {
 			*names += live;
-			n->names_stay = true;
-			merge_soon(n);
+			keep(n, keys[i]);
 		}
 		key_free(&keys[i]);
 	}

@@ -29,7 +29,7 @@ void reference_leave(struct node *n, const struct reference_leave *l)
 	r->leaver = l->id;
 	r->left_until = n->now + LINGER;
 	out_log(n, 6, "node %08x of the reference leaves -> its arc is ours", l->id);
-	reference_own_arc(n, r->left);
+	reference_take_arc(n, r->left);
 	reference_set_pred(n, lo);
 }
 
@@ -45,7 +45,8 @@ bool reference_quit(struct node *n)
 
 	if (!r || (!r->has_succ && !r->quit && !r->admit))
 		return false;
-	if (r->quit || r->admit)
+	/* What is handed over to us has come first: it could not be told any more. */
+	if (r->quit || reference_busy(n))
 		return true;
 	if (n->change.kind || n->give.phase || n->take.phase || n->backlog || !e || !entry_serves(n, e))
 		return true;
@@ -71,6 +72,11 @@ bool reference_quit(struct node *n)
 	n->left_successor = l.successor;
 	n->left_predecessor = l.predecessor;
 	return true;
+}
+
+bool reference_quits(const struct node *n)
+{
+	return n->reference && n->reference->quit;
 }
 
 /* What was put and acknowledged since the burst, ahead of our `leave` in the order, goes the same way. */
@@ -212,7 +218,7 @@ static void watch_pred(struct node *n, uint64_t *next)
 		return;
 	}
 	out_log(n, 4, "node %08x of the reference is dead -> taking its arc over empty, its records are lost", r->pred);
-	reference_own_arc(n, r->pred_arc);
+	reference_take_arc(n, r->pred_arc);
 	reference_publish_ack_join(n, n->self.id, r->pred_arc.lo, REFERENCE_SUCCESSOR);
 	if (r->has_succ && r->succ == r->pred)
 		r->has_succ = false;

@@ -36,6 +36,25 @@ void reference_own_arc(struct node *n, struct arc arc)
 	once_own(n->once, &(struct once_arc){arc, {v.name.number, n->counter}});
 }
 
+void reference_take_arc(struct node *n, struct arc arc)
+{
+	struct reference_peer *r = reference_peer(n);
+
+	/* Above what any of ours can have used there who is not heard, and not what another of us would choose. */
+	n->number = (((n->number >> 16) + 1) << 16) + node_random(n, 1u << 16);
+	reference_own_arc(n, arc);
+	r->came = arc;
+	r->came_number = n->number;
+	record_come_back(n, arc, n->number);
+}
+
+uint64_t reference_came(const struct node *n, uint32_t id)
+{
+	const struct reference_peer *r = n->reference;
+
+	return r && r->came_number && ring_contains(r->came, id) ? r->came_number : 0;
+}
+
 /* One `join` without a HELLO may only mean that we came between the two. */
 static bool note_stranger(struct node *n, uint32_t id)
 {
@@ -182,7 +201,7 @@ static void admitted(struct node *n)
 	if (n->number < (uint64_t)n->ring.term << 32)
 		n->number = (uint64_t)n->ring.term << 32;
 	seek_end(n);
-	reference_own_arc(n, (struct arc){pred, n->self.id});
+	reference_take_arc(n, (struct arc){pred, n->self.id});
 	reference_set_succ(n, succ);
 	reference_set_pred(n, pred);
 	r->holding = false;

@@ -74,6 +74,10 @@ struct reference_peer {
 	uint32_t leaver;
 	uint64_t left_until; /* it may still answer; 0: nobody is leaving */
 
+	/* what was last taken from one, and the number by which */
+	struct arc came;
+	uint64_t came_number;
+
 	/* we leave to a reference */
 	enum quit quit;
 	uint64_t quit_since;
@@ -92,6 +96,7 @@ struct reference_peer {
 struct reference_peer *reference_peer(struct node *n);
 void reference_publish_ack_join(struct node *n, uint32_t src, uint32_t dst, enum reference_side side);
 void reference_own_arc(struct node *n, struct arc arc);
+void reference_take_arc(struct node *n, struct arc arc); /* ... which a reference had until now */
 void reference_set_pred(struct node *n, uint32_t id);
 void reference_set_succ(struct node *n, uint32_t id);
 void reference_listen(struct node *n, bool on);

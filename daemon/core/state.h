@@ -393,7 +393,9 @@ struct node {
 	struct ring_id stash_ring; /* the last ring that was given up: theirs */
 	size_t merging;            /* records of the last burst that are not answered */
 	uint64_t stash_at;
-	uint32_t merge_at; /* the first id of the part with which the next burst begins */
+	uint32_t merge_at;     /* the first id of the part with which the next burst begins */
+	uint32_t merge_rounds; /* how often all ids have been gone through; at any time, and when we began to leave */
+	uint32_t merge_stopped;
 
 	/* life */
 	enum node_state state;

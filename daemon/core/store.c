@@ -93,6 +93,11 @@ size_t store_count(const struct store *s)
 	return s->count - s->buried;
 }
 
+bool store_empty(const struct store *s)
+{
+	return s->count == 0;
+}
+
 /* uthash compares the hash and the id, and finds the first of those that share both. */
 static struct record *find(const struct store *s, const struct key *key)
 {

@@ -33,6 +33,7 @@ struct store_item {
 struct store *store_new(uint64_t secret);
 void store_free(struct store *s);
 size_t store_count(const struct store *s); /* without tombstones */
+bool store_empty(const struct store *s);   /* no tombstone either */
 
 /* True if there is a record, a tombstone among them; item may be NULL. */
 bool store_get(const struct store *s, struct key key, struct store_item *item);

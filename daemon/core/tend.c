@@ -181,7 +181,7 @@ static bool merges_first(struct node *n, uint64_t *next)
 	 * found a ring, or to come to the end of a doubt. */
 	uint64_t patience = 2 * ((uint64_t)n->config.silence + n->config.grace + n->config.recover) + n->config.ping;
 
-	if (!n->stash || !store_count(n->store))
+	if (!n->stash || store_empty(n->store))
 		return false;
 	if (!node_ready(n)) {
 		n->merged_at = n->now;

@@ -5,8 +5,10 @@ import os
 import subprocess
 import time
 
+import pytest
+
 import wire
-from fake_ring import OPERATIONS, FakeRing
+from fake_ring import OPERATIONS, TOKEN, FakeRing
 from harness import PATIENCE, ctl_binary, die_with_parent
 from manners import LOCAL, NO, PARTLY, TIMEOUT, done, refuses, run
 
@@ -32,6 +34,16 @@ def test_several_keys_are_lines(kv, key):
     assert result.stderr == f"dhtctl: key '{key}none': absent\n".encode()
     result = run(kv, "get", key + "none", key + "none")
     assert (result.returncode, result.stderr.count(b"absent")) == (NO, 2)
+
+
+def test_many_bulk_writes_one_behind_the_other(make_broker, make_ring):
+    """What a node remembers of who has gone leaves room for the next: together they are more than it has rows."""
+    url = make_ring(make_broker(), 1).broker.url
+    lines = b"".join(b"many-%d\t%d\n" % (i, i) for i in range(10_000))
+    for _ in range(40):
+        result = subprocess.run([ctl_binary(), "-b", url, "put", "-", "--timeout", f"{2 * PATIENCE:g}s"], input=lines,
+                                capture_output=True)
+        assert (result.returncode, result.stderr) == (0, b"dhtctl: 10000 stored\n")
 
 
 def test_ten_thousand_lines(kv, key):
@@ -152,3 +164,33 @@ def test_time_is_up_before_it_is_asked(broker, fake):
     assert first.startswith("dhtctl: no answer for key 'key' at broker ")
     assert second == "dhtctl: key 'key': time was up before it was asked; it was not deleted"
     assert {len(request[OPERATIONS]) for request in fake.requests} <= {1}
+
+
+def one_key(count):
+    return b"".join(b'{"key":7,"value":"%d"}\n' % i for i in range(count))
+
+
+@pytest.mark.parametrize("answered", [600, 100])
+def test_import_of_one_key(broker, fake, answered):
+    """Each waits for the one ahead, at a distant broker, for three time-outs in all: its own begins when it is asked.
+    Where nobody answers any more the rest does not wait for one time-out after the other."""
+    values = []
+
+    def before(topic, request):
+        time.sleep(0.005)
+        if len(values) == answered:
+            return False
+        if TOKEN in request:
+            values.extend(int(value) for _, _, _, value in request[OPERATIONS])
+        return True
+
+    fake.before = before
+    since = time.monotonic()
+    result = run(broker, "import", "--timeout", "1s", input=one_key(600), timeout=60)
+    assert values == list(range(answered))
+    if answered == 600:
+        assert (result.returncode, result.stderr) == (0, b"dhtctl: imported 600, failed 0\n")
+    else:
+        assert result.returncode == PARTLY
+        assert result.stderr.startswith(b"dhtctl: imported 100, failed 500 (first: line 101: "), result
+        assert time.monotonic() - since < 20

@@ -21,6 +21,7 @@ void ours_init(struct client *c)
 	config.token_age = (unsigned)rng_scale(&c->rng, 1, 5000);
 	config.long_value = (size_t)rng_below(&c->rng, 64);
 	config.retry = (unsigned)rng_scale(&c->rng, 20, config.retry);
+	config.leave_least = 1;
 	c->kv = kv_new(&config);
 }
 
@@ -35,10 +36,8 @@ static uint64_t now_of(const struct world *w)
 	return w->now / MS;
 }
 
-static void carry_out(struct world *w, struct client *c, const struct kv_update *u)
+static void effects(struct world *w, struct client *c, const struct kv_update *u)
 {
-	bool all = true;
-
 	for (size_t i = 0; i < u->count; i++) {
 		const struct kv_effect *e = &u->effects[i];
 
@@ -50,9 +49,26 @@ static void carry_out(struct world *w, struct client *c, const struct kv_update 
 		else if (e->type == KV_RESULT)
 			ours_ended(w, c, e);
 	}
-	all = kv_open(c->kv) == 0;
-	if (c->op != NONE && all)
+}
+
+/* As a program does that has come to its end; this one thinks again. */
+static void leave(struct world *w, struct client *c)
+{
+	struct kv_update u;
+
+	kv_leave(c->kv, &u);
+	effects(w, c, &u);
+	w->stats[STAT_OURS_LEFT] += u.count > 0;
+}
+
+static void carry_out(struct world *w, struct client *c, const struct kv_update *u)
+{
+	effects(w, c, u);
+	if (c->op != NONE && kv_open(c->kv) == 0) {
+		if (rng_below(&c->rng, 8) == 0)
+			leave(w, c);
 		client_think(w, c);
+	}
 	if (u->deadline != UINT64_MAX && c->kv_at != u->deadline) {
 		uint64_t at = u->deadline * MS > w->now ? u->deadline * MS : w->now + 1;
 

@@ -83,6 +83,7 @@
 	X(OURS_UNKNOWN, "writes that ended unknown", 1)                                        \
 	X(OURS_COUNTERS, "counters that came to what was added", 1)                            \
 	X(OURS_UNDONE, "writes that ended undone, without a token", 1)                         \
+	X(OURS_LEFT, "clients of ours that said that they want no answer again", 1)            \
 	X(OURS_FORGOTTEN, "clients forgotten, for want of room", 1)                            \
 	X(OURS_NOT_KNOWN, "writes answered: unknown", 1)                                       \
 	X(OURS_LIVES, "puts that were to expire", 1)                                           \

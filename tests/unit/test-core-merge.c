@@ -59,10 +59,55 @@ static void test_not_behind_the_silent(void **state)
 	assert_false(n->stash);
 }
 
+/* More than a burst in one part is for somebody who does not answer: each of it is offered in the end. */
+static void test_all_of_a_part(void **state)
+{
+	enum { COUNT = 3000 };
+	struct core *c = routed_three(state);
+	struct node *n = c->nodes[0].node;
+	bool offered[COUNT] = {false};
+	unsigned left = COUNT;
+
+	core_run(c, 1000);
+	for (uint32_t i = 0; i < COUNT; i++)
+		lay(n, ID + i);
+	n->stash = true;
+	for (unsigned tries = 0; left && tries < 50; tries++) {
+		burst(n);
+		for (uint32_t i = 0; i < COUNT; i++)
+			if (!offered[i] && is_offered(n, ID + i)) {
+				offered[i] = true;
+				left--;
+			}
+	}
+	assert_int_equal(left, 0);
+}
+
+/* An older copy elsewhere would come back: what was deleted goes to its owner as well. */
+static void test_tombstones_first(void **state)
+{
+	struct core *c = routed_three(state);
+	struct store *store = c->nodes[0].node->store;
+	struct store_item buried = {.key = key_number(ID), .version = {1, 1}, .deleted = true, .expires = 1u << 30};
+
+	core_run(c, 1000);
+	store_put(store, &buried);
+	c->nodes[0].node->stash = true;
+	core_stop(c, 0);
+	assert_true(core_until(c, FRAME_MERGE, 2));
+	core_drop(c);
+	core_run(c, 10000);
+	assert_true(c->nodes[0].node == NULL || c->nodes[0].node->exiting);
+	assert_true(store_get(c->nodes[2].node->store, key_number(ID), &buried));
+	assert_true(buried.deleted);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		core_test(test_not_behind_the_silent),
+		core_test(test_all_of_a_part),
+		core_test(test_tombstones_first),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

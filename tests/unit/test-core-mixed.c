@@ -257,6 +257,200 @@ static void watched_comes_back(void **state)
 	assert_int_equal(routed_told(c, 2).count, 1);
 }
 
+/* Ours joins at theirs, in the arc behind them; where ours are asleep it hears of nobody. */
+static int join_at_theirs(struct core *c, uint32_t id)
+{
+	char text[32];
+	int n = core_add(c, id);
+
+	snprintf(text, sizeof(text), "%u", id);
+	while (!core_count(c, 0, "join", text))
+		core_advance(c, CORE_NEVER);
+	core_deliver_all(c);
+	snprintf(text, sizeof(text), "1000000000/%u/sucessor", id);
+	say(c, "ack-join", text);
+	snprintf(text, sizeof(text), "3000000000/%u/antecessor", id);
+	say(c, "ack-join", text);
+	core_run(c, 1000);
+	assert_int_equal(core_state(c, n), NODE_ACTIVE);
+	return n;
+}
+
+static struct version version_at(struct core *c, int n, struct key key)
+{
+	struct store_item item;
+
+	assert_true(store_get(c->nodes[n].node->store, key, &item));
+	return item.version;
+}
+
+/* Who keeps a name sleeps, having counted far ahead, when another of ours joins at theirs and begins to count: its old value,
+ * or that it was deleted, beats nothing of what is acknowledged there; with nobody asleep nothing is lost and its version
+ * stays what it was. */
+static void kept(bool asleep, bool deleted)
+{
+	struct core *c = core_new();
+	int x = ours_alone(c), q;
+	struct key key = named_in((struct arc){OURS, IN_THEIRS});
+	struct version before;
+	unsigned sum = 0;
+
+	they_are_in(c);
+	say(c, "leave", "1000000000/3000000000/3000000000");
+	core_run(c, 2000);
+	c->nodes[x].node->number += 1u << 20; /* as behind some rolls */
+	they_ask(c);
+	core_run(c, 100);
+	they_confirm(c);
+	core_run(c, 500);
+	say(c, "leave", "1000000000/3000000000/3000000000");
+	core_run(c, 2000);
+	for (unsigned i = 1; i <= 7; i++)
+		count_up(c, key, i, i);
+	if (deleted) {
+		struct operation_token token = routed_token(c, key.id);
+
+		routed_ask(c, routed_cell(key.id), 8, token, (struct operation){.kind = OPERATION_DELETE, .key = key});
+		core_run(c, 100);
+	}
+	before = version_at(c, x, key);
+	they_ask(c);
+	core_run(c, 100);
+	they_confirm(c);
+	core_run(c, 500);
+	if (asleep)
+		core_pause(c, x);
+	q = join_at_theirs(c, IN_THEIRS);
+	if (asleep) {
+		sum = 2;
+		count_up(c, key, 101, 1);
+		count_up(c, key, 102, 2);
+		core_resume(c, x);
+		core_run(c, 8000);
+	} else {
+		core_run(c, 40000);
+		sum = deleted ? 0 : 7;
+		assert_true(version_equal(version_at(c, q, key), before));
+	}
+	assert_true(core_serves(c, q, key.id));
+	count_up(c, key, 103, sum + 1);
+	core_free(c);
+}
+
+static void kept_asleep(void **state)
+{
+	(void)state;
+	kept(true, false);
+	kept(true, true);
+}
+
+static void kept_awake(void **state)
+{
+	(void)state;
+	kept(false, false);
+	kept(false, true);
+}
+
+/* Somebody of this ring, who had an arc, offers what he has of it. */
+static void offered(struct core *c, int n, struct key key, struct version version, const char *value)
+{
+	struct node *node = c->nodes[n].node;
+	struct frame_record r = {.key = key,
+				 .number = version.number,
+				 .counter = version.counter,
+				 .value = (const uint8_t *)value,
+				 .value_len = strlen(value)};
+	struct frame f = {
+		.type = FRAME_MERGE, .minor = FRAME_MINOR, .ring = node->ring, .records = &r, .record_count = 1};
+	uint8_t *bytes;
+	size_t len;
+
+	f.from = (struct member){77, 0x1234, {0x1234, 1}};
+	bytes = frame_encode(&f, &len);
+	core_step(c, n,
+		  (struct event){.type = EVENT_MESSAGE, .topic = "ring", .payload = bytes, .len = len, .now = c->now});
+	free(bytes);
+	core_run(c, 10);
+}
+
+#define TERM (UINT64_C(1) << 32)
+
+/* Copies of one name meet where its keeper has the arc again: of what was acknowledged before theirs had it the latest wins,
+ * kept or not; none wins over what has been written since, by whatever number. */
+static void kept_by_several(void **state)
+{
+	struct core *c = *state;
+	int n = ours_alone(c);
+	struct key key = named_in((struct arc){OURS, THEIRS});
+	struct version mine;
+
+	count_up(c, key, 1, 1);
+	mine = version_at(c, n, key);
+	they_are_in(c);
+	assert_int_equal(version_at(c, n, key).number, mine.number - TERM);
+	say(c, "leave", "1000000000/3000000000/3000000000");
+	core_run(c, 1000);
+	assert_true(version_equal(version_at(c, n, key), mine));
+	offered(c, n, key, (struct version){mine.number - 1, 50}, "100"); /* from before it was kept */
+	assert_true(version_equal(version_at(c, n, key), mine));
+	offered(c, n, key, (struct version){mine.number - TERM, 0}, "200");
+	assert_true(version_equal(version_at(c, n, key), mine));
+	offered(c, n, key, (struct version){mine.number - TERM + 1, 1}, "300"); /* by who had it behind us */
+	assert_true(version_equal(version_at(c, n, key), (struct version){mine.number + 1, 1}));
+	count_up(c, key, 2, 301);
+	offered(c, n, key, (struct version){mine.number - TERM + 2, 1}, "400");
+	offered(c, n, key, (struct version){mine.number - TERM + 0x7fffffff, 1}, "500");
+	count_up(c, key, 3, 302);
+	assert_true(version_at(c, n, key).number >= (TERM | 1u << 16)); /* above what others can have counted */
+}
+
+/* A record comes to a leaver behind its burst and ahead of its own `leave`: it is not acknowledged, as it would not be told. */
+static void merged_amid_quit(void **state)
+{
+	struct core *c = *state;
+	int n = ours_alone(c);
+	size_t since, len;
+	struct key key = key_number(IN_OURS + 9);
+
+	they_are_in(c);
+	offered(c, n, key_number(IN_OURS + 8), (struct version){TERM + 1, 1}, "kept");
+	core_stop(c, n);
+	while (!said(c, 0, n, "leave", NULL))
+		assert_true(core_advance(c, CORE_NEVER));
+	they_know(c, "/2000000008 ", "kept");
+	since = c->line_count;
+	offered(c, n, key, (struct version){TERM + 1, 1}, "kept");
+	core_run(c, 100);
+	assert_int_equal(core_count_frames(c, since, FRAME_MERGED, n), 0);
+	assert_null(node_record(c->nodes[n].node, &key, &len));
+}
+
+/* Who has just been admitted, and is to leave, waits for what it is handed. */
+static void leaving_amid_the_records(void **state)
+{
+	struct core *c = *state;
+	int n = core_add(c, OURS);
+	size_t since;
+
+	while (!core_count(c, 0, "join", "3000000000"))
+		core_advance(c, CORE_NEVER);
+	core_deliver_all(c);
+	say(c, "ack-join", "1000000000/3000000000/sucessor");
+	say(c, "ack-join", "1000000000/3000000000/antecessor");
+	while (core_state(c, n) != NODE_ACTIVE)
+		assert_true(core_advance(c, CORE_NEVER));
+	since = c->line_count;
+	core_stop(c, n);
+	core_run(c, 100);
+	say(c, "put", "None/2000000000 handed");
+	core_run(c, 100);
+	assert_int_equal(said(c, since, n, "ack-put", "None/3000000000"), 1);
+	assert_int_equal(said(c, since, n, "leave", NULL), 0);
+	core_run(c, 500);
+	assert_int_equal(said(c, since, n, "leave", NULL), 1);
+	they_know(c, "3000000000/2000000000 ", "handed");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -267,6 +461,11 @@ int main(void)
 		cmocka_unit_test(deleted_behind_the_records),
 		core_test(listed_amid_the_records),
 		core_test(watched_comes_back),
+		cmocka_unit_test(kept_asleep),
+		cmocka_unit_test(kept_awake),
+		core_test(kept_by_several),
+		core_test(merged_amid_quit),
+		core_test(leaving_amid_the_records),
 	};
 
 	return cmocka_run_group_tests_name("core-mixed", tests, NULL, NULL);

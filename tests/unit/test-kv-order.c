@@ -204,6 +204,52 @@ static void test_a_token_that_no_frame_bore(void **state)
 	scene_expect_end(s, number, KV_TIMEOUT);
 }
 
+/* ... nor if no more may go out: it waits until some may, with a token that is not old by then. */
+static void test_a_token_for_want_of_room(void **state)
+{
+	struct scene *s = *state;
+	uint64_t first, number, last;
+
+	scene_learn(s, 1);
+	kv_allow(s->kv, 1); /* the first that goes uses it up */
+	first = begin_until(s, OPERATION_PUT, 3000);
+	number = kv_begin(s->kv, &(struct operation){.kind = OPERATION_PUT, .key = key_number(6)}, s->now + 1000);
+	last = scene_begin(s, OPERATION_PUT, 7);
+	scene_tick(s, 0);
+	assert_int_equal(scene_sent(s, 1, 0)->rq.count, 1);
+	assert_int_equal(s->sent[0]->rq.base, first);
+	assert_true(s->deadline <= s->now + 5);
+	while (s->now < BEGIN + 1000)
+		scene_tick(s, s->deadline - s->now);
+	assert_int_equal(s->sent_count, 1);
+	scene_expect_end(s, number, KV_TIMEOUT);
+	scene_answer(s, TOKEN(2), last, ANSWER_DONE);
+	assert_int_equal(s->ended_count, 1);
+	scene_answer(s, TOKEN(2), first, ANSWER_DONE);
+	scene_forget(s);
+	s->now += s->config.token_age + 1; /* that of the latest answer */
+	kv_allow(s->kv, 1000);
+	scene_tick(s, 0);
+	assert_int_equal(scene_sent(s, 1, 0)->rq.base, last);
+	assert_int_equal(s->sent[0]->rq.token.number, 0);
+	assert_int_equal(s->sent[0]->rq.count, 1);
+}
+
+/* A long value that is left out for want of a token uses nothing up. */
+static void test_long_values_that_are_left_out_need_no_room(void **state)
+{
+	struct scene *s = *state;
+	struct operation op = {.kind = OPERATION_PUT, .value_len = 100000};
+
+	op.value = calloc(1, op.value_len);
+	kv_allow(s->kv, 1000);
+	for (op.key.id = 1; op.key.id < 5; op.key.id++)
+		kv_begin(s->kv, &op, FOREVER);
+	free((void *)(uintptr_t)op.value);
+	scene_tick(s, 0);
+	assert_int_equal(s->sent_count, 4);
+}
+
 /* "It needs a token", and none in that answer: asked again when its pause is over, not for ever at once. */
 static void test_a_token_that_is_none(void **state)
 {
@@ -233,6 +279,8 @@ int main(void)
 		SCENE_TEST(test_others_go_on),
 		SCENE_TEST(test_a_token_grows_old_unsent),
 		SCENE_TEST(test_a_token_that_no_frame_bore),
+		SCENE_TEST(test_a_token_for_want_of_room),
+		SCENE_TEST(test_long_values_that_are_left_out_need_no_room),
 		SCENE_TEST(test_a_token_that_is_none),
 	};
 

@@ -188,6 +188,47 @@ static void test_moved(void **state)
 	scene_expect_end(s, number, KV_DONE);
 }
 
+/* Who goes says that all its numbers are done with: to each owner, and by what nobody executes. */
+static void test_leave(void **state)
+{
+	static struct operation_room room;
+	struct scene *s = *state;
+	struct operation_request rq;
+	struct kv_update u;
+	uint64_t number;
+
+	scene_learn(s, 1);
+	for (unsigned i = 0; i < 32; i++) {
+		kv_leave(s->kv, &u);
+		assert_int_equal(u.count, 0); /* too few to matter */
+		number = scene_begin(s, OPERATION_ADD, 5);
+		scene_tick(s, 0);
+		kv_leave(s->kv, &u);
+		assert_int_equal(u.count, 0); /* one is open */
+		scene_answer(s, TOKEN(1), number, ANSWER_DONE);
+	}
+	kv_disconnected(s->kv);
+	kv_leave(s->kv, &u);
+	assert_int_equal(u.count, 0);
+	scene_connected(s);
+	scene_subscribed(s);
+	kv_leave(s->kv, &u);
+	assert_int_equal(u.count, 1);
+	assert_string_equal(u.effects[0].topic, "ask/00000007");
+	assert_null(operation_decode_request(&rq, &room, u.effects[0].payload, u.effects[0].len));
+	assert_int_equal(rq.count, 1);
+	assert_true(operation_writes(rq.operations[0].kind));
+	assert_int_equal(rq.token.number, 0);
+	assert_int_equal(rq.base + rq.operations[0].offset, 1);
+	assert_int_equal(rq.first, number + 1);
+	kv_leave(s->kv, &u);
+	assert_int_equal(u.count, 0); /* once is enough */
+	scene_forget(s);
+	number = scene_begin(s, OPERATION_ADD, 5);
+	scene_tick(s, 0);
+	assert_int_equal(scene_sent(s, 1, 0)->rq.first, number);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -199,6 +240,7 @@ int main(void)
 		SCENE_TEST(test_a_token_is_kept),
 		SCENE_TEST(test_retries),
 		SCENE_TEST(test_moved),
+		SCENE_TEST(test_leave),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

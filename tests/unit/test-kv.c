@@ -1,6 +1,7 @@
 /* The client's half of section 11, driven by hand: what goes out when, and what an answer ends. */
 #include "kv-fixture.h"
 
+#include "../../common/kv-internal.h"
 #include "../../common/mem.h"
 
 /* ---- what goes out ---- */
@@ -201,6 +202,29 @@ static void test_time_outs_without_connection(void **state)
 	scene_expect_end(s, number, KV_TIMEOUT);
 }
 
+/* However many end meanwhile, it keeps no trace of them. */
+static void test_many_time_outs_without_connection(void **state)
+{
+	struct scene *s = *state;
+	uint64_t last = 0;
+
+	kv_disconnected(s->kv);
+	for (unsigned i = 0; i < 10; i++) {
+		for (uint32_t id = 0; id < KV_OPEN_MAX; id++)
+			(void)kv_begin(s->kv, &(struct operation){.kind = OPERATION_GET, .key = key_number(id)},
+				       s->now + 1);
+		scene_tick(s, 1);
+		assert_int_equal(s->ended_count, KV_OPEN_MAX);
+		assert_in_range(s->kv->due_room, 1, 2 * KV_OPEN_MAX);
+		scene_forget(s);
+	}
+	last = scene_get(s, 5);
+	scene_connected(s);
+	scene_subscribed(s);
+	assert_int_equal(scene_sent(s, 1, 0)->rq.count, 1);
+	assert_int_equal(s->sent[0]->rq.base, last);
+}
+
 static void test_reconnection(void **state)
 {
 	struct scene *s = *state;
@@ -384,6 +408,7 @@ int main(void)
 		SCENE_TEST(test_strange_answers),
 		SCENE_TEST(test_time_outs),
 		SCENE_TEST(test_time_outs_without_connection),
+		SCENE_TEST(test_many_time_outs_without_connection),
 		SCENE_TEST(test_reconnection),
 		SCENE_TEST(test_numbers_and_first),
 		SCENE_TEST(test_open_max),
