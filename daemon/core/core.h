@@ -315,8 +315,9 @@ size_t record_purge_numbers(struct node *n, struct arc arc, size_t *names);
 /* A kept name's version has lost a term (PROTOCOL.md section 11): the number with that, if it is below what the arc was taken
  * back with; else as it is. */
 uint64_t record_unkept(const struct node *n, uint64_t number, uint64_t below);
-void record_come_back(struct node *n, struct arc arc, uint64_t below); /* of all names that were kept here */
-void record_changed(struct node *n, const struct key *key);            /* whoever is to know of it */
+/* ... to all names of the arc that were kept here. */
+void record_come_back(struct node *n, struct arc arc, uint64_t below);
+void record_changed(struct node *n, const struct key *key); /* whoever is to know of it */
 void record_tick(struct node *n, uint64_t *next);
 
 /* ---- merge.c ---- */
@@ -339,8 +340,8 @@ void reference_answer(struct node *n, enum topic_kind kind, const uint8_t *p, si
 void reference_pong(struct node *n, uint32_t acker);
 bool reference_quit(struct node *n);
 bool reference_quits(const struct node *n); /* what is stored now would not be told */
-uint64_t reference_came(const struct node *n,
-			uint32_t id);      /* the number by which it was taken from a reference; 0: not */
+/* The number by which an id was last taken from a reference; 0: it was not. */
+uint64_t reference_came(const struct node *n, uint32_t id);
 bool reference_busy(const struct node *n); /* records of a reference's are still on their way here */
 bool reference_predecessor(const struct node *n);
 bool reference_successor(const struct node *n, uint32_t *id);
