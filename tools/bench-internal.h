@@ -74,6 +74,7 @@ struct bench {
 	uint8_t *value, *expected;
 	int timer;
 	bool timing, wake;
+	bool interrupted; /* by a signal */
 	bool bar;
 	uint64_t drawn;
 };

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "../common/mem.h"
+#include "interrupt.h"
 #include "output.h"
 
 /* Of one connection; beyond, the transport would stop reading. */
@@ -212,8 +213,10 @@ static void draw(struct bench *bench)
 	if (!bench->bar || now - bench->drawn < SECOND / 10)
 		return;
 	bench->drawn = now;
-	fprintf(stderr, "\r\033[K%s %" PRIu64 "/%" PRIu64, names[bench->phase.kind], bench->phase.ended,
-		bench->phase.total);
+	fprintf(stderr, "\r\033[K%s %" PRIu64 "/%" PRIu64, names[bench->phase.kind],
+		bench->phase.ended - bench->phase.failed, bench->phase.total);
+	if (bench->phase.failed > 0)
+		fprintf(stderr, ", %" PRIu64 " without an answer", bench->phase.failed);
 }
 
 /* The timer wakes us for the next that is due. */
@@ -247,6 +250,18 @@ static void wait_a_while(struct bench *bench)
 		return; /* woken by something else */
 }
 
+/* A signal ends the phase as soon as what is on its way has been answered, and what would follow but for the last. */
+static void heed_signals(struct bench *bench)
+{
+	if (interrupt_name() == NULL || bench->phase.kind == PHASE_CLEAN)
+		return;
+	bench->phase.total = bench->phase.begun;
+	if (!bench->interrupted)
+		output_error("%s ended it, nothing was measured%s", interrupt_name(),
+			     bench->plan->keep ? "" : "; its keys are deleted now (the next signal leaves them)");
+	bench->interrupted = true;
+}
+
 static void run_phase(struct bench *bench, enum phase_kind kind, uint64_t total)
 {
 	bench->phase = (struct phase){.kind = kind, .total = total, .start = clock_ns()};
@@ -256,10 +271,12 @@ static void run_phase(struct bench *bench, enum phase_kind kind, uint64_t total)
 
 		bench->connections[i]->next_start = bench->phase.start + i * batch * SECOND / bench->plan->rate;
 	}
+	heed_signals(bench);
 	while (bench->phase.ended < bench->phase.total && !bench->result->cut) {
 		for (size_t i = 0; i < bench->count; i++)
 			pump(bench->connections[i]);
 		wait_a_while(bench);
+		heed_signals(bench);
 		draw(bench);
 	}
 	bench_verify_known(bench);
@@ -298,7 +315,7 @@ static enum exit_code no_answer(const struct bench *bench, const char *what)
 		return RC_UNREACHABLE;
 	}
 	output_error("no answer to %s at broker %s within %s (is a ring there? see 'dhtctl ring')", what,
-		     settings->broker_shown, client_timeout_text(settings, timeout));
+		     settings->ring_shown, client_timeout_text(settings, timeout));
 	return RC_TIMEOUT;
 }
 
@@ -315,11 +332,12 @@ static bool has_put(const struct bench *bench)
 static void clean_up(struct bench *bench)
 {
 	const struct bench_plan *plan = bench->plan;
+	uint64_t put = bench->phase.kind == PHASE_PRELOAD ? bench->phase.begun : plan->keys;
 
 	if (plan->keep || !has_put(bench))
 		return;
 	if (!bench->result->cut)
-		run_phase(bench, PHASE_CLEAN, plan->keys);
+		run_phase(bench, PHASE_CLEAN, put);
 	if (!bench->result->cut && bench->phase.failed == 0)
 		return;
 	if (plan->numbers)
@@ -339,6 +357,8 @@ static enum exit_code measure(struct bench *bench)
 		run_phase(bench, PHASE_PRELOAD, plan->keys);
 		if (bench->phase.failed > 0 || bench->result->cut)
 			return no_answer(bench, "what was put first");
+		if (bench->interrupted)
+			return RC_PARTLY;
 		bench->result->preload_seconds = phase_seconds(&bench->phase);
 	}
 	run_phase(bench, PHASE_WARMUP, plan->warmup);
@@ -347,6 +367,8 @@ static enum exit_code measure(struct bench *bench)
 	before = traffic(bench);
 	run_phase(bench, PHASE_RUN, plan->operations);
 	bench->result->seconds = phase_seconds(&bench->phase);
+	if (bench->interrupted)
+		return RC_PARTLY;
 	after = traffic(bench);
 	bench->result->traffic = (struct mqtt_traffic){
 		.sent = after.sent - before.sent,
@@ -361,9 +383,12 @@ static enum exit_code measure(struct bench *bench)
 
 static enum exit_code run_phases(struct bench *bench)
 {
-	enum exit_code code = measure(bench);
+	enum exit_code code;
 
+	interrupt_catch(bench->connections[0]->client, &bench->wake);
+	code = measure(bench);
 	clean_up(bench);
+	interrupt_release();
 	return code;
 }
 
@@ -444,5 +469,6 @@ enum exit_code bench_run(const struct bench_plan *plan, struct bench_result *res
 	free(bench.connections);
 	free(bench.value);
 	free(bench.expected);
+	interrupt_end();
 	return code;
 }

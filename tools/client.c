@@ -57,6 +57,11 @@ uint64_t client_deadline(const struct client *client)
 	return client->deadline;
 }
 
+struct event_base *client_base(const struct client *client)
+{
+	return client->base;
+}
+
 const char *client_timeout_text(const struct settings *settings, char out[32])
 {
 	if (settings->timeout % 1000 == 0)

@@ -66,6 +66,8 @@ enum exit_code client_follow(struct client *client, const char *const *filters, 
 /* Sets the flag when the descriptor can be read; at most one at a time. */
 void client_readable(struct client *client, int fd, bool *flag);
 
+struct event_base *client_base(const struct client *client);
+
 uint64_t client_now(void); /* ms, monotonic */
 uint64_t client_deadline(const struct client *client);
 

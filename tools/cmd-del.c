@@ -15,11 +15,12 @@ const struct command command_del = {
 	.max = SIZE_MAX,
 	.options = {"name"},
 	.summary = "delete keys",
-	.details = "\n" COMMAND_KEY_TEXT "\n"
-		   "With '-' the keys are those that standard input holds, one a line. Prints nothing when it is done; "
-		   "with\n"
-		   "--json {\"key\",\"status\",\"version\",\"owner\"}.\n"
-		   "\n"
-		   "Exit code 1 means that there was nothing to delete; 6 that some of several were deleted.\n",
+	.details =
+		"\n" COMMAND_KEY_TEXT "\n"
+		"With '-' the keys are those that standard input holds, one a line. Prints nothing when it is done; "
+		"with\n"
+		"--json {\"key\",\"status\",\"version\",\"owner\"}. --timeout bounds each line of '-', else all keys.\n"
+		"\n"
+		"Exit code 1 means that there was nothing to delete; 6 that some of several were deleted.\n",
 	.exec = del_exec,
 };

@@ -68,6 +68,7 @@ const struct command command_get = {
 		"version=7/12 life=29500ms owner=5. --json gives {\"key\",\"status\",\"value\" (or\n"
 		"\"value_base64\" of bytes that are no UTF-8),\"version\",\"owner\"}, with --meta\n"
 		"\"life\" (in ms) for the value, one object a line.\n"
+		"--timeout bounds each line of '-', else all keys.\n"
 		"\n"
 		"Exit code 1 means absent; 6 that some of several were found.\n",
 	.exec = get_exec,

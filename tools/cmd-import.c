@@ -90,8 +90,13 @@ const struct command command_import = {
 		"those are stored whose keys are not there, so that nothing written since is lost: it never changes a\n"
 		"value, not even one that is older than the file's, and counts what is there already by itself.\n"
 		"\n"
+		"Ctrl-C or SIGTERM ends it with its summary, a second one at once; so it is with 'put -' and 'del -'.\n"
+		"\n"
 		"--timeout bounds each record, not the whole; the first that nobody answers in time ends it. It says\n"
-		"on standard error what came of it (with --json as an object on standard output): exit code 6 if some\n"
-		"were stored and some not.\n",
+		"on standard error what came of it: exit code 6 if some were stored and some not. With --json it is "
+		"an\n"
+		"object on standard output: {\"imported\",\"present\" (--resume: there already),\"failed\",\"whole\" "
+		"(the\n"
+		"input was read to its end, whatever failed),\"first\" (what the first that failed had to say)}.\n",
 	.exec = import_exec,
 };

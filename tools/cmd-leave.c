@@ -1,3 +1,4 @@
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -87,6 +88,16 @@ static enum exit_code leave_ask(struct client *client, const struct settings *se
 	return code;
 }
 
+/* Whom it could hand its records to: a silent neighbour may be a node of the reference. */
+static bool leave_is_last(const struct census *census, const struct census_node *node)
+{
+	bool last = node->state == NODE_ACTIVE && census->silent_count == 0;
+
+	for (size_t i = 0; i < census->count; i++)
+		last = last && (&census->nodes[i] == node || census->nodes[i].state != NODE_ACTIVE);
+	return last;
+}
+
 static enum exit_code leave_locate(struct client *client, const struct settings *settings, const char *name,
 				   struct leave *leave)
 {
@@ -95,10 +106,16 @@ static enum exit_code leave_locate(struct client *client, const struct settings 
 	const struct census_node *node = leave_find(&census, name);
 	char timeout[32];
 
-	if (node != NULL) {
+	if (node != NULL && node->records > 0 && !settings->force && leave_is_last(&census, node)) {
+		output_error("node %s is the only active one, and its %" PRIu64
+			     " record%s would be gone: start another "
+			     "first, or save them by 'dhtctl export FILE' and give --force",
+			     node->name, node->records, node->records == 1 ? "" : "s");
+		code = RC_REFUSED;
+	} else if (node != NULL) {
 		leave->node = *node;
 	} else if (code == RC_TIMEOUT) {
-		output_error("no ring answers at broker %s within %s (see 'dhtctl status')", settings->broker_shown,
+		output_error("no ring answers at broker %s within %s (see 'dhtctl status')", settings->ring_shown,
 			     client_timeout_text(settings, timeout));
 	} else if (code == RC_OK && census.silent_count > 0) {
 		output_error("no node '%s' among the %zu that answer; %zu more do not (see 'dhtctl ring')", name,
@@ -141,10 +158,14 @@ const struct command command_leave = {
 	.arguments = "NODE",
 	.min = 1,
 	.max = 1,
+	.options = {"force"},
 	.summary = "make a node hand its records over and end",
-	.details = "\n"
-		   "NODE is an id or a name. Waits until the node is gone. Exit code 1 means that there is no such "
-		   "node, 4\n"
-		   "that it cannot leave in its present state, 5 that it was not gone in time (it goes on leaving).\n",
+	.details =
+		"\n"
+		"NODE is an id or a name. Waits until the node is gone. Exit code 1 means that there is no such "
+		"node, 4\n"
+		"that it cannot leave in its present state, or is the only active one and holds records, which would\n"
+		"be gone (--force lets it go), 5 that it was not gone in time (it goes on leaving).\n"
+		"--json gives {\"id\",\"name\",\"left\"}.\n",
 	.exec = leave_exec,
 };

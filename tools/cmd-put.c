@@ -80,7 +80,9 @@ const struct command command_put = {
 		"16 MiB. Prints nothing when it is done; with --json {\"key\",\"status\",\"version\",\"owner\"}.\n"
 		"'put -' stores lines KEY<TAB>VALUE of standard input, many at once; \\\\ \\t \\n in them stand for "
 		"backslash,\n"
-		"tab and newline, and \\xHH for any byte. It says on standard error what came of them.\n"
+		"tab and newline, and \\xHH for any byte. It says on standard error what came of them. --timeout "
+		"bounds\n"
+		"each line, not the whole; the first that nobody answers in time ends it.\n"
 		"\n"
 		"Exit code 1 means that the key was there (--if-absent); 5 that nobody answered in time: if it says\n"
 		"\"unknown\", it may have been stored; 6 that some of the lines were stored.\n",

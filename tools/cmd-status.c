@@ -130,7 +130,8 @@ const struct command command_status = {
 	.summary = "tell whether all is well: broker, nodes, records",
 	.details =
 		"\n"
-		"Problems come first. Exit code 0 means that all is well, 1 that no ring answers or that something is\n"
+		"Problems come first, those that are there when it looks a second time. Exit code 0 means that all is "
+		"well, 1 that no ring answers or that something is\n"
 		"wrong with it, 3 and 4 that the broker cannot be reached or refuses us. --quiet prints nothing but\n"
 		"errors. --json prints\n"
 		"{\"healthy\",\"broker\",\"broker_from\",\"nodes\",\"states\":{STATE:COUNT},\"silent\",\"records\","

@@ -196,7 +196,7 @@ static enum exit_code watch_establish(struct watch *w)
 	}
 	output_error("nobody at broker %s lets us watch within %s (is a ring there? see 'dhtctl ring'; a node of the "
 		     "reference tells nothing)",
-		     settings->broker_shown, client_timeout_text(settings, timeout));
+		     settings->ring_shown, client_timeout_text(settings, timeout));
 	return RC_TIMEOUT;
 }
 

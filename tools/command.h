@@ -21,7 +21,7 @@ enum exit_code {
 	RC_REFUSED = 4,     /* the broker or the node refused */
 	RC_TIMEOUT = 5,     /* no answer in time */
 	RC_PARTLY = 6,      /* of several, some were done */
-	RC_LOCAL = 7,       /* a file of this machine: unreadable input, output that cannot be written */
+	RC_LOCAL = 7,       /* a file of this machine: unreadable or wrong input, output that cannot be written */
 	RC_WRONG = 8,       /* the ring answered that it cannot be done (not a number) */
 };
 
@@ -38,10 +38,11 @@ struct settings {
 	uint32_t limit, count, idle; /* 0: none; idle: ms */
 	char *mix;
 	uint32_t value_size, clients, inflight, batch, operations, warmup, rate, seed;
-	bool numbers, no_preload, keep;
+	bool numbers, no_preload, keep, force;
 	bool json, quiet, help, version, name, meta, absent, if_absent, columns, nul, resume, initial, watch;
 	struct url url;         /* broker, parsed */
 	char broker_shown[768]; /* "mqtt://host:1883 (default)": masked, and where it came from */
+	char ring_shown[1400];  /* the same, and below which prefix, if one is set: where nobody answers */
 	const struct option_table *options;
 	const struct option_result *given;
 	struct settings_file {

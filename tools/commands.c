@@ -18,7 +18,7 @@ static const struct option_row option_rows[] = {
 	{"topic-prefix", 0, OPTION_TEXT, FIELD(topic_prefix), "", "DHT_TOPIC_PREFIX", "PREFIX",
 	 "the ring's topics stand below this", 0, TOPIC_PREFIX_MAX},
 	{"timeout", 't', OPTION_DURATION, FIELD(timeout), "5s", "DHT_TIMEOUT", "DURATION",
-	 "bounds the whole command; of demo, ls, export and import each of its steps", 10, 3600000},
+	 "bounds the whole command; of demo, ls, export, import and lines of '-' each step", 10, 3600000},
 	{"color", 0, OPTION_CHOICE, FIELD(color), "auto", "DHT_COLOR", "auto|always|never",
 	 "auto: on a terminal, unless NO_COLOR is set", 0, 0},
 	{"json", 0, OPTION_FLAG, FIELD(json), NULL, "DHT_JSON", NULL, "results as JSON, one object a line", 0, 0},
@@ -58,6 +58,8 @@ static const struct option_row option_rows[] = {
 	{"numbers", 0, OPTION_FLAG, FIELD(numbers), NULL, NULL, NULL, "keys are numbers, whatever these hold", 0, 0},
 	{"no-preload", 0, OPTION_FLAG, FIELD(no_preload), NULL, NULL, NULL, "do not put all keys first", 0, 0},
 	{"keep", 0, OPTION_FLAG, FIELD(keep), NULL, NULL, NULL, "do not delete the keys at the end", 0, 0},
+	{"force", 0, OPTION_FLAG, FIELD(force), NULL, NULL, NULL, "also the last node, whose records are gone then", 0,
+	 0},
 	{"help", 'h', OPTION_STOP, FIELD(help), NULL, NULL, NULL, "this text, or that of a command", 0, 0},
 	{"version", 'V', OPTION_STOP, FIELD(version), NULL, NULL, NULL, "the version", 0, 0},
 	/* ls alone has this one: elsewhere -0 may be a value */
@@ -79,13 +81,16 @@ static const struct command *const commands[] = {
 static const struct command_exit exits[] = {
 	{RC_OK, "done"},
 	{RC_NO, "the answer is no (absent, exists, another version, not healthy)"},
-	{RC_USAGE, "usage"},
+	{RC_USAGE, "usage: the command line"},
 	{RC_UNREACHABLE, "broker unreachable (a write was not done)"},
 	{RC_REFUSED, "refused"},
 	{RC_TIMEOUT, "no answer in time (\"unknown\": a write may have been done)"},
 	{RC_PARTLY, "of several, some done"},
-	{RC_LOCAL, "a local file or the output failed"},
+	{RC_LOCAL, "a local file, what stands in it, or the output failed"},
 	{RC_WRONG, "the ring cannot do it (not a number)"},
+	{129, "SIGHUP ended it"},
+	{130, "Ctrl-C did"},
+	{143, "SIGTERM did"},
 };
 
 const struct command_exit *commands_exits(size_t *count)

@@ -28,7 +28,7 @@ size_t commands_rows(const struct command *command, enum commands_part part, str
 
 /* What each exit code means. */
 struct command_exit {
-	enum exit_code code;
+	int code;
 	const char *meaning;
 };
 const struct command_exit *commands_exits(size_t *count);

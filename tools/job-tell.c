@@ -9,7 +9,7 @@
 #include "dump.h"
 #include "output.h"
 
-static bool is_write(const struct operation *op)
+bool job_is_write(const struct operation *op)
 {
 	return op->kind != OPERATION_GET && op->kind != OPERATION_LOOK;
 }
@@ -39,7 +39,7 @@ static void json_value(const struct item *item)
 {
 	const struct operation_result *r = &item->result;
 
-	if (r->has_amount && !is_write(&item->op))
+	if (r->has_amount && !job_is_write(&item->op))
 		printf(",\"life\":%" PRId64, r->amount);
 	else if (r->has_amount) /* a text as get has it: 64 bits are more than JSON's readers take */
 		printf(",\"value\":\"%" PRId64 "\"", r->amount);
@@ -128,9 +128,12 @@ static void explain_silence(const struct job *job, const struct item *item, cons
 	explain_length(item, length);
 	if (item->outcome == KV_UNKNOWN)
 		snprintf(end, sizeof(end), "; unknown: it may have been %s", job->done);
-	else if (is_write(&item->op))
+	else if (job_is_write(&item->op))
 		snprintf(end, sizeof(end), "; it was not %s", job->done);
-	if (item->outcome == KV_UNKNOWN && !item->late)
+	if (item->cut)
+		snprintf(out, size, "key %s: ended %s%s", key,
+			 item->asked ? "ahead of its answer" : "before it was asked", end);
+	else if (item->outcome == KV_UNKNOWN && !item->late)
 		snprintf(out, size, "key %s: its owner does not know any more%s", key, end);
 	else if (lost)
 		snprintf(out, size, "lost the connection to broker %s: %s; no answer for key %s%s%s",
@@ -139,7 +142,7 @@ static void explain_silence(const struct job *job, const struct item *item, cons
 		snprintf(out, size, "key %s: time was up before it was asked%s", key, end);
 	else
 		snprintf(out, size, "no answer for key %s at broker %s within %s%s%s " REASONS, key,
-			 settings->broker_shown, client_timeout_text(settings, timeout), end, length);
+			 settings->ring_shown, client_timeout_text(settings, timeout), end, length);
 }
 
 static void explain(const struct job *job, const struct item *item, const char *lost, char *out, size_t size)
@@ -196,7 +199,7 @@ void job_tell_unreadable(const struct job *job, size_t number, int error)
 }
 
 /* What they all came to. */
-static enum exit_code sum_up(const struct job_count *count, bool cut)
+static enum exit_code sum_up(const struct job_count *count)
 {
 	enum exit_code only = RC_OK;
 
@@ -208,8 +211,6 @@ static enum exit_code sum_up(const struct job_count *count, bool cut)
 		else if (code != RC_OK)
 			return RC_PARTLY;
 	}
-	if (cut)
-		return count->by_code[RC_OK] > 0 || only != RC_OK ? RC_PARTLY : RC_TIMEOUT;
 	return only;
 }
 
@@ -270,9 +271,9 @@ static void print_summary(const struct job *job, const struct job_count *count, 
 
 enum exit_code job_tell_all(const struct job *job, const struct job_count *count, const char *cut)
 {
-	enum exit_code code = sum_up(count, cut != NULL && job->input == NULL); /* there, one that failed cut it */
+	enum exit_code code = sum_up(count);
 
-	if (job->items == NULL && (!job->settings->quiet || (code != RC_OK && code != RC_NO)))
+	if (job->items == NULL && (cut != NULL || !job->settings->quiet || (code != RC_OK && code != RC_NO)))
 		print_summary(job, count, cut);
 	return code;
 }

@@ -12,6 +12,8 @@ struct job_count {
 	char first[900];           /* what the first that failed had to say */
 };
 
+bool job_is_write(const struct operation *op);
+
 /* lost: why there is no connection, or NULL. */
 void job_tell(const struct job *job, struct job_count *count, const struct item *item, const char *lost);
 

@@ -11,6 +11,7 @@
 #include "../common/mem.h"
 #include "client.h"
 #include "dump.h"
+#include "interrupt.h"
 #include "job-tell.h"
 #include "lines.h"
 #include "output.h"
@@ -24,6 +25,8 @@
  * many before the first answer, as nobody knows yet how long what they read is. */
 #define JOB_STALL 250 /* ms */
 #define JOB_WINDOW_BLIND 16
+/* So long a signal is put off for the answers that are on their way. */
+#define JOB_GRACE 500 /* ms */
 
 struct work {
 	struct job *job;
@@ -47,6 +50,7 @@ struct work {
 	enum exit_code failed; /* RC_OK, or why it cannot go on */
 	int output_errno;      /* standard output takes no more */
 	const char *cut;
+	uint64_t give_up; /* a signal has come, and so long we go on; 0: none */
 	struct job_count tally;
 };
 
@@ -82,7 +86,7 @@ static bool wait_in_line(struct work *work, struct item *item)
 {
 	struct item *ahead = NULL;
 
-	if (work->job->input == NULL)
+	if (work->job->items != NULL)
 		return false;
 	HASH_FIND(hh, work->last, &item->op.key.id, sizeof(item->op.key.id), ahead);
 	if (ahead != NULL) {
@@ -97,7 +101,7 @@ static void leave_line(struct work *work, struct item *item)
 {
 	if (item->behind != NULL)
 		DL_APPEND(work->turn, item->behind);
-	else if (work->job->input != NULL)
+	else if (work->job->items == NULL)
 		HASH_DEL(work->last, item);
 }
 
@@ -126,7 +130,7 @@ static void item_done_cb(void *arg, const struct kv_mqtt_result *result)
 	work->answers++;
 	work->grown = client_now();
 	work->wake = true;
-	if (work->job->input == NULL || !item->late || item->outcome == KV_DONE)
+	if (work->job->items != NULL || !item->late || item->outcome == KV_DONE)
 		return;
 	work->unanswered = true;
 	if (!work->over) {
@@ -226,13 +230,10 @@ static void ask(struct work *work)
 {
 	uint64_t now = client_now(), deadline = client_deadline(work->client);
 
-	if (work->job->input != NULL)
+	if (work->job->items == NULL) /* whoever writes the lines may take his time */
 		deadline = now + work->job->settings->timeout;
-	begin_in_turn(work, now, deadline);
-	if (now >= deadline && work->job->items == NULL && !work->over) {
-		work->over = true;
-		work->cut = "--timeout";
-	}
+	if (work->give_up == 0)
+		begin_in_turn(work, now, deadline);
 	while (!work->over && has_room(work)) {
 		struct item *item = next_item(work);
 
@@ -269,11 +270,45 @@ static size_t tell(struct work *work)
 	return told;
 }
 
+/* What has not been told when a signal ends us, in order. */
+static void tell_cut(struct work *work)
+{
+	size_t left = work->job->items ? work->job->count - work->taken : 0;
+
+	for (size_t i = 0; i < work->count + left && !ferror(stdout); i++) {
+		struct item *item = i < work->count ? work->queue[(work->head + i) % KV_OPEN_MAX]
+						    : work->job->items[work->taken + i - work->count];
+
+		if (!item->ended) {
+			item->cut = true;
+			item->asked = item->until != 0;
+			item->outcome = item->asked && job_is_write(&item->op) ? KV_UNKNOWN : KV_TIMEOUT;
+		}
+		job_tell(work->job, &work->tally, item, NULL);
+	}
+	if (!output_flush())
+		work->output_errno = errno;
+}
+
+static void heed_signals(struct work *work)
+{
+	const char *name = interrupt_name();
+
+	if (name == NULL || work->give_up != 0)
+		return;
+	work->give_up = client_now() + JOB_GRACE;
+	if (!work->over)
+		work->cut = name;
+	work->over = true;
+}
+
 /* What is open ends by its own time-out. */
 static void work_wait(struct work *work)
 {
-	uint64_t until = work->over || work->job->input ? client_now() + 1000 : client_deadline(work->client);
+	uint64_t until = work->over || work->job->items == NULL ? client_now() + 1000 : client_deadline(work->client);
 
+	if (work->give_up != 0)
+		until = work->give_up;
 	if (stalls(work) && work->grown + JOB_STALL < until)
 		until = work->grown + JOB_STALL;
 	(void)client_wait(work->client, &work->wake, until);
@@ -286,6 +321,7 @@ static void work_through(struct work *work)
 	for (;;) {
 		size_t told;
 
+		heed_signals(work);
 		grow(work);
 		ask(work);
 		told = tell(work);
@@ -295,6 +331,10 @@ static void work_through(struct work *work)
 			work->output_errno = errno;
 		if (work->output_errno != 0)
 			return;
+		if (work->give_up != 0 && (work->open == 0 || client_now() >= work->give_up)) {
+			tell_cut(work);
+			return;
+		}
 		if (work->count == 0 && work->over)
 			return;
 		if (told > 0 && !work->over)
@@ -326,7 +366,10 @@ static enum exit_code work_run(struct work *work)
 		code = client_keys(work->client, &work->kv);
 	if (code != RC_OK)
 		return code;
+	if (work->job->items == NULL || job_is_write(&work->job->op))
+		interrupt_catch(work->client, &work->wake);
 	work_through(work);
+	interrupt_release();
 	if (work->job->input != NULL)
 		work->job->input->over(work->job->input->arg);
 	if (work->output_errno != 0)
@@ -350,6 +393,7 @@ enum exit_code job_run(struct job *job)
 	if (work->output_errno != 0)
 		output_give_up(work->output_errno);
 	work_free(work);
+	interrupt_end();
 	return code;
 }
 

@@ -30,6 +30,7 @@ struct item {
 	bool ended;
 	bool asked; /* it was sent, if maybe not answered */
 	bool late;  /* it ended by the time-out */
+	bool cut;   /* it has not ended: a signal ends us */
 	enum kv_outcome outcome;
 	struct operation_result result; /* its value is allocated */
 	bool has_owner;
@@ -56,10 +57,10 @@ struct job {
 	struct operation op; /* what is asked, but for what the lines of standard input give */
 	struct item **items; /* of given keys; NULL: lines */
 	size_t count;
-	/* Makes an operation of a line, which may be written to, without its newline: NULL, or the mistake in it. */
+	/* Makes an operation of a line, which may be written to, without its newline: NULL, or the mistake in it.  --timeout
+	 * bounds each line's operation, and the first that nobody answers in time ends the job; of given keys it bounds all. */
 	const char *(*parse)(const struct job *job, uint8_t *line, size_t len, struct operation *op);
-	/* Of lines, if they are not those of standard input, where --timeout bounds the whole: here it bounds each operation,
-	 * and the first that nobody answers in time ends the job. */
+	/* Of what is read, if it is records rather than lines of standard input. */
 	const struct job_input *input;
 	/* Writes what was answered with ANSWER_DONE to standard output, if it is not to be JSON; or NULL. */
 	void (*print)(const struct job *job, const struct item *item);

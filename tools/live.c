@@ -13,6 +13,8 @@
 #include "output.h"
 
 #define LIVE_INTERVAL_MS 1000
+#define LIVE_AGAIN_MS 200 /* longer than a change of an arc's owner */
+#define LIVE_LOOK_MS 600  /* what a census with problems takes */
 
 struct live {
 	const struct settings *settings;
@@ -24,15 +26,38 @@ struct live {
 	int output_errno;
 };
 
+/* Answers from before and from after a node's joining do not fit together, though nothing is wrong. */
+static enum exit_code live_look_again(struct client *client, const struct settings *settings, struct census *census)
+{
+	struct census again = {0};
+	const bool never = false;
+	enum exit_code code;
+
+	if (client_now() + LIVE_AGAIN_MS + LIVE_LOOK_MS > client_deadline(client))
+		return RC_OK;
+	code = client_wait(client, &never, client_now() + LIVE_AGAIN_MS);
+	if (code == RC_TIMEOUT)
+		code = census_take(client, settings, &again);
+	if (code == RC_OK) {
+		census_free(census);
+		*census = again;
+		return RC_OK;
+	}
+	census_free(&again);
+	return code == RC_TIMEOUT ? RC_OK : code;
+}
+
 enum exit_code live_look(struct client *client, const struct settings *settings, struct census *census)
 {
 	enum exit_code code = census_take(client, settings, census);
 	char timeout[32];
 
+	if (code == RC_OK && census->problem_count > 0)
+		code = live_look_again(client, settings, census);
 	if (code == RC_TIMEOUT)
 		output_error("no ring answers at broker %s within %s (start nodes with tools/run-nodes; is "
 			     "--topic-prefix right?)",
-			     settings->broker_shown, client_timeout_text(settings, timeout));
+			     settings->ring_shown, client_timeout_text(settings, timeout));
 	return code;
 }
 

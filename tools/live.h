@@ -14,7 +14,7 @@ typedef void live_show(FILE *out, const struct settings *settings, const struct 
  * anew and whole, with the time ahead of it, or with --json an object a line.  Trouble is shown, not the end. */
 enum exit_code live_run(const struct settings *settings, live_show *show);
 
-/* census_take with an error line if no ring answers. */
+/* census_take with an error line if no ring answers; twice, within the deadline, if the first has problems. */
 enum exit_code live_look(struct client *client, const struct settings *settings, struct census *census);
 
 #define LIVE_TEXT                                                                                                \

@@ -110,5 +110,10 @@ bool settings_check(struct settings *settings, const struct option_table *table,
 			     settings->topic_prefix, option_origin(table, given, "topic-prefix", origin));
 		return false;
 	}
+	snprintf(settings->ring_shown, sizeof(settings->ring_shown), "%s", settings->broker_shown);
+	if (settings->topic_prefix[0] != '\0')
+		snprintf(settings->ring_shown, sizeof(settings->ring_shown), "%s below prefix '%s' (%s)",
+			 settings->broker_shown, settings->topic_prefix,
+			 option_origin(table, given, "topic-prefix", origin));
 	return true;
 }

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "../common/mem.h"
@@ -33,14 +34,25 @@ static bool value_read(int fd, uint8_t **value, size_t *len)
 	return true;
 }
 
+static void value_is_long(int fd, const char *name)
+{
+	char size[40] = "more";
+	struct stat status;
+
+	if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode))
+		snprintf(size, sizeof(size), "%jd bytes", (intmax_t)status.st_size);
+	output_error(
+		"the value from %s is larger than 16 MiB: it has %s, and a value at most %u bytes (store it in parts, "
+		"or store where it is)",
+		name, size, COMMAND_VALUE_MAX);
+}
+
 static enum exit_code value_from(int fd, const char *name, uint8_t **value, size_t *len)
 {
 	if (!value_read(fd, value, len)) {
 		output_error("cannot read the value from %s: %s", name, output_reason(errno));
 	} else if (*len > COMMAND_VALUE_MAX) {
-		output_error("the value from %s is larger than 16 MiB", name);
-		free(*value);
-		return RC_USAGE;
+		value_is_long(fd, name);
 	} else {
 		return RC_OK;
 	}

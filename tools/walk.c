@@ -69,7 +69,7 @@ static enum exit_code walk_explain(const struct walk *w)
 	}
 	output_error("no answer to the listing from id %u on at broker %s within %s (is a ring there? see 'dhtctl "
 		     "ring'; a node of the reference cannot list)",
-		     op.key.id, shown, client_timeout_text(w->settings, timeout));
+		     op.key.id, w->settings->ring_shown, client_timeout_text(w->settings, timeout));
 	return RC_TIMEOUT;
 }
 

@@ -1,12 +1,13 @@
 """dhtctl bench: what it tells of a real ring, and that it believes no ring that lies."""
 import json
+import re
 import time
 
 import pytest
 
-from fake_ring import KINDS, STATUSES
+from fake_ring import KINDS, OPERATIONS, STATUSES
 from harness import ctl
-from manners import NO, NOWHERE, PARTLY, TIMEOUT, UNREACHABLE, USAGE, refuses, run
+from manners import NO, NOWHERE, PARTLY, TIMEOUT, UNREACHABLE, USAGE, Terminal, refuses, run
 
 TIMES = ("mean_us", "p50_us", "p95_us", "p99_us", "p999_us", "max_us")
 
@@ -134,6 +135,15 @@ def test_the_fake_ring_does_not_lie_else(broker, make_fake):
 def test_no_broker_and_no_ring(broker):
     refuses(run(NOWHERE, "bench"), UNREACHABLE, "connection refused")
     refuses(run(broker, "--timeout", "300ms", "bench"), TIMEOUT, "is a ring there?")
+
+
+def test_what_nobody_answers_is_not_shown_as_done(broker, fake):
+    fake.before = lambda topic, request: not any(op[2].endswith(b":0") for op in request[OPERATIONS])
+    shown = Terminal(broker, "--timeout", "400ms", "bench", "--keys", 3, "--no-preload", "--warmup", 0, "--mix", "0:1",
+                     "--ops", 200, "--rate", 100, "--batch", 1, stderr="tty").finish()[1]
+    draws = [tuple(map(int, m)) for m in re.findall(rb"run (\d+)/200, (\d+) without an answer", shown)]
+    assert len(draws) > 3 and draws[-1][1] > 10
+    assert all(done + failed <= 200 for done, failed in draws) and b"run 200/200" not in shown
 
 
 def test_a_ring_that_goes_away_is_not_waited_for_a_million_times(broker, make_fake):

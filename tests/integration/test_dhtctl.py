@@ -8,7 +8,7 @@ import pytest
 
 from fake_ring import nodes, plays
 from harness import PATIENCE, ctl_binary
-from manners import NO, NOWHERE, TIMEOUT, USAGE, Terminal, refuses, run
+from manners import NO, NOWHERE, TIMEOUT, UNREACHABLE, USAGE, Terminal, refuses, run
 
 
 # Terminals
@@ -75,7 +75,7 @@ def test_put_dash_reads_a_terminal(broker, fake):
 def test_demo(broker, fake):
     done = run(broker, "demo")
     assert done.returncode == 0 and done.stderr == b"", done
-    assert re.fullmatch(rb"100/100 .* \d+\.\d{3} s\n", done.stdout)
+    assert re.fullmatch(rb"100/100 .* \d+\.\d{3} s; they stay in the ring\n", done.stdout)
     assert len(fake.puts) == 100 and len(fake.records) == 100
     assert len({p.partition(b"/")[0] for p in fake.puts}) == 1
     assert all(re.fullmatch(rb"[A-Za-z0-9]{10}", value) for value in fake.records.values())
@@ -96,7 +96,27 @@ def test_demo_tells_what_is_not_equal(broker, fake):
 @pytest.mark.parametrize("which", ["put", "get"])
 def test_demo_ends_when_nobody_answers(broker, fake, which):
     setattr(fake, "acks" if which == "put" else "gets", False)
-    refuses(run(broker, "demo", "--timeout", "300ms"), TIMEOUT, f"the {which} of key", "300ms")
+    done = run(broker, "demo", "--timeout", "300ms")
+    end = b"dhtctl: 100 of 100 keys were put, and stay; 0 of them were got back and equal\n"
+    if which == "get":
+        assert done.stderr.endswith(end)
+        done.stderr = done.stderr.removesuffix(end)
+    refuses(done, TIMEOUT, f"the {which} of key", "300ms")
+
+
+def test_demo_tells_what_was_put_when_the_broker_goes_away(broker, make_proxy, fake):
+    proxy = make_proxy()
+
+    def close_behind_ten(topic, payload):
+        if len(fake.puts) == 10:
+            broker.kill()
+        return True
+    proxy.upward = close_behind_ten
+    done = run(proxy, "demo")
+    assert done.returncode == UNREACHABLE
+    first, second = done.stderr.decode().splitlines()
+    assert "lost the connection" in first
+    assert second == "dhtctl: 10 of 100 keys were put, and stay; 0 of them were got back and equal"
 
 
 def test_demo_draws_a_bar_on_a_terminal_only(broker, fake):
@@ -192,7 +212,7 @@ COMMANDS = {
     "ring": ["--watch"],
     "config": [],
     "completion bash|zsh|fish": [],
-    "leave NODE": [],
+    "leave NODE": ["--force"],
     "demo": ["--keys"],
 }
 

@@ -12,7 +12,7 @@ import pytest
 
 from fake_ring import FakeRing
 from harness import PATIENCE, ctl_binary, die_with_parent, free_port, wait_for
-from manners import REFUSED, TIMEOUT, UNREACHABLE, USAGE, refuses, run
+from manners import NO, REFUSED, TIMEOUT, UNREACHABLE, USAGE, refuses, run
 
 
 # Brokers
@@ -51,6 +51,16 @@ def test_no_broker(verb):
     url = f"mqtt://127.0.0.1:{free_port()}"
     refuses(run(url, *verb), UNREACHABLE, f"cannot reach broker {url} (--broker): connection refused (",
             "tools/quickstart" if verb[0] == "demo" else "is mosquitto running?", "DHT_BROKER")
+
+
+@pytest.mark.parametrize("verb", [*VERBS, ("status",), ("ls",), ("watch",), ("bench",)], ids=lambda v: v[0])
+def test_a_prefix_that_nobody_is_below_is_named(broker, fake, verb):
+    env = {**os.environ, "DHT_TOPIC_PREFIX": "else"}
+    for args, env, origin in ((["--topic-prefix", "other"], None, "'other' (--topic-prefix)"),
+                              ([], env, "'else' (DHT_TOPIC_PREFIX)")):
+        done = subprocess.run([ctl_binary(), "-b", broker.url, "-t", "400ms", *args, *verb], capture_output=True, env=env)
+        assert done.returncode in (TIMEOUT, NO), done
+        assert f"{broker.url} (--broker) below prefix {origin} " in done.stderr.decode()
 
 
 def test_where_the_setting_came_from():

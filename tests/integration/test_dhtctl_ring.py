@@ -171,6 +171,18 @@ def test_leave_that_fails(broker, make_fake):
     refuses(run(broker, "leave", "n5", "--timeout", "300ms"), TIMEOUT, "no ring")
 
 
+def test_the_last_node_is_asked_by_force_alone(broker, make_fake):
+    fake = make_fake(FakeNode(5, "n5", arc=(5, 5), predecessor=5, successor=5, records=20522))
+    refuses(run(broker, "leave", "n5"), REFUSED, "n5", "only active", "20522 records would be gone", "export", "--force")
+    fake.members.append(FakeNode(9, "new", "NODE_JOINING"))
+    refuses(run(broker, "leave", "n5"), REFUSED, "20522 records")
+    assert run(broker, "leave", "--force", "n5").stdout == b"node n5 has left\n"
+    fake.members[0].predecessor = fake.members[0].successor = 6  # a node of the reference, that would take them
+    assert run(broker, "leave", "n5").returncode == 0
+    fake.members[:] = [FakeNode(5, "n5", arc=(5, 5), predecessor=5, successor=5)]
+    assert run(broker, "leave", "n5").returncode == 0  # it holds nothing
+
+
 # Real nodes
 
 
@@ -187,7 +199,10 @@ def test_the_tools_and_real_nodes(broker, ring):
     refuses(run(broker, "get", 6), NO, "absent")
     for left, node in enumerate(nodes, 1):
         name = str(next(n["id"] for n in told["nodes"] if n["name"] == node.name)) if left % 2 else node.name
-        assert run(broker, "leave", name, "--timeout", "15s").stdout == f"node {node.name} has left\n".encode()
+        if left == len(nodes):
+            refuses(run(broker, "leave", name), REFUSED, "its 101 records would be gone")
+        force = ["--force"] if left == len(nodes) else []
+        assert run(broker, "leave", name, *force, "--timeout", "15s").stdout == f"node {node.name} has left\n".encode()
         assert node.wait() == 0
         if left < len(nodes):
             assert run(broker, "get", 5).stdout == VALUES["all bytes"]

@@ -46,6 +46,26 @@ def test_problems_come_first(broker, make_fake):
     assert run(broker, "status", "--quiet").returncode == NO
 
 
+@pytest.mark.parametrize("command", ["status", "ring"])
+def test_a_problem_of_a_moment_is_none(broker, make_fake, command):
+    """While nodes join, answers of before and after do not fit together."""
+    fake, whole, looks = make_fake(), nodes(1 << 30, 1 << 31, 3 << 30), []
+    torn = nodes(1 << 30, 1 << 31, 3 << 30)
+    torn[1].state, torn[1].arc = "NODE_JOINING", None
+    who = fake._on_who
+
+    def answer(frame):
+        looks.append(frame)
+        fake.members = whole if len(looks) > 1 else torn
+        who(frame)
+    fake._on_who = answer
+    done = run(broker, command)
+    assert (done.returncode, len(looks)) == (0, 2) and b"problem" not in done.stdout, done
+    looks.clear()
+    done = run(broker, command, "--timeout", "700ms")
+    assert b"problem" in done.stdout and len(looks) == 1, "no time for a second look"
+
+
 def test_no_ring_and_no_broker(broker):
     refuses(run(broker, "status", "--timeout", "300ms"), NO, "no ring answers", broker.url, "run-nodes")
     refuses(run(NOWHERE, "status"), UNREACHABLE, "cannot reach broker", "refused", "is mosquitto running?")

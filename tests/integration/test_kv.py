@@ -119,7 +119,9 @@ def test_bad_keys_and_values(tmp_path):
     refuses(run(NOWHERE, "get", ""), USAGE, "invalid key ''", "empty")
     refuses(run(NOWHERE, "put", "x" * 65537, "value"), USAGE, "invalid key 'xxx", "...'", "65536 bytes")
     refuses(run(NOWHERE, "get", "good", ""), USAGE, "invalid key ''")
-    refuses(run(NOWHERE, "put", "x", input=b"x" * ((16 << 20) + 1)), USAGE, "standard input", "16 MiB")
+    refuses(run(NOWHERE, "put", "x", input=b"x" * ((16 << 20) + 1)), LOCAL, "standard input", "16 MiB", "16777216 bytes")
+    (tmp_path / "long").write_bytes(b"x" * ((16 << 20) + 5))
+    refuses(run(NOWHERE, "put", "x", "--file", tmp_path / "long"), LOCAL, "long", "it has 16777221 bytes")
     refuses(run(NOWHERE, "put", "x", "--file", tmp_path / "none"), LOCAL, str(tmp_path / "none"), "no such file")
     refuses(run(NOWHERE, "put", "x", "--file", tmp_path), LOCAL, str(tmp_path), "is a directory")
 

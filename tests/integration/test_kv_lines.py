@@ -1,4 +1,5 @@
 """dhtctl's lines: several keys, and those of standard input, thousands on their way at once."""
+import contextlib
 import json
 import os
 import subprocess
@@ -103,15 +104,30 @@ def test_lines_are_done_as_they_come(kv, key):
     process.stdout.close()
 
 
-def test_lines_that_never_end(kv, key):
-    read, write = os.pipe()
-    os.write(write, b"%s\tx\n" % key.encode())
-    result = subprocess.run([ctl_binary(), "-b", kv.url, "put", "-", "--timeout", "700ms"], stdin=read,
-                            capture_output=True)
-    os.close(read)
-    os.close(write)
-    assert result.returncode == PARTLY
-    assert result.stderr == b"dhtctl: 1 stored; --timeout ended it before the end of standard input\n"
+def test_lines_that_come_slowly(kv, key):
+    """The time-out is each line's."""
+    for args, line, word in ((("put", "-"), b"%s\tx\n", b"stored"), (("get", "-"), b"%s\n", b"found"),
+                             (("del", "-"), b"%s\n", b"deleted")):
+        process = subprocess.Popen([ctl_binary(), "-b", kv.url, *args, "--timeout", "700ms"], stdin=subprocess.PIPE,
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=die_with_parent)
+        process.stdin.write(line % (key.encode() + b"-1"))
+        process.stdin.flush()
+        time.sleep(1.5)
+        out, error = process.communicate(line % (key.encode() + b"-2"), timeout=20 * PATIENCE)
+        assert (process.returncode, error) == (0, b"dhtctl: 2 %s\n" % word), (out, error)
+
+
+def test_the_first_line_that_nobody_answers_in_time_ends_it(broker, fake):
+    """However many there still are."""
+    fake.before = lambda topic, request: len(fake.requests) < 20
+    process = subprocess.Popen([ctl_binary(), "-b", broker.url, "put", "-", "--timeout", "700ms"], stdin=subprocess.PIPE,
+                               stderr=subprocess.PIPE, preexec_fn=die_with_parent)
+    with contextlib.suppress(BrokenPipeError):
+        for i in range(1_000_000):
+            process.stdin.write(b"key-%d\tx\n" % i)
+    error = process.communicate(timeout=20 * PATIENCE)[1].decode()
+    assert process.returncode == PARTLY
+    assert "no answer for key" in error and error.endswith("; a time-out ended it before the end of standard input\n")
 
 
 def test_lines_of_owners_that_are_gone(broker):

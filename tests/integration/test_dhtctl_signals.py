@@ -1,0 +1,132 @@
+"""Ctrl-C and SIGTERM: what writes says how much was done, what measures tidies up, and then they end by the signal."""
+import json
+import os
+import signal
+import subprocess
+
+import pytest
+
+from fake_ring import OPERATIONS
+from harness import PATIENCE, ctl_binary, die_with_parent, wait_for
+from manners import run
+
+
+@pytest.fixture
+def start(broker):
+    """start(*args, ignored=()): dhtctl with pipes for all its streams, which is sent signals."""
+    made = []
+
+    def make(*args, ignored=(), **options):
+        def prepare():
+            die_with_parent()
+            for number in ignored:
+                signal.signal(number, signal.SIG_IGN)
+        streams = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
+        made.append(subprocess.Popen([ctl_binary(), "-b", broker.url, *args], preexec_fn=prepare, **streams))
+        return made[-1]
+    yield make
+    for process in made:
+        process.kill()
+        process.communicate()
+
+
+def feed(process, data):
+    process.stdin.write(data)
+    process.stdin.flush()
+
+
+def ended(process, number, timeout=20):
+    """What it printed on both streams, after that signal, which is what it ended by."""
+    process.send_signal(number)
+    process.wait(timeout * PATIENCE)
+    out, error = process.stdout.read(), process.stderr.read().decode()
+    assert process.returncode == -number, (process.returncode, out, error)
+    return out, error
+
+
+def records(fake, *wanted):
+    wait_for(lambda: f"{wanted} in {fake.records}", lambda: all(key in fake.records for key in wanted))
+
+
+def test_import_tells_what_was_done(fake, start):
+    lines = b'{"key":1,"value":"x"}\n{"key":2,"value":"y"}\n'
+    process = start("import")
+    feed(process, lines)
+    records(fake, b"1", b"2")
+    out, error = ended(process, signal.SIGINT)
+    assert out == b""
+    assert error == "dhtctl: imported 2, failed 0; SIGINT ended it before the end of the input: import it again\n"
+    process = start("import", "--json")
+    feed(process, lines.replace(b"2", b"3"))
+    records(fake, b"3")
+    out, error = ended(process, signal.SIGTERM)
+    assert json.loads(out) == {"imported": 2, "present": 0, "failed": 0, "whole": False}
+    assert error == ""
+
+
+def test_lines_tell_what_was_done_and_what_may_have_been(fake, start):
+    fake.before = lambda topic, request: not any(op[2] == b"b" for op in request[OPERATIONS])
+    process = start("put", "-", "--json", "--timeout", "60s")
+    feed(process, b"a\tx\n")
+    assert json.loads(process.stdout.readline())["key"] == "a"
+    feed(process, b"b\tx\n")
+    wait_for("it to be asked", lambda: any(op[2] == b"b" for request in fake.requests for op in request[OPERATIONS]))
+    out, error = ended(process, signal.SIGTERM)
+    assert json.loads(out) == {"key": "b", "status": "unknown"}
+    assert error == ("dhtctl: 1 stored, 1 not (first: line 2: key 'b': ended ahead of its answer; unknown: it may have "
+                     "been stored); SIGTERM ended it before the end of standard input\n")
+
+
+def test_given_keys_tell_it(fake, start):
+    fake.answers = False
+    process = start("put", "door", "open", "--timeout", "60s")
+    wait_for("it to be connected", lambda: os.path.exists(f"/proc/{process.pid}") and caught(process))
+    assert ended(process, signal.SIGINT)[1] == ("dhtctl: key 'door': ended ahead of its answer; unknown: it may have "
+                                                "been stored\n")
+
+
+def caught(process):
+    """Whether SIGINT is."""
+    with open(f"/proc/{process.pid}/status") as f:
+        mask = next(line for line in f if line.startswith("SigCgt:"))
+    return int(mask.split()[1], 16) >> (signal.SIGINT - 1) & 1
+
+
+def test_lines_that_are_all_wrong_and_never_end(fake, start):
+    """Nothing has to be waited for in the loop then."""
+    wrong = subprocess.Popen(["yes"], stdout=subprocess.PIPE, preexec_fn=die_with_parent)
+    process = start("put", "-", stdin=wrong.stdout)
+    wait_for("it to be connected", lambda: caught(process))
+    _, error = ended(process, signal.SIGINT)
+    wrong.kill()
+    wrong.communicate()
+    assert "(first: line 1: no tab" in error and error.endswith("; SIGINT ended it before the end of standard input\n")
+
+
+def test_a_signal_that_is_ignored_stays_so(fake, start):
+    process = start("put", "-", ignored=[signal.SIGINT])
+    feed(process, b"a\tx\n")
+    records(fake, b"a")
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate(b"b\tx\n", timeout=20 * PATIENCE)
+    assert (process.returncode, error) == (0, b"dhtctl: 2 stored\n")
+
+
+@pytest.mark.parametrize("phase", ["preload", "run"])
+def test_bench_deletes_its_keys(broker, ring, start, phase):
+    r = ring(2)
+    process = start("bench", *(["--keys", "10000000"] if phase == "preload" else ["--keys", "50", "--ops", "100000000"]))
+    wait_for("keys", lambda: sum(node["records"] for node in r.look()) >= 50)
+    out, error = ended(process, signal.SIGINT, timeout=60)
+    assert out == b""
+    assert error == "dhtctl: SIGINT ended it, nothing was measured; its keys are deleted now (the next signal leaves them)\n"
+    assert run(broker, "ls", "bench:").stdout == b""
+
+
+def test_the_second_signal_ends_bench_at_once(fake, start):
+    fake.before = lambda topic, request: fake.counter < 5
+    process = start("bench", "--timeout", "60m", "--inflight", "8")
+    wait_for("puts", lambda: fake.counter >= 5)
+    process.send_signal(signal.SIGTERM)
+    assert process.stderr.readline().startswith(b"dhtctl: SIGTERM ended it")
+    ended(process, signal.SIGINT)

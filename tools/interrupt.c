@@ -1,0 +1,93 @@
+#include "interrupt.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <signal.h>
+#include <stddef.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "../common/mem.h"
+#include "output.h"
+
+static const struct {
+	int number;
+	const char *name;
+} signals[] = {{SIGHUP, "SIGHUP"}, {SIGINT, "SIGINT"}, {SIGTERM, "SIGTERM"}};
+#define SIGNAL_COUNT (sizeof(signals) / sizeof(signals[0]))
+
+static struct {
+	volatile sig_atomic_t number; /* of what came; 0: nothing */
+	int fd;                       /* wakes the loop */
+	struct event *event;
+	bool *wake;
+} interrupt;
+
+/* Not libevent's: a loop that is busy with lines in it would hear of neither the first nor the second. */
+static void on_signal(int number)
+{
+	const uint64_t one = 1;
+	int error = errno;
+
+	interrupt.number = number;
+	for (size_t i = 0; i < SIGNAL_COUNT; i++)
+		(void)signal(signals[i].number, SIG_DFL);
+	(void)!write(interrupt.fd, &one, sizeof(one));
+	errno = error;
+}
+
+static void on_wake(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	(void)arg;
+	*interrupt.wake = true;
+}
+
+void interrupt_catch(struct client *client, bool *wake)
+{
+	struct sigaction action = {.sa_handler = on_signal}, before;
+
+	interrupt.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (interrupt.fd < 0)
+		return; /* then signals end us as they always did */
+	interrupt.wake = wake;
+	interrupt.event = xcheck(event_new(client_base(client), interrupt.fd, EV_READ, on_wake, NULL));
+	event_add(interrupt.event, NULL);
+	for (size_t i = 0; i < SIGNAL_COUNT; i++) {
+		if (sigaction(signals[i].number, NULL, &before) == 0 && before.sa_handler != SIG_IGN)
+			(void)sigaction(signals[i].number, &action, NULL);
+	}
+}
+
+const char *interrupt_name(void)
+{
+	for (size_t i = 0; i < SIGNAL_COUNT; i++) {
+		if (interrupt.number == signals[i].number)
+			return signals[i].name;
+	}
+	return NULL;
+}
+
+void interrupt_release(void)
+{
+	struct sigaction before;
+
+	if (interrupt.event == NULL)
+		return;
+	for (size_t i = 0; i < SIGNAL_COUNT; i++) {
+		if (sigaction(signals[i].number, NULL, &before) == 0 && before.sa_handler == on_signal)
+			(void)signal(signals[i].number, SIG_DFL);
+	}
+	event_free(interrupt.event);
+	interrupt.event = NULL;
+	(void)close(interrupt.fd);
+}
+
+void interrupt_end(void)
+{
+	if (interrupt.number == 0)
+		return;
+	(void)output_finish();
+	(void)raise(interrupt.number);
+}
