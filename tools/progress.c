@@ -16,7 +16,7 @@ void progress_init(struct progress *p, const char *what, bool shown)
 
 void progress_draw(struct progress *p, size_t records, uint64_t done, uint64_t all)
 {
-	uint64_t now = client_now(), spent = now - p->begun;
+	uint64_t now = client_now(), spent = now > p->begun ? now - p->begun : 1;
 	double share = all ? (double)done / (double)all : 0;
 	int filled;
 	char left[32];
@@ -30,8 +30,8 @@ void progress_draw(struct progress *p, size_t records, uint64_t done, uint64_t a
 	if (all)
 		fprintf(stderr, "[%.*s%*s] %3d %% ", filled, "##############################", BAR_WIDTH - filled, "",
 			(int)(share * 100));
-	fprintf(stderr, "%zu, %.0f/s", records, spent ? (double)records * 1000 / (double)spent : 0.0);
-	if (share > 0 && spent > 0) {
+	fprintf(stderr, "%zu, %.0f/s", records, (double)records * 1000 / (double)spent);
+	if (share > 0) {
 		output_span(left, sizeof(left), (uint64_t)((double)spent / share * (1 - share)));
 		fprintf(stderr, ", %s left", left);
 	}
