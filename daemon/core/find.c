@@ -2,6 +2,9 @@
  * speaks for is served after the set time (PROTOCOL.md section 5, rules 5 to 7). */
 #include "core.h"
 
+#define TWIN_PATIENCE 3000 /* ms */
+#define TWIN_PAUSE 2000    /* NOTIFY is said several times a second */
+
 /* Asks everybody about an arc, and tells what is owned here. */
 void find_ask(struct node *n, struct arc arc, uint64_t *sent)
 {
@@ -150,6 +153,19 @@ void on_find(struct node *n, const struct frame *f)
 		frame_to(n, &r, &f->from);
 }
 
+/* Another process under our backup's very id, which is not known to be gone: strangers may say again what one before it
+ * said, once.  Who goes on saying it is there, and the backup is about to leave. */
+static bool twin_waits(struct node *n, const struct entry *own, const struct member *m)
+{
+	if (!own->peer.memory || own->peer.id != m->id || member_same(&own->peer, m) || own->gone || own->silent)
+		return false;
+	if (!member_same(&n->twin, m) || n->now - n->twin_heard > TWIN_PAUSE)
+		n->twin_since = n->now;
+	n->twin = *m;
+	n->twin_heard = n->now;
+	return n->now - n->twin_since < TWIN_PATIENCE;
+}
+
 void on_notify(struct node *n, const struct frame *f)
 {
 	struct entry *own;
@@ -161,11 +177,8 @@ void on_notify(struct node *n, const struct frame *f)
 	if (give_way(n, &f->views[0]) || !entry_main(n))
 		return;
 	own = entry_main(n);
-	/* Of another process under our backup's very id, which is not known to be gone: strangers may say again what one
-	 * before it said.  It is asked itself. */
-	if (own->peer.memory && own->peer.id == f->from.id && !member_same(&own->peer, &f->from) && !own->gone &&
-	    !own->silent)
-		own->heard = 0;
+	if (twin_waits(n, own, &f->from))
+		own->heard = 0; /* it is asked itself */
 	else if ((f->views[0].name.number >= n->candidate_number || n->now - n->candidate_at > 5000 ||
 		  member_same(&n->candidate, &f->from))) {
 		n->candidate = f->from;

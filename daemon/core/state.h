@@ -348,6 +348,8 @@ struct node {
 	unsigned recent_next;
 	struct member candidate; /* who NOTIFYed as my successor */
 	uint64_t candidate_at, candidate_number;
+	struct member twin; /* says NOTIFY under our backup's id; since when, and when last */
+	uint64_t twin_since, twin_heard;
 	uint32_t heir_lo;      /* where its own arc begins */
 	struct member heir;    /* the owner behind an arc of mine that is not in its place */
 	uint64_t notify_at;    /* when to NOTIFY my predecessor next */
