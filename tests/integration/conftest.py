@@ -36,6 +36,8 @@ def pytest_configure(config):
     # Whoever runs us in the background has SIGINT ignored, and every child with it: Ctrl-C is what some tests are about.
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:  # so has nohup
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
     config.addinivalue_line("markers", "slow: takes more than about 8 seconds; is started first")
     config.addinivalue_line("filterwarnings", "error::pytest.PytestUnhandledThreadExceptionWarning")
     # The stand-ins' threads die as the reference's do.
