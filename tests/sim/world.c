@@ -158,8 +158,11 @@ static void readers_recover(struct world *w)
 	for (uint32_t i = 0; i < w->link_count; i++) {
 		struct link *l = &w->links[i];
 
-		if (l->in_cost && l->state == LINK_LIVE)
+		/* Nor is anybody out of the trouble who has not read yet what was said in it. */
+		if (l->state == LINK_LIVE) {
 			fault_lasts(w, l->in_last);
+			fault_lasts(w, l->out_last);
+		}
 		l->in_cost = 0;
 	}
 }
