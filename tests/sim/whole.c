@@ -8,7 +8,8 @@
 #include "sim.h"
 
 #define CALM_AFTER (5 * SECOND) /* after the last fault has been noticed: until it shows in the states of the nodes */
-#define CALM_LEAST 12           /* looks: three seconds are enough for any client */
+#define CALM_LEAST 12           /* looks: three seconds are enough for any client to be answered something ... */
+#define CALM_ENOUGH 24          /* ... and twice that for all to have been busy */
 #define OVERDUE (20 * SECOND)   /* no handover takes longer, with the slowest of networks */
 #define ASK_AGAIN (2 * SECOND)
 #define ANSWER_LIMIT (2 * ASK_AGAIN) /* clients may be slow to finish, and only then everybody is asked */
@@ -402,6 +403,8 @@ static void judge_floor(struct world *w)
 	for (size_t i = 0; i < w->op_count; i++)
 		done += w->ops[i].answered && !w->ops[i].quiet;
 	w->stats[STAT_CALM] += w->calm;
+	if (w->calm < CALM_ENOUGH)
+		least = least * (unsigned)w->calm / CALM_ENOUGH;
 	if (w->options.turns.on || w->options.clients_on.on || w->options.ops < 2 * least)
 		return;
 	if (w->calm * 2 > w->looks && w->calm > CALM_LEAST && done < least)
