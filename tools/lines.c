@@ -16,7 +16,7 @@
 
 void lines_init(struct lines *lines, int fd)
 {
-	*lines = (struct lines){.fd = fd};
+	*lines = (struct lines){.fd = fd, .bytes = xmalloc(LINES_STEP), .room = LINES_STEP};
 }
 
 void lines_free(struct lines *lines)
@@ -80,12 +80,10 @@ static enum lines_state lines_any(struct lines *lines, uint8_t **line, size_t *l
 {
 	for (;;) {
 		size_t there = lines->end - lines->start;
-		uint8_t *from = lines->bytes ? lines->bytes + lines->start : NULL; /* nothing was read yet */
-		uint8_t *newline = NULL;
+		uint8_t *from = lines->bytes + lines->start;
+		uint8_t *newline = memchr(from + lines->scanned, '\n', there - lines->scanned);
 		enum lines_state state;
 
-		if (from && there > lines->scanned)
-			newline = memchr(from + lines->scanned, '\n', there - lines->scanned);
 		if (newline != NULL)
 			return lines_give(lines, (size_t)(newline - from), 1, line, len);
 		lines->scanned = there;
