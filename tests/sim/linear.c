@@ -285,11 +285,16 @@ static void entries_make(struct search *s, const struct linear_op *const *ops, s
 	entries_link(s, count);
 }
 
-/* A write of which nobody knows and whose value nobody saw may as well never have been, where nothing compares or adds. */
+/* Somebody found the value, or that it had come to its end. */
+static bool seen_by(const struct linear_op *op, const struct linear_op *get)
+{
+	return get->value == written(op) || (op->end && get->value == LINEAR_ABSENT);
+}
+
+/* A write of which nobody knows and of which nobody saw anything may as well never have been, where nothing compares or
+ * adds. */
 static bool matters(const struct linear_op *op, const struct linear_op *ops, size_t count)
 {
-	uint64_t value = written(op);
-
 	if (op->outcome != LINEAR_MAYBE)
 		return true;
 	if (op->kind == LINEAR_GET)
@@ -297,7 +302,7 @@ static bool matters(const struct linear_op *op, const struct linear_op *ops, siz
 	for (size_t i = 0; i < count; i++) {
 		if (ops[i].key == op->key && (ops[i].kind == LINEAR_CAS || ops[i].kind == LINEAR_ADD ||
 					      (ops[i].kind == LINEAR_DELETE && ops[i].expected) ||
-					      (ops[i].kind == LINEAR_GET && ops[i].value == value)))
+					      (ops[i].kind == LINEAR_GET && seen_by(op, &ops[i]))))
 			return true;
 	}
 	return false;

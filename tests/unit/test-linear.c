@@ -163,6 +163,11 @@ static void test_ends(void **state)
 	    GET(11, 12, LINEAR_ABSENT));
 	NO({.kind = LINEAR_PUT, .outcome = LINEAR_MAYBE, .call = 1, .value = 7, .end = 10}, GET(2, 3, 7),
 	   GET(11, 12, LINEAR_ABSENT), GET(13, 14, 7));
+	/* It may be seen by nothing but that. */
+	YES(PUT(1, 2, 8), {.kind = LINEAR_PUT, .outcome = LINEAR_MAYBE, .call = 3, .value = 7, .end = 10},
+	    GET(11, 12, LINEAR_ABSENT));
+	NO(PUT(1, 2, 8), {.kind = LINEAR_PUT, .outcome = LINEAR_MAYBE, .call = 3, .value = 7, .end = 10},
+	   GET(4, 5, LINEAR_ABSENT));
 }
 
 #define DELETE_TOLD(from, to, what)                                                    \
