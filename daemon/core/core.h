@@ -220,8 +220,6 @@ void founder_tick(struct node *n, uint64_t *next);
 /* ---- give.c ---- */
 void give_begin(struct node *n, const struct member *taker, struct arc arc, bool leave);
 void give_end(struct node *n);
-/* Two that offer each other an arc at the same time: the lower id's is withdrawn.  True: that was ours. */
-bool give_yields(struct node *n, const struct member *to);
 void give_older(struct node *n, const struct member *m, const char *what); /* of an earlier version: gets nothing */
 bool give_too_old(const struct node *n, const struct member *m, uint64_t *next);
 void give_grant(struct node *n); /* send (again) what the views of the change mean for the taker */

@@ -64,16 +64,6 @@ static void say_void(struct node *n)
 	frame_to(n, &f, &n->give.taker);
 }
 
-bool give_yields(struct node *n, const struct member *to)
-{
-	if (n->give.phase != GIVE_OFFERED || !member_same(&n->give.taker, to) || n->self.id > to->id)
-		return false;
-	say_void(n);
-	give_end(n);
-	n->retry_at = n->now + 50 + node_random(n, 200);
-	return true;
-}
-
 static void call_off(struct node *n, const char *why)
 {
 	out_log(n, 4, "handover to node %08x called off: %s", n->give.taker.id, why);

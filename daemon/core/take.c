@@ -102,9 +102,8 @@ void on_ask(struct node *n, const struct frame *f)
 	struct entry *e = f->arc_set ? entry_own(n, f->arc.hi + 1) : NULL;
 
 	end_earlier(n, f);
-	if (!e || !entry_serves(n, e) || f->arc.hi != e->v.arc.lo || member_same(&f->from, &n->self) ||
-	    ring_contains(f->arc, e->v.arc.hi) ||
-	    !(free_to_take(n) || (!n->take.phase && !n->change.kind && give_yields(n, &f->from)))) {
+	if (!free_to_take(n) || !e || !entry_serves(n, e) || f->arc.hi != e->v.arc.lo ||
+	    member_same(&f->from, &n->self) || ring_contains(f->arc, e->v.arc.hi)) {
 		say(n, f, FRAME_BUSY);
 		return;
 	}
