@@ -112,7 +112,8 @@ def test_lines_that_come_slowly(kv, key):
                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=die_with_parent)
         process.stdin.write(line % (key.encode() + b"-1"))
         process.stdin.flush()
-        time.sleep(1.5)
+        with pytest.raises(subprocess.TimeoutExpired):  # it goes on waiting for twice its time-out
+            process.wait(1.5)
         out, error = process.communicate(line % (key.encode() + b"-2"), timeout=20 * PATIENCE)
         assert (process.returncode, error) == (0, b"dhtctl: 2 %s\n" % word), (out, error)
 
@@ -171,13 +172,12 @@ def one_key(count):
 
 
 @pytest.mark.parametrize("answered", [600, 100])
-def test_import_of_one_key(broker, fake, answered):
+def test_import_of_one_key(broker, fake, make_proxy, answered):
     """Each waits for the one ahead, at a distant broker, for three time-outs in all: its own begins when it is asked.
     Where nobody answers any more the rest does not wait for one time-out after the other."""
     values = []
 
     def before(topic, request):
-        time.sleep(0.005)
         if len(values) == answered:
             return False
         if TOKEN in request:
@@ -185,8 +185,10 @@ def test_import_of_one_key(broker, fake, answered):
         return True
 
     fake.before = before
+    line = make_proxy()
+    line.delay = 0.0025
     since = time.monotonic()
-    result = run(broker, "import", "--timeout", "1s", input=one_key(600), timeout=60)
+    result = run(line, "import", "--timeout", "1s", input=one_key(600), timeout=60)
     assert values == list(range(answered))
     if answered == 600:
         assert (result.returncode, result.stderr) == (0, b"dhtctl: imported 600, failed 0\n")
