@@ -83,6 +83,16 @@ struct operation_token routed_token(struct core *c, uint32_t id)
 	return routed_told(c, number).token;
 }
 
+struct node *routed_alone(void **state)
+{
+	struct core *c = *state;
+
+	core_add(c, HIGH);
+	core_whole(c, 1, 10000);
+	core_run(c, 1000);
+	return c->nodes[0].node;
+}
+
 struct core *routed_three(void **state)
 {
 	struct core *c = *state;

@@ -45,6 +45,9 @@ struct told routed_told(const struct core *c, uint64_t number);
 /* A token of whoever owns the id now. */
 struct operation_token routed_token(struct core *c, uint32_t id);
 
+/* HIGH alone, of the fixture's core: it owns everything. */
+struct node *routed_alone(void **state);
+
 /* LOW, MOVING and HIGH, of the fixture's core. */
 struct core *routed_three(void **state);
 

@@ -4,16 +4,6 @@
 
 #define MANY 100000u
 
-static struct node *alone(void **state)
-{
-	struct core *c = *state;
-
-	core_add(c, HIGH);
-	core_whole(c, 1, 10000);
-	core_run(c, 1000);
-	return c->nodes[0].node;
-}
-
 /* Numbers from 0 on, as many as that, one behind the other: all in one part. */
 static void fill(struct node *n, uint32_t count)
 {
@@ -58,7 +48,7 @@ static void ask_many(struct core *c, uint64_t number, unsigned count, const char
 static void test_a_frame_of_lists(void **state)
 {
 	struct core *c = *state;
-	struct node *n = alone(state);
+	struct node *n = routed_alone(state);
 	unsigned done;
 
 	fill(n, MANY);
@@ -76,7 +66,7 @@ static void test_a_frame_of_lists(void **state)
 static void test_held_lists(void **state)
 {
 	struct core *c = *state;
-	struct node *n = alone(state);
+	struct node *n = routed_alone(state);
 
 	fill(n, MANY);
 	n->backlog = true;
@@ -104,7 +94,7 @@ static struct page_next page(struct node *n, struct key at, struct page_entry en
 static void test_consecutive_numbers(void **state)
 {
 	static struct page_entry entries[PAGE_ENTRIES];
-	struct node *n = alone(state);
+	struct node *n = routed_alone(state);
 	struct page_next next = {.key = key_number(0)};
 	uint64_t looked = 0;
 	uint32_t seen = 0;
@@ -167,7 +157,7 @@ static void test_buried_before_listed(void **state)
 static void test_a_part_that_changes(void **state)
 {
 	static struct page_entry entries[PAGE_ENTRIES];
-	struct node *n = alone(state);
+	struct node *n = routed_alone(state);
 	struct page_next next;
 	struct store_item item = {.version = {2, 1}, .value = (const uint8_t *)"longer", .len = 6};
 	size_t count;

@@ -2,16 +2,6 @@
 #include "../../common/watched.h"
 #include "routed-fixture.h"
 
-static struct node *alone(void **state)
-{
-	struct core *c = *state;
-
-	core_add(c, HIGH);
-	core_whole(c, 1, 10000);
-	core_run(c, 1000);
-	return c->nodes[0].node;
-}
-
 static bool is_told(struct node *n, uint32_t id)
 {
 	struct key key = key_number(id);
@@ -25,7 +15,7 @@ static bool is_told(struct node *n, uint32_t id)
  * among them. */
 static void test_too_many_pieces(void **state)
 {
-	struct node *n = alone(state);
+	struct node *n = routed_alone(state);
 
 	for (uint32_t i = 0; i < WATCHED_MAX; i++)
 		watched_add(n, (struct arc){i * 10, i * 10 + 1}, 60000);
@@ -41,41 +31,43 @@ static void test_too_many_pieces(void **state)
 	assert_false(is_told(n, 31));
 }
 
-/* What is told to be gone is buried: the copy that somebody else has may have some of its time left. */
-static void test_buried_before_told(void **state)
+/* A record at its end, which is to be told of. */
+static void watch_one_that_ends(struct node *n)
 {
-	struct node *n = alone(state);
-	struct key key = key_number(ID);
-	struct store_item item = {.key = key, .version = {1, 1}, .value = (const uint8_t *)"v", .len = 1};
+	struct store_item item = {.key = key_number(ID), .version = {1, 1}, .value = (const uint8_t *)"v", .len = 1};
 
 	item.expires = n->now + 10;
 	store_put(n->store, &item);
 	watched_add(n, (struct arc){ID - 1, ID}, 60000);
 	assert_true(is_told(n, ID));
 	n->now += 10;
+}
+
+/* What is told to be gone is buried: the copy that somebody else has may have some of its time left. */
+static void test_buried_before_told(void **state)
+{
+	struct node *n = routed_alone(state);
+	struct store_item item;
+
+	watch_one_that_ends(n);
 	watched_flush(n);
-	assert_true(store_get(n->store, key, &item));
+	assert_true(store_get(n->store, key_number(ID), &item));
 	assert_true(item.deleted);
 }
 
 /* Behind the cut the copy is counted: it stays. */
 static void test_not_buried_behind_the_cut(void **state)
 {
-	struct node *n = alone(state);
-	struct key key = key_number(ID);
-	struct store_item item = {.key = key, .version = {1, 1}, .value = (const uint8_t *)"v", .len = 1};
+	struct node *n = routed_alone(state);
+	struct store_item item;
 
-	item.expires = n->now + 10;
-	store_put(n->store, &item);
-	watched_add(n, (struct arc){ID - 1, ID}, 60000);
-	assert_true(is_told(n, ID));
-	n->now += 10;
+	watch_one_that_ends(n);
 	n->give.phase = GIVE_TAIL;
 	n->give.conn = n->self.conn.count;
 	n->give.arc = (struct arc){LOW, MOVING};
 	watched_flush(n);
 	n->give.phase = GIVE_NONE;
-	assert_true(store_get(n->store, key, &item));
+	assert_true(store_get(n->store, key_number(ID), &item));
 	assert_false(item.deleted);
 }
 
