@@ -176,8 +176,8 @@ bool founder_is_foreign(struct node *n, uint64_t *next)
 		n->foreign_said = n->now;
 		out_log(n, 3,
 			"a ring of protocol version %llu is registered here, this node speaks %d -> upgrade it, or "
-			"give it "
-			"another --topic-prefix; if that ring is gone, clear what is retained on the topic founder",
+			"give it another --topic-prefix; if that ring is gone, clear what is retained on the topic "
+			"founder",
 			(unsigned long long)n->foreign, FRAME_VERSION);
 	}
 	soonest(next, n->foreign_said + FOREIGN_SAID);

@@ -41,7 +41,6 @@ void node_connected(struct node *n)
 	n->tripped = n->proving = n->announced = false;
 	n->trip = n->foreign = 0;
 	n->seen = (struct ring_id){0};
-	n->foreign = 0;
 	n->seen_by = (struct member){0};
 	n->repair_at = NEVER;
 	n->watched_count = 0;
