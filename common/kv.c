@@ -209,13 +209,14 @@ static void line_up(const struct kv *kv, struct open_op *o)
 /* It has ended: whose turn is it now? */
 static void fall_out(struct kv *kv, struct open_op *o)
 {
-	struct open_op **first = first_of_id(kv, o->op.key.id), *behind = o->next_of_id, *other = (*first)->other;
+	struct open_op **first = first_of_id(kv, o->op.key.id), *behind = o->next_of_id;
+	bool was_first = o == *first;
 
 	DL_DELETE2(*first, o, prev, next_of_id);
-	if (!*first)
-		*first = other;
-	else
-		(*first)->other = other;
+	if (was_first && *first)
+		(*first)->other = o->other;
+	else if (was_first)
+		*first = o->other;
 	for (; behind && behind->waits && has_its_turn(*first, behind); behind = behind->next_of_id) {
 		behind->waits = false;
 		make_due(kv, behind);

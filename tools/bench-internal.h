@@ -81,7 +81,7 @@ struct bench {
 
 /* splitmix64: the next of a series whose state grows by this. */
 #define BENCH_STEP UINT64_C(0x9e3779b97f4a7c15)
-uint64_t bench_mix(uint64_t state);
+uint64_t bench_mix(uint64_t z);
 
 /* The index'th key of the run; a name is written to `name`. */
 struct key bench_key(const struct bench *bench, uint32_t index, char name[BENCH_NAME_MAX]);

@@ -81,11 +81,11 @@ void ours_asked(struct world *w, const struct packet *p)
 	w->stats[STAT_OURS_FRAMES]++;
 	w->stats[STAT_OURS_ASKED_OWNER] += w->topics[p->topic].kind == TOPIC_ASK;
 	for (size_t i = 0; i < rq.count; i++) {
-		struct op *op = op_of(w, &w->clients[rq.client[0]], rq.base + rq.operations[i].offset);
+		unsigned long long number = rq.base + rq.operations[i].offset;
+		struct op *op = op_of(w, &w->clients[rq.client[0]], number);
 
 		if (!op) {
-			fail(w, "I5: client%u asks number %llu, which it has not begun", rq.client[0],
-			     (unsigned long long)(rq.base + rq.operations[i].offset));
+			fail(w, "I5: client%u asks number %llu, which it has not begun", rq.client[0], number);
 			return;
 		}
 		op->bears = op->bears || rq.token.number;
@@ -257,13 +257,13 @@ void ours_answered(struct world *w, const char *by, const struct packet *p)
 	}
 	for (size_t i = 0; i < a.count && !w->failed; i++) {
 		const struct operation_result *r = &a.results[i];
-		struct op *op = op_of(w, c, a.base + r->offset);
+		unsigned long long number = a.base + r->offset;
+		struct op *op = op_of(w, c, number);
 
 		w->stats[STAT_OURS_MOVED] += r->status == ANSWER_MOVED;
 		w->stats[STAT_OURS_TOKENS] += r->status == ANSWER_TOKEN;
 		if (!op || !op->placed)
-			fail(w, "I5: %s answers number %llu, which nobody asked", by,
-			     (unsigned long long)(a.base + r->offset));
+			fail(w, "I5: %s answers number %llu, which nobody asked", by, number);
 		else if (r->status <= ANSWER_WRONG)
 			answered(w, op, by, r);
 		else if (r->status == ANSWER_UNKNOWN)

@@ -368,7 +368,7 @@ void ours_init(struct client *c);
 void ours_free(struct client *c);
 void ours_cut(struct world *w, struct client *c); /* its connection is gone */
 bool ours_waits(const struct world *w);           /* it may stay unanswered */
-void ours_begin(struct world *w, struct client *c, uint32_t op);
+void ours_begin(struct world *w, struct client *c, uint32_t index);
 void ours_tick(struct world *w, struct client *c, uint32_t gen); /* 0: now */
 void ours_input(struct world *w, struct client *c, struct packet *p);
 struct key ours_key(const struct world *w, unsigned key);

@@ -67,8 +67,8 @@ int scene_setup(void **state)
 	struct scene *s = xcalloc(1, sizeof(*s));
 
 	kv_config_init(&s->config);
-	for (uint8_t i = 0; i < sizeof(s->config.name); i++)
-		s->config.name[i] = i;
+	for (size_t i = 0; i < sizeof(s->config.name); i++)
+		s->config.name[i] = (uint8_t)i;
 	s->config.seed = 3;
 	s->kv = kv_new(&s->config);
 	s->now = BEGIN;

@@ -127,7 +127,7 @@ static bool number(const char *text, uint64_t most, uint64_t *n)
 {
 	char copy[40];
 
-	strcpy(copy, text);
+	(void)snprintf(copy, sizeof(copy), "%s", text);
 	return json_uint(&(struct json_field){.kind = JSON_NUMBER, .text = (uint8_t *)copy, .len = strlen(copy)}, most,
 			 n);
 }
@@ -176,7 +176,7 @@ static void base64(void **state)
 		char copy[20];
 		struct json_field f = {.kind = JSON_STRING, .text = (uint8_t *)copy, .len = strlen(cases[i].text)};
 
-		strcpy(copy, cases[i].text);
+		(void)snprintf(copy, sizeof(copy), "%s", cases[i].text);
 		if (json_base64(&f) != (cases[i].len >= 0))
 			fail_msg("%s", cases[i].text);
 		if (cases[i].len >= 0) {

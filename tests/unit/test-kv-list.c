@@ -67,7 +67,7 @@ static struct arc arc_of(const struct ring *r, uint32_t id)
 
 	while (i < r->cut_count && r->cuts[i] < id)
 		i++;
-	return (struct arc){r->cuts[(i + r->cut_count - 1) % r->cut_count], r->cuts[i % r->cut_count]};
+	return (struct arc){r->cuts[(i ? i : r->cut_count) - 1], r->cuts[i < r->cut_count ? i : 0]};
 }
 
 /* As list.c does it, by a table: at most `most` entries. */
