@@ -86,7 +86,7 @@ struct ring_id {
 
 struct view_name {
 	uint64_t number; /* the arc's epoch; 0 = no view */
-	uint32_t maker;
+	uint32_t maker;  /* the low half of its memory */
 };
 
 #define FRAME_VIEWS_MAX 4

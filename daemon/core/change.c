@@ -155,7 +155,7 @@ bool change_adopt(struct node *n, const struct view *views, unsigned count)
 	if (name_equal(&views[0].name, &c->made[0].name))
 		return true;
 	for (unsigned i = 0; i < count; i++)
-		if (views[i].name.maker != n->self.id || !name_equal(&views[i].base, &c->base[0].name))
+		if (views[i].name.maker != name_maker(n) || !name_equal(&views[i].base, &c->base[0].name))
 			return false;
 	memcpy(c->made, views, count * sizeof(*views));
 	store_own(n);
@@ -327,11 +327,11 @@ static bool doubted(struct node *n, uint64_t *next)
 		c->doubted = true;
 		return false;
 	}
-	if (n->now - c->found >= 1000)
+	if (n->now - c->found >= FIND_AGAIN)
 		for (unsigned i = 0; i < 2; i++)
 			if (c->base[i].name.number)
 				find_ask(n, c->base[i].arc, &c->found);
-	soonest(next, c->found + 1000);
+	soonest(next, c->found + FIND_AGAIN);
 	return true;
 }
 

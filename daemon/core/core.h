@@ -87,6 +87,8 @@ bool entry_serves(const struct node *n, const struct entry *e);
 bool entry_out(struct node *n, const struct entry *e);
 bool number_believed(const struct node *n, uint64_t number);
 void number_learn(struct node *n, uint64_t number); /* what others have counted is counted here */
+uint32_t name_maker(const struct node *n);          /* in the names of the views that this process makes */
+struct view_name name_next(struct node *n);         /* of the next one */
 bool arc_overlap(struct arc a, struct arc b);
 bool arc_equal(struct arc a, struct arc b);
 bool name_less(const struct view_name *a, const struct view_name *b);
@@ -220,6 +222,7 @@ void founder_tick(struct node *n, uint64_t *next);
 /* ---- give.c ---- */
 void give_begin(struct node *n, const struct member *taker, struct arc arc, bool leave);
 void give_end(struct node *n);
+void give_refused(struct node *n);                                         /* not now, or not by him */
 void give_older(struct node *n, const struct member *m, const char *what); /* of an earlier version: gets nothing */
 bool give_too_old(const struct node *n, const struct member *m, uint64_t *next);
 void give_grant(struct node *n); /* send (again) what the views of the change mean for the taker */

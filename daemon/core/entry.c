@@ -204,6 +204,17 @@ void number_learn(struct node *n, uint64_t number)
 		n->number = number;
 }
 
+/* Two processes of one id are not to make two views of one name. */
+uint32_t name_maker(const struct node *n)
+{
+	return (uint32_t)n->self.memory;
+}
+
+struct view_name name_next(struct node *n)
+{
+	return (struct view_name){++n->number, name_maker(n)};
+}
+
 /* Whoever is dealt with under an older connection has a new one. */
 static void heard_elsewhere(struct node *n, const struct member *from)
 {

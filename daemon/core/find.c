@@ -85,8 +85,9 @@ static bool give_way(struct node *n, const struct view *v)
 	return false;
 }
 
-/* The owner behind an arc of ours that is not in its place may have it.  Where nobody is in his place, who leaves gives
- * to who stays, and else the higher to the lower, until somebody has all. */
+/* The owner behind an arc of ours that is not in its place may have it, when it answers us: of two that may have an arc of
+ * each other's one asks first.  Where nobody is in his place, who leaves gives to who stays, and else the higher to the
+ * lower, until somebody has all. */
 void find_heir(struct node *n, const struct view *v, const struct member *from)
 {
 	bool may = v->arc.hi == from->id || (!entry_main(n) && (n->stopping || from->id < n->self.id));
@@ -111,11 +112,9 @@ void on_find(struct node *n, const struct frame *f)
 		return;
 	hole_views(n, f); /* what it owns, it sees to */
 	roll_claimed(n, f);
-	for (unsigned i = 0; i < f->view_count; i++) {
+	for (unsigned i = 0; i < f->view_count; i++)
 		if (give_way(n, &f->views[i]))
 			return;
-		find_heir(n, &f->views[i], &f->from);
-	}
 	frame_start(n, &r, FRAME_CONFIRM);
 	r.seq = n->number; /* a new line of views is to begin above all that went before */
 	for (const struct entry *e = n->entries; e < n->entry_end; e++)
@@ -216,9 +215,9 @@ void find_doubt(struct node *n, struct entry *e, uint64_t *next)
 			fence_want(n, &e->peer, "nobody has confirmed its arc in the set time");
 		return;
 	}
-	if (n->now - e->found >= 1000)
+	if (n->now - e->found >= FIND_AGAIN)
 		find_ask(n, e->v.arc, &e->found);
-	soonest(next, e->found + 1000);
+	soonest(next, e->found + FIND_AGAIN);
 	soonest(next, e->doubt + n->config.recover);
 }
 
@@ -246,9 +245,9 @@ void find_orphan(struct node *n, struct entry *e, bool alone, uint64_t *next)
 			watch_say_holds(n, e, &e->peer);
 		return;
 	}
-	if (n->now - e->found >= 1000)
+	if (n->now - e->found >= FIND_AGAIN)
 		find_ask(n, e->v.arc, &e->found);
-	soonest(next, e->found + 1000);
+	soonest(next, e->found + FIND_AGAIN);
 }
 
 /* Another owner speaks of an arc of ours: until he has given it up nobody is answered here. */

@@ -66,7 +66,7 @@ static void found(struct node *n, const struct ring_id *ring)
 	reference_not_holding(n);
 	if (n->number < (uint64_t)ring->term << 32)
 		n->number = (uint64_t)ring->term << 32;
-	v.name = (struct view_name){++n->number, n->self.id};
+	v.name = name_next(n);
 	seek_end(n);
 	fence_void(n);
 	entry_add(n, &v, true);

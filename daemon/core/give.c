@@ -64,16 +64,28 @@ static void say_void(struct node *n)
 	frame_to(n, &f, &n->give.taker);
 }
 
+/* It is not taken there.  Whose it is to be is asked for anew, as that one may own nothing there by now, and not by two in
+ * the same moment again and again. */
+void give_refused(struct node *n)
+{
+	struct entry *e = entry_own(n, n->give.arc.hi);
+
+	if (member_same(&n->give.taker, &n->heir)) {
+		n->heir.memory = 0;
+		if (e)
+			e->found = n->now - node_random(n, FIND_AGAIN);
+	}
+	give_end(n);
+	n->retry_at = n->now + 50 + node_random(n, 200);
+}
+
 static void call_off(struct node *n, const char *why)
 {
 	out_log(n, 4, "handover to node %08x called off: %s", n->give.taker.id, why);
 	say_void(n);
 	if (n->give.phase == GIVE_OFFERED && n->slow_times < SLOW_MAX)
 		n->slow_times++;
-	if (member_same(&n->give.taker, &n->heir))
-		n->heir.memory = 0; /* it is asked for anew */
-	give_end(n);
-	n->retry_at = n->now + 50 + node_random(n, 200);
+	give_refused(n);
 }
 
 static void send_frame(struct node *n, struct frame *f)

@@ -29,7 +29,7 @@ void hole_heard(struct node *n)
 
 static void own(struct node *n, const struct entry *base, struct arc arc)
 {
-	struct view v = {.name = {++n->number, n->self.id}, .base = base->v.name, .arc = arc, .owner = n->self};
+	struct view v = {.name = name_next(n), .base = base->v.name, .arc = arc, .owner = n->self};
 
 	entry_add(n, &v, true);
 	once_own(n->once, &(struct once_arc){arc, {v.name.number, n->counter}});

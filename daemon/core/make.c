@@ -18,7 +18,7 @@ static struct view *made(struct node *n, struct arc arc, const struct member *ow
 	struct change *c = &n->change;
 	struct view *v = &c->made[c->made_count++];
 
-	*v = (struct view){.name = {++n->number, n->self.id}, .arc = arc, .owner = *owner, .backup = *backup};
+	*v = (struct view){.name = name_next(n), .arc = arc, .owner = *owner, .backup = *backup};
 	v->base = c->base[0].name;
 	return v;
 }

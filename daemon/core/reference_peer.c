@@ -30,7 +30,7 @@ void reference_listen(struct node *n, bool on)
 /* An arc of nobody among ours: ours from here. */
 void reference_own_arc(struct node *n, struct arc arc)
 {
-	struct view v = {.name = {++n->number, n->self.id}, .arc = arc, .owner = n->self};
+	struct view v = {.name = name_next(n), .arc = arc, .owner = n->self};
 
 	entry_add(n, &v, true);
 	once_own(n->once, &(struct once_arc){arc, {v.name.number, n->counter}});

@@ -417,10 +417,7 @@ void seek_refused(struct node *n, uint64_t *next)
 void on_busy(struct node *n, const struct frame *f)
 {
 	if (n->give.phase == GIVE_OFFERED && f->attempt == n->give.attempt) {
-		n->retry_at = n->now + 50 + node_random(n, 200);
-		if (member_same(&n->give.taker, &n->heir))
-			n->heir.memory = 0; /* asked for anew: it may own nothing there by now */
-		give_end(n);
+		give_refused(n);
 		return;
 	}
 	n->busy_at = n->now;

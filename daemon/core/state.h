@@ -23,8 +23,9 @@
 #define RECENT_MAX 128 /* HELLOs remembered, to tell the reference's joins from ours */
 
 #define NEVER UINT64_MAX
-#define SETTLE 500     /* ms in which those may speak who know better */
-#define FIND_ECHO 2500 /* ms: that nobody answers means something only while our own FIND comes back */
+#define SETTLE 500      /* ms in which those may speak who know better */
+#define FIND_AGAIN 1000 /* ms: between two FINDs about one arc */
+#define FIND_ECHO 2500  /* ms: that nobody answers means something only while our own FIND comes back */
 
 /* A view this node is named in, and what it knows of the other member. */
 struct entry {

@@ -7,7 +7,7 @@
 /* The backup, the owner being fenced, goes on alone; with the records if a copy is sealed here. */
 static void take_over(struct node *n, struct entry *e)
 {
-	struct view v = {.name = {++n->number, n->self.id}, .base = e->v.name, .arc = e->v.arc, .owner = n->self};
+	struct view v = {.name = name_next(n), .base = e->v.name, .arc = e->v.arc, .owner = n->self};
 	/* Nobody but us can have answered since the cut, and of what came before everything is known; unless the handover
 	 * under way is another one by now. */
 	bool given = e->sealed && n->give.phase && arc_equal(n->give.arc, e->v.arc);
@@ -117,9 +117,9 @@ static bool tend_misplaced(struct node *n, uint64_t *next)
 			return true;
 		}
 		/* Who owns what begins where it ends? */
-		if (n->now - e->found >= 1000)
+		if (n->now - e->found >= FIND_AGAIN)
 			find_ask(n, (struct arc){e->v.arc.hi, e->v.arc.hi + 1}, &e->found);
-		soonest(next, e->found + 1000);
+		soonest(next, e->found + FIND_AGAIN);
 	}
 	return false;
 }

@@ -26,11 +26,10 @@ static bool acceptable(const struct entry *e, const struct view *v)
 	return true;
 }
 
-/* Made by others, without us.  A maker is an id, which another process may have by now; where the members are left out as
- * well, it is all there is. */
+/* Made by others, without us.  Where the members are left out, its maker is all there is. */
 bool view_foreign(const struct node *n, const struct view *v)
 {
-	return v->owner.memory ? !view_names(v, &n->self) : v->name.maker != n->self.id;
+	return v->owner.memory ? !view_names(v, &n->self) : v->name.maker != name_maker(n);
 }
 
 /* Does what f brings take its place? */

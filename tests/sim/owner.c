@@ -260,7 +260,7 @@ static bool known_to_hold(const struct world *w, const struct frame *f, const st
  * again to whoever seems not to know. */
 static void view_made(struct world *w, struct proc *by, const struct frame *f, const struct view *v)
 {
-	if (v->name.maker != by->id || !f->ring.term)
+	if (v->name.maker != (uint32_t)by->memory || !f->ring.term)
 		return;
 	if (by->made_in.term != f->ring.term || by->made_in.nonce != f->ring.nonce) {
 		by->made_in = f->ring;
