@@ -52,9 +52,9 @@ static void tend_hole(struct node *n, uint64_t *next)
 	}
 	hole = (struct arc){n->hole_near, e->v.arc.lo};
 	if (n->now - n->hole_since < n->config.recover) {
-		if (!n->hole_sent || n->now - n->hole_sent >= 1000)
+		if (!n->hole_sent || n->now - n->hole_sent >= FIND_AGAIN)
 			find_ask(n, hole, &n->hole_sent);
-		soonest(next, n->hole_sent + 1000);
+		soonest(next, n->hole_sent + FIND_AGAIN);
 		return;
 	}
 	if (n->roll.stage == ROLL_CLOSED && n->now - n->find_echo > FIND_ECHO) {
@@ -113,9 +113,9 @@ static void tend_alone(struct node *n, uint64_t *next)
 		n->alone_near = near->v.arc.hi;
 	}
 	if (n->now - n->alone_since < n->config.recover) {
-		if (!n->alone_sent || n->now - n->alone_sent >= 1000)
+		if (!n->alone_sent || n->now - n->alone_sent >= FIND_AGAIN)
 			find_ask(n, (struct arc){n->self.id, n->self.id}, &n->alone_sent);
-		soonest(next, n->alone_sent + 1000);
+		soonest(next, n->alone_sent + FIND_AGAIN);
 		return;
 	}
 	arc = (struct arc){n->alone_near, n->self.id};

@@ -77,6 +77,15 @@ static inline void mark(struct once *o, uint64_t now, uint64_t counter)
 	assert_false(once_mark_due(o, now));
 }
 
+/* All that is known of the arc; the giver goes on knowing it. */
+static inline void tell_all(const struct once *giver, struct once *taker, const struct once_arc *here)
+{
+	struct once_share *s = once_give(giver, here);
+
+	once_take(taker, s);
+	once_share_free(s);
+}
+
 static inline void assert_version(struct version v, uint64_t number, uint64_t counter)
 {
 	assert_int_equal(v.number, number);

@@ -40,7 +40,6 @@ static void everything_moves_with_the_arc(void **state)
 static void silence_moves_too(void **state)
 {
 	struct once *giver = serving(&tight), *taker = once_new(2, &tight);
-	struct once_share *s;
 
 	(void)state;
 	for (unsigned i = 1; i <= 2; i++)
@@ -48,14 +47,10 @@ static void silence_moves_too(void **state)
 	mark(giver, 0, 30);
 	assert_int_equal(look(giver, write_of(2, 1, 150, 20)), ONCE_KNOWN);
 	mark(giver, 1000, 40);
-	s = once_give(giver, &near);
-	once_take(taker, s);
-	once_share_free(s);
+	tell_all(giver, taker, &near);
 	assert_int_equal(look(taker, write_of(1, 1, 150, 20)), ONCE_KNOWN); /* heard: not silent any more */
 	once_clear(taker);
-	s = once_give(giver, &near);
-	once_take(taker, s);
-	once_share_free(s);
+	tell_all(giver, taker, &near);
 	execute(taker, write_of(3, 1, 150, 30));
 	assert_version(once_horizon(taker, 150), 7, 30);
 	assert_int_equal(look(taker, write_of(1, 1, 150, 20)), ONCE_UNKNOWN);
@@ -74,14 +69,10 @@ static void a_taker_is_not_crowded(void **state)
 	(void)state;
 	execute(o, write_of(1, 1, 250, 20));
 	for (unsigned i = 0; i < 2; i++) {
-		struct once_share *s;
-
 		giver = serving(&tight);
 		execute(giver, write_of(client++, 1, 150, 20));
 		execute(giver, write_of(client++, 1, 150, 20));
-		s = once_give(giver, &near);
-		once_take(o, s);
-		once_share_free(s);
+		tell_all(giver, o, &near);
 		once_free(giver);
 		if (i == 0) {
 			assert_int_equal(once_count(o).clients, 3);

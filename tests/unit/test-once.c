@@ -183,7 +183,6 @@ static void nobody_is_locked_out_by_the_greedy(void **state)
 static void the_lowest_number_does_not_wait(void **state)
 {
 	struct once *o = serving(&tight), *giver = serving(&tight);
-	struct once_share *s;
 	struct once_write w;
 
 	(void)state;
@@ -193,9 +192,7 @@ static void the_lowest_number_does_not_wait(void **state)
 	execute(o, write_of(1, 1, 150, 20));
 	for (uint64_t i = 2; i <= 5; i++)
 		execute(giver, write_of(2, i, 250, 20));
-	s = once_give(giver, &far);
-	once_take(o, s);
-	once_share_free(s);
+	tell_all(giver, o, &far);
 	assert_int_equal(once_count(o).rows, 9);
 	assert_int_equal(look(o, write_of(2, 6, 250, 20)), ONCE_FULL);
 	execute(o, write_of(2, 1, 250, 20));
