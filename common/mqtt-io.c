@@ -292,7 +292,7 @@ static void link_rise(struct mqtt_link *l)
 
 /* A broker without set_tcp_nodelay (Mosquitto's default) keeps its next packet back until the last one is acknowledged,
  * and the kernel delays that by 40 ms where it expects an answer to carry it.  The option does not stick: it is set
- * again for each turn. */
+ * again for each turn in which there is none; otherwise it would cost a segment of its own beside the answer's. */
 static void link_acknowledge(struct mqtt_link *l)
 {
 #ifdef TCP_QUICKACK
@@ -327,9 +327,10 @@ static void link_end_turn(struct mqtt_link *l)
 {
 	if (l->phase == PHASE_DEAD)
 		return;
-	link_acknowledge(l);
 	if (l->phase == PHASE_UP)
 		l->callbacks->turn(l->arg);
+	if (l->phase != PHASE_DEAD && (!l->unflushed || l->blocked))
+		link_acknowledge(l);
 }
 
 /* One call reads one packet, whatever number it is given (lib/loop.c:mosquitto_loop_read), so it is called until the
