@@ -1,4 +1,5 @@
 """Nodes started together make one ring, whatever is late."""
+import os
 import time
 
 import pytest
@@ -13,6 +14,21 @@ def test_eight_at_once(ring, attempt):
     for _ in range(8):
         r.add()
     r.wait_whole(8)
+
+
+def test_it_interrupts_nobody_unless_it_was_started_so(ring):
+    """The broker is not put aside for each message that it hands to a node of its own machine."""
+    r = ring()
+    usual = r.add()
+    r.wait_whole(1)
+    assert os.sched_getscheduler(usual.pid) == os.SCHED_BATCH
+    os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    try:
+        other = r.add()
+    finally:
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+    r.wait_whole(2)
+    assert os.sched_getscheduler(other.pid) == os.SCHED_IDLE
 
 
 def test_a_low_id_starts_just_before_a_high_one_has_counted_out(ring):
