@@ -49,6 +49,13 @@ def test_batches_have_frames_of_their_own(broker, ring):
         assert told["packets_sent_per_op"] == pytest.approx(1 / size, rel=0.1)
 
 
+def test_a_broker_that_waits_for_acknowledgements(make_broker, make_ring):
+    """Mosquitto's default, set_tcp_nodelay false: unacknowledged for 40 ms, its next packet would wait as long."""
+    broker = make_broker(settings="set_tcp_nodelay false")
+    make_ring(broker, 8)
+    assert bench(broker, "--keys", 100, "--ops", 2000, "--inflight", 128)["p50_us"] < 30_000
+
+
 def test_keys_that_are_numbers_and_stay(broker, ring):
     r = ring(2)
     assert bench(broker, "--numbers", "--keep", "--keys", 50, "--ops", 100, "--value-size", 5000)["wrong"] == 0
