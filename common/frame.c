@@ -29,6 +29,12 @@
  * |  23 | keys        | [key, ...]                              | 512                          |
  * |  31 | table       | bytes                                   | 65535                        |
  * |  35 | minor       | uint                                    | 2^32-1                       |
+ * |  36 | last        | bool                                    |                              |
+ * |  37 | epoch       | uint                                    | 2^64-1                       |
+ * |  38 | copies      | uint                                    | 2^32-1                       |
+ * |  39 | wanted      | uint                                    | 2^32-1                       |
+ * |  40 | behind      | uint                                    | 2^64-1                       |
+ * |  41 | more        | bool                                    |                              |
  *
  * conn   = [nonce, count]              2^64-1, below 2^24-1
  * member = [id, memory, nonce, count]  2^32-1, 2^64-1, and as in conn
@@ -51,7 +57,7 @@
 #include "mem.h"
 #include "wire.h"
 
-enum { KEY_VERSION, KEY_TYPE, KEYS_KNOWN = 36 };
+enum { KEY_VERSION, KEY_TYPE, KEYS_KNOWN = 42 };
 
 static const struct frame_row rows[KEYS_KNOWN] = {
 	[KEY_VERSION] = {&frame_kind_version, 0, 0},
@@ -82,6 +88,12 @@ static const struct frame_row rows[KEYS_KNOWN] = {
 	[31] = {&frame_kind_table, 0, 65535},
 	/* 32 to 34 are those of watched.c */
 	[35] = {&frame_kind_u32, offsetof(struct frame, minor), UINT32_MAX},
+	[36] = {&frame_kind_bool, offsetof(struct frame, last), 0},
+	[37] = {&frame_kind_u64, offsetof(struct frame, epoch), UINT64_MAX},
+	[38] = {&frame_kind_u32, offsetof(struct frame, copies), UINT32_MAX},
+	[39] = {&frame_kind_u32, offsetof(struct frame, wanted), UINT32_MAX},
+	[40] = {&frame_kind_u64, offsetof(struct frame, behind), UINT64_MAX},
+	[41] = {&frame_kind_bool, offsetof(struct frame, more), 0},
 };
 
 size_t frame_record_size(const struct frame_record *r)

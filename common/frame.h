@@ -16,7 +16,7 @@
 #include "ring.h"
 
 #define FRAME_VERSION 1 /* major */
-#define FRAME_MINOR 1   /* 0: knew neither names, lives and tombstones, nor who has written what */
+#define FRAME_MINOR 2   /* 1: kept no copies; 0: knew neither names, lives and tombstones, nor who has written what */
 
 enum frame_type {
 	FRAME_NONE,
@@ -51,6 +51,9 @@ enum frame_type {
 	FRAME_REQUEST, /* a client asks: operation.h reads it, not frame_decode         op/..., inbox */
 	FRAME_ANSWER,  /* ... what came of it, likewise                                 to/<client> */
 	FRAME_EVENT,   /* an owner tells watchers: watched.h reads it                   ev/<id> */
+	FRAME_COPY,    /* owner -> who keeps a copy: what was written, or is there      inbox */
+	FRAME_COPIED,  /* ... all COPY up to `seq` are here                             inbox */
+	FRAME_FORGET,  /* owner -> who was to keep a copy: not any more                 inbox */
 	FRAME_TYPES,
 };
 
@@ -132,7 +135,12 @@ struct frame {
 	enum frame_reason reason;
 	struct arc arc; /* OFFER, ASK, FIND, STATUS; arc_set tells whether it was there */
 	bool arc_set;
-	bool flag; /* SYNC: answer wanted; CONFIRM: the view asked about is my newest; STATUS: see PROTOCOL.md */
+	bool flag;      /* SYNC: answer wanted; CONFIRM: the view asked about is my newest; STATUS: see PROTOCOL.md */
+	bool last;      /* COPY: of the rows that a fill begins with */
+	bool more;      /* COPY: the next one belongs to it */
+	uint64_t epoch; /* STATUS: of the arc: the number of its view */
+	uint32_t copies, wanted;         /* STATUS: of the arc: there are so many, and are to be; 0: it does not say */
+	uint64_t behind;                 /* STATUS: records that are still to be told to who is to have the next copy */
 	enum node_state state;           /* STATUS */
 	uint64_t since;                  /* STATUS: milliseconds in this state; REFUSE: as a member */
 	uint32_t predecessor, successor; /* STATUS */

@@ -125,6 +125,7 @@ static bool configure(const struct settings *settings, const struct option_resul
 	node->grace = settings->grace;
 	node->ping = settings->ping;
 	node->recover = settings->recover;
+	node->replicas = settings->replicas < REPLICAS_MAX ? settings->replicas : REPLICAS_MAX;
 	return true;
 }
 
@@ -151,12 +152,9 @@ static int run(const struct shell_config *config, const struct settings *setting
 		mem_die("no event loop");
 	dns = mqtt_dns_new(base);
 	log_init(&log, settings->log_level);
-	if (settings->replicas > 1)
-		log_line(&log, LOG_WARN_LEVEL,
-			 "dht-node: --replicas %u: until replication exists one copy of each record is kept, and who "
-			 "dies "
-			 "takes its records along",
-			 settings->replicas);
+	if (settings->replicas > REPLICAS_MAX)
+		log_line(&log, LOG_WARN_LEVEL, "dht-node: --replicas %u: no more than %d copies are kept so far",
+			 settings->replicas, REPLICAS_MAX);
 	do_not_interrupt();
 	shell = shell_new(base, dns, config, &log);
 	shell_start(shell);

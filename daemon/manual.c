@@ -19,9 +19,8 @@ static void manual_head(void)
 		"joins it, or founds one if there is none; dhtctl(1) puts, gets and shows.\n"
 		"\n"
 		"It runs until SIGTERM or SIGINT, then hands its records on and leaves; a second signal ends it at\n"
-		"once, and its records are lost. Its log goes to standard error. To systemd it tells its state, and "
-		"is\n"
-		"ready when it is active in a ring.\n"
+		"once, and what no other node has a copy of is lost. Its log goes to standard error. To systemd it\n"
+		"tells its state, and is ready when it is active in a ring.\n"
 		"\n"
 		"It runs under SCHED_BATCH (sched(7)), so that it interrupts nobody, unless it was started under\n"
 		"another policy than the usual one.\n");

@@ -34,9 +34,9 @@ static const struct option_row option_rows[] = {
 	{"ping", 0, OPTION_DURATION, FIELD(ping), "10s", "DHT_PING", "DURATION", "between two looks at the neighbours",
 	 100, 3600000},
 	{"recover-after", 0, OPTION_DURATION, FIELD(recover), "10s", "DHT_RECOVER_AFTER", "DURATION",
-	 "an arc that nobody answers for is then served as empty", 100, 3600000},
-	{"replicas", 0, OPTION_UNSIGNED, FIELD(replicas), "1", "DHT_REPLICAS", "R",
-	 "copies of each record; one is kept, whatever it says, until replication exists", 1, 5},
+	 "an arc that nobody answers for is then served with what others have of it", 100, 3600000},
+	{"replicas", 0, OPTION_UNSIGNED, FIELD(replicas), "2", "DHT_REPLICAS", "R",
+	 "nodes that have each record of an arc of this one: 1 or 2", 1, 5},
 	{"help", 'h', OPTION_STOP, FIELD(help), NULL, NULL, NULL, "this text", 0, 0},
 	{"version", 'V', OPTION_STOP, FIELD(version), NULL, NULL, NULL, "the version", 0, 0},
 };

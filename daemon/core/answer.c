@@ -41,7 +41,7 @@ static void flush(struct node *n, struct answers *a)
 	}
 	topic_of(n, a->client, topic);
 	bytes = operation_encode_answer(&frame, &len);
-	out_publish_own(n, topic, bytes, len);
+	tell_client_own(n, topic, bytes, len);
 	n->answering -= a->count;
 	a->count = a->bytes = a->used = 0;
 }
@@ -51,6 +51,7 @@ void answer_flush(struct node *n)
 	watched_flush(n);
 	for (struct answers *a = n->answers; n->answering && a < n->answers + ANSWERS_MAX; a++)
 		flush(n, a);
+	follow_flush(n);
 }
 
 void answer_forget(struct node *n)

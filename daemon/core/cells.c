@@ -5,12 +5,18 @@
 
 #include "core.h"
 
-static size_t wanted_arcs(const struct node *n, struct arc arcs[ENTRY_MAX + 1])
+/* From the end of its owner's connection on a guard holds what is asked: with a copy it will answer that in a moment. */
+static bool will_be_ours(struct node *n, const struct entry *e)
+{
+	return !e->mine && e->gone && copy_whole(n, e);
+}
+
+static size_t wanted_arcs(struct node *n, struct arc arcs[ENTRY_MAX + 1])
 {
 	size_t count = 0;
 
 	for (const struct entry *e = n->entries; e < n->entry_end; e++)
-		if (e->used && (e->mine || e->sealed))
+		if (e->used && (e->mine || e->sealed || will_be_ours(n, e)))
 			arcs[count++] = e->v.arc;
 	if (n->take.phase)
 		arcs[count++] = n->take.arc;

@@ -34,6 +34,14 @@ static bool in_base(const struct change *c, const struct member *m)
 	return view_names(&c->base[0], m) || (c->base[1].name.number && view_names(&c->base[1], m));
 }
 
+static bool in_made(const struct change *c, const struct member *m)
+{
+	for (unsigned i = 0; i < c->made_count; i++)
+		if (member_same(&c->made[i].backup, m))
+			return true;
+	return false;
+}
+
 /* Who must store: the members of the base, of this attempt and of those before it. */
 static void gather_parties(struct node *n)
 {
@@ -85,6 +93,10 @@ static void send_store(struct node *n, const struct party *p)
 	frame_start(n, &f, FRAME_STORE);
 	f.view_count = (uint8_t)c->made_count;
 	memcpy(f.views, c->made, c->made_count * sizeof(*c->made));
+	/* What is taken for kept there; a newcomer has to have it. */
+	if (in_made(c, &p->m))
+		f.attempt = follow_attempt(n, &p->m, &f.seq);
+	f.flag = f.attempt && !in_base(c, &p->m);
 	frame_to(n, &f, &p->m);
 }
 
@@ -135,6 +147,7 @@ void change_holds(struct node *n)
 				arc_text(e->v.arc, text), e->v.backup.memory ? e->v.backup.id : n->self.id);
 	}
 	send_holds(n);
+	follow_holds(n);
 	c->kind = CHANGE_NONE;
 	n->candidate.memory = 0; /* what it was told of is past; it says so again if it is not */
 	n->recheck = true;
@@ -253,6 +266,13 @@ void change_out(struct node *n, const struct member *m, const char *why)
 		give_failed(n);
 	}
 	attempt(n);
+}
+
+/* It was to be the backup, and has not what it takes. */
+void change_without(struct node *n, const struct member *m)
+{
+	if (n->change.kind && change_party(&n->change, m) && !in_base(&n->change, m))
+		change_out(n, m, "has no copy");
 }
 
 /* The taker has not taken the arc: as it was, with whoever guards it (a leaver's taker is that one). */

@@ -27,6 +27,9 @@
  * cells.c    ... the topics on which they are heard
  * record.c   records as the store has them, and as frames tell them
  * merge.c    records that outlive their arc
+ * follow.c   copies of what is owned here, elsewhere; arcs.[ch]  the ids they have
+ * copy.c     copies of what others own, here
+ * tell.c     what clients are told, once every copy has it
  * echo.c     own words that do not come back
  * status.c   STATUS, WHO, LEAVE, REPLY
  * reference_peer.[ch], reference_leave.c, reference_words.c, reference_stream.c  all that exists only for neighbours that
@@ -71,7 +74,8 @@ void node_tripped(struct node *n); /* our own round trip is back: now we may spe
 
 /* ---- entry.c ---- */
 struct entry *entry_own(struct node *n, uint32_t id); /* the own arc that holds id */
-struct entry *entry_main(struct node *n);             /* the own arc that ends at self */
+bool entry_any_own(const struct node *n);
+struct entry *entry_main(struct node *n); /* the own arc that ends at self */
 struct entry *entry_named(struct node *n, const struct view_name *name);
 struct entry *entry_over(struct node *n, struct arc arc); /* the first whose arc overlaps this one */
 struct entry *entry_add(struct node *n, const struct view *v, bool held);
@@ -96,7 +100,7 @@ bool name_equal(const struct view_name *a, const struct view_name *b);
 bool view_names(const struct view *v, const struct member *m);
 const char *arc_text(struct arc arc, char out[24]);
 /* Any frame of a member: it lives, and this is its connection. */
-void entry_heard(struct node *n, const struct member *from);
+void entry_heard(struct node *n, const struct frame *f);
 void entry_gone(struct node *n, const struct member *who);
 void node_give_up(struct node *n, const char *why); /* all views; the records stay, to be merged */
 
@@ -106,6 +110,7 @@ void change_begin(struct node *n, enum change_kind kind, const struct entry *a, 
 		  const struct member *backup);
 void change_out(struct node *n, const struct member *m, const char *why);
 void change_undo(struct node *n);
+void change_without(struct node *n, const struct member *m);
 void change_ends(struct node *n, const struct view *by);
 const struct view *change_base(struct node *n, unsigned i, struct arc arc, const struct member *to);
 const struct view *change_base_beyond(const struct node *n, const struct view *v);
@@ -130,6 +135,7 @@ void on_holds(struct node *n, const struct frame *f);
 /* ---- watch.c ---- */
 void watch_tick(struct node *n, uint64_t *next);
 void watch_statuses(struct node *n);
+uint64_t watch_grace(struct node *n, const struct entry *e); /* ms for which who has gone is waited for */
 void watch_say_holds(struct node *n, const struct entry *e, const struct member *to);
 void on_sync(struct node *n, const struct frame *f);
 void on_confirm(struct node *n, const struct frame *f);
@@ -143,6 +149,7 @@ void find_doubt(struct node *n, struct entry *e, uint64_t *next);
 void find_orphan(struct node *n, struct entry *e, bool alone, uint64_t *next);
 void find_claimed(struct node *n, struct entry *e, const struct member *by);
 void find_contested(struct node *n, struct entry *e, uint64_t *next);
+void find_records(struct node *n); /* who answers FIND has some of what is asked about */
 void find_heir(struct node *n, const struct view *v, const struct member *from);
 void on_find(struct node *n, const struct frame *f);
 void on_notify(struct node *n, const struct frame *f);
@@ -219,6 +226,54 @@ bool ring_id_same(const struct ring_id *a, const struct ring_id *b);
 bool ring_id_less(const struct ring_id *a, const struct ring_id *b);
 void founder_tick(struct node *n, uint64_t *next);
 
+/* ---- follow.c ---- */
+void follow_changed(struct node *n, const struct key *key); /* in an arc of ours, whoever keeps that */
+void follow_row(struct node *n, const struct once_write *w, const struct once_answer *answer);
+void follow_flush(struct node *n); /* what was written goes out */
+/* Fills it, if it is not whole; true if it is: e may name it as the backup. */
+bool follow_want(struct node *n, const struct member *m, const struct entry *e);
+bool follow_whole(struct node *n, const struct member *m, struct arc arc);
+bool follow_owed(struct node *n, const struct member *m);                 /* it had, and has lost it */
+void follow_same(struct node *n, const struct member *m, struct arc arc); /* it has all of it, from a handover */
+/* Its stream, and the number of the last frame; 0: there is none. */
+uint64_t follow_attempt(struct node *n, const struct member *m, uint64_t *seq);
+uint64_t follow_point(struct node *n);        /* of n->written, what every backup has */
+void follow_holds(struct node *n);            /* what the change under way makes does */
+uint64_t follow_behind(const struct node *n); /* records still to be told to who is being filled */
+bool follow_full(const struct node *n);
+void follow_end_all(struct node *n);
+void follow_tick(struct node *n, uint64_t *next);
+void follow_due(const struct node *n, uint64_t *next); /* when what went out in this step is to be said again */
+void on_copied(struct node *n, const struct frame *f);
+
+/* ---- copy.c ---- */
+bool copy_take(struct node *n, const struct entry *e);  /* its owner is out; false: there is no copy of all of it */
+bool copy_whole(struct node *n, const struct entry *e); /* all of what it guards is kept here */
+void copy_absorb(struct node *n, struct arc arc);       /* ... and it is ours */
+size_t copy_keep(struct node *n, const struct member *owner, struct arc arc);
+void copy_moved_on(struct node *n, const struct member *owner, struct arc arc); /* he tells all of it, or has told it */
+bool copy_upto(struct node *n, const struct frame *f);        /* ... what its STORE says; else it is told */
+void copy_leave(struct node *n, const struct view *v);        /* stored, and it does not name us */
+void copy_left(struct node *n, const struct view_name *name); /* ... and it holds */
+void copy_return(struct node *n, const struct view *v);       /* it names us again */
+void copy_forget_all(struct node *n);                         /* every view is given up: all is to be merged */
+size_t copy_count(const struct node *n);
+void copy_asked(struct node *n, struct arc arc, const struct member *by);
+/* Records of it are kept for others than who asks, who are not known to own it. */
+bool copy_loose(const struct node *n, struct arc arc, const struct member *by);
+void copy_tick(struct node *n, uint64_t *next);
+void on_copy(struct node *n, const struct frame *f);
+void on_forget(struct node *n, const struct frame *f);
+
+/* ---- tell.c ---- */
+/* To a client, when every backup has what was written until now; the bytes are freed. */
+void tell_client_own(struct node *n, const char *topic, uint8_t *bytes, size_t len);
+void tell_client(struct node *n, enum topic_kind kind, const void *payload, size_t len);
+bool tell_waits(const struct node *n, uint64_t written); /* something that was answered by then, of n->written */
+void tell_release(struct node *n);
+void tell_forget(struct node *n);
+bool node_full(const struct node *n); /* no more operations now: what they come to could not be said */
+
 /* ---- give.c ---- */
 void give_begin(struct node *n, const struct member *taker, struct arc arc, bool leave);
 void give_end(struct node *n);
@@ -270,8 +325,9 @@ struct operation_token request_token(const struct node *n, const struct entry *e
 /* The next part, allocated; NULL: all of it has been told. */
 uint8_t *share_encode(const struct node *n, const struct once_share *s, struct share_place *at, size_t *len);
 bool share_told(const struct once_share *s, const struct share_place *at);
-/* One part, of a stranger; NULL, or why not. */
-const char *share_decode(struct take *t, const uint8_t *bytes, size_t len);
+/* One part, of a stranger; NULL, or why not.  What is watched is added to what has been told of that. */
+const char *share_decode(struct once_share *s, struct watched_piece watched[WATCHED_MAX], unsigned *told,
+			 const uint8_t *bytes, size_t len);
 
 /* ---- operate.c ---- */
 void operate_read(struct node *n, const struct operation *op, struct operation_result *r);
@@ -324,10 +380,17 @@ uint64_t record_unkept(const struct node *n, uint64_t number, uint64_t below);
 /* ... to all names of the arc that were kept here. */
 void record_come_back(struct node *n, struct arc arc, uint64_t below);
 void record_changed(struct node *n, const struct key *key); /* whoever is to know of it */
+/* What lies here of an arc that the other copy does not have, or has older; allocated, and freed by record_came_back: it is the
+ * owner's now, here. */
+struct key *record_beating(const struct node *n, struct arc arc, const struct store *other, size_t *count);
+void record_came_back(struct node *n, const struct entry *e, struct key *keys, size_t count);
+/* Written before, and come back without what is known of the write: it may have been the last of somebody who asks again. */
+void record_resurfaced(struct node *n, const struct entry *e, const struct key *key);
 void record_tick(struct node *n, uint64_t *next);
 
 /* ---- merge.c ---- */
 void merge_soon(struct node *n); /* records may lie here that belong to others */
+bool merge_has(struct node *n, struct arc arc, const struct member *by);
 void merge_tick(struct node *n, uint64_t *next);
 void on_merge(struct node *n, const struct frame *f);
 void on_merged(struct node *n, const struct frame *f);

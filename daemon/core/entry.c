@@ -43,6 +43,14 @@ struct entry *entry_own(struct node *n, uint32_t id)
 	return NULL;
 }
 
+bool entry_any_own(const struct node *n)
+{
+	for (const struct entry *e = n->entries; e < n->entry_end; e++)
+		if (e->used && e->mine)
+			return true;
+	return false;
+}
+
 struct entry *entry_main(struct node *n)
 {
 	for (struct entry *e = n->entries; e < n->entry_end; e++)
@@ -235,8 +243,10 @@ static void heard_elsewhere(struct node *n, const struct member *from)
 		n->take.giver.conn = from->conn;
 }
 
-void entry_heard(struct node *n, const struct member *from)
+void entry_heard(struct node *n, const struct frame *f)
 {
+	const struct member *from = &f->from;
+
 	heard_elsewhere(n, from);
 	for (struct entry *e = n->entries; e < n->entry_end; e++) {
 		if (!e->used || !member_same(&e->peer, from) || from->conn.count < e->peer.conn.count)
@@ -247,6 +257,7 @@ void entry_heard(struct node *n, const struct member *from)
 			n->recheck = true;
 		}
 		n->recheck |= e->gone != 0;
+		e->minor = f->minor;
 		e->gone = 0; /* heard behind its will, in the one order: the will was not its own */
 		e->silent = 0;
 	}
@@ -260,7 +271,8 @@ void entry_gone(struct node *n, const struct member *who)
 		e->gone = n->now;
 		e->asked = 0;
 		n->recheck = true;
-		out_log(n, 4, "node %08x: its connection ended -> it has %u ms to come back", who->id, n->config.grace);
+		out_log(n, 4, "node %08x: its connection ended -> it has %u ms to come back", who->id,
+			(unsigned)watch_grace(n, e));
 	}
 }
 
@@ -274,6 +286,9 @@ void node_give_up(struct node *n, const char *why)
 			entry_drop(n, e);
 	n->change.kind = CHANGE_NONE;
 	give_end(n);
+	follow_end_all(n);
+	tell_forget(n); /* nobody may have what it would say */
+	copy_forget_all(n);
 	once_clear(n->once);
 	fence_void(n);
 	hole_forget(n);

@@ -5,8 +5,7 @@
 #define TWIN_PATIENCE 3000 /* ms */
 #define TWIN_PAUSE 2000    /* NOTIFY is said several times a second */
 
-/* Asks everybody about an arc, and tells what is owned here. */
-void find_ask(struct node *n, struct arc arc, uint64_t *sent)
+static void ask(struct node *n, struct arc arc, bool records, uint64_t *sent)
 {
 	struct frame f;
 
@@ -14,6 +13,7 @@ void find_ask(struct node *n, struct arc arc, uint64_t *sent)
 	f.arc = arc;
 	f.arc_set = true;
 	f.seq = ++n->finds;
+	f.flag = records;
 	/* What is asked about first: there is room for a few only. */
 	for (int other = 0; other < 2; other++)
 		for (const struct entry *e = n->entries; e < n->entry_end && f.view_count < FRAME_VIEWS_MAX; e++)
@@ -23,14 +23,26 @@ void find_ask(struct node *n, struct arc arc, uint64_t *sent)
 	*sent = n->now;
 }
 
+/* Asks everybody about an arc, and tells what is owned here. */
+void find_ask(struct node *n, struct arc arc, uint64_t *sent)
+{
+	ask(n, arc, false, sent);
+}
+
 /* Back on a new connection: whoever knows better about an arc of ours hears of it at once. */
 void find_back(struct node *n)
 {
 	uint64_t sent;
 
-	for (const struct entry *e = n->entries; e < n->entry_end; e++)
-		if (e->used && e->mine)
-			find_ask(n, e->v.arc, &sent);
+	for (struct entry *e = n->entries; e < n->entry_end; e++) {
+		bool records = e->contested && n->config.replicas > 1;
+
+		if (!e->used || !e->mine)
+			continue;
+		ask(n, e->v.arc, records, &sent);
+		if (records)
+			e->contested = n->now;
+	}
 }
 
 /* Does v come after e, as far as names can tell?  A view of a change that does not hold yet is worth what it is made
@@ -111,12 +123,15 @@ void on_find(struct node *n, const struct frame *f)
 	if (!f->arc_set || member_same(&f->from, &n->self))
 		return;
 	hole_views(n, f); /* what it owns, it sees to */
+	if (f->flag)
+		copy_asked(n, f->arc, &f->from);
 	roll_claimed(n, f);
 	for (unsigned i = 0; i < f->view_count; i++)
 		if (give_way(n, &f->views[i]))
 			return;
 	frame_start(n, &r, FRAME_CONFIRM);
 	r.seq = n->number; /* a new line of views is to begin above all that went before */
+	r.count = f->flag && merge_has(n, f->arc, &f->from);
 	for (const struct entry *e = n->entries; e < n->entry_end; e++)
 		if (e->used && e->held && r.view_count < FRAME_VIEWS_MAX - 1 && arc_overlap(e->v.arc, f->arc))
 			r.views[r.view_count++] = e->v;
@@ -181,6 +196,7 @@ void on_notify(struct node *n, const struct frame *f)
 	else if ((f->views[0].name.number >= n->candidate_number || n->now - n->candidate_at > 5000 ||
 		  member_same(&n->candidate, &f->from))) {
 		n->candidate = f->from;
+		n->candidate_minor = f->minor;
 		n->candidate_at = n->now;
 		n->candidate_number = f->views[0].name.number;
 	}
@@ -261,6 +277,14 @@ void find_claimed(struct node *n, struct entry *e, const struct member *by)
 	e->contested = n->now;
 }
 
+/* Somebody has records of an arc that was taken without: until they are merged nobody is answered. */
+void find_records(struct node *n)
+{
+	for (struct entry *e = n->entries; e < n->entry_end; e++)
+		if (e->used && e->mine && e->contested)
+			e->contested = n->now;
+}
+
 /* Somebody claims it too, under a lower name: he is told until he is silent. */
 void find_contested(struct node *n, struct entry *e, uint64_t *next)
 {
@@ -270,7 +294,7 @@ void find_contested(struct node *n, struct entry *e, uint64_t *next)
 		return;
 	}
 	if (n->now - e->found >= n->config.resend)
-		find_ask(n, e->v.arc, &e->found);
+		ask(n, e->v.arc, n->config.replicas > 1, &e->found);
 	soonest(next, e->found + n->config.resend);
 	soonest(next, e->contested + SETTLE);
 }

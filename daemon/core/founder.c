@@ -69,6 +69,7 @@ static void found(struct node *n, const struct ring_id *ring)
 	v.name = name_next(n);
 	seek_end(n);
 	fence_void(n);
+	copy_absorb(n, v.arc);
 	entry_add(n, &v, true);
 	once_own(n->once, &(struct once_arc){v.arc, {v.name.number, n->counter}});
 	out_log(n, 6, "founded ring %u/%016llx: the whole ring is ours", ring->term, (unsigned long long)ring->nonce);

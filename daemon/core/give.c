@@ -191,6 +191,9 @@ static void pump(struct node *n)
 			call_off(n, "the arc has changed");
 			return;
 		}
+		/* Said later, it could be taken for the present. */
+		if (tell_waits(n, g->written))
+			return;
 		store_digest(n->store, g->arc, &g->count, &g->hash); /* frozen: once is enough */
 		g->phase = GIVE_GRANTED;
 		change_begin(n, CHANGE_GIVE, e, NULL, NULL);
@@ -422,6 +425,7 @@ static void own_cut(struct node *n, const struct frame *f)
 		return;
 	}
 	n->give.phase = GIVE_TAIL;
+	n->give.written = n->written;
 	n->give.progress = n->now;
 	here = (struct once_arc){n->give.arc, {e ? e->v.name.number : n->number, n->counter}};
 	n->give.share = once_give(n->once, &here);
@@ -470,7 +474,7 @@ void on_void(struct node *n, const struct frame *f)
 void on_active(struct node *n, const struct frame *f)
 {
 	char text[24];
-	size_t purged;
+	size_t told;
 
 	if (!about(n, f) || n->give.phase < GIVE_GRANTED)
 		return;
@@ -492,9 +496,13 @@ void on_active(struct node *n, const struct frame *f)
 			/* It held once; ACTIVE said again does not mean that it is still the newest: SYNC asks for that. */
 			e->held = true;
 		}
-	purged = store_purge(n->store, n->give.arc);
-	once_forget(n->once, n->give.arc);
+	if (f->flag) {
+		told = copy_keep(n, &f->from, n->give.arc);
+	} else {
+		told = store_purge(n->store, n->give.arc);
+		once_forget(n->once, n->give.arc);
+	}
 	out_log(n, 6, "arc %s: handed over to node %08x with %zu records", arc_text(n->give.arc, text), f->from.id,
-		purged);
+		told);
 	give_end(n);
 }

@@ -31,14 +31,21 @@ static void own(struct node *n, const struct entry *base, struct arc arc)
 {
 	struct view v = {.name = name_next(n), .base = base->v.name, .arc = arc, .owner = n->self};
 
-	entry_add(n, &v, true);
+	struct entry *e;
+
+	copy_absorb(n, arc);
+	e = entry_add(n, &v, true);
 	once_own(n->once, &(struct once_arc){arc, {v.name.number, n->counter}});
+	/* Whoever has records of it is heard before anybody is answered. */
+	if (e && n->config.replicas > 1)
+		e->contested = n->now;
 }
 
 /* Behind me nobody answers and nobody guards: a hole. It is asked about, and after the set time taken. */
 static void tend_hole(struct node *n, uint64_t *next)
 {
 	struct entry *e = entry_main(n);
+	uint64_t count, hash;
 	char text[24];
 	struct arc hole;
 
@@ -68,7 +75,13 @@ static void tend_hole(struct node *n, uint64_t *next)
 		if (o->used && ring_distance(o->v.arc.hi, e->v.arc.lo) < ring_distance(hole.lo, e->v.arc.lo))
 			hole.lo = o->v.arc.hi;
 	own(n, e, hole);
-	out_log(n, 4, "arc %s: nobody answers for it -> taken over empty, its records are lost", arc_text(hole, text));
+	store_digest(n->store, hole, &count, &hash);
+	if (count)
+		out_log(n, 4, "arc %s: nobody answers for it -> taken over with the %llu records that are here",
+			arc_text(hole, text), (unsigned long long)count);
+	else
+		out_log(n, 4, "arc %s: nobody answers for it -> taken over empty, its records are lost",
+			arc_text(hole, text));
 }
 
 /* Somebody sees to an arc behind me: is it the hole, or does the hole end where it ends? */

@@ -48,8 +48,9 @@ static void make_give(struct node *n)
 	made(n, n->give.arc, taker, &n->self);
 	if (n->give.leave)
 		return;
+	/* It has nothing of the rest. */
 	if (!c->base[0].backup.memory)
-		backup = c->base[0].arc.lo == n->self.id ? *taker : (struct member){0};
+		backup = c->base[0].arc.lo == n->self.id && n->config.replicas < 2 ? *taker : (struct member){0};
 	made(n, (struct arc){n->give.arc.hi, c->base[0].arc.hi}, &n->self, &backup);
 }
 
@@ -77,8 +78,9 @@ void make_views(struct node *n)
 		break;
 	case CHANGE_SPLIT:
 		/* What lies in front is guarded by nobody but ourselves, and soon somebody else's. */
-		made(n, (struct arc){c->base[0].arc.lo, n->self.id}, &n->self, &(struct member){0});
 		backup = unless_out(c, &c->base[0].backup);
+		made(n, (struct arc){c->base[0].arc.lo, n->self.id}, &n->self,
+		     n->config.replicas < 2 ? &(struct member){0} : &backup);
 		made(n, (struct arc){n->self.id, c->base[0].arc.hi}, &n->self, &backup);
 		break;
 	case CHANGE_GIVE:

@@ -21,6 +21,29 @@ static bool at_home(struct node *n, uint32_t id)
 	return false;
 }
 
+struct search {
+	struct node *n;
+	bool found;
+};
+
+static bool found_one(void *arg, const struct store_item *item)
+{
+	struct search *s = arg;
+
+	s->found = !at_home(s->n, item->key.id);
+	return !s->found;
+}
+
+/* Does some of the arc lie here that its owner may not have? */
+bool merge_has(struct node *n, struct arc arc, const struct member *by)
+{
+	struct search s = {n, copy_loose(n, arc, by)};
+
+	if (!s.found && n->stash)
+		store_each(n->store, arc, found_one, &s);
+	return s.found;
+}
+
 static void send(struct node *n, struct frame_record *records, size_t count)
 {
 	struct frame f;
@@ -163,7 +186,7 @@ void merge_soon(struct node *n)
 
 void merge_tick(struct node *n, uint64_t *next)
 {
-	if (!n->stash || !node_ready(n) || (!entry_main(n) && !n->refused && !n->stopping))
+	if (!n->stash || !node_ready(n) || (!entry_main(n) && !n->refused && !n->stopping && n->config.replicas < 2))
 		return;
 	if (n->now < n->stash_at) {
 		soonest(next, n->stash_at);
@@ -186,8 +209,9 @@ void on_merge(struct node *n, const struct frame *f)
 	/* Another ring has counted its views apart: what was written there fills gaps only. */
 	uint64_t mask = f->ring.term && !ring_id_same(&f->ring, &n->ring) ? UINT32_MAX : UINT64_MAX;
 	struct key keys[FRAME_KEYS_MAX];
-	size_t newer = 0;
+	size_t newer = 0, len;
 	struct frame r;
+	uint8_t *bytes;
 
 	if (member_same(&f->from, &n->self))
 		return;
@@ -199,19 +223,23 @@ void on_merge(struct node *n, const struct frame *f)
 
 		item.version.number &= mask;
 		/* Under the cut like any operation: what is not acknowledged comes again. */
-		if (!e || !entry_serves(n, e) || give_holds(n, item.key.id) || reference_quits(n))
+		if (!e || !(entry_serves(n, e) || (e->held && e->contested)) || give_holds(n, item.key.id) ||
+		    reference_quits(n))
 			continue;
 		if (mask == UINT64_MAX && item.key.name_len)
 			item.version.number = record_unkept(n, item.version.number, reference_came(n, item.key.id));
 		if (store_put_newer(n->store, &item)) {
 			record_changed(n, &item.key);
+			record_resurfaced(n, e, &item.key);
 			newer++;
 		}
 		keys[r.key_count++] = item.key;
 	}
 	if (!r.key_count)
 		return;
-	frame_to(n, &r, &f->from);
+	r.to = f->from.conn;
+	bytes = frame_encode(&r, &len);
+	tell_client_own(n, out_topic(n, TOPIC_INBOX, f->from.id), bytes, len); /* it forgets them then */
 	if (newer)
 		out_log(n, 6, "node %08x: %zu of its records were newer -> merged", f->from.id, newer);
 }

@@ -35,7 +35,8 @@ static const struct rule rules[FRAME_TYPES] = {
 	[FRAME_ACTIVE] = {on_active, MEMBER, TOPIC_INBOX}, [FRAME_SYNC] = {on_sync, ANY, TOPIC_INBOX},
 	[FRAME_CONFIRM] = {on_confirm, ANY, TOPIC_INBOX},  [FRAME_NOTIFY] = {on_notify, MEMBER, TOPIC_INBOX},
 	[FRAME_MERGED] = {on_merged, ANY, TOPIC_INBOX},    [FRAME_LEAVE] = {on_leave_request, ANY, TOPIC_INBOX},
-	[FRAME_STATUS] = {on_status, ANY, TOPIC_NODE},
+	[FRAME_STATUS] = {on_status, ANY, TOPIC_NODE},     [FRAME_COPY] = {on_copy, ANY, TOPIC_INBOX},
+	[FRAME_COPIED] = {on_copied, ANY, TOPIC_INBOX},    [FRAME_FORGET] = {on_forget, ANY, TOPIC_INBOX},
 	/* FOUND and TRIP are seen to before the table; REPLY is for tools; operation.c reads REQUEST and ANSWER. */
 };
 /* clang-format on */
@@ -54,6 +55,7 @@ void node_config_init(struct node_config *c)
 		.recover = 10000,
 		.tombstone = 3600000,
 		.tombstones = 65536,
+		.replicas = 2,
 		.burst = 8u << 20,
 		.held_max = 16u << 20,
 	};
@@ -69,12 +71,16 @@ struct node *node_new(const struct node_config *config)
 	n->self = (struct member){.id = config->id, .memory = config->memory};
 	n->rng = config->seed;
 	n->store = store_new(n->config.secret);
+	n->copied = store_new(n->config.secret);
 	n->entry_end = n->entries;
+	n->follower_end = n->followers;
+	n->told_last = &n->told_first;
 	n->fence_end = n->fences;
 	n->held_last = &n->held_first;
 	n->room = xmalloc(sizeof(*n->room));
 	n->operations = xmalloc(sizeof(*n->operations));
 	n->once = once_new(n->config.secret, n->config.once);
+	n->copied_once = once_new(n->config.secret, n->config.once);
 	n->repair_at = NEVER;
 	n->state = NODE_CONNECTING;
 	seek_begin(n);
@@ -90,8 +96,14 @@ void node_free(struct node *n)
 	once_share_free(n->take.share);
 	request_forget(n);
 	out_reset(n);
+	tell_forget(n);
+	follow_end_all(n);
+	for (struct copy *c = n->copies; c < n->copies + COPIES_MAX; c++)
+		once_share_free(c->picture);
 	store_free(n->store);
+	store_free(n->copied);
 	once_free(n->once);
+	once_free(n->copied_once);
 	cells_free(n);
 	answer_free(n);
 	watched_free(n);
@@ -197,7 +209,7 @@ static void frame(struct node *n, enum topic_kind kind, uint32_t id, const struc
 		if (blocked && f.type != FRAME_ACTIVE)
 			return;
 		if (!blocked && !member_same(&f.from, &n->self))
-			entry_heard(n, &f.from);
+			entry_heard(n, &f);
 		founder_heard(n, &f);
 	}
 	r->handle(n, &f);
@@ -281,6 +293,8 @@ static uint64_t ticks(struct node *n)
 	out_tick(n, &next);
 	fence_tick(n, &next);
 	change_tick(n, &next);
+	follow_tick(n, &next);
+	copy_tick(n, &next);
 	watch_tick(n, &next);
 	give_tick(n, &next);
 	take_tick(n, &next);
@@ -392,8 +406,10 @@ void node_step(struct node *n, const struct event *ev, struct update *update)
 	if (n->connected)
 		watch_statuses(n);
 	cells_tick(n);
-	if (!asked)
+	if (!asked) {
 		answer_flush(n);
+		follow_due(n, &next);
+	}
 	update->turn = n->answering != 0 || n->watch.changed_count != 0;
 	update->effects = n->effects;
 	update->count = n->effect_count;

@@ -16,11 +16,14 @@
 #include "../../common/frame.h"
 #include "../../common/peer.h"
 #include "../../common/topic.h"
+#include "../../common/version.h"
 
 struct node;
 struct once_limits;
 
 /* Times are milliseconds.  node_config_init fills the defaults named here. */
+#define REPLICAS_MAX 2
+
 struct node_config {
 	uint32_t id;
 	char name[NAME_MAX_LEN + 1]; /* "" = the id in decimal */
@@ -38,6 +41,7 @@ struct node_config {
 	unsigned recover;    /* 10000: how long an arc nobody answers for stays in doubt before it is served as empty */
 	unsigned tombstone;  /* 3600000: how long a deletion is remembered against older copies of what it deleted */
 	unsigned tombstones; /* 65536: ... and how many at most; the earliest go first */
+	unsigned replicas;   /* 2: who has what is written in an arc of ours, this node among them; 1 or 2 */
 	size_t burst; /* 8 MiB: whoever publishes more bytes than that in one step is told by EVENT_DRAINED when to go on */
 	size_t held_max;                /* 16 MiB: operations held during a handover, in bytes */
 	const struct once_limits *once; /* NULL: those of once.h; tests take tighter ones; read by node_new only */
@@ -127,10 +131,16 @@ size_t node_record_count(const struct node *node);
 size_t node_held_bytes(const struct node *node); /* of operations held, bounded by held_max */
 /* Clients whose writes it remembers no more, as there was no room. */
 uint64_t node_forgotten(const struct node *node);
-/* The value of a record it holds (served or not), NULL if none. */
+/* The newest version that it has of a key, owned or kept, a deletion among them; false: none. */
+bool node_version(const struct node *node, const struct key *key, struct version *version);
+/* The value of a record it holds (served or not, and not what it keeps for others), NULL if none. */
 const uint8_t *node_record(const struct node *node, const struct key *key, size_t *len);
 /* The ring it belongs to; term 0: none yet. */
 struct ring_id node_get_ring(const struct node *node);
+/* Who keeps a copy of the arc in which it owns an id, or has lost the one that it kept; false: nobody. */
+bool node_get_backup(const struct node *node, uint32_t id, struct member *backup, bool *lost);
+/* Does it keep records for somebody by whose view it is not the backup? */
+bool node_loose(const struct node *node);
 /* Its arc (the union of what it owns), if it owns any. */
 bool node_get_arc(const struct node *node, struct arc *arc);
 

@@ -58,3 +58,20 @@ bool once_share_row(struct once_share *s, const struct once_row *row)
 	s->rows[s->row_count++] = *row;
 	return true;
 }
+
+bool once_share_add(struct once_share *s, const struct once_share *other)
+{
+	uint32_t before = s->entry_count;
+
+	for (uint32_t i = 0; i < other->entry_count; i++)
+		if (!once_share_entry(s, &other->entries[i]))
+			return false;
+	for (uint32_t i = 0; i < other->row_count; i++) {
+		struct once_row row = other->rows[i];
+
+		row.entry += before;
+		if (!once_share_row(s, &row))
+			return false;
+	}
+	return true;
+}

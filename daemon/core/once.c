@@ -260,16 +260,10 @@ static void trim(struct once *o)
 	}
 }
 
-void once_take(struct once *o, const struct once_share *s)
+void once_follow(struct once *o, const struct once_share *s)
 {
 	struct client **clients = xcalloc(s->entry_count, sizeof(*clients)); /* NOLINT(bugprone-sizeof-expression) */
 
-	/* In the place of whatever stood there; and the giver's silent clients may go as the silent ones here. */
-	horizon_copy(&o->horizon, s->arc, &s->horizon);
-	horizon_copy(&o->mark.map, s->arc, &s->mark);
-	if (o->next.era)
-		horizon_copy(&o->next.map, s->arc, &s->mark);
-	o->mark.spent = false;
 	for (uint32_t i = 0; i < s->entry_count; i++)
 		clients[i] = take_entry(o, &s->entries[i]);
 	for (uint32_t i = 0; i < s->row_count; i++) {
@@ -281,4 +275,15 @@ void once_take(struct once *o, const struct once_share *s)
 	}
 	free(clients);
 	trim(o);
+}
+
+void once_take(struct once *o, const struct once_share *s)
+{
+	/* In the place of whatever stood there; and the giver's silent clients may go as the silent ones here. */
+	horizon_copy(&o->horizon, s->arc, &s->horizon);
+	horizon_copy(&o->mark.map, s->arc, &s->mark);
+	if (o->next.era)
+		horizon_copy(&o->next.map, s->arc, &s->mark);
+	o->mark.spent = false;
+	once_follow(o, s);
 }

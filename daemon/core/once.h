@@ -143,11 +143,16 @@ struct once_share {
 struct once_share *once_give(const struct once *o, const struct once_arc *here);
 void once_take(struct once *o, const struct once_share *s);
 
+/* Of an arc that is kept for another (copy.c): what its owner has remembered since.  Horizons stay. */
+void once_follow(struct once *o, const struct once_share *s);
+
 /* An empty one of which nothing is known, to be filled from frames: horizon and mark by horizon_set, the rest by these, in
  * the order in which it stands in the giver's.  False: more than any node sends. */
 struct once_share *once_share_new(struct arc arc);
 void once_share_free(struct once_share *s);
 bool once_share_entry(struct once_share *s, const struct once_entry *entry);
 bool once_share_row(struct once_share *s, const struct once_row *row);
+/* All that is in the other one, too.  False: it does not fit. */
+bool once_share_add(struct once_share *s, const struct once_share *other);
 
 #endif

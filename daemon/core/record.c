@@ -23,6 +23,7 @@ void record_bury(struct node *n, const struct key *key, struct store_item *item)
 	*item = record_tombstone(n, key, item->version);
 	store_put(n->store, item);
 	give_changed(n, key);
+	follow_changed(n, key);
 }
 
 /* The record, if it is there.  One at its end is buried first: whoever is told that it is absent will not see it again,
@@ -81,14 +82,52 @@ struct store_item record_tombstone(const struct node *n, const struct key *key, 
 		.key = *key, .version = version, .deleted = true, .expires = n->now + n->config.tombstone};
 }
 
+struct key *record_beating(const struct node *n, struct arc arc, const struct store *other, size_t *count)
+{
+	size_t all;
+	struct key *keys = store_keys(n->store, arc, &all);
+	struct store_item own, theirs;
+
+	*count = 0;
+	for (size_t i = 0; i < all; i++)
+		if (store_get(n->store, keys[i], &own) &&
+		    (!store_get(other, keys[i], &theirs) || store_beats(&own, &theirs)))
+			keys[(*count)++] = keys[i];
+		else
+			key_free(&keys[i]);
+	return keys;
+}
+
+void record_came_back(struct node *n, const struct entry *e, struct key *keys, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		follow_changed(n, &keys[i]);
+		watched_changed(n, &keys[i]);
+		record_resurfaced(n, e, &keys[i]);
+		key_free(&keys[i]);
+	}
+	free(keys);
+}
+
+void record_resurfaced(struct node *n, const struct entry *e, const struct key *key)
+{
+	struct arc id = {key->id - 1, key->id};
+
+	/* With one copy nothing is known of an arc that was lost once. */
+	if (n->config.replicas > 1)
+		once_own(n->once, &(struct once_arc){id, {e->v.name.number, n->counter}});
+}
+
 void record_changed(struct node *n, const struct key *key)
 {
 	give_changed(n, key);
+	follow_changed(n, key);
 	watched_changed(n, key);
 }
 
 static void gone(void *arg, const struct key *key)
 {
+	follow_changed(arg, key);
 	watched_changed(arg, key);
 }
 

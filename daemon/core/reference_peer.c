@@ -32,6 +32,7 @@ void reference_own_arc(struct node *n, struct arc arc)
 {
 	struct view v = {.name = name_next(n), .arc = arc, .owner = n->self};
 
+	copy_absorb(n, arc);
 	entry_add(n, &v, true);
 	once_own(n->once, &(struct once_arc){arc, {v.name.number, n->counter}});
 }

@@ -179,8 +179,8 @@ static bool redistribution(struct node *n, const struct reference_put *put)
 	if (r->filling)
 		r->filling = n->now + QUIET;
 	n->recheck = true;
-	out_publish(n, TOPIC_ACK_PUT, 0, text,
-		    reference_format_ack_put(text, sizeof(text), put->client, put->client_len, n->self.id), false);
+	tell_client(n, TOPIC_ACK_PUT, text,
+		    reference_format_ack_put(text, sizeof(text), put->client, put->client_len, n->self.id));
 	return true;
 }
 

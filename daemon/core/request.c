@@ -34,8 +34,9 @@ static void answer_get(struct node *n, uint32_t key)
 
 	if (!record_answered(n, &number, &item))
 		item = (struct store_item){0};
-	text = out_own(n, reference_format_res_get(key, item.value, item.len, &len));
-	out_publish(n, TOPIC_RES_GET, 0, text, len, false);
+	text = reference_format_res_get(key, item.value, item.len, &len);
+	tell_client(n, TOPIC_RES_GET, text, len);
+	free(text);
 }
 
 static void answer_put(struct node *n, const struct entry *e, const struct reference_put *put)
@@ -48,8 +49,8 @@ static void answer_put(struct node *n, const struct entry *e, const struct refer
 
 	store_put(n->store, &item);
 	record_changed(n, &item.key);
-	out_publish(n, TOPIC_ACK_PUT, 0, text,
-		    reference_format_ack_put(text, sizeof(text), put->client, put->client_len, n->self.id), false);
+	tell_client(n, TOPIC_ACK_PUT, text,
+		    reference_format_ack_put(text, sizeof(text), put->client, put->client_len, n->self.id));
 }
 
 enum request_verdict request_judge(struct node *n, enum topic_kind kind, uint32_t key, struct entry **own)
@@ -117,6 +118,7 @@ void request(struct node *n, enum topic_kind kind, const uint8_t *payload, size_
 	}
 	switch (request_judge(n, kind, op.key, &e)) {
 	case REQUEST_ANSWER:
+		n->backlog |= follow_full(n);
 		if (n->backlog)
 			request_hold(n, kind, op.key, payload, len); /* in order */
 		else
@@ -142,7 +144,7 @@ static enum request_verdict again(struct node *n, const struct held *h)
 	if (parse(&op, h->kind, h->payload, h->len))
 		return REQUEST_IGNORE;
 	verdict = request_judge(n, h->kind, h->key, &e);
-	if (verdict != REQUEST_ANSWER || n->full)
+	if (verdict != REQUEST_ANSWER || node_full(n))
 		return verdict;
 	answer(n, e, &op);
 	return REQUEST_IGNORE;

@@ -36,6 +36,7 @@ static void write_now(struct node *n, const struct entry *e, const struct once_w
 	answer.has_result = r->has_amount;
 	answer.result = r->amount;
 	once_done(n->once, w, &answer);
+	follow_row(n, w, &answer);
 }
 
 /* From where on clients may be forgotten that are silent. */
@@ -146,7 +147,7 @@ static void judge_one(struct node *n, enum topic_kind kind, const struct operati
 
 	switch (judge(n, op, &e)) {
 	case REQUEST_ANSWER:
-		n->backlog |= n->full; /* no more than the transport takes */
+		n->backlog |= node_full(n); /* no more than the transport takes */
 		if (n->backlog)
 			hold_one(n, kind, rq, op); /* in order */
 		else
@@ -162,18 +163,6 @@ static void judge_one(struct node *n, enum topic_kind kind, const struct operati
 	}
 }
 
-/* What the operations behind one need of the memory is fetched while that one is done. */
-#define AHEAD 4
-static void look_ahead(const struct node *n, const struct operation_request *rq, size_t i)
-{
-	for (unsigned step = 0; step < STORE_STEPS; step++) {
-		size_t at = i + (size_t)(STORE_STEPS - step) * AHEAD;
-
-		if (at < rq->count)
-			store_ahead(n->store, &rq->operations[at].key, step);
-	}
-}
-
 void routed(struct node *n, enum topic_kind kind, const uint8_t *payload, size_t len)
 {
 	struct operation_request rq;
@@ -184,7 +173,7 @@ void routed(struct node *n, enum topic_kind kind, const uint8_t *payload, size_t
 		return;
 	}
 	for (size_t i = 0; i < rq.count; i++) {
-		look_ahead(n, &rq, i);
+		store_ahead(n->store, &rq.operations->key, sizeof(*rq.operations), rq.count, i);
 		judge_one(n, kind, &rq, &rq.operations[i]);
 	}
 }
@@ -198,7 +187,7 @@ enum request_verdict routed_again(struct node *n, const struct held *h)
 	if (operation_decode_request(&rq, n->operations, h->payload, h->len))
 		return REQUEST_IGNORE;
 	verdict = judge(n, &rq.operations[0], &e);
-	if (verdict == REQUEST_HOLD || (verdict == REQUEST_ANSWER && n->full))
+	if (verdict == REQUEST_HOLD || (verdict == REQUEST_ANSWER && node_full(n)))
 		return verdict;
 	if (verdict == REQUEST_ANSWER)
 		execute(n, e, &rq, &rq.operations[0]);

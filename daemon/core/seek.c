@@ -302,7 +302,8 @@ void on_hello(struct node *n, const struct frame *f)
 	remember_hello(n, &f->from);
 	if (same_id)
 		n->busy_at = n->now; /* the `join` behind it, and the answers, are not for us */
-	if (same_id || (!strcmp(f->name, n->config.name) && n->exit_code != EXIT_REFUSED)) {
+	/* Who leaves gives its name away. */
+	if (same_id || (!n->stopping && n->exit_code != EXIT_REFUSED && !strcmp(f->name, n->config.name))) {
 		if (!n->seek.active || !lower)
 			answer(n, &f->from, FRAME_REFUSE, same_id ? REASON_ID_IN_USE : REASON_NAME_IN_USE, 0);
 		if (!same_id)
@@ -390,8 +391,13 @@ void on_refuse(struct node *n, const struct frame *f)
 
 void seek_refused(struct node *n, uint64_t *next)
 {
-	if (!n->refused || n->exiting)
+	if (!n->refused || n->exiting || n->stopping)
 		return;
+	/* Still named as somebody's guard, it has taken over from him. */
+	if (entry_any_own(n)) {
+		node_stop(n, "its id or name is another's, and it owns an arc");
+		return;
+	}
 	if (n->stash) {
 		/* Nobody takes them: the ring may be gone, and with it whoever had the id.  Or there is none yet, and those who
 		 * would found one defer to whoever asks: each time we leave them longer. */

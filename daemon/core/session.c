@@ -61,6 +61,7 @@ void node_disconnected(struct node *n)
 	hole_forget(n);
 	request_forget(n);
 	answer_forget(n);
+	tell_forget(n);
 	watched_forget(n);
 	cells_forget(n);
 	reference_disconnected(n);
@@ -70,7 +71,9 @@ void node_disconnected(struct node *n)
 		take_end(n);
 	for (struct entry *e = n->entries; e < n->entry_end; e++) {
 		e->confirmed = false;
-		e->asked = e->silent = e->gone = e->doubt = e->orphan = e->contested = e->found = 0;
+		e->asked = e->silent = e->gone = e->doubt = e->orphan = e->found = 0;
+		if (n->config.replicas < 2)
+			e->contested = 0; /* else somebody may have records of it, and is asked again (find_back) */
 		e->cleared = false;
 	}
 	for (enum echo_kind kind = 0; kind < ECHO_KINDS; kind++)

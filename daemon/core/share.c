@@ -24,8 +24,8 @@ enum {
 	CLIENT_MAX = 1 + 1 + ONCE_CLIENT + 9 + 1,
 	ROW_MAX = 1 + 5 + 5 + 9 + 9 + 9 + 2 + 9,
 	WATCHED_PIECE_MAX = 1 + 5 + 5 + 9,
-	TABLE_MAX = 1 + 5 * 3 + WATCHED_MAX * WATCHED_PIECE_MAX + 2 * PIECES_MAX * PIECE_MAX +
-		    CLIENTS_AT_ONCE * CLIENT_MAX + ROWS_AT_ONCE * ROW_MAX,
+	HEAD_MAX = 1 + 5 * 3,
+	BEGIN_MAX = WATCHED_MAX * WATCHED_PIECE_MAX + 2 * PIECES_MAX * PIECE_MAX,
 };
 
 /* ---- writing ---- */
@@ -104,7 +104,7 @@ static void put_watched(struct wire *w, const struct node *n, struct arc arc, bo
 uint8_t *share_encode(const struct node *n, const struct once_share *s, struct share_place *at, size_t *len)
 {
 	uint32_t clients = s->entry_count - at->clients, rows;
-	struct wire w = {.size = TABLE_MAX};
+	struct wire w = {.size = HEAD_MAX};
 
 	if (share_told(s, at))
 		return NULL;
@@ -112,6 +112,8 @@ uint8_t *share_encode(const struct node *n, const struct once_share *s, struct s
 	/* All clients ahead of the rows that name them. */
 	rows = at->clients + clients < s->entry_count ? 0 : s->row_count - at->rows;
 	rows = rows < ROWS_AT_ONCE ? rows : ROWS_AT_ONCE;
+	/* A turn's few rows are told thousands of times a second. */
+	w.size += (at->begun ? 0 : (size_t)BEGIN_MAX) + (size_t)clients * CLIENT_MAX + (size_t)rows * ROW_MAX;
 	w.p = xmalloc(w.size);
 	wire_put_array(&w, 5);
 	put_pieces(&w, &s->horizon, s->arc, !at->begun);
@@ -218,14 +220,14 @@ static bool take_rows(struct cursor *c, struct once_share *s)
 	return true;
 }
 
-static bool take_watched(struct cursor *c, struct take *t)
+static bool take_watched(struct cursor *c, struct watched_piece *watched, unsigned *told)
 {
 	size_t count;
 
-	if (!wire_take_array(c, WATCHED_MAX - t->watched_count, &count))
+	if (!wire_take_array(c, WATCHED_MAX - *told, &count))
 		return false;
 	for (size_t i = 0; i < count; i++) {
-		struct watched_piece *p = &t->watched[t->watched_count++];
+		struct watched_piece *p = &watched[(*told)++];
 
 		if (!wire_take_tuple(c, 3) || !wire_take_u32(c, &p->arc.lo) || !wire_take_u32(c, &p->arc.hi) ||
 		    !wire_take_uint(c, UINT64_MAX, &p->until))
@@ -234,13 +236,13 @@ static bool take_watched(struct cursor *c, struct take *t)
 	return true;
 }
 
-const char *share_decode(struct take *t, const uint8_t *bytes, size_t len)
+const char *share_decode(struct once_share *s, struct watched_piece watched[WATCHED_MAX], unsigned *told,
+			 const uint8_t *bytes, size_t len)
 {
-	struct once_share *s = t->share;
 	struct cursor c = {bytes, bytes + len, NULL};
 
 	if (!wire_take_tuple(&c, 5) || !take_pieces(&c, &s->horizon) || !take_pieces(&c, &s->mark) ||
-	    !take_clients(&c, s) || !take_rows(&c, s) || !take_watched(&c, t))
+	    !take_clients(&c, s) || !take_rows(&c, s) || !take_watched(&c, watched, told))
 		return c.error;
 	return c.p == c.end ? NULL : "bytes behind the table";
 }

@@ -7,6 +7,7 @@
 #include "../../common/mem.h"
 #include "../../common/operation.h"
 #include "../../common/reference.h"
+#include "arcs.h"
 #include "node.h"
 #include "once.h"
 #include "store.h"
@@ -42,6 +43,7 @@ struct entry {
 	struct view prev;     /* the view it replaced here; number 0: none */
 	struct view other;    /* amid a split: the joiner's view, whose storing decides with mine; number 0: none */
 	struct member peer;   /* the other member, with the newest connection known; memory 0: none */
+	uint32_t minor;       /* its version */
 	uint64_t heard;       /* when it last spoke of this very view: whoever gave it up may speak on */
 	uint64_t asked;       /* when it was last asked; 0: never */
 	uint64_t silent;      /* since when questions are unanswered; 0: none are */
@@ -119,6 +121,7 @@ struct give {
 	unsigned window_count;
 	uint64_t seq;         /* of the last RECORDS */
 	uint64_t count, hash; /* of the whole copy */
+	uint64_t written;     /* n->written at the cut: what was answered before it waits for backups to have that */
 	uint64_t progress;    /* when the taker last moved */
 	uint64_t sent;
 };
@@ -143,6 +146,7 @@ struct take {
 	struct conn conn; /* of ours, on which it was accepted */
 	struct ring_id ring;
 	bool reference_behind; /* whoever the arc begins at is the reference's */
+	uint32_t minor;        /* the giver's version */
 	struct view views[2];
 	uint8_t view_count;
 	struct store *staging;
@@ -283,6 +287,89 @@ struct watched {
 	size_t changed_count, changed_room;
 };
 
+#define FOLLOWERS_MAX 8
+
+struct sent_copy {
+	uint64_t seq, written;
+	uint8_t *bytes;
+	size_t len;
+	bool fill;
+};
+
+/* Who keeps a copy of arcs of ours, and how far it is told (follow.c). */
+struct follower {
+	bool used;
+	struct member m;
+	uint64_t attempt;    /* names the stream */
+	struct arcs whole;   /* of these it has all, but for what is on its way */
+	bool filling, ended; /* the last frame of it is out */
+	struct arc fill;     /* of this it is told what there is: */
+	struct key *keys;    /* the records, from key_next on */
+	size_t key_count, key_next;
+	struct once_share *picture; /* the rows */
+	struct share_place pictured;
+	struct key *changed; /* since the last frame */
+	size_t changed_count, changed_room;
+	struct once_share *rows; /* done since then */
+	struct sent_copy *window;
+	size_t window_count, window_room, window_bytes;
+	unsigned fill_frames; /* of the window */
+	uint64_t seq;
+	uint64_t flushed, reached; /* n->written when it was last told all, and up to where it has it */
+	bool owed;                 /* it has lost some of what a view takes it to have */
+	uint64_t had;              /* ... up to there it had it */
+	uint64_t wanted;           /* as somebody to be filled */
+	uint64_t sent, progress;
+};
+
+/* The records of one frame. */
+struct copy_part {
+	struct store_item *items;
+	size_t count;
+	uint8_t *bytes; /* names and values */
+};
+
+#define COPIES_MAX 16
+
+/* What is kept here for an owner of arcs (copy.c). */
+struct copy {
+	bool used;
+	struct member owner;
+	uint64_t attempt, seq; /* of its stream; 0: what was kept at a handover, and no stream yet */
+	uint64_t counter;      /* of versions: the greatest that it has told */
+	struct arcs arcs;
+	bool filling;    /* not all is here of: */
+	struct arc fill; /* the last arc to be filled */
+	struct once_share *picture;
+	uint64_t forgotten;      /* clients, when that began */
+	struct copy_part *parts; /* of a turn, until all of it is here: frames of records, */
+	size_t part_count, part_bytes;
+	struct once_share *part_rows; /* ... and rows; NULL: amid no turn */
+	uint64_t heard;
+	uint64_t idle; /* since when some of it is guarded for nobody; 0: it is */
+	bool broken;   /* a view names us that takes more for kept than is: its owner is to begin anew */
+};
+
+#define STREAMS_MAX 32
+
+/* The last stream that an owner has begun here: strangers may say an earlier one again. */
+struct stream {
+	uint64_t memory, attempt;
+};
+
+#define LEFT_MAX 8
+
+/* Kept until the view holds that leaves us out. */
+struct left {
+	struct view_name name;
+	struct member owner; /* whose copy it was, */
+	uint64_t attempt;    /* by which stream */
+	struct arcs arcs;
+	bool asked; /* somebody else looks for it */
+	uint64_t since;
+};
+
+struct told;
 struct reference_peer;
 
 struct node {
@@ -349,6 +436,7 @@ struct node {
 	unsigned recent_next;
 	struct member candidate; /* who NOTIFYed as my successor */
 	uint64_t candidate_at, candidate_number;
+	uint32_t candidate_minor;
 	struct member twin; /* says NOTIFY under our backup's id; since when, and when last */
 	uint64_t twin_since, twin_heard;
 	uint32_t heir_lo;      /* where its own arc begins */
@@ -376,6 +464,17 @@ struct node {
 	/* records and operations */
 	struct store *store;
 	struct once *once;
+	uint64_t written; /* changes of what is owned, so far */
+	struct follower followers[FOLLOWERS_MAX], *follower_end;
+	struct store *copied; /* records of others */
+	struct once *copied_once;
+	struct copy copies[COPIES_MAX];
+	struct left left[LEFT_MAX];
+	unsigned left_next;
+	struct stream streams[STREAMS_MAX];
+	unsigned stream_next;
+	struct told *told_first, **told_last; /* to clients, once it is safe to say */
+	size_t told_bytes;
 	struct cells cells;
 	struct answers answers[ANSWERS_MAX];
 	size_t answering; /* answers in them */

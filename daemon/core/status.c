@@ -19,6 +19,10 @@ void status_fill(struct node *n, struct frame *f)
 		return;
 	f->arc = e->v.arc;
 	f->arc_set = true;
+	f->epoch = e->v.name.number;
+	f->copies = 1 + (e->peer.memory && follow_whole(n, &e->peer, e->v.arc));
+	f->wanted = n->config.replicas;
+	f->behind = follow_behind(n);
 	f->predecessor = e->v.arc.lo;
 	if (!reference_successor(n, &f->successor) && e->peer.memory)
 		f->successor = e->peer.id;
@@ -236,6 +240,24 @@ uint64_t node_forgotten(const struct node *n)
 	return count.forgotten + count.crowded_out;
 }
 
+bool node_version(const struct node *n, const struct key *key, struct version *version)
+{
+	const struct store *stores[] = {n->store, n->copied, n->take.staging};
+	bool any = false;
+
+	*version = (struct version){0};
+	for (unsigned i = 0; i < 3; i++) {
+		struct store_item item;
+
+		if (!stores[i] || !store_get(stores[i], *key, &item))
+			continue;
+		if (!any || version_newer(item.version, *version))
+			*version = item.version;
+		any = true;
+	}
+	return any;
+}
+
 const uint8_t *node_record(const struct node *n, const struct key *key, size_t *len)
 {
 	struct store_item item;
@@ -249,6 +271,22 @@ const uint8_t *node_record(const struct node *n, const struct key *key, size_t *
 struct ring_id node_get_ring(const struct node *n)
 {
 	return n->ring;
+}
+
+bool node_get_backup(const struct node *n, uint32_t id, struct member *backup, bool *lost)
+{
+	const struct entry *e = entry_own((struct node *)n, id);
+
+	if (!e || !e->held || !e->v.backup.memory)
+		return false;
+	*backup = e->v.backup;
+	*lost = !follow_whole((struct node *)n, backup, e->v.arc);
+	return !*lost || follow_owed((struct node *)n, backup);
+}
+
+bool node_loose(const struct node *n)
+{
+	return copy_loose(n, (struct arc){0, 0}, &(struct member){0});
 }
 
 bool node_get_arc(const struct node *n, struct arc *arc)

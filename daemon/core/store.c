@@ -115,7 +115,10 @@ static void fetch(const UT_hash_handle *h)
 	__builtin_prefetch((const char *)h + 64); /* id and value begin there */
 }
 
-void store_ahead(const struct store *s, const struct key *key, unsigned step)
+#define STEPS 3
+#define AHEAD 4 /* keys between two steps */
+
+static void ahead(const struct store *s, const struct key *key, unsigned step)
 {
 	const struct record *table = s->tables[table_of(key->id)];
 	const UT_hash_bucket *bucket;
@@ -129,6 +132,16 @@ void store_ahead(const struct store *s, const struct key *key, unsigned step)
 		fetch(bucket->hh_head);
 	else if (bucket->hh_head && bucket->hh_head->hh_next)
 		fetch(bucket->hh_head->hh_next);
+}
+
+void store_ahead(const struct store *s, const struct key *first, size_t stride, size_t count, size_t i)
+{
+	for (unsigned step = 0; step < STEPS; step++) {
+		size_t at = i + (size_t)(STEPS - step) * AHEAD;
+
+		if (at < count)
+			ahead(s, (const struct key *)(const void *)((const char *)first + at * stride), step);
+	}
 }
 
 bool store_get(const struct store *s, struct key key, struct store_item *item)
@@ -240,6 +253,24 @@ bool store_beats(const struct store_item *one, const struct store_item *other)
 	return one->deleted && !other->deleted && !version_newer(other->version, one->version);
 }
 
+static void move_one(struct store *to, struct store *from, struct record *r)
+{
+	struct key key = key_of(r);
+	struct record *old = find(to, &key);
+	struct store_item one = item_of(r), other = old ? item_of(old) : one;
+
+	take_out(from, r);
+	if (old && !store_beats(&one, &other)) {
+		free(r);
+		return;
+	}
+	if (old) {
+		take_out(to, old);
+		free(old);
+	}
+	add(to, r);
+}
+
 void store_merge(struct store *to, struct store *from)
 {
 	struct walk w;
@@ -254,22 +285,24 @@ void store_merge(struct store *to, struct store *from)
 		return;
 	}
 	w = walk_all(from);
-	for (struct record *r; (r = walk_next(&w)) != NULL;) {
-		struct key key = key_of(r);
-		struct record *old = find(to, &key);
-		struct store_item one = item_of(r), other = old ? item_of(old) : one;
+	for (struct record *r; (r = walk_next(&w)) != NULL;)
+		move_one(to, from, r);
+}
 
-		take_out(from, r);
-		if (old && !store_beats(&one, &other)) {
-			free(r);
+size_t store_move(struct store *to, struct store *from, struct arc arc)
+{
+	struct walk w = walk_near(from, arc);
+	size_t count = 0;
+
+	order_forget(&to->order);
+	order_forget(&from->order);
+	for (struct record *r; (r = walk_next(&w)) != NULL;) {
+		if (!ring_contains(arc, r->id))
 			continue;
-		}
-		if (old) {
-			take_out(to, old);
-			free(old);
-		}
-		add(to, r);
+		count++;
+		move_one(to, from, r);
 	}
+	return count;
 }
 
 static void bury(struct store *s, struct record *r, uint64_t until)

@@ -38,10 +38,10 @@ bool store_empty(const struct store *s);   /* no tombstone either */
 /* True if there is a record, a tombstone among them; item may be NULL. */
 bool store_get(const struct store *s, struct key key, struct store_item *item);
 
-/* Of a key that will be asked for soon: fetches what is on the way to its record, a step a call, so that nobody waits for
- * memory then.  Among 100,000 records that wait is most of what finding one costs. */
-#define STORE_STEPS 3
-void store_ahead(const struct store *s, const struct key *key, unsigned step);
+/* For who asks for one key after the other, of `count` that lie `stride` bytes apart: with the i-th, fetches what is on the
+ * way to the records of some behind it, so that nobody waits for memory then.  Among 100,000 records that wait is most of
+ * what finding one costs. */
+void store_ahead(const struct store *s, const struct key *first, size_t stride, size_t count, size_t i);
 
 /* Puts a copy, whatever was there. */
 void store_put(struct store *s, const struct store_item *item);
@@ -94,6 +94,9 @@ bool store_beats(const struct store_item *one, const struct store_item *other);
 
 /* Moves every record of from into to where it beats what is there; from is empty afterwards. */
 void store_merge(struct store *to, struct store *from);
+
+/* ... of every record in the arc, and the others stay; returns how many there were. */
+size_t store_move(struct store *to, struct store *from, struct arc arc);
 
 /* Makes every version older than any of a living ring: terms are taken off, the order among them stays. */
 void store_demote(struct store *s);

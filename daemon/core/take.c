@@ -48,6 +48,7 @@ static void say_active(struct node *n, const struct member *to)
 
 	frame_start(n, &f, FRAME_ACTIVE);
 	f.attempt = n->last_taken.attempt;
+	f.flag = n->config.replicas > 1; /* what was given is to be kept */
 	f.view_count = n->last_taken.view_count;
 	memcpy(f.views, n->last_taken.views, sizeof(n->last_taken.views));
 	frame_to(n, &f, to);
@@ -210,7 +211,8 @@ void on_records(struct node *n, const struct frame *f)
 				store_put(t->staging, &item);
 		}
 		t->shared |= f->table_len != 0;
-		why = f->table_len ? share_decode(t, f->table, f->table_len) : NULL;
+		why = f->table_len ? share_decode(t->share, t->watched, &t->watched_count, f->table, f->table_len)
+				   : NULL;
 		if (why) {
 			out_log(n, 4, "handover from node %08x: what it tells of writes done: %s", t->giver.id, why);
 			take_refuse(n);
@@ -259,6 +261,7 @@ void on_grant(struct node *n, const struct frame *f)
 	t->view_count = f->view_count;
 	t->ring = f->ring;
 	t->reference_behind = f->flag;
+	t->minor = f->minor;
 	memcpy(t->views, f->views, sizeof(t->views));
 	t->giver.conn = f->from.conn;
 	complete(n);
@@ -283,24 +286,14 @@ void take_give_up(struct node *n)
 	take_end(n);
 }
 
-/* Lay here, and what was taken does not beat it: it comes back, and watchers were told that it is not there. */
-static bool comes_back(void *arg, const struct store_item *own)
-{
-	struct node *n = arg;
-	struct store_item taken;
-
-	if (!store_get(n->take.staging, own->key, &taken) || store_beats(own, &taken))
-		watched_changed(n, &own->key);
-	return true;
-}
-
 /* The views hold: the copy is ours. ACTIVE goes out ahead of any answer, on the same connection. */
 void take_held(struct node *n)
 {
 	struct take *t = &n->take;
 	struct entry *e = t->phase == TAKE_STORED ? entry_named(n, &t->views[0].name) : NULL;
 	char text[24];
-	size_t count;
+	size_t count, back_count;
+	struct key *back;
 
 	if (!e) {
 		/* HOLDS again: the giver has missed our ACTIVE. */
@@ -316,13 +309,16 @@ void take_held(struct node *n)
 	count = store_count(t->staging);
 	for (unsigned i = 0; i < t->watched_count; i++)
 		watched_add(n, t->watched[i].arc, t->watched[i].until); /* which is what is left of it, so far */
-	if (n->watch.count)
-		store_each(n->store, t->arc, comes_back, n);
+	if (n->config.replicas > 1 && t->minor >= 2)
+		follow_same(n, &t->giver, t->arc);
+	copy_moved_on(n, &t->giver, t->arc);
+	back = record_beating(n, t->arc, t->staging, &back_count);
 	store_merge(n->store, t->staging);
 	once_take(n->once, t->share);
 	/* Nobody knows what was written there: the giver was to be asked by others, or is of a version that did not count. */
 	if (t->cleared || !t->shared)
 		once_own(n->once, &(struct once_arc){e->v.arc, {e->v.name.number, n->counter}});
+	record_came_back(n, e, back, back_count);
 	n->ring = t->ring;
 	if (t->reference_behind)
 		reference_behind(n, t->arc.lo);

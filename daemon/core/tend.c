@@ -4,7 +4,24 @@
 
 #include "core.h"
 
-/* The backup, the owner being fenced, goes on alone; with the records if a copy is sealed here. */
+static void say_taken(struct node *n, const struct entry *e, bool sealed, bool kept)
+{
+	uint64_t count, hash;
+	char text[24];
+
+	store_digest(n->store, e->v.arc, &count, &hash);
+	if (sealed)
+		out_log(n, 4, "arc %s: node %08x is out before it served -> taken back with %llu records",
+			arc_text(e->v.arc, text), e->peer.id, (unsigned long long)count);
+	else if (kept)
+		out_log(n, 4, "arc %s: node %08x is out -> taken over with the copy of its %llu records",
+			arc_text(e->v.arc, text), e->peer.id, (unsigned long long)count);
+	else
+		out_log(n, 4, "arc %s: node %08x is out -> taken over empty, its records are lost with it",
+			arc_text(e->v.arc, text), e->peer.id);
+}
+
+/* The backup, the owner being fenced, goes on alone; with the records of a copy that is sealed here, or is kept. */
 static void take_over(struct node *n, struct entry *e)
 {
 	struct view v = {.name = name_next(n), .base = e->v.name, .arc = e->v.arc, .owner = n->self};
@@ -12,20 +29,14 @@ static void take_over(struct node *n, struct entry *e)
 	 * under way is another one by now. */
 	bool given = e->sealed && n->give.phase && arc_equal(n->give.arc, e->v.arc);
 	bool known = given && n->give.phase >= GIVE_TAIL && n->give.conn == n->self.conn.count;
+	size_t back_count = 0;
+	struct key *back = e->sealed ? NULL : record_beating(n, e->v.arc, n->copied, &back_count);
+	bool sealed = e->sealed, kept = !sealed && copy_take(n, e);
 	bool voided = !e->sealed || e->voided, newer = e->stands.count > e->peer.conn.count, doubted;
-	uint64_t count, hash;
-	char text[24];
 
-	store_digest(n->store, e->v.arc, &count, &hash);
-	if (e->sealed) {
-		out_log(n, 4, "arc %s: node %08x is out before it served -> taken back with %llu records",
-			arc_text(v.arc, text), e->peer.id, (unsigned long long)count);
-		if (given)
-			give_end(n);
-	} else {
-		out_log(n, 4, "arc %s: node %08x is out -> taken over empty, its records are lost with it",
-			arc_text(v.arc, text), e->peer.id);
-	}
+	say_taken(n, e, sealed, kept);
+	if (given)
+		give_end(n);
 	/* A taker that never served has lost nothing, unless somebody else has taken something; and what it says of itself
 	 * on a newer connection than was fenced is true. */
 	if (!e->absent && (voided || !newer)) {
@@ -42,9 +53,11 @@ static void take_over(struct node *n, struct entry *e)
 	doubted = e->doubt != 0;
 	entry_drop(n, e);
 	e = entry_add(n, &v, true);
-	if (!known)
+	/* At the end of a doubt it may have been left out, and its copy may be an old one. */
+	record_came_back(n, e, back, back_count);
+	if (!known && (!kept || doubted))
 		once_own(n->once, &(struct once_arc){v.arc, {v.name.number, n->counter}});
-	if (doubted)
+	if (doubted || (!kept && !sealed && n->config.replicas > 1))
 		e->contested = n->now;
 }
 
@@ -53,22 +66,70 @@ static bool candidate_fits(const struct node *n, const struct entry *e)
 	return n->candidate.memory && !member_same(&n->candidate, &e->peer) && n->now - n->candidate_at < 5000;
 }
 
-/* Another backup: mine is out, my arc has another neighbour, or there is no neighbour any more. */
+/* Does it keep what it is told, and does this node tell it? */
+static bool keeps_copies(const struct node *n, uint32_t minor)
+{
+	return n->config.replicas > 1 && minor >= 2;
+}
+
+/* Who should be the backup, if another: of the arc that ends here who says so, of one before it who is that one's, as it is
+ * to be part of it. */
+static const struct member *wanted_backup(struct node *n, const struct entry *e, uint32_t *minor)
+{
+	const struct entry *own = entry_main(n);
+
+	if (e->v.arc.lo == e->v.arc.hi)
+		return NULL;
+	if (e == own && candidate_fits(n, e) && !fence_blocks(n, &n->candidate)) {
+		*minor = n->candidate_minor;
+		return &n->candidate;
+	}
+	if (e == own || !own || !own->held || !own->peer.memory || member_same(&own->peer, &e->peer) ||
+	    n->config.replicas < 2 || entry_out(n, own))
+		return NULL;
+	*minor = own->minor;
+	return &own->peer;
+}
+
+/* Another backup: mine is out, my arc has another neighbour, or there is no neighbour any more.  A new one has everything
+ * first. */
 static bool tend_backup(struct node *n)
 {
 	for (struct entry *e = n->entries; e < n->entry_end; e++) {
 		bool alone = e->v.arc.lo == e->v.arc.hi;
-		bool better =
-			e->v.arc.hi == n->self.id && !alone && candidate_fits(n, e) && !fence_blocks(n, &n->candidate);
+		const struct member *better;
+		uint32_t minor = 0;
 
 		if (!e->used || !e->mine || !e->held)
 			continue;
-		if (!entry_out(n, e) && !((better || (alone && e->peer.memory)) && entry_serves(n, e)))
-			continue;
-		change_begin(n, CHANGE_BACKUP, e, NULL, better ? &n->candidate : NULL);
+		better = wanted_backup(n, e, &minor);
+		if (!entry_out(n, e)) {
+			bool serves = entry_serves(n, e);
+
+			/* Without what it was to keep: it is told anew where it is.  Who has lost its copy keeps answers from being
+			 * said, among them those for which this node may wait before it serves. */
+			if ((serves ? !better && !alone : follow_owed(n, &e->peer)) && e->peer.memory &&
+			    keeps_copies(n, e->minor))
+				(void)follow_want(n, &e->peer, e);
+			if (!serves)
+				continue;
+			if (better ? keeps_copies(n, minor) && !follow_want(n, better, e) : !alone || !e->peer.memory)
+				continue;
+		} else if (better && keeps_copies(n, minor) && !follow_whole(n, better, e->v.arc)) {
+			better = NULL;
+		}
+		change_begin(n, CHANGE_BACKUP, e, NULL, better);
 		return true;
 	}
 	return false;
+}
+
+/* One arc's backup has to have the other's records as well, before both are one. */
+static bool one_backup(const struct node *n, const struct entry *near, const struct entry *own)
+{
+	if (n->config.replicas < 2 || !own->peer.memory || near->v.arc.lo == own->v.arc.hi)
+		return true;
+	return member_same(&near->peer, &own->peer) || !keeps_copies(n, own->minor);
 }
 
 /* An owned arc right before one's own becomes part of it. */
@@ -79,7 +140,8 @@ static bool tend_merge(struct node *n)
 	if (!own || !own->held || own->v.arc.lo == own->v.arc.hi || !(entry_serves(n, own) || entry_out(n, own)))
 		return false;
 	for (struct entry *e = n->entries; e < n->entry_end; e++)
-		if (e != own && e->used && e->v.arc.hi == own->v.arc.lo && entry_serves(n, e)) {
+		if (e != own && e->used && e->v.arc.hi == own->v.arc.lo && entry_serves(n, e) &&
+		    one_backup(n, e, own)) {
 			change_begin(n, CHANGE_MERGE, e, own, NULL);
 			return true;
 		}
@@ -103,6 +165,11 @@ static bool tend_misplaced(struct node *n, uint64_t *next)
 	for (struct entry *e = n->entries; e < n->entry_end; e++) {
 		if (!e->used || !e->mine || !entry_serves(n, e) || e->v.arc.hi == n->self.id)
 			continue;
+		/* At a time of one's own: others are woken by what wakes this node. */
+		if (n->now < n->retry_at) {
+			soonest(next, n->retry_at);
+			return false;
+		}
 		for (struct entry *g = n->entries; g < n->entry_end; g++)
 			if (g->used && !g->mine && g->held && g->v.arc.lo == e->v.arc.hi) {
 				if (give_too_old(n, &g->peer, next))
@@ -289,14 +356,6 @@ void on_leave_public(struct node *n, const uint8_t *p, size_t len)
 			e->heard = 0;
 }
 
-static bool owns(const struct node *n)
-{
-	for (const struct entry *e = n->entries; e < n->entry_end; e++)
-		if (e->used && e->mine)
-			return true;
-	return false;
-}
-
 void tend(struct node *n, uint64_t *next)
 {
 	bool frozen = n->give.phase > GIVE_STREAM && n->give.phase < GIVE_SEALED;
@@ -309,10 +368,10 @@ void tend(struct node *n, uint64_t *next)
 			return;
 		}
 	}
-	if (!n->change.kind && !n->give.phase && !n->take.phase && n->now >= n->retry_at)
-		if (tend_misplaced(n, next) || (!n->stopping && waiting_offer(n)))
+	if (!n->change.kind && !n->give.phase && !n->take.phase)
+		if (tend_misplaced(n, next) || (!n->stopping && n->now >= n->retry_at && waiting_offer(n)))
 			return;
-	if (n->been_active && !n->seek.active && !n->stopping && !owns(n) && !n->take.phase) {
+	if (n->been_active && !n->seek.active && !n->stopping && !entry_any_own(n) && !n->take.phase) {
 		out_log(n, 4, "owns no arc any more -> joining again");
 		seek_begin(n);
 		soonest(next, n->now);

@@ -109,15 +109,24 @@ void view_refuse(struct node *n, const struct frame *f)
 	frame_to(n, &r, &f->from);
 }
 
+/* One of two arcs that become one, both of them owned and guarded by the same two: nobody else is a party. */
+static bool half(const struct entry *e, const struct view *v)
+{
+	return e->held && !e->mine && member_same(&e->v.owner, &v->owner) && member_same(&e->v.backup, &v->backup) &&
+	       (name_equal(&e->v.name, &v->base) || name_equal(&e->v.name, &v->far_base));
+}
+
 /* Replaces what overlaps; remembers what it was, in case the attempt dies with its maker. */
 static void replace_entries(struct node *n, const struct frame *f)
 {
 	struct view prev = {0};
 	struct member confirmer = {0};
+	unsigned halves = 0;
 
 	for (struct entry *e = n->entries; e < n->entry_end; e++) {
 		if (!replaced(e, f))
 			continue;
+		halves += f->view_count == 1 && half(e, &f->views[0]);
 		if (e->mine) {
 			merge_soon(n); /* whatever is not handed over by this very view */
 			/* Its giver has thought better of it: nobody will say that what was taken holds. */
@@ -135,10 +144,13 @@ static void replace_entries(struct node *n, const struct frame *f)
 
 		if (!view_names(&f->views[i], &n->self)) {
 			entry_past(n, &f->views[i]);
+			copy_leave(n, &f->views[i]);
 			continue;
 		}
+		copy_return(n, &f->views[i]);
 		e = entry_add(n, &f->views[i], false);
 		e->prev = prev;
+		e->held = halves == 2; /* the maker has stored it as well */
 		e->confirmed = !e->mine && member_same(&e->peer, &confirmer);
 		if (f->view_count == 2 && !e->mine && !member_same(&f->views[!i].owner, &n->self) &&
 		    !member_same(&f->views[!i].owner, &f->views[i].owner))
@@ -151,6 +163,9 @@ bool view_store(struct node *n, const struct frame *f)
 	struct frame r;
 	bool known = true;
 
+	/* Who is new to an arc is its backup when it has all of it, and says nothing until then. */
+	if (f->type == FRAME_STORE && f->attempt && !copy_upto(n, f))
+		return false;
 	if (!may_store(n, f)) {
 		view_refuse(n, f);
 		return false;
@@ -217,6 +232,7 @@ void on_holds(struct node *n, const struct frame *f)
 	for (unsigned i = 0; i < f->view_count; i++) {
 		struct entry *e = entry_named(n, &f->views[i].name);
 
+		copy_left(n, &f->views[i].name);
 		if (!e)
 			e = taken_up(n, f, &f->views[i]);
 		if (!e)

@@ -13,6 +13,9 @@ static void send_sync(struct node *n, struct entry *e)
 	f.views[f.view_count++] = e->v;
 	f.peer = e->peer.conn;
 	f.flag = e->held;
+	/* What is taken for kept there: it may have given that up while this node slept, and nothing is written since. */
+	if (e->mine && e->held && follow_whole(n, &e->peer, e->v.arc))
+		f.attempt = follow_attempt(n, &e->peer, &f.seq);
 	/* To whoever has the inbox: its connection may be a new one. */
 	frame_send(n, &f, TOPIC_INBOX, e->peer.id);
 	e->asked = n->now;
@@ -68,15 +71,25 @@ static void resolve(struct node *n, struct entry *e, uint64_t *next)
 	soonest(next, e->found + n->config.resend);
 }
 
-static bool suspicious(const struct node *n, const struct entry *e, uint64_t *next)
+#define COPIED 4 /* of the grace, one in so many */
+
+/* Who may come back with the only copy is waited for; where there are two, those who wait for an answer are not to. */
+uint64_t watch_grace(struct node *n, const struct entry *e)
+{
+	bool copied = e->mine ? follow_whole(n, &e->peer, e->v.arc) : copy_whole(n, e);
+
+	return copied ? n->config.grace / COPIED : n->config.grace;
+}
+
+static bool suspicious(struct node *n, const struct entry *e, uint64_t *next)
 {
 	/* The backup waits a little longer than the owner: of two that suspect each other one should win. */
 	uint64_t rank = e->mine ? 0 : 300;
 
 	if (e->gone) {
-		if (n->now - e->gone >= n->config.grace)
+		if (n->now - e->gone >= watch_grace(n, e))
 			return true;
-		soonest(next, e->gone + n->config.grace);
+		soonest(next, e->gone + watch_grace(n, e));
 		return false;
 	}
 	if (!e->silent)
@@ -276,6 +289,8 @@ void on_sync(struct node *n, const struct frame *f)
 			if (e->mine)
 				take_held(n);
 		}
+		if (f->attempt)
+			(void)copy_upto(n, f);
 		r.flag = true;
 		r.views[r.view_count++] = e->v;
 		frame_to(n, &r, &f->from);
@@ -338,6 +353,8 @@ void on_confirm(struct node *n, const struct frame *f)
 	if (own && f->arc_set && f->arc.hi == own->v.arc.lo)
 		predecessor_known(n);
 	number_learn(n, f->seq);
+	if (f->count)
+		find_records(n);
 	roll_heard(n, f);
 	hole_answer(n, f);
 	reference_found(n, f);

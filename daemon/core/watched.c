@@ -109,7 +109,7 @@ static void send(struct node *n, struct page_entry *changes, size_t count)
 
 	topic_format(topic, n->config.topic_prefix, TOPIC_EVENT, n->self.id, NULL);
 	bytes = watched_encode(&f, &len);
-	out_publish_own(n, topic, bytes, len);
+	tell_client_own(n, topic, bytes, len);
 }
 
 void watched_flush(struct node *n)

@@ -49,7 +49,7 @@ static void told_again(const struct node *n, const struct once_share *told)
 
 	back = (struct take){.share = once_share_new(ARC)};
 	while ((bytes = share_encode(n, told, &at, &len)) != NULL) {
-		FUZZ_CHECK(share_decode(&back, bytes, len) == NULL);
+		FUZZ_CHECK(share_decode(back.share, back.watched, &back.watched_count, bytes, len) == NULL);
 		free(bytes);
 	}
 	check_bounds(&back);
@@ -66,7 +66,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!input)
 		return 0;
 	t = (struct take){.share = once_share_new(ARC)};
-	if (share_decode(&t, input, size) == NULL) {
+	if (share_decode(t.share, t.watched, &t.watched_count, input, size) == NULL) {
 		check_bounds(&t);
 		told_again(&n, t.share);
 	} else {

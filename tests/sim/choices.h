@@ -127,8 +127,9 @@ struct sim_options {
 	uint64_t seed;
 	unsigned nodes, clients, ops;
 	enum profile profile;
-	unsigned calm;    /* 1 << enum calm */
-	uint64_t work_ms; /* the longest first phase, 0: as drawn */
+	unsigned calm;     /* 1 << enum calm */
+	uint64_t work_ms;  /* the longest first phase, 0: as drawn */
+	unsigned replicas; /* 0: as drawn */
 	struct mask starts, clients_on, faults, aimed, turns;
 	FILE *trace;               /* NULL: none */
 	bool story;                /* keep what a picture of the run needs */

@@ -222,12 +222,25 @@ static void judge_offer(struct world *w, struct proc *by, const struct packet *p
 			ours_heard(w, by, w->procs[i]->offered_arc);
 }
 
+/* The reference's answers tell no version: it is that of the record, unless that is another one by now. */
+static void shown(struct world *w, uint32_t key, const struct proc *by, uint32_t put)
+{
+	struct key k = ours_key(w, key);
+	struct version version;
+	size_t len;
+	const uint8_t *value = node_record(by->node, &k, &len);
+
+	if (put != NONE && !w->ops[put].again && !w->repeated[key] && value && judge_named(w, 'v', value, len) == put &&
+	    node_version(by->node, &k, &version))
+		judge_shown(w, key, by, version);
+}
+
 /* Who answers serves, if only within one step: takes an arc over, answers what it holds, and begins to change it. */
 void judge_send(struct world *w, struct proc *by, const struct packet *p)
 {
 	enum topic_kind kind = w->topics[p->topic].kind;
 
-	uint32_t id, node, op, key = NONE;
+	uint32_t id, node, op = NONE, key = NONE;
 	const uint8_t *text;
 	size_t len;
 
@@ -239,8 +252,13 @@ void judge_send(struct world *w, struct proc *by, const struct packet *p)
 		op = judge_named(w, 'c', text, len);
 		key = op == NONE ? NONE : w->ops[op].key;
 	}
-	if (key != NONE && proc_reaches(w, by))
-		judge_served(w, key, by);
+	if (key != NONE && proc_reaches(w, by)) {
+		/* Else it said so late, when its backup had it; whom nobody served before, nobody backs (seed 5038290). */
+		if (w->swarm.patience.replicas < 2 || node_serves(by->node, w->keys[key]) ||
+		    w->served[key].proc == NONE)
+			judge_served(w, key, by);
+		shown(w, key, by, kind == TOPIC_RES_GET ? judge_named(w, 'v', text, len) : op);
+	}
 	if (kind == TOPIC_REPLY && packet_frame(p) == FRAME_ANSWER && proc_reaches(w, by))
 		ours_served(w, by, p);
 }

@@ -29,6 +29,7 @@ static const char help[] =
 	"  --nodes N           nodes at the start (default 5)\n"
 	"  --clients N         clients of the reference's protocol (default 3)\n"
 	"  --ops N             operations of all clients together, of which the time allows about half (default 400)\n"
+	"  --replicas R        1 or 2 copies of everything (default: as the seed draws)\n"
 	"  --profile NAME      mosquitto (default), gentle (joins and leaves only), storm, drops (and full queues),\n"
 	"                      disorder (order per publisher and topic only), refused (subscriptions), hasty (nodes "
 	"of\n"
@@ -69,6 +70,7 @@ enum option_id {
 	OPT_NODES,
 	OPT_CLIENTS,
 	OPT_OPS,
+	OPT_REPLICAS,
 	OPT_PROFILE,
 	OPT_JOBS,
 	OPT_QUIET,
@@ -97,6 +99,7 @@ static const struct option options[] = {{"seed", 1, NULL, OPT_SEED},
 					{"nodes", 1, NULL, OPT_NODES},
 					{"clients", 1, NULL, OPT_CLIENTS},
 					{"ops", 1, NULL, OPT_OPS},
+					{"replicas", 1, NULL, OPT_REPLICAS},
 					{"profile", 1, NULL, OPT_PROFILE},
 					{"jobs", 1, NULL, OPT_JOBS},
 					{"quiet", 0, NULL, OPT_QUIET},
@@ -211,6 +214,9 @@ static bool parse_run(struct sim_options *o, int c, const char *value)
 	case OPT_OPS:
 		o->ops = (unsigned)number(value);
 		break;
+	case OPT_REPLICAS:
+		o->replicas = (unsigned)number(value);
+		break;
 	case OPT_PROFILE:
 		o->profile = (enum profile)name_index(value, strlen(value), profiles, PROFILE_COUNT, "profile");
 		break;
@@ -315,8 +321,8 @@ void options_parse(struct arguments *a, int argc, char **argv)
 		if (!parse_run(&a->sim, c, optarg))
 			parse_one(a, c, optarg);
 	}
-	if (optind < argc || a->sim.nodes < 1 || a->sim.nodes > 200 || a->sim.clients < 1 || a->jobs < 1 ||
-	    a->jobs > JOBS_MAX || a->seeds < 1 || a->scale == 1 || a->scale > 20000) {
+	if (optind < argc || a->sim.nodes < 1 || a->sim.nodes > 200 || a->sim.replicas > 2 || a->sim.clients < 1 ||
+	    a->jobs < 1 || a->jobs > JOBS_MAX || a->seeds < 1 || a->scale == 1 || a->scale > 20000) {
 		fputs("sim: arguments that make no sense; see sim --help\n", stderr);
 		exit(2);
 	}
@@ -371,6 +377,8 @@ char *options_spec(const struct sim_options *o)
 	if (!out)
 		mem_die("out of memory");
 	fprintf(out, "--seed %" PRIu64 " --nodes %u --clients %u --ops %u", o->seed, o->nodes, o->clients, o->ops);
+	if (o->replicas)
+		fprintf(out, " --replicas %u", o->replicas);
 	if (o->profile != PROFILE_MOSQUITTO)
 		fprintf(out, " --profile %s", profiles[o->profile]);
 	print_mask(out, "nodes", &o->starts);

@@ -224,8 +224,12 @@ void ours_served(struct world *w, const struct proc *by, const struct packet *p)
 	for (size_t i = 0; i < a.count; i++) {
 		const struct op *op = op_of(w, c, a.base + a.results[i].offset);
 
-		if (op && a.results[i].status <= ANSWER_WRONG)
+		if (!op || a.results[i].status > ANSWER_WRONG)
+			continue;
+		if (w->swarm.patience.replicas < 2 || node_serves(by->node, w->keys[op->key]))
 			judge_served(w, op->key, by);
+		if (a.results[i].has_version)
+			judge_shown(w, op->key, by, a.results[i].version);
 	}
 }
 

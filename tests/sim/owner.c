@@ -93,12 +93,74 @@ static bool copy_died(const struct world *w, const struct served *last, uint64_t
 	const struct link *l = &w->links[last->link];
 	bool cut =
 		(l->state == LINK_DEAD && !l->clean) || w->now >= l->out_drop; /* also if the broker has not noticed */
-	/* A leaver stays one when it gives up; without views it is in no ring. */
+	/* As in judge_step. */
 	bool gave_up = !w->swarm.gentle && p->alive &&
 		       (p->state == NODE_JOINING || p->state == NODE_CONNECTING || !node_get_ring(p->node).term);
 
 	*died = l->state == LINK_DEAD ? l->closed : w->place;
 	return p->killed || p->lonely_exit || gave_up || cut;
+}
+
+static bool has(const struct world *w, const struct proc *p, unsigned key, struct version version)
+{
+	struct key k = ours_key(w, key);
+	struct version v;
+
+	return p->alive && node_version(p->node, &k, &v) && !version_newer(version, v);
+}
+
+#define FORGETS (5 * SECOND) /* whoever gives up its views: until then their owner may not have noticed */
+
+/* An answer tells of that version: whoever is to keep a copy has it by now. */
+void judge_shown(struct world *w, unsigned key, const struct proc *by, struct version version)
+{
+	bool lost, first = version_newer(version, w->shown[key]);
+	struct member backup;
+
+	if (w->swarm.patience.replicas < 2 || !version.number)
+		return;
+	if (first)
+		w->shown[key] = version;
+	if (!node_get_backup(by->node, w->keys[key], &backup, &lost))
+		return;
+	w->stats[STAT_SHOWN_KEPT]++;
+	for (size_t i = 0; i < w->proc_count; i++) {
+		const struct proc *q = w->procs[i];
+		bool gave_up = q->forgot_at && w->now - q->forgot_at < FORGETS;
+
+		if (q->memory != backup.memory || !q->alive || has(w, q, key, version))
+			continue;
+		/* What has been told before it has had, and may have lost; also what it has acknowledged since. */
+		if (!gave_up && (first || !lost))
+			fail(w, "I3: %s tells of version %llx/%llu of key %08x, which its backup %s does not have",
+			     by->label, (unsigned long long)version.number, (unsigned long long)version.counter,
+			     w->keys[key], q->label);
+	}
+}
+
+/* The set time, by clocks that differ. */
+static uint64_t away_long(const struct world *w)
+{
+	return (uint64_t)w->swarm.patience.recover * MS / 2;
+}
+
+/* The key is served by who does not have what has been shown of it.  That may be if nobody who lives has it, or none of
+ * them has been heard for the set time; also if one comes back while what was decided then is being done (seed 30111052).
+ * Who has joined never yet keeps no copy: what it was handed it merges when it joins (seed 3323874). */
+static bool is_lost(struct world *w, unsigned key, const struct proc *by)
+{
+	for (size_t i = 0; i < w->proc_count; i++) {
+		const struct proc *q = w->procs[i];
+
+		bool back = q->returned_at && w->now - q->returned_at < FORGETS;
+
+		if (!q->joined || back || !has(w, q, key, w->shown[key]) || w->now - q->reached_at >= away_long(w))
+			continue;
+		fail(w, "I3: %s serves key %08x without version %llx/%llu, which has been shown, and which %s has",
+		     by->label, w->keys[key], (unsigned long long)w->shown[key].number,
+		     (unsigned long long)w->shown[key].counter, q->label);
+	}
+	return true;
 }
 
 static bool same_ring(const struct ring_id *a, const struct ring_id *b)
@@ -112,6 +174,7 @@ void judge_served(struct world *w, unsigned key, const struct proc *p)
 	struct ring_id ring = node_get_ring(p->node);
 	bool apart = last->proc != NONE && !same_ring(&last->ring, &ring);
 	uint64_t died = w->place;
+	bool lost;
 
 	if (last->proc == p->index && !apart) {
 		w->stats[STAT_BACK] += last->link != p->link;
@@ -119,7 +182,12 @@ void judge_served(struct world *w, unsigned key, const struct proc *p)
 		return;
 	}
 	w->moves[key]++;
-	if (last->proc != NONE && (copy_died(w, last, &died) || apart)) {
+	lost = last->proc != NONE && copy_died(w, last, &died);
+	/* Of what was put twice, and is not asked by ours, no version is known. */
+	if (w->swarm.patience.replicas > 1 && w->shown[key].number && !w->repeated[key])
+		lost = !apart && !has(w, p, key, w->shown[key]) && is_lost(w, key, p);
+	if (lost || apart) {
+		w->shown[key] = (struct version){0};
 		w->losses[key] = sim_grow(w->losses[key], w->loss_count[key], &w->loss_room[key], sizeof(**w->losses));
 		w->losses[key][w->loss_count[key]++] = (struct loss){.died = died, .served = w->place};
 		w->stats[STAT_TAKEOVERS]++;
@@ -163,7 +231,16 @@ void judge_step(struct world *w, struct proc *p)
 	struct arc arc;
 
 	p->state = node_get_state(p->node);
+	if (proc_reaches(w, p)) {
+		if (w->now - p->reached_at >= away_long(w))
+			p->returned_at = w->now;
+		p->reached_at = w->now;
+	}
 	p->owned = p->owned || node_get_arc(p->node, &arc);
+	p->joined = p->joined || p->state == NODE_ACTIVE;
+	/* A leaver stays one when it gives up; without views it is in no ring. */
+	if (p->joined && (p->state == NODE_JOINING || p->state == NODE_CONNECTING || !node_get_ring(p->node).term))
+		p->forgot_at = w->now;
 	if (w->swarm.held_max)
 		judge_held(w, p);
 	probe_step(w, p);

@@ -117,6 +117,8 @@ struct proc {
 	bool paused;
 	bool turn, turn_missed;        /* EVENT_TURN is to come; came while it was paused */
 	bool owned;                    /* an arc ended at it, once */
+	bool joined;                   /* ... and it was active */
+	uint64_t forgot_at;            /* when it last was in no ring, after that */
 	bool lonely_exit;              /* left as the last owner: nobody could take the records */
 	bool connected;                /* the node has been told so */
 	uint64_t clock_base, clock_at; /* its clock said so many ms at that virtual time */
@@ -140,7 +142,9 @@ struct proc {
 	bool told; /* it has said who it is, in the end, and this: */
 	struct arc told_arc;
 	uint32_t told_predecessor, told_successor;
-	uint64_t serves; /* bit for each probe point, after its last step */
+	uint64_t serves;      /* bit for each probe point, after its last step */
+	uint64_t reached_at;  /* when it last did something that could reach the broker */
+	uint64_t returned_at; /* ... and had not for long */
 };
 
 #define OURS_ANSWERS_MAX 16
@@ -279,6 +283,7 @@ struct world {
 	uint32_t *serving[PROBES_MAX]; /* the processes that serve each probe point */
 	size_t serving_count[PROBES_MAX], serving_room[PROBES_MAX];
 	struct served served[KEYS_MAX];
+	struct version shown[KEYS_MAX]; /* the greatest that an answer has told of each key */
 	struct held_view *views;
 	size_t view_count, view_room;
 	uint32_t moves[KEYS_MAX];  /* how often it went from one node to another */
@@ -421,6 +426,7 @@ void judge_init(struct world *w);
 void judge_step(struct world *w, struct proc *p);
 /* It serves the key, by its state or by what it says. */
 void judge_served(struct world *w, unsigned key, const struct proc *p);
+void judge_shown(struct world *w, unsigned key, const struct proc *by, struct version version);
 void judge_arcs(struct world *w);
 uint64_t judge_probe(const struct world *w, const struct proc *p);
 /* What it says of views, in HOLDS and STORE. */

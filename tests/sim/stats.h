@@ -64,6 +64,7 @@
 	X(TAKEOVERS, "keys whose server died: records excused", 1)                             \
 	X(HANDOVERS, "keys whose server changed in good order", 1)                             \
 	X(BACK, "keys served again by the same node after a lost connection", 1)               \
+	X(SHOWN_KEPT, "answers whose version the backup had", 0)                               \
 	X(WILD_READS, "gets answered with what a death excuses", 1)                            \
 	X(DOUBLES, "operations answered twice (disorder)", 0)                                  \
 	X(NOT_LOST, "keys whose last value was there in the end (disorder)", 0)                \

@@ -213,6 +213,17 @@ static void draw_ours(struct world *w)
 		draw_tables(w, &r);
 }
 
+/* Likewise. */
+static void draw_replicas(struct world *w)
+{
+	struct rng r;
+
+	rng_seed(&r, w->options.seed, STREAM_REPLICAS);
+	w->swarm.patience.replicas = rng_below(&r, 4) ? 2 : 1;
+	if (w->options.replicas)
+		w->swarm.patience.replicas = w->options.replicas;
+}
+
 void swarm_draw(struct world *w)
 {
 	struct swarm *s = &w->swarm;
@@ -233,6 +244,7 @@ void swarm_draw(struct world *w)
 	s->think = s->work / (w->options.ops / w->options.clients + 1) + 1;
 	s->max_nodes = w->options.nodes + (unsigned)rng_below(&w->rng_world, w->options.nodes + 1);
 	draw_ours(w);
+	draw_replicas(w);
 	if (s->gentle)
 		w->stats[STAT_GENTLE]++;
 }

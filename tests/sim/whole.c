@@ -172,6 +172,11 @@ static bool stray(const struct world *w, const struct proc *p, struct arc arc, c
 {
 	size_t len;
 
+	/* Candidates are filled, and let go, as long as the ring lives. */
+	if (!w->finals_sent && node_loose(p->node)) {
+		snprintf(why, size, "%s keeps a copy for nobody", p->label);
+		return true;
+	}
 	for (unsigned k = 0; k < w->swarm.keys; k++) {
 		struct key key = ours_key(w, k);
 

@@ -149,16 +149,17 @@ static void count_operation(struct core *c, const struct core_line *l)
 	}
 }
 
-/* What version 1.0 makes of the frame: no minor version, no table.  NULL: it has neither. */
+/* What an earlier version makes of the frame; 1.0 knows no minor version and no table.  NULL: it has neither. */
 static uint8_t *as_older(struct core *c, const void *payload, size_t len, size_t *older_len)
 {
 	struct frame f;
 
 	if (frame_decode(&f, c->room, payload, len) || !f.minor)
 		return NULL;
-	f.minor = 0;
-	f.table = NULL;
-	f.table_len = 0;
+	f.minor = c->older_minor;
+	if (!f.minor)
+		f.table = NULL;
+	f.table_len = f.table ? f.table_len : 0;
 	return frame_encode(&f, older_len);
 }
 

@@ -369,6 +369,7 @@ struct core *core_new(void)
 	c->room = xmalloc(sizeof(*c->room));
 	c->trace = getenv("CORE_TRACE") != NULL;
 	node_config_init(&c->config);
+	c->config.replicas = 1; /* but where copies are what is looked at */
 	snprintf(c->config.software, sizeof(c->config.software), "test");
 	return c;
 }

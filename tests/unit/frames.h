@@ -95,6 +95,12 @@ static inline struct frame frames_random(struct random *r, struct frame_room *ro
 	f.flag = with & 512;
 	f.state = (enum node_state)random_below(r, NODE_STATES);
 	f.since = with & 1024 ? random_sized(r) : 0;
+	f.last = with & 0x100000;
+	f.more = with & 0x800000;
+	f.epoch = with & 0x200000 ? random_sized(r) : 0;
+	f.copies = with & 0x200000 ? (uint32_t)random_sized(r) : 0;
+	f.wanted = with & 0x400000 ? (uint32_t)random_sized(r) : 0;
+	f.behind = with & 0x400000 ? random_sized(r) : 0;
 	f.predecessor = with & 2048 ? (uint32_t)random_sized(r) : 0;
 	f.successor = with & 4096 ? (uint32_t)random_sized(r) : 0;
 	f.peer = with & 8192 ? frames_conn(r) : f.peer;
@@ -163,6 +169,12 @@ static inline const char *frames_difference(const struct frame *a, const struct 
 	DIFFER(flag);
 	DIFFER(state);
 	DIFFER(since);
+	DIFFER(last);
+	DIFFER(more);
+	DIFFER(epoch);
+	DIFFER(copies);
+	DIFFER(wanted);
+	DIFFER(behind);
 	DIFFER(predecessor);
 	DIFFER(successor);
 	DIFFER(view_count);

@@ -134,7 +134,7 @@ static void test_round_trips(void **state)
 		make_watched(&r, &giver);
 		assert_false(share_told(from, &at)); /* an empty one has its horizon to tell */
 		while ((bytes = share_encode(&giver, from, &at, &len)) != NULL) {
-			assert_null(share_decode(&take, bytes, len));
+			assert_null(share_decode(take.share, take.watched, &take.watched_count, bytes, len));
 			assert_in_range(len, 1, 32u << 10);
 			free(bytes);
 			parts++;
@@ -247,7 +247,7 @@ static const char *decode(const struct part *p, size_t cut, bool more)
 	if (more)
 		wire_put_null(&w);
 	assert_true(w.used <= sizeof(bytes));
-	why = share_decode(&t, bytes, cut < w.used ? w.used - cut : 0);
+	why = share_decode(t.share, t.watched, &t.watched_count, bytes, cut < w.used ? w.used - cut : 0);
 	once_share_free(t.share);
 	return why;
 }
@@ -371,7 +371,8 @@ static void test_garbage(void **state)
 		memcpy(copy, bytes, len);
 		for (unsigned flips = 1 + (unsigned)random_below(&r, 3); flips > 0; flips--)
 			copy[random_below(&r, len)] ^= (uint8_t)(1u << random_below(&r, 8));
-		if (!share_decode(&t, copy, random_below(&r, 4) ? len : random_below(&r, len))) {
+		if (!share_decode(t.share, t.watched, &t.watched_count, copy,
+				  random_below(&r, 4) ? len : random_below(&r, len))) {
 			struct once *o = once_new(1, NULL);
 
 			once_take(o, t.share);

@@ -1,0 +1,330 @@
+/* The stream by which an owner tells what is to be kept, the keeper's side (PROTOCOL.md section 7); copy.c has what becomes of
+ * what came by it, follow.c the other side. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "copy-inside.h"
+
+/* An owner takes on no more than 8 MiB that its backup has not acknowledged (follow.c), and one value beyond it. */
+#define TURN_MOST (64u << 20)
+
+static void say(struct node *n, const struct frame *f, uint64_t seq, enum frame_reason reason)
+{
+	struct frame r;
+
+	frame_start(n, &r, FRAME_COPIED);
+	r.attempt = f->attempt;
+	r.seq = seq;
+	r.reason = reason;
+	frame_send(n, &r, TOPIC_INBOX, f->from.id);
+}
+
+/* Is some of the arc ours, or kept for somebody else whom we know to own it? */
+static bool taken(const struct node *n, const struct member *from, struct arc arc)
+{
+	for (const struct entry *e = n->entries; e < n->entry_end; e++)
+		if (e->used && arc_overlap(e->v.arc, arc) && (e->mine || e->sealed || !member_same(&e->v.owner, from)))
+			return true;
+	return n->take.phase == TAKE_STORED && arc_overlap(n->take.arc, arc);
+}
+
+static bool guards(const struct node *n, const struct member *owner, bool sealed)
+{
+	for (const struct entry *e = n->entries; e < n->entry_end; e++)
+		if (e->used && !e->mine && e->sealed == sealed && member_same(&e->v.owner, owner))
+			return true;
+	return false;
+}
+
+/* With what was left, as it may come back. */
+static bool covers(const struct node *n, const struct copy *c, struct arc arc)
+{
+	struct arcs all = c->arcs;
+
+	for (const struct left *l = n->left; l < n->left + LEFT_MAX; l++)
+		for (unsigned i = 0; l->attempt == c->attempt && member_same(&l->owner, &c->owner) && i < l->arcs.count;
+		     i++)
+			(void)arcs_add(&all, arcs_piece(&l->arcs, i));
+	return arcs_cover(&all, arc);
+}
+
+static struct stream *stream_of(struct node *n, const struct member *owner)
+{
+	for (struct stream *s = n->streams; s < n->streams + STREAMS_MAX; s++)
+		if (s->memory == owner->memory)
+			return s;
+	return NULL;
+}
+
+/* What was given to him stays here whole until he says ACTIVE, and is his copy then. */
+static bool is_sealed(const struct node *n, const struct member *owner, struct arc arc)
+{
+	for (const struct entry *e = n->entries; e < n->entry_end; e++)
+		if (e->used && e->sealed && member_same(&e->v.owner, owner) && arc_overlap(e->v.arc, arc))
+			return true;
+	return false;
+}
+
+bool copy_upto(struct node *n, const struct frame *f)
+{
+	struct copy *c = copy_find(n, &f->from, f->attempt);
+	const struct stream *last = stream_of(n, &f->from);
+	bool sealed = false;
+
+	if (!c && !(last && last->attempt == f->attempt))
+		c = copy_find(n, &f->from, 0); /* the stream has not begun here */
+	for (unsigned i = 0; i < f->view_count; i++) {
+		const struct view *v = &f->views[i];
+
+		if (is_sealed(n, &f->from, v->arc))
+			sealed = true;
+		else if (c && member_same(&v->owner, &f->from) && member_same(&v->backup, &n->self))
+			c->broken |= !covers(n, c, v->arc);
+	}
+	if (c ? c->broken : !sealed)
+		say(n, f, 0, REASON_ABSENT);
+	/* ACTIVE comes first, which makes a copy of what is sealed: the view behind it would drop that. */
+	return !sealed && (!f->flag || (c && !c->broken && c->seq >= f->seq));
+}
+
+static void stream_note(struct node *n, const struct frame *f)
+{
+	struct stream *s = stream_of(n, &f->from);
+
+	if (!s)
+		s = &n->streams[n->stream_next++ % STREAMS_MAX];
+	*s = (struct stream){f->from.memory, f->attempt};
+}
+
+/* The first frame of a stream: it continues what has been kept since a handover, or begins to fill. */
+static struct copy *stream_begin(struct node *n, const struct frame *f)
+{
+	struct copy *c = copy_find(n, &f->from, 0);
+
+	if (!c && !f->arc_set)
+		return NULL;
+	stream_note(n, f);
+	if (c) {
+		c->attempt = f->attempt;
+		return c;
+	}
+	for (c = n->copies; c < n->copies + COPIES_MAX && c->used; c++)
+		;
+	if (c == n->copies + COPIES_MAX)
+		c = copy_slot_freed(n);
+	if (c)
+		*c = (struct copy){.used = true, .owner = f->from, .attempt = f->attempt};
+	return c;
+}
+
+static void fill_begin(struct node *n, struct copy *c, const struct frame *f)
+{
+	struct once_count count;
+
+	copy_moved_on(n, &f->from, f->arc);
+	if (!arcs_add(&c->arcs, f->arc))
+		return;
+	copy_picture_drop(c);
+	c->picture = once_share_new(f->arc);
+	c->fill = f->arc;
+	c->filling = true;
+	count = once_count(n->copied_once);
+	c->forgotten = count.forgotten + count.crowded_out;
+}
+
+/* All of it is here. */
+static void picture_take(struct node *n, struct copy *c)
+{
+	struct once_count count = once_count(n->copied_once);
+
+	once_take(n->copied_once, c->picture);
+	/* Clients that were forgotten meanwhile may have written there meanwhile. */
+	if (c->forgotten != count.forgotten + count.crowded_out)
+		once_own(n->copied_once, &(struct once_arc){c->fill, {n->number, c->counter}});
+	copy_picture_drop(c);
+}
+
+static const char *take_table(struct node *n, struct copy *c, const struct frame *f)
+{
+	struct watched_piece watched[WATCHED_MAX];
+	struct once_share *rows;
+	unsigned told = 0;
+	const char *why;
+
+	if (!f->table_len)
+		return NULL;
+	if (f->flag) {
+		if (!c->picture)
+			return "rows of no fill";
+		why = share_decode(c->picture, watched, &told, f->table, f->table_len);
+		if (!why && f->last)
+			picture_take(n, c);
+		return why;
+	}
+	rows = once_share_new((struct arc){0, 0});
+	why = share_decode(rows, watched, &told, f->table, f->table_len);
+	if (!why && c->part_rows)
+		why = once_share_add(c->part_rows, rows) ? NULL : "too many of one turn";
+	else if (!why)
+		once_follow(n->copied_once, rows);
+	once_share_free(rows);
+	return why;
+}
+
+static void mark(struct node *n)
+{
+	struct once_arc arcs[COPIES_MAX * ARCS_MAX];
+	size_t count = 0;
+
+	if (!once_mark_due(n->copied_once, n->now))
+		return;
+	for (const struct copy *c = n->copies; c < n->copies + COPIES_MAX; c++)
+		for (unsigned i = 0; c->used && i < c->arcs.count; i++)
+			arcs[count++] = (struct once_arc){arcs_piece(&c->arcs, i), {n->number, c->counter}};
+	once_mark(n->copied_once, n->now, arcs, count);
+}
+
+/* It may come back, with all that was written until then. */
+static bool left_has(const struct node *n, const struct copy *c, uint32_t id)
+{
+	for (const struct left *l = n->left; l < n->left + LEFT_MAX; l++)
+		if (l->attempt == c->attempt && member_same(&l->owner, &c->owner) && arcs_have(&l->arcs, id))
+			return true;
+	return false;
+}
+
+static void take_record(struct node *n, struct copy *c, const struct store_item *item)
+{
+	if (arcs_have(&c->arcs, item->key.id) || left_has(n, c, item->key.id))
+		store_put(n->copied, item);
+	else
+		c->broken = true; /* taken for kept */
+}
+
+static uint8_t *part_bytes(uint8_t *to, const uint8_t **from, size_t len)
+{
+	if (len)
+		memcpy(to, *from, len);
+	*from = to;
+	return to + len;
+}
+
+/* What a frame tells, kept as it is: it is not its turn's last. */
+static void part_add(struct node *n, struct copy *c, const struct frame *f)
+{
+	struct copy_part *p;
+	size_t size = 0;
+	uint8_t *to;
+
+	for (size_t i = 0; i < f->record_count; i++)
+		size += f->records[i].key.name_len + f->records[i].value_len;
+	c->parts = xrealloc(c->parts, (c->part_count + 1) * sizeof(*c->parts));
+	p = &c->parts[c->part_count++];
+	*p = (struct copy_part){.items = xmalloc((f->record_count + 1) * sizeof(*p->items)),
+				.bytes = xmalloc(size + 1)};
+	to = p->bytes;
+	c->part_bytes += size;
+	for (; p->count < f->record_count; p->count++) {
+		struct store_item *item = &p->items[p->count];
+
+		*item = record_heard(n, &f->records[p->count]);
+		to = part_bytes(to, &item->key.name, item->key.name_len);
+		to = part_bytes(to, &item->value, item->len);
+	}
+}
+
+/* What was told before the last frame of a turn. */
+static void parts_take(struct node *n, struct copy *c)
+{
+	for (size_t i = 0; i < c->part_count; i++) {
+		const struct copy_part *p = &c->parts[i];
+
+		for (size_t k = 0; k < p->count; k++) {
+			store_ahead(n->copied, &p->items->key, sizeof(*p->items), p->count, k);
+			take_record(n, c, &p->items[k]);
+		}
+	}
+	once_follow(n->copied_once, c->part_rows);
+	copy_part_drop(c);
+}
+
+static void records_take(struct node *n, struct copy *c, const struct frame *f)
+{
+	for (size_t i = 0; i < f->record_count; i++) {
+		struct store_item item = record_heard(n, &f->records[i]);
+
+		store_ahead(n->copied, &f->records->key, sizeof(*f->records), f->record_count, i);
+		take_record(n, c, &item);
+	}
+}
+
+static void take_in(struct node *n, struct copy *c, const struct frame *f)
+{
+	const char *why;
+
+	mark(n);
+	if (f->arc_set)
+		fill_begin(n, c, f);
+	if (f->more && !c->part_rows)
+		c->part_rows = once_share_new((struct arc){0, 0});
+	if (c->part_rows)
+		part_add(n, c, f);
+	else
+		records_take(n, c, f);
+	if (f->count > c->counter)
+		c->counter = f->count;
+	if (f->last && !f->flag)
+		c->filling = false;
+	why = take_table(n, c, f);
+	if (!why && c->part_bytes > TURN_MOST)
+		why = "more of one turn than an owner takes on";
+	if (c->part_rows && !f->more && !why)
+		parts_take(n, c);
+	c->broken |= why != NULL;
+	if (why)
+		out_log(n, 4, "copy for node %08x: what it tells of writes done: %s", c->owner.id, why);
+}
+
+void on_copy(struct node *n, const struct frame *f)
+{
+	struct copy *c = copy_find(n, &f->from, f->attempt);
+	const struct stream *last;
+
+	/* What is somebody else's by what is known here will be told apart by others; and of an arc that is still sealed
+	 * here its owner's ACTIVE is to come first. */
+	if (!f->attempt || f->hash != n->self.memory ||
+	    ((!c || f->seq == c->seq + 1) && f->arc_set && taken(n, &f->from, f->arc)) ||
+	    (!c && guards(n, &f->from, true)))
+		return;
+	last = stream_of(n, &f->from);
+	if (!c && last && f->attempt < last->attempt)
+		return;
+	if (!c && f->seq == 1 && !(last && f->attempt == last->attempt))
+		c = stream_begin(n, f);
+	if (!c || c->broken) {
+		say(n, f, 0, REASON_ABSENT);
+		return;
+	}
+	c->heard = n->now;
+	if (f->seq == c->seq + 1) {
+		take_in(n, c, f);
+		c->seq = f->seq;
+	}
+	say(n, f, c->broken ? 0 : c->seq, c->broken ? REASON_ABSENT : REASON_NONE);
+}
+
+/* It keeps nothing here any more, but what we guard for it. */
+void on_forget(struct node *n, const struct frame *f)
+{
+	struct copy *c = copy_find(n, &f->from, f->attempt);
+
+	struct arcs rest;
+
+	if (!c || !f->attempt || f->hash != n->self.memory)
+		return;
+	rest = copy_unguarded(n, c);
+	if (f->arc_set)
+		arcs_limit(&rest, f->arc);
+	for (unsigned i = 0; i < rest.count; i++)
+		copy_forget_arc(n, c, arcs_piece(&rest, i));
+}
