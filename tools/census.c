@@ -221,6 +221,10 @@ static void census_message_cb(void *arg, const struct mqtt_message *message)
 	node->successor = f->successor;
 	node->records = f->count;
 	node->since = f->since;
+	node->epoch = f->epoch;
+	node->behind = f->behind;
+	node->copies = f->copies;
+	node->wanted = f->wanted;
 	memcpy(node->software, f->software, sizeof(node->software));
 	if (f->name[0] != '\0')
 		memcpy(node->name, f->name, sizeof(node->name));

@@ -18,6 +18,8 @@ struct census_node {
 	struct arc arc;
 	uint32_t predecessor, successor; /* meaningful with has_arc */
 	uint64_t records, since;
+	uint64_t epoch, behind;      /* as STATUS has them */
+	uint32_t copies, wanted;     /* 0: an earlier version, which does not say */
 	char name[NAME_MAX_LEN + 1]; /* never "": the id in decimal if it has none */
 	char software[32];
 };

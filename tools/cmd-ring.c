@@ -48,11 +48,15 @@ const struct command command_ring = {
 	.details =
 		"\n"
 		"Problems come first, then a drawing (each letter is a node's arc, clockwise from 0; '.' is served by\n"
-		"nobody), then the nodes in ring order; a narrow terminal gets fewer columns. --json prints\n"
+		"nobody), then the nodes in ring order; a narrow terminal gets fewer columns. Copies are nodes that "
+		"have\n"
+		"the arc, and how many should; records to go are those that the next of them still lacks. --json "
+		"prints\n"
 		"{\"nodes\":[{\"id\",\"name\",\"state\",\"predecessor\",\"successor\",\"records\",\"arc\":[FROM,TO],"
-		"\"share\",\n"
-		"\"since\",\"software\"}],\"silent\":[IDS],\"problems\":[TEXTS]}; an arc is what lies behind FROM up "
-		"to TO.\n"
+		"\"epoch\",\n"
+		"\"copies\",\"wanted\",\"behind\",\"share\",\"since\",\"software\"}],\"silent\":[IDS],"
+		"\"problems\":[TEXTS]};\n"
+		"an arc is what lies behind FROM up to TO, its epoch the number of its view.\n"
 		"\n" LIVE_TEXT,
 	.exec = ring_exec,
 };

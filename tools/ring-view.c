@@ -90,23 +90,28 @@ static const char *ring_state_color(enum node_state state)
 /* What a table shows besides node, state, share and records. */
 struct ring_columns {
 	int name; /* how wide */
-	bool id, arc, since;
+	bool copies, id, arc, since, behind;
 };
 
 /* A line that is wider than the terminal would be two. */
 static struct ring_columns ring_choose_columns(const struct census *census)
 {
-	struct ring_columns columns = {.name = 4, .id = true, .arc = true, .since = true};
+	struct ring_columns columns = {.name = 4, .copies = true, .id = true, .arc = true, .since = true};
 	struct winsize screen = {0};
 	int over;
 
 	for (size_t i = 0; i < census->count; i++) {
 		if ((int)strlen(census->nodes[i].name) > columns.name)
 			columns.name = (int)strlen(census->nodes[i].name);
+		columns.behind |= census->nodes[i].behind > 0;
 	}
 	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &screen) != 0 || screen.ws_col == 0)
 		return columns;
-	over = 77 + columns.name - screen.ws_col; /* since is up to 7 wide */
+	over = 85 + columns.name + (columns.behind ? 38 : 0) - screen.ws_col; /* since is up to 7 wide */
+	if (over > 0 && columns.behind) {
+		columns.behind = false;
+		over -= 38;
+	}
 	if (over > 0) {
 		columns.since = false;
 		over -= 9;
@@ -115,18 +120,26 @@ static struct ring_columns ring_choose_columns(const struct census *census)
 		columns.arc = false;
 		over -= 22;
 	}
-	columns.id = over <= 0;
+	if (over > 0) {
+		columns.id = false;
+		over -= 12;
+	}
+	columns.copies = over <= 0;
 	return columns;
 }
 
 static void ring_print_node(FILE *out, const struct census_node *node, char letter, const struct ring_columns *columns)
 {
-	char arc[32] = "-", share[16] = "-", since[32];
+	char arc[32] = "-", share[16] = "-", copies[32] = "-", since[32];
 
 	if (node->has_arc) {
 		snprintf(arc, sizeof(arc), "(%08x, %08x]", node->arc.lo, node->arc.hi);
 		snprintf(share, sizeof(share), "%.1f%%", 100 * ring_share(node));
 	}
+	if (node->copies && node->copies < node->wanted)
+		snprintf(copies, sizeof(copies), "%u of %u", node->copies, node->wanted);
+	else if (node->copies)
+		snprintf(copies, sizeof(copies), "%u", node->copies);
 	output_span(since, sizeof(since), node->since);
 	fprintf(out, "%c  ", letter);
 	output_line(out, node->name);
@@ -139,8 +152,13 @@ static void ring_print_node(FILE *out, const struct census_node *node, char lett
 	if (columns->arc)
 		fprintf(out, "  %-20s", arc);
 	fprintf(out, "  %6s  %9llu", share, (unsigned long long)node->records);
+	if (columns->copies)
+		fprintf(out, "  %s%6s%s", node->copies < node->wanted ? output_color(COLOR_WARN) : "", copies,
+			node->copies < node->wanted ? output_color(COLOR_NONE) : "");
 	if (columns->since)
 		fprintf(out, "  %s", since);
+	if (columns->behind && node->behind)
+		fprintf(out, "  (%llu records to go)", (unsigned long long)node->behind);
 	fputc('\n', out);
 }
 
@@ -155,7 +173,8 @@ static void ring_print_table(FILE *out, const struct census *census)
 	fprintf(out, "  %-10s", "state");
 	if (columns.arc)
 		fprintf(out, "  %-20s", "arc");
-	fprintf(out, "  %6s  %9s%s\n", "share", "records", columns.since ? "  since" : "");
+	fprintf(out, "  %6s  %9s%s%s\n", "share", "records", columns.copies ? "  copies" : "",
+		columns.since ? "  since" : "");
 	for (size_t i = 0; i <= census->count; i++) {
 		for (; silent < census->silent_count &&
 		       (i == census->count || census->silent[silent] < census->nodes[i].who.id);
@@ -206,6 +225,11 @@ static void ring_json_node(FILE *out, const struct census_node *node, time_t now
 		fprintf(out, ",\"arc\":[%u,%u]", node->arc.lo, node->arc.hi);
 	else
 		fprintf(out, ",\"arc\":null");
+	if (node->copies)
+		fprintf(out, ",\"epoch\":%llu,\"copies\":%u,\"wanted\":%u,\"behind\":%llu",
+			(unsigned long long)node->epoch, node->copies, node->wanted, (unsigned long long)node->behind);
+	else
+		fprintf(out, ",\"epoch\":null,\"copies\":null,\"wanted\":null,\"behind\":null");
 	fprintf(out, ",\"share\":%.9f,\"since\":\"%s\",", ring_share(node), text);
 	output_json_bytes(out, "software", (const uint8_t *)node->software, strlen(node->software));
 	fputc('}', out);
