@@ -90,8 +90,11 @@ def test_restart_while_nodes_join_and_leave(broker, ring, kill, make_hammer):
     hammer.finish(unanswered=True)
 
 
-def test_a_broker_that_hangs_for_a_while(broker, ring, make_hammer):
-    r = ring(3)
+@pytest.mark.parametrize("replicas", [1, 2])
+def test_a_broker_that_hangs_for_a_while(broker, ring, make_hammer, replicas):
+    """With two copies an owner waits for its backup, takes it for dead behind the hang, and fences it: what that one was
+    asked then may stay unanswered by the reference's topics, where nobody asks again.  Nothing is lost."""
+    r = ring(3, env={"DHT_REPLICAS": str(replicas)})
     hammer = make_hammer(keys=60)
     hammer.wait_operations(50)
     broker.pause()
@@ -99,7 +102,7 @@ def test_a_broker_that_hangs_for_a_while(broker, ring, make_hammer):
     broker.resume()
     hammer.wait_operations(50)
     r.wait_whole(3)
-    hammer.finish()
+    hammer.finish(unanswered=replicas == 2)
 
 
 def test_one_connection_is_cut(ring, make_proxy, make_hammer, client):

@@ -118,12 +118,12 @@ def test_a_joiner_whose_line_is_slow(ring, make_hammer, make_proxy, each_way):
     r = ring(2, ids=spread(2))
     slow = make_proxy()
     slow.delay = each_way
-    hammer = make_hammer(keys=60, timeout=20)
+    hammer = make_hammer(keys=10, timeout=20)
     node = r.add(id=SPACE // 4, url=slow.url).wait_ready(40)
-    hammer.wait_operations(30)
-    node.leave(40)
+    hammer.wait_operations(10, timeout=60)  # who keeps its copies there waits for that line as well
+    node.leave(60)
     r.wait_whole(2)
-    hammer.wait_operations(20).finish()
+    hammer.wait_operations(50).finish()
 
 
 @pytest.mark.slow

@@ -30,7 +30,7 @@ def test_ring_of_json(broker, make_fake):
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", middle.pop("since"))
     assert middle == {"id": 2 * quarter, "name": f"n{2 * quarter}", "state": "active", "predecessor": quarter,
                       "successor": 4 * quarter - 1, "records": 1, "arc": [quarter, 2 * quarter], "share": 0.25,
-                      "software": "fake"}
+                      "epoch": None, "copies": None, "wanted": None, "behind": None, "software": "fake"}
     assert sum(n["share"] for n in told["nodes"]) == pytest.approx(1)
 
 
@@ -47,8 +47,8 @@ def test_ring_for_people(broker, make_fake):
     text = done.stdout.decode()
     assert done.returncode == 0 and "problem" not in text
     assert "2 nodes" in text and "1 record" in text
-    assert re.search(r"^a  first +1073741824  active +\(80000000, 40000000\] +75\.0% +0  0 ms$", text, re.M), text
-    assert re.search(r"^b  n2147483648 +2147483648  active +\(40000000, 80000000\] +25\.0% +1  1 s$", text, re.M), text
+    assert re.search(r"^a  first +1073741824  active +\(80000000, 40000000\] +75\.0% +0 +-  0 ms$", text, re.M), text
+    assert re.search(r"^b  n2147483648 +2147483648  active +\(40000000, 80000000\] +25\.0% +1 +-  1 s$", text, re.M), text
     drawing, table = text.split("\n\n", 1)
     assert drawing.count("a") > 2.5 * drawing.count("b") > 10
     assert run(broker, "ring", "--quiet").stdout.decode() == table
@@ -61,8 +61,9 @@ def test_ring_draws_64_nodes(broker, make_fake):
 
 
 @pytest.mark.parametrize("width, heads", [
-    (40, "node state share records"), (50, "node id state share records"), (72, "node id state arc share records"),
-    (81, "node id state arc share records since")])
+    (40, "node state share records"), (50, "node state share records copies"),
+    (60, "node id state share records copies"), (82, "node id state arc share records copies"),
+    (90, "node id state arc share records copies since")])
 def test_a_narrow_terminal_gets_the_columns_that_fit(broker, make_fake, width, heads):
     make_fake(*nodes(5, 6, 7))
     terminal = Terminal(broker, "ring", "--quiet", "--color=never", stdout="tty", screen=(24, width))
