@@ -77,22 +77,24 @@ class Rig:
         self.broker.kill()
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def ring(self, n):
+    def ring(self, n, replicas=1):
         """A ring of n nodes below a topic prefix of its own."""
-        if n not in self.rings:
-            folder = os.path.join(self.folder, f"n{n}")
+        name = f"n{n}r{replicas}"
+        if name not in self.rings:
+            folder = os.path.join(self.folder, name)
             os.makedirs(folder)
-            ring = self.rings[n] = harness.Ring(self.broker, folder, f"n{n}")
+            ring = self.rings[name] = harness.Ring(self.broker, folder, name)
             # Ids at equal distances, so that the size of the arcs is not a matter of luck.
             for i in range(n):
-                ring.add(id=(i * 2**32 // n + 12345) % 2**32, env={"NOTIFY_SOCKET": ""})
+                ring.add(id=(i * 2**32 // n + 12345) % 2**32,
+                         env={"NOTIFY_SOCKET": "", "DHT_REPLICAS": str(replicas)})
             ring.wait_whole(n, timeout=120)
-        return self.rings[n]
+        return self.rings[name]
 
-    def bench(self, n, *args):
-        self.ring(n)
-        return json.loads(output([harness.ctl_binary(), "--broker", self.broker.url, "--topic-prefix", f"n{n}", "--json",
-                                  "-q", "-t", "20s", "bench", *args]))
+    def bench(self, n, *args, replicas=1):
+        self.ring(n, replicas)
+        return json.loads(output([harness.ctl_binary(), "--broker", self.broker.url, "--topic-prefix", f"n{n}r{replicas}",
+                                  "--json", "-q", "-t", "20s", "bench", *args]))
 
     def echo_binary(self):
         return os.path.join(harness.BUILD, "tests", "bench", "echo")
@@ -115,7 +117,7 @@ class Rig:
 
     def by_reference(self, n, *args):
         self.ring(n)
-        return json.loads(output([self.echo_binary(), "reference", "--broker", self.broker.url, "--topic-prefix", f"n{n}",
+        return json.loads(output([self.echo_binary(), "reference", "--broker", self.broker.url, "--topic-prefix", f"n{n}r1",
                                   *args]))
 
 
