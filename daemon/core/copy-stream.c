@@ -1,5 +1,5 @@
 /* The stream by which an owner tells what is to be kept, the keeper's side (PROTOCOL.md section 7); copy.c has what becomes of
- * what came by it, follow.c the other side. */
+ * what came by it, follow-stream.c the other side. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -27,8 +27,9 @@
  * cells.c    ... the topics on which they are heard
  * record.c   records as the store has them, and as frames tell them
  * merge.c    records that outlive their arc
- * follow.c   copies of what is owned here, elsewhere; arcs.[ch]  the ids they have
- * copy.c     copies of what others own, here
+ * older.c    neighbours of an earlier version
+ * follow.c, follow-stream.c  copies of what is owned here, elsewhere; arcs.[ch]  the ids they have
+ * copy.c, copy-stream.c      copies of what others own, here
  * tell.c     what clients are told, once every copy has it
  * echo.c     own words that do not come back
  * status.c   STATUS, WHO, LEAVE, REPLY
@@ -226,7 +227,11 @@ bool ring_id_same(const struct ring_id *a, const struct ring_id *b);
 bool ring_id_less(const struct ring_id *a, const struct ring_id *b);
 void founder_tick(struct node *n, uint64_t *next);
 
-/* ---- follow.c ---- */
+/* ---- older.c ---- */
+void older_found(struct node *n, const struct member *m, const char *what);      /* what follows, for people */
+bool older_lately(const struct node *n, const struct member *m, uint64_t *next); /* it is not tried again yet */
+
+/* ---- follow.c, follow-stream.c ---- */
 void follow_changed(struct node *n, const struct key *key); /* in an arc of ours, whoever keeps that */
 void follow_row(struct node *n, const struct once_write *w, const struct once_answer *answer);
 void follow_flush(struct node *n); /* what was written goes out */
@@ -277,10 +282,8 @@ bool node_full(const struct node *n); /* no more operations now: what they come 
 /* ---- give.c ---- */
 void give_begin(struct node *n, const struct member *taker, struct arc arc, bool leave);
 void give_end(struct node *n);
-void give_refused(struct node *n);                                         /* not now, or not by him */
-void give_older(struct node *n, const struct member *m, const char *what); /* of an earlier version: gets nothing */
-bool give_too_old(const struct node *n, const struct member *m, uint64_t *next);
-void give_grant(struct node *n); /* send (again) what the views of the change mean for the taker */
+void give_refused(struct node *n); /* not now, or not by him */
+void give_grant(struct node *n);   /* send (again) what the views of the change mean for the taker */
 void give_stored(struct node *n);
 void give_failed(struct node *n); /* the taker is out */
 void give_changed(struct node *n, const struct key *key);

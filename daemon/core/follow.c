@@ -1,16 +1,12 @@
-/* What is written in arcs of ours goes to who keeps a copy, the owner's side (PROTOCOL.md section 7): one stream for each
- * keeper, in which a new one is first told what there is.  copy.c is the other side. */
+/* Who keeps a copy of arcs of ours: when his stream begins and ends, and what he has by now (PROTOCOL.md section 7).
+ * follow-stream.c has what is said in it, copy.c is the other side. */
 #include <stdlib.h>
 #include <string.h>
 
-#include "core.h"
+#include "follow-inside.h"
 
-#define FRAME_BYTES (64u << 10) /* of records in one frame, unless one alone is larger */
-#define WINDOW_FRAMES 32        /* of a fill, unacknowledged; what is written goes out at once */
-#define WINDOW_BYTES (2u << 20) /* ... unless one frame alone is larger */
-#define FULL (8u << 20)         /* of what is written, unacknowledged: more is not taken on */
-#define ROWS_MOST 4096          /* of a turn: then it is told before the turn ends */
-#define WANTED 1000             /* ms: whoever is not asked for any more is let go */
+#define FULL (8u << 20) /* of what is written, unacknowledged: more is not taken on */
+#define WANTED 1000     /* ms: whoever is not asked for any more is let go */
 
 static struct follower *follower_of(struct node *n, const struct member *m)
 {
@@ -18,11 +14,6 @@ static struct follower *follower_of(struct node *n, const struct member *m)
 		if (f->used && member_same(&f->m, m))
 			return f;
 	return NULL;
-}
-
-static bool keeps(const struct follower *f, uint32_t id)
-{
-	return arcs_have(&f->whole, id) || (f->filling && ring_contains(f->fill, id));
 }
 
 /* ---- beginning and end ---- */
@@ -42,21 +33,9 @@ static struct follower *begin(struct node *n, const struct member *m)
 	return f;
 }
 
-static void fill_end(struct follower *f)
-{
-	for (size_t i = f->key_next; i < f->key_count; i++)
-		key_free(&f->keys[i]);
-	free(f->keys);
-	f->keys = NULL;
-	f->key_next = f->key_count = 0;
-	once_share_free(f->picture);
-	f->picture = NULL;
-	f->filling = false;
-}
-
 static void end(struct node *n, struct follower *f)
 {
-	fill_end(f);
+	follow_fill_end(f);
 	for (size_t i = 0; i < f->changed_count; i++)
 		key_free(&f->changed[i]);
 	free(f->changed);
@@ -75,240 +54,6 @@ void follow_end_all(struct node *n)
 	for (struct follower *f = n->followers; f < n->followers + FOLLOWERS_MAX; f++)
 		if (f->used)
 			end(n, f);
-}
-
-static void flush(struct node *n, struct follower *f);
-
-/* ---- what is written ---- */
-
-static void changed_add(struct follower *f, const struct key *key)
-{
-	if (f->changed_count && key_equal(&f->changed[f->changed_count - 1], key))
-		return;
-	if (f->changed_count == f->changed_room) {
-		f->changed_room = f->changed_room ? 2 * f->changed_room : 64;
-		f->changed = xrealloc(f->changed, f->changed_room * sizeof(*f->changed));
-	}
-	f->changed[f->changed_count++] = key_copy(key);
-}
-
-void follow_changed(struct node *n, const struct key *key)
-{
-	n->written++;
-	for (struct follower *f = n->followers; f < n->follower_end; f++)
-		if (f->used && keeps(f, key->id))
-			changed_add(f, key);
-}
-
-static void row_add(struct node *n, struct follower *f, const struct once_write *w, const struct once_answer *answer)
-{
-	struct once_share *s = f->rows;
-	struct once_entry e = {.first = w->first}, *last = s->entry_count ? &s->entries[s->entry_count - 1] : NULL;
-
-	if (!last || last->first != w->first || memcmp(last->client, w->client, ONCE_CLIENT) != 0) {
-		memcpy(e.client, w->client, ONCE_CLIENT);
-		once_share_entry(s, &e);
-	}
-	once_share_row(s, &(struct once_row){s->entry_count - 1, w->id, w->number, *answer});
-	if (s->row_count >= ROWS_MOST)
-		flush(n, f);
-}
-
-void follow_row(struct node *n, const struct once_write *w, const struct once_answer *answer)
-{
-	n->written++;
-	for (struct follower *f = n->followers; f < n->follower_end; f++)
-		if (f->used && keeps(f, w->id))
-			row_add(n, f, w, answer);
-}
-
-/* ---- frames ---- */
-
-static void send(struct node *n, struct follower *f, struct frame *frame, bool fill)
-{
-	struct sent_copy *s;
-
-	if (f->window_count == f->window_room) {
-		f->window_room = f->window_room ? 2 * f->window_room : 16;
-		f->window = xrealloc(f->window, f->window_room * sizeof(*f->window));
-	}
-	s = &f->window[f->window_count++];
-	frame->attempt = f->attempt;
-	frame->seq = s->seq = ++f->seq;
-	frame->count = n->counter;
-	frame->hash = f->m.memory; /* whoever has its id by then is not meant */
-	s->written = f->flushed;   /* flush() knows better of its last one */
-	s->fill = fill;
-	s->bytes = frame_encode(frame, &s->len);
-	f->window_bytes += s->len;
-	f->fill_frames += fill;
-	/* On whichever connection it is. */
-	if (f->window_count == 1)
-		f->sent = f->progress = n->now;
-	out_publish(n, TOPIC_INBOX, f->m.id, s->bytes, s->len, false);
-}
-
-/* As many as fit into a frame; their number. */
-static size_t gather(struct node *n, const struct key *keys, size_t from, size_t count, struct frame_record *records,
-		     size_t *used)
-{
-	size_t bytes = 0, i = from;
-
-	for (*used = 0; i < count && *used < FRAME_RECORDS_MAX; i++) {
-		struct store_item item;
-		struct frame_record r;
-
-		store_ahead(n->store, keys, sizeof(*keys), count, i);
-		if (!store_get(n->store, keys[i], &item))
-			continue;
-		r = record_told(n, &item);
-		if (*used && bytes + frame_record_size(&r) > FRAME_BYTES)
-			break;
-		bytes += frame_record_size(&r);
-		records[(*used)++] = r;
-	}
-	return i - from;
-}
-
-static bool changes_told(const struct follower *f)
-{
-	return !f->changed_count && !f->rows->row_count;
-}
-
-#define ROWS_AT_ONCE 256 /* as many clients, at most */
-
-/* Each frame's rows with the clients that they name: a keeper takes in one frame after the other. */
-static uint8_t *rows_encode(const struct node *n, const struct once_share *rows, uint32_t *from, size_t *len)
-{
-	struct once_share *part = once_share_new((struct arc){0, 0});
-	struct share_place told = {.begun = true};
-	uint32_t entry = UINT32_MAX;
-	uint8_t *bytes;
-
-	for (; *from < rows->row_count && part->row_count < ROWS_AT_ONCE; ++*from) {
-		struct once_row row = rows->rows[*from];
-
-		if (row.entry != entry)
-			once_share_entry(part, &rows->entries[row.entry]);
-		entry = row.entry;
-		row.entry = part->entry_count - 1;
-		once_share_row(part, &row);
-	}
-	bytes = share_encode(n, part, &told, len);
-	once_share_free(part);
-	return bytes;
-}
-
-/* Records and rows of a turn.  A row without its record, or the other way round, would have a write done not at all or
- * twice: so all frames but the last say that there is more. */
-static void flush(struct node *n, struct follower *f)
-{
-	struct frame_record records[FRAME_RECORDS_MAX];
-	bool more = !changes_told(f), begun = false;
-	uint32_t told = 0;
-	size_t from = 0;
-
-	if (!n->connected) /* a frame says on which connection its sender is */
-		return;
-	while (more) {
-		struct frame frame;
-		uint8_t *table;
-
-		frame_start(n, &frame, FRAME_COPY);
-		frame.records = records;
-		from += gather(n, f->changed, from, f->changed_count, records, &frame.record_count);
-		table = rows_encode(n, f->rows, &told, &frame.table_len);
-		frame.table = table;
-		frame.more = more = from < f->changed_count || told < f->rows->row_count;
-		if (frame.record_count || table || (begun && !more)) {
-			send(n, f, &frame, false);
-			begun = more;
-		}
-		free(table);
-	}
-	for (size_t i = 0; i < f->changed_count; i++)
-		key_free(&f->changed[i]);
-	f->changed_count = 0;
-	f->rows->entry_count = f->rows->row_count = 0;
-	f->flushed = n->written;
-	if (f->window_count)
-		f->window[f->window_count - 1].written = n->written;
-}
-
-void follow_flush(struct node *n)
-{
-	for (struct follower *f = n->followers; f < n->follower_end; f++)
-		if (f->used && !changes_told(f))
-			flush(n, f);
-}
-
-/* ---- a fill ---- */
-
-static void fill_begin(struct node *n, struct follower *f, const struct entry *e)
-{
-	struct frame frame;
-
-	fill_end(f);
-	flush(n, f); /* what belongs to the arc came before */
-	f->filling = true;
-	f->ended = false;
-	f->fill = e->v.arc;
-	f->keys = store_keys(n->store, f->fill, &f->key_count);
-	f->key_next = 0;
-	f->picture = once_give(n->once, &(struct once_arc){f->fill, {e->v.name.number, n->counter}});
-	f->pictured = (struct share_place){0};
-	frame_start(n, &frame, FRAME_COPY);
-	frame.arc = f->fill;
-	frame.arc_set = true;
-	send(n, f, &frame, true);
-}
-
-static bool window_open(const struct node *n, const struct follower *f)
-{
-	return !n->full && f->fill_frames < WINDOW_FRAMES && f->window_bytes < WINDOW_BYTES;
-}
-
-static bool fill_told(const struct follower *f)
-{
-	return share_told(f->picture, &f->pictured) && f->key_next == f->key_count;
-}
-
-static void fill_further(struct node *n, struct follower *f)
-{
-	struct frame_record records[FRAME_RECORDS_MAX];
-	struct frame frame;
-	size_t taken;
-
-	while (f->filling && !fill_told(f) && window_open(n, f)) {
-		size_t len = 0;
-		uint8_t *table = share_encode(n, f->picture, &f->pictured, &len);
-
-		frame_start(n, &frame, FRAME_COPY);
-		frame.records = records;
-		if (table) {
-			frame.table = table;
-			frame.table_len = len;
-			frame.flag = true;
-			frame.last = share_told(f->picture, &f->pictured);
-		} else {
-			taken = gather(n, f->keys, f->key_next, f->key_count, records, &frame.record_count);
-			for (size_t i = 0; i < taken; i++)
-				key_free(&f->keys[f->key_next++]);
-		}
-		if (table || frame.record_count)
-			send(n, f, &frame, true);
-		free(table);
-	}
-	if (f->filling && fill_told(f) && !f->ended && node_ready(n)) {
-		frame_start(n, &frame, FRAME_COPY);
-		frame.last = f->ended = true;
-		send(n, f, &frame, true);
-	}
-	if (f->filling && f->ended && !f->fill_frames) {
-		if (arcs_add(&f->whole, f->fill))
-			fill_end(f);
-		n->recheck = true;
-	}
 }
 
 bool follow_whole(struct node *n, const struct member *m, struct arc arc)
@@ -337,8 +82,8 @@ bool follow_want(struct node *n, const struct member *m, const struct entry *e)
 	if (arcs_cover(&f->whole, e->v.arc))
 		return true;
 	if (!f->filling) /* one arc after the other */
-		fill_begin(n, f, e);
-	fill_further(n, f);
+		follow_fill(n, f, e);
+	follow_fill_on(n, f);
 	return arcs_cover(&f->whole, e->v.arc);
 }
 
@@ -358,7 +103,7 @@ uint64_t follow_attempt(struct node *n, const struct member *m, uint64_t *seq)
 
 	if (!f || (f->owed && !f->seq))
 		return 0;
-	flush(n, f);
+	follow_tell(n, f);
 	*seq = f->seq;
 	return f->attempt;
 }
@@ -393,7 +138,7 @@ static uint64_t has_upto(const struct node *n, const struct follower *f)
 {
 	if (f->owed)
 		return f->had;
-	return f->window_count || !changes_told(f) ? f->reached : n->written;
+	return f->window_count || !follow_told(f) ? f->reached : n->written;
 }
 
 uint64_t follow_point(struct node *n)
@@ -469,7 +214,7 @@ void on_copied(struct node *n, const struct frame *frame)
 	n->recheck |= n->backlog;
 	if (n->stopping)
 		out_effect(n, EFFECT_PROGRESS);
-	fill_further(n, f);
+	follow_fill_on(n, f);
 	tell_release(n);
 }
 
@@ -487,7 +232,7 @@ void follow_holds(struct node *n)
 				continue;
 			arcs_cut(&f->whole, v->arc);
 			if (f->filling && arc_overlap(f->fill, v->arc))
-				fill_end(f);
+				follow_fill_end(f);
 		}
 }
 
@@ -525,7 +270,7 @@ static void trim(struct node *n, struct follower *f)
 	}
 	if (f->filling && !arcs_cover(&own, f->fill)) {
 		forget(n, f, &f->fill);
-		fill_end(f);
+		follow_fill_end(f);
 	}
 }
 
@@ -571,7 +316,7 @@ void follow_tick(struct node *n, uint64_t *next)
 			soonest(next, f->wanted + WANTED);
 		if (!node_ready(n))
 			continue;
-		fill_further(n, f);
+		follow_fill_on(n, f);
 		if (f->window_count)
 			resend(n, f, next);
 	}

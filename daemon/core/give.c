@@ -339,29 +339,6 @@ static bool about(const struct node *n, const struct frame *f)
 	return n->give.phase && f->attempt == n->give.attempt && member_same(&f->from, &n->give.taker);
 }
 
-#define OLDER_AGAIN 5000
-#define OLDER_SAID 60000
-
-/* What lies here may be more than it can hold: it gets nothing (PROTOCOL.md section 3, "Versions"). */
-void give_older(struct node *n, const struct member *m, const char *what)
-{
-	n->older = *m;
-	n->older_at = n->now;
-	if (n->older_said && n->now - n->older_said < OLDER_SAID)
-		return;
-	n->older_said = n->now;
-	out_log(n, 3, "node %08x speaks an earlier version of the protocol: %s -> upgrade it", m->id, what);
-}
-
-/* Not asked again at once. */
-bool give_too_old(const struct node *n, const struct member *m, uint64_t *next)
-{
-	if (!member_same(&n->older, m) || n->now - n->older_at >= OLDER_AGAIN)
-		return false;
-	soonest(next, n->older_at + OLDER_AGAIN);
-	return true;
-}
-
 void on_accept(struct node *n, const struct frame *f)
 {
 	struct give *g = &n->give;
@@ -376,7 +353,7 @@ void on_accept(struct node *n, const struct frame *f)
 		return;
 	}
 	if (f->minor < FRAME_MINOR) {
-		give_older(n, &f->from, "it cannot take over what lies here, which stays until it can");
+		older_found(n, &f->from, "it cannot take over what lies here, which stays until it can");
 		call_off(n, "it speaks an earlier version");
 		return;
 	}

@@ -317,7 +317,7 @@ void on_hello(struct node *n, const struct frame *f)
 	}
 	note_restart(n, &f->from);
 	if (f->minor < FRAME_MINOR && entry_main(n) && ring_contains(entry_main(n)->v.arc, f->from.id)) {
-		give_older(n, &f->from, "it is not admitted here");
+		older_found(n, &f->from, "it is not admitted here");
 		answer(n, &f->from, FRAME_BUSY, REASON_NONE, OLDER_WAIT); /* 1.0 knows no other way to be told */
 		return;
 	}

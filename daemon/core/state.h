@@ -7,9 +7,9 @@
 #include "../../common/mem.h"
 #include "../../common/operation.h"
 #include "../../common/reference.h"
-#include "arcs.h"
 #include "node.h"
 #include "once.h"
+#include "state-copies.h"
 #include "store.h"
 
 #define ENTRY_MAX 16   /* views a node is named in: its own, its predecessor's, and a few on the way */
@@ -91,11 +91,6 @@ struct change {
 
 enum give_phase { GIVE_NONE, GIVE_OFFERED, GIVE_STREAM, GIVE_CUT, GIVE_TAIL, GIVE_GRANTED, GIVE_SEALED };
 enum take_phase { TAKE_NONE, TAKE_SUBSCRIBE, TAKE_STREAM, TAKE_STORED };
-
-struct share_place { /* how much of a share has been told */
-	bool begun;
-	uint32_t clients, rows;
-};
 
 struct sent_frame {
 	uint64_t seq;
@@ -285,88 +280,6 @@ struct watched {
 	uint64_t stream, number; /* of this connection, 0: none yet; of the last frame in it */
 	struct key *changed;     /* since the last frame, in order */
 	size_t changed_count, changed_room;
-};
-
-#define FOLLOWERS_MAX 8
-
-struct sent_copy {
-	uint64_t seq, written;
-	uint8_t *bytes;
-	size_t len;
-	bool fill;
-};
-
-/* Who keeps a copy of arcs of ours, and how far it is told (follow.c). */
-struct follower {
-	bool used;
-	struct member m;
-	uint64_t attempt;    /* names the stream */
-	struct arcs whole;   /* of these it has all, but for what is on its way */
-	bool filling, ended; /* the last frame of it is out */
-	struct arc fill;     /* of this it is told what there is: */
-	struct key *keys;    /* the records, from key_next on */
-	size_t key_count, key_next;
-	struct once_share *picture; /* the rows */
-	struct share_place pictured;
-	struct key *changed; /* since the last frame */
-	size_t changed_count, changed_room;
-	struct once_share *rows; /* done since then */
-	struct sent_copy *window;
-	size_t window_count, window_room, window_bytes;
-	unsigned fill_frames; /* of the window */
-	uint64_t seq;
-	uint64_t flushed, reached; /* n->written when it was last told all, and up to where it has it */
-	bool owed;                 /* it has lost some of what a view takes it to have */
-	uint64_t had;              /* ... up to there it had it */
-	uint64_t wanted;           /* as somebody to be filled */
-	uint64_t sent, progress;
-};
-
-/* The records of one frame. */
-struct copy_part {
-	struct store_item *items;
-	size_t count;
-	uint8_t *bytes; /* names and values */
-};
-
-#define COPIES_MAX 16
-
-/* What is kept here for an owner of arcs (copy.c). */
-struct copy {
-	bool used;
-	struct member owner;
-	uint64_t attempt, seq; /* of its stream; 0: what was kept at a handover, and no stream yet */
-	uint64_t counter;      /* of versions: the greatest that it has told */
-	struct arcs arcs;
-	bool filling;    /* not all is here of: */
-	struct arc fill; /* the last arc to be filled */
-	struct once_share *picture;
-	uint64_t forgotten;      /* clients, when that began */
-	struct copy_part *parts; /* of a turn, until all of it is here: frames of records, */
-	size_t part_count, part_bytes;
-	struct once_share *part_rows; /* ... and rows; NULL: amid no turn */
-	uint64_t heard;
-	uint64_t idle; /* since when some of it is guarded for nobody; 0: it is */
-	bool broken;   /* a view names us that takes more for kept than is: its owner is to begin anew */
-};
-
-#define STREAMS_MAX 32
-
-/* The last stream that an owner has begun here: strangers may say an earlier one again. */
-struct stream {
-	uint64_t memory, attempt;
-};
-
-#define LEFT_MAX 8
-
-/* Kept until the view holds that leaves us out. */
-struct left {
-	struct view_name name;
-	struct member owner; /* whose copy it was, */
-	uint64_t attempt;    /* by which stream */
-	struct arcs arcs;
-	bool asked; /* somebody else looks for it */
-	uint64_t since;
 };
 
 struct told;

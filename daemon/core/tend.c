@@ -172,13 +172,13 @@ static bool tend_misplaced(struct node *n, uint64_t *next)
 		}
 		for (struct entry *g = n->entries; g < n->entry_end; g++)
 			if (g->used && !g->mine && g->held && g->v.arc.lo == e->v.arc.hi) {
-				if (give_too_old(n, &g->peer, next))
+				if (older_lately(n, &g->peer, next))
 					return false;
 				give_begin(n, &g->peer, e->v.arc, true);
 				return true;
 			}
 		if (n->heir.memory && n->heir_lo == e->v.arc.hi) {
-			if (give_too_old(n, &n->heir, next))
+			if (older_lately(n, &n->heir, next))
 				return false;
 			give_begin(n, &n->heir, e->v.arc, true);
 			return true;
@@ -294,7 +294,7 @@ static void tend_leaving(struct node *n, uint64_t *next)
 		soonest(next, n->retry_at);
 		return;
 	}
-	if (e->peer.memory && give_too_old(n, &e->peer, next))
+	if (e->peer.memory && older_lately(n, &e->peer, next))
 		return;
 	n->left_predecessor = e->v.arc.lo;
 	if (e->peer.memory) {

@@ -9,17 +9,29 @@ static const uint32_t copies_ids[] = {LOW, MOVING, HIGH};
 
 #define PLAYED 0xc0000000u /* in the arc of 0, of which 2 knows nothing */
 
-/* The first `count` of them, each arc with its backup, and time for what was on its way. */
-static inline struct core *copies_ring(void **state, int count)
+/* These nodes, each arc with its backup, and time for what was on its way. */
+static inline struct core *copies_of(void **state, const uint32_t *ids, int count)
 {
 	struct core *c = *state;
 
 	c->config.replicas = 2;
 	for (int i = 0; i < count; i++)
-		core_add(c, copies_ids[i]);
+		core_add(c, ids[i]);
 	core_whole(c, count, 20000);
 	core_run(c, 3000);
 	return c;
+}
+
+/* The first `count` of those above. */
+static inline struct core *copies_ring(void **state, int count)
+{
+	return copies_of(state, copies_ids, count);
+}
+
+/* Without the one between them, MOVING, which is to come. */
+static inline struct core *copies_pair(void **state)
+{
+	return copies_of(state, (const uint32_t[]){LOW, HIGH}, 2);
 }
 
 /* Does it have a record, or a tombstone, as an owner or as a keeper? */

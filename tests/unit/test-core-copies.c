@@ -275,15 +275,10 @@ static void with_what_was_done_before_it_came(void **state)
 /* A joiner's giver keeps what it gave, rows and all, and nothing is sent for that. */
 static void what_was_given_is_kept(void **state)
 {
-	struct core *c = *state;
+	struct core *c = copies_pair(state);
 	struct operation_token token;
 	size_t since;
 
-	c->config.replicas = 2;
-	core_add(c, LOW);
-	core_add(c, HIGH);
-	core_whole(c, 2, 20000);
-	core_run(c, 3000);
 	token = routed_token(c, ID);
 	routed_ask(c, routed_cell(ID), 1, token, routed_add(ID));
 	core_put(c, "writer", ID + 1, "kept");
@@ -324,14 +319,9 @@ static bool is_named(const struct core *c, size_t since, int owner, int backup)
 /* Until it has everything the old one stays, also if that takes long; what is written meanwhile goes to both. */
 static void named_when_it_has_everything(void **state)
 {
-	struct core *c = *state;
+	struct core *c = copies_pair(state);
 	size_t since;
 
-	c->config.replicas = 2;
-	core_add(c, LOW);
-	core_add(c, HIGH);
-	core_whole(c, 2, 20000);
-	core_run(c, 3000);
 	for (uint32_t i = 0; i < 500; i++)
 		core_put(c, "writer", LOW - i, "there");
 	core_run(c, 500);

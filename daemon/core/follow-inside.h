@@ -1,0 +1,17 @@
+/* What follow.c and follow-stream.c share. */
+#ifndef DHT_CORE_FOLLOW_INSIDE_H
+#define DHT_CORE_FOLLOW_INSIDE_H
+
+#include "core.h"
+
+#define WINDOW_BYTES (2u << 20) /* of a fill, unacknowledged, unless one frame alone is larger */
+
+/* What was written since the last frame goes out, in one turn. */
+void follow_tell(struct node *n, struct follower *f);
+bool follow_told(const struct follower *f); /* nothing was */
+/* It is told what there is in the arc of e, as far as the window goes; on with that; no more of it. */
+void follow_fill(struct node *n, struct follower *f, const struct entry *e);
+void follow_fill_on(struct node *n, struct follower *f);
+void follow_fill_end(struct follower *f);
+
+#endif

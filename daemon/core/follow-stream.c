@@ -1,0 +1,259 @@
+/* The stream by which a keeper is told what is written in arcs of ours, and first what there is (PROTOCOL.md section 7), the
+ * owner's side: its frames.  follow.c has who is told, copy-stream.c takes it in. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "follow-inside.h"
+
+#define FRAME_BYTES (64u << 10) /* of records in one frame, unless one alone is larger */
+#define WINDOW_FRAMES 32        /* of a fill, unacknowledged; what is written goes out at once */
+#define ROWS_MOST 4096          /* of a turn: then it is told before the turn ends */
+
+static bool keeps(const struct follower *f, uint32_t id)
+{
+	return arcs_have(&f->whole, id) || (f->filling && ring_contains(f->fill, id));
+}
+
+/* ---- what is written ---- */
+
+static void changed_add(struct follower *f, const struct key *key)
+{
+	if (f->changed_count && key_equal(&f->changed[f->changed_count - 1], key))
+		return;
+	if (f->changed_count == f->changed_room) {
+		f->changed_room = f->changed_room ? 2 * f->changed_room : 64;
+		f->changed = xrealloc(f->changed, f->changed_room * sizeof(*f->changed));
+	}
+	f->changed[f->changed_count++] = key_copy(key);
+}
+
+void follow_changed(struct node *n, const struct key *key)
+{
+	n->written++;
+	for (struct follower *f = n->followers; f < n->follower_end; f++)
+		if (f->used && keeps(f, key->id))
+			changed_add(f, key);
+}
+
+static void row_add(struct node *n, struct follower *f, const struct once_write *w, const struct once_answer *answer)
+{
+	struct once_share *s = f->rows;
+	struct once_entry e = {.first = w->first}, *last = s->entry_count ? &s->entries[s->entry_count - 1] : NULL;
+
+	if (!last || last->first != w->first || memcmp(last->client, w->client, ONCE_CLIENT) != 0) {
+		memcpy(e.client, w->client, ONCE_CLIENT);
+		once_share_entry(s, &e);
+	}
+	once_share_row(s, &(struct once_row){s->entry_count - 1, w->id, w->number, *answer});
+	if (s->row_count >= ROWS_MOST)
+		follow_tell(n, f);
+}
+
+void follow_row(struct node *n, const struct once_write *w, const struct once_answer *answer)
+{
+	n->written++;
+	for (struct follower *f = n->followers; f < n->follower_end; f++)
+		if (f->used && keeps(f, w->id))
+			row_add(n, f, w, answer);
+}
+
+/* ---- frames ---- */
+
+static void send(struct node *n, struct follower *f, struct frame *frame, bool fill)
+{
+	struct sent_copy *s;
+
+	if (f->window_count == f->window_room) {
+		f->window_room = f->window_room ? 2 * f->window_room : 16;
+		f->window = xrealloc(f->window, f->window_room * sizeof(*f->window));
+	}
+	s = &f->window[f->window_count++];
+	frame->attempt = f->attempt;
+	frame->seq = s->seq = ++f->seq;
+	frame->count = n->counter;
+	frame->hash = f->m.memory; /* whoever has its id by then is not meant */
+	s->written = f->flushed;   /* follow_tell() knows better of its last one */
+	s->fill = fill;
+	s->bytes = frame_encode(frame, &s->len);
+	f->window_bytes += s->len;
+	f->fill_frames += fill;
+	/* On whichever connection it is. */
+	if (f->window_count == 1)
+		f->sent = f->progress = n->now;
+	out_publish(n, TOPIC_INBOX, f->m.id, s->bytes, s->len, false);
+}
+
+/* As many as fit into a frame; their number. */
+static size_t gather(struct node *n, const struct key *keys, size_t from, size_t count, struct frame_record *records,
+		     size_t *used)
+{
+	size_t bytes = 0, i = from;
+
+	for (*used = 0; i < count && *used < FRAME_RECORDS_MAX; i++) {
+		struct store_item item;
+		struct frame_record r;
+
+		store_ahead(n->store, keys, sizeof(*keys), count, i);
+		if (!store_get(n->store, keys[i], &item))
+			continue;
+		r = record_told(n, &item);
+		if (*used && bytes + frame_record_size(&r) > FRAME_BYTES)
+			break;
+		bytes += frame_record_size(&r);
+		records[(*used)++] = r;
+	}
+	return i - from;
+}
+
+bool follow_told(const struct follower *f)
+{
+	return !f->changed_count && !f->rows->row_count;
+}
+
+#define ROWS_AT_ONCE 256 /* as many clients, at most */
+
+/* Each frame's rows with the clients that they name: a keeper takes in one frame after the other. */
+static uint8_t *rows_encode(const struct node *n, const struct once_share *rows, uint32_t *from, size_t *len)
+{
+	struct once_share *part = once_share_new((struct arc){0, 0});
+	struct share_place told = {.begun = true};
+	uint32_t entry = UINT32_MAX;
+	uint8_t *bytes;
+
+	for (; *from < rows->row_count && part->row_count < ROWS_AT_ONCE; ++*from) {
+		struct once_row row = rows->rows[*from];
+
+		if (row.entry != entry)
+			once_share_entry(part, &rows->entries[row.entry]);
+		entry = row.entry;
+		row.entry = part->entry_count - 1;
+		once_share_row(part, &row);
+	}
+	bytes = share_encode(n, part, &told, len);
+	once_share_free(part);
+	return bytes;
+}
+
+/* Records and rows of a turn.  A row without its record, or the other way round, would have a write done not at all or
+ * twice: so all frames but the last say that there is more. */
+void follow_tell(struct node *n, struct follower *f)
+{
+	struct frame_record records[FRAME_RECORDS_MAX];
+	bool more = !follow_told(f), begun = false;
+	uint32_t told = 0;
+	size_t from = 0;
+
+	if (!n->connected) /* a frame says on which connection its sender is */
+		return;
+	while (more) {
+		struct frame frame;
+		uint8_t *table;
+
+		frame_start(n, &frame, FRAME_COPY);
+		frame.records = records;
+		from += gather(n, f->changed, from, f->changed_count, records, &frame.record_count);
+		table = rows_encode(n, f->rows, &told, &frame.table_len);
+		frame.table = table;
+		frame.more = more = from < f->changed_count || told < f->rows->row_count;
+		if (frame.record_count || table || (begun && !more)) {
+			send(n, f, &frame, false);
+			begun = more;
+		}
+		free(table);
+	}
+	for (size_t i = 0; i < f->changed_count; i++)
+		key_free(&f->changed[i]);
+	f->changed_count = 0;
+	f->rows->entry_count = f->rows->row_count = 0;
+	f->flushed = n->written;
+	if (f->window_count)
+		f->window[f->window_count - 1].written = n->written;
+}
+
+void follow_flush(struct node *n)
+{
+	for (struct follower *f = n->followers; f < n->follower_end; f++)
+		if (f->used && !follow_told(f))
+			follow_tell(n, f);
+}
+
+/* ---- a fill ---- */
+
+void follow_fill_end(struct follower *f)
+{
+	for (size_t i = f->key_next; i < f->key_count; i++)
+		key_free(&f->keys[i]);
+	free(f->keys);
+	f->keys = NULL;
+	f->key_next = f->key_count = 0;
+	once_share_free(f->picture);
+	f->picture = NULL;
+	f->filling = false;
+}
+
+void follow_fill(struct node *n, struct follower *f, const struct entry *e)
+{
+	struct frame frame;
+
+	follow_fill_end(f);
+	follow_tell(n, f); /* what belongs to the arc came before */
+	f->filling = true;
+	f->ended = false;
+	f->fill = e->v.arc;
+	f->keys = store_keys(n->store, f->fill, &f->key_count);
+	f->key_next = 0;
+	f->picture = once_give(n->once, &(struct once_arc){f->fill, {e->v.name.number, n->counter}});
+	f->pictured = (struct share_place){0};
+	frame_start(n, &frame, FRAME_COPY);
+	frame.arc = f->fill;
+	frame.arc_set = true;
+	send(n, f, &frame, true);
+}
+
+static bool window_open(const struct node *n, const struct follower *f)
+{
+	return !n->full && f->fill_frames < WINDOW_FRAMES && f->window_bytes < WINDOW_BYTES;
+}
+
+static bool fill_told(const struct follower *f)
+{
+	return share_told(f->picture, &f->pictured) && f->key_next == f->key_count;
+}
+
+void follow_fill_on(struct node *n, struct follower *f)
+{
+	struct frame_record records[FRAME_RECORDS_MAX];
+	struct frame frame;
+	size_t taken;
+
+	while (f->filling && !fill_told(f) && window_open(n, f)) {
+		size_t len = 0;
+		uint8_t *table = share_encode(n, f->picture, &f->pictured, &len);
+
+		frame_start(n, &frame, FRAME_COPY);
+		frame.records = records;
+		if (table) {
+			frame.table = table;
+			frame.table_len = len;
+			frame.flag = true;
+			frame.last = share_told(f->picture, &f->pictured);
+		} else {
+			taken = gather(n, f->keys, f->key_next, f->key_count, records, &frame.record_count);
+			for (size_t i = 0; i < taken; i++)
+				key_free(&f->keys[f->key_next++]);
+		}
+		if (table || frame.record_count)
+			send(n, f, &frame, true);
+		free(table);
+	}
+	if (f->filling && fill_told(f) && !f->ended && node_ready(n)) {
+		frame_start(n, &frame, FRAME_COPY);
+		frame.last = f->ended = true;
+		send(n, f, &frame, true);
+	}
+	if (f->filling && f->ended && !f->fill_frames) {
+		if (arcs_add(&f->whole, f->fill))
+			follow_fill_end(f);
+		n->recheck = true;
+	}
+}
