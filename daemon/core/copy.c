@@ -1,5 +1,5 @@
-/* Copies of arcs that others own, the keeper's side (PROTOCOL.md section 7); follow.c is the other.  Their records and rows
- * lie apart from what is owned here, and are moved there when the arc is. */
+/* Copies of arcs that others own, the keeper's side (PROTOCOL.md section 7); follow.c and follow-stream.c are
+ * the other.  Their records and rows lie apart from what is owned here, and are moved there when the arc is. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -41,11 +41,16 @@ static void slot_free(struct copy *c)
 
 /* ---- what becomes of a copy ---- */
 
+static void drop(struct node *n, struct arc arc)
+{
+	(void)store_purge(n->copied, arc);
+	once_forget(n->copied_once, arc);
+}
+
 void copy_forget_arc(struct node *n, struct copy *c, struct arc arc)
 {
 	arcs_cut(&c->arcs, arc);
-	(void)store_purge(n->copied, arc);
-	once_forget(n->copied_once, arc);
+	drop(n, arc);
 }
 
 /* Nobody is known to have it as well: whoever owns the arc now puts what is newer (merge.c). */
@@ -106,8 +111,7 @@ void copy_moved_on(struct node *n, const struct member *owner, struct arc arc)
 			copy_left_free(n, l);
 		else
 			arcs_cut(&l->arcs, arc);
-	(void)store_purge(n->copied, arc);
-	once_forget(n->copied_once, arc);
+	drop(n, arc);
 }
 
 /* A view that does not name us takes the arc: what was kept of it stays until that holds. */
@@ -134,10 +138,8 @@ void copy_left(struct node *n, const struct view_name *name)
 	for (struct left *l = n->left; l < n->left + LEFT_MAX; l++) {
 		if (!l->arcs.count || !name_equal(&l->name, name))
 			continue;
-		for (unsigned i = 0; i < l->arcs.count; i++) {
-			(void)store_purge(n->copied, arcs_piece(&l->arcs, i));
-			once_forget(n->copied_once, arcs_piece(&l->arcs, i));
-		}
+		for (unsigned i = 0; i < l->arcs.count; i++)
+			drop(n, arcs_piece(&l->arcs, i));
 		l->arcs.count = 0;
 	}
 }
@@ -194,8 +196,6 @@ bool copy_take(struct node *n, const struct entry *e)
 	bool all = false;
 
 	for (struct copy *c = n->copies; c < n->copies + COPIES_MAX; c++) {
-		if (!c->used)
-			continue;
 		if (has_all(c, e)) {
 			all = true;
 			here.token.counter = c->counter;
@@ -288,8 +288,7 @@ size_t copy_keep(struct node *n, const struct member *owner, struct arc arc)
 	size_t count = store_count(n->store);
 
 	unclaim(n, arc);
-	(void)store_purge(n->copied, arc);
-	once_forget(n->copied_once, arc);
+	drop(n, arc);
 	if (c) {
 		(void)store_move(n->copied, n->store, arc);
 		once_take(n->copied_once, share);
