@@ -371,9 +371,7 @@ void change_tick(struct node *n, uint64_t *next)
 			soonest(next, n->now);
 			return;
 		}
-		if (n->now - p->waited < n->config.silence)
-			soonest(next, p->waited + n->config.silence);
-		else if (!doubted(n, next))
+		if (line_waited(n, p->waited, n->config.silence, next) && !doubted(n, next))
 			fence_want(n, &p->m, "has not stored the view");
 	}
 	if (n->now - c->sent >= n->config.resend)

@@ -10,6 +10,7 @@
  * find.c     asking everybody, and what follows from who knows better
  * hole.c     arcs that nobody owns
  * fence.c    fences and the round trip behind them
+ * line.c     who is silent: they, or one's own line
  * tend.c     what to change next: takeover, merge, new backup, giving, leaving
  * seek.c     HELLO, attempts, admission's first steps
  * founder.c  the register
@@ -63,6 +64,8 @@ void frame_to(struct node *n, struct frame *f, const struct member *to);
 void frame_reply(struct node *n, struct frame *f, const char *topic);
 uint32_t node_random(struct node *n, uint32_t below);
 void node_stop(struct node *n, const char *why);
+/* For `by` ms, which have ended by `now`, nothing was to be heard: the silence of others is counted without them. */
+void node_overslept(struct node *n, uint64_t by, uint64_t now);
 
 /* ---- session.c ---- */
 bool node_ready(const struct node *n);
@@ -174,6 +177,14 @@ void fence_tick(struct node *n, uint64_t *next);
 void fence_event(struct node *n, const struct conn *conn, bool fenced);
 void fence_trip(struct node *n, uint64_t seq);
 uint64_t trip_send(struct node *n);
+
+/* ---- line.c ---- */
+/* Has who owes an answer `since` then (ms, of n->now's clock) not given it for `limit` ms, while what this node says to
+ * itself came back?  False also while that is not known; asked again whenever something comes. */
+bool line_waited(struct node *n, uint64_t since, uint64_t limit, uint64_t *next);
+void line_trip(struct node *n, uint64_t seq);
+void line_tick(struct node *n, uint64_t *next); /* behind whatever asks line_waited */
+void line_forget(struct node *n);               /* the connection is another one */
 
 /* ---- tend.c ---- */
 void tend(struct node *n, uint64_t *next);
@@ -423,7 +434,7 @@ bool reference_asks(const struct node *n, uint32_t *id);
 void reference_stands(struct node *n, const struct frame *f);
 void reference_not_holding(struct node *n);
 void reference_disconnected(struct node *n);
-void reference_overslept(struct node *n, uint64_t by);
+void reference_overslept(struct node *n, uint64_t by, uint64_t now);
 void reference_tick(struct node *n, uint64_t *next);
 void reference_free(struct node *n);
 
@@ -444,11 +455,11 @@ void on_status(struct node *n, const struct frame *f);
 void on_who(struct node *n, const struct frame *f);
 void on_leave_request(struct node *n, const struct frame *f);
 
-/* A time from which waiting is counted, moved on by what was slept; 0: nothing is waited for. */
-static inline void later(uint64_t *since, uint64_t by)
+/* A time from which waiting is counted, moved on by what was slept, but not beyond now; 0: nothing is waited for. */
+static inline void later(uint64_t *since, uint64_t by, uint64_t now)
 {
 	if (*since)
-		*since += by;
+		*since = *since + by < now ? *since + by : now;
 }
 
 static inline void soonest(uint64_t *next, uint64_t at)

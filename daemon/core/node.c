@@ -151,6 +151,7 @@ static void on_trip(struct node *n, const struct frame *f)
 	echo_heard(n, ECHO_INBOX);
 	if (n->trip && f->seq >= n->trip && !n->tripped)
 		node_tripped(n);
+	line_trip(n, f->seq);
 	fence_trip(n, f->seq);
 	roll_trip(n, f->seq);
 }
@@ -307,6 +308,7 @@ static uint64_t ticks(struct node *n)
 	record_tick(n, &next);
 	list_tick(n, &next);
 	echo_tick(n, &next);
+	line_tick(n, &next);
 	if (n->connected && !n->tripped && n->trip) {
 		if (n->now - n->trip_sent >= n->config.silence) {
 			(void)trip_send(n);
@@ -320,29 +322,31 @@ static uint64_t ticks(struct node *n)
 #define LATE 500 /* ms behind a deadline: the process has been stopped, or the machine was */
 
 /* Whoever sleeps hears nothing, and what was said meanwhile is still to be read: the silence of others counts from now. */
-static void overslept(struct node *n, uint64_t by)
+void node_overslept(struct node *n, uint64_t by, uint64_t now)
 {
 	for (struct entry *e = n->entries; e < n->entry_end; e++) {
-		later(&e->silent, by);
-		later(&e->gone, by);
-		later(&e->doubt, by);
-		later(&e->orphan, by);
-		later(&e->contested, by);
-		later(&e->other_asked, by);
+		later(&e->silent, by, now);
+		later(&e->gone, by, now);
+		later(&e->doubt, by, now);
+		later(&e->orphan, by, now);
+		later(&e->contested, by, now);
+		later(&e->other_asked, by, now);
 	}
 	for (unsigned i = 0; i < n->change.party_count; i++)
-		later(&n->change.party[i].waited, by);
-	later(&n->change.doubt, by);
-	later(&n->give.progress, by);
-	later(&n->take.progress, by);
-	later(&n->notify_since, by);
-	later(&n->hole_since, by);
-	later(&n->alone_since, by);
-	later(&n->roll.since, by);
-	later(&n->roll.used, by);
-	later(&n->seek.since, by);
-	later(&n->merged_at, by);
-	reference_overslept(n, by);
+		later(&n->change.party[i].waited, by, now);
+	later(&n->change.doubt, by, now);
+	later(&n->give.progress, by, now);
+	later(&n->take.progress, by, now);
+	later(&n->notify_since, by, now);
+	later(&n->hole_since, by, now);
+	later(&n->alone_since, by, now);
+	later(&n->roll.since, by, now);
+	later(&n->roll.used, by, now);
+	later(&n->seek.since, by, now);
+	later(&n->merged_at, by, now);
+	later(&n->line.sent, by, now);
+	later(&n->line.proved, by, now);
+	reference_overslept(n, by, now);
 }
 
 void node_step(struct node *n, const struct event *ev, struct update *update)
@@ -353,7 +357,7 @@ void node_step(struct node *n, const struct event *ev, struct update *update)
 
 	out_reset(n);
 	if (n->due && n->due != NEVER && ev->now > n->due + LATE) {
-		overslept(n, ev->now - n->due);
+		node_overslept(n, ev->now - n->due, ev->now);
 		node_silence(n, ev->now - n->due, ev->now);
 	}
 	if (ev->now > n->now)

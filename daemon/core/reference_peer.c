@@ -258,16 +258,16 @@ void reference_stands(struct node *n, const struct frame *f)
 }
 
 /* What was said while we slept is still to be read. */
-void reference_overslept(struct node *n, uint64_t by)
+void reference_overslept(struct node *n, uint64_t by, uint64_t now)
 {
 	struct reference_peer *r = n->reference;
 
 	if (!r)
 		return;
-	later(&r->since, by);
-	later(&r->quit_progress, by);
-	later(&r->pinged, by);
-	later(&r->unanswered, by);
+	later(&r->since, by, now);
+	later(&r->quit_progress, by, now);
+	later(&r->pinged, by, now);
+	later(&r->unanswered, by, now);
 }
 
 /* True if the word is part of a neighbourhood with the reference, and done with. */

@@ -57,6 +57,7 @@ void node_disconnected(struct node *n)
 	n->self.conn = (struct conn){0};
 	n->watched_count = 0;
 	fence_void(n);
+	line_forget(n);
 	roll_close(n);
 	hole_forget(n);
 	request_forget(n);

@@ -164,6 +164,16 @@ struct fence {
 	uint64_t when; /* of the last step */
 };
 
+/* Of the round trips that tell whether one's own line delivers while others are silent. */
+struct line {
+	bool wanted;     /* somebody is waited for, in this step */
+	uint64_t seq;    /* of the TRIP that is awaited; 0: none is */
+	uint64_t sent;   /* when that went */
+	uint64_t said;   /* when the last one did, for the first time or again */
+	uint64_t proved; /* when the last that came back had gone */
+	uint64_t usual;  /* ms that one takes */
+};
+
 struct seek {
 	bool active;
 	unsigned count;    /* attempts whose own echo is back */
@@ -309,6 +319,7 @@ struct node {
 	uint64_t heard_at; /* anything */
 	uint64_t away;     /* when it was noticed that nothing had been for long; 0: settled since */
 	uint64_t trips;    /* numbers used */
+	struct line line;
 	char identity_client[CONN_TEXT];
 	char identity_topic[TOPIC_MAX];
 	uint8_t *identity_will;

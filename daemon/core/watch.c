@@ -60,7 +60,7 @@ static void resolve(struct node *n, struct entry *e, uint64_t *next)
 	}
 	if (!e->other_asked)
 		e->other_asked = n->now;
-	if (n->now - e->other_asked >= n->config.silence)
+	if (line_waited(n, e->other_asked, n->config.silence, next))
 		fence_want(n, &e->other.owner, "does not say whether it has stored its view");
 	if (n->now - e->found >= n->config.resend) {
 		frame_start(n, &f, FRAME_SYNC);
@@ -86,18 +86,9 @@ static bool suspicious(struct node *n, const struct entry *e, uint64_t *next)
 	/* The backup waits a little longer than the owner: of two that suspect each other one should win. */
 	uint64_t rank = e->mine ? 0 : 300;
 
-	if (e->gone) {
-		if (n->now - e->gone >= watch_grace(n, e))
-			return true;
-		soonest(next, e->gone + watch_grace(n, e));
-		return false;
-	}
-	if (!e->silent)
-		return false;
-	if (n->now - e->silent >= n->config.silence + rank)
-		return true;
-	soonest(next, e->silent + n->config.silence + rank);
-	return false;
+	if (e->gone)
+		return line_waited(n, e->gone, watch_grace(n, e), next);
+	return e->silent && line_waited(n, e->silent, n->config.silence + rank, next);
 }
 
 static void watch_entry(struct node *n, struct entry *e, uint64_t *next)

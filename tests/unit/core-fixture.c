@@ -224,7 +224,7 @@ static struct core_delivery **next_at(struct core *c)
 {
 	struct core_delivery **at = &c->first;
 
-	while (*at && c->nodes[(*at)->to].paused)
+	while (*at && (c->broker_hangs || c->nodes[(*at)->to].paused))
 		at = &(*at)->next;
 	return at;
 }

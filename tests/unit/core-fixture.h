@@ -82,6 +82,7 @@ struct core {
 	struct node_config config; /* the next core_add takes it, but for id, name and memory */
 	uint64_t memory;           /* of the next; grows by 16 */
 	bool broker_down;
+	bool broker_hangs;    /* it takes what is published, and delivers nothing */
 	const char *denied;   /* what nodes publish on topics that begin so is thrown away; NULL: nothing is */
 	int older;            /* the node that speaks as version 1.0 does; -1: none, as at first */
 	uint32_t older_minor; /* ... or as 1.<that> */

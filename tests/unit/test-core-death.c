@@ -178,6 +178,25 @@ static void silence_without_a_will(void **state)
 	assert_int_equal(told(c, "v"), KEYS);
 }
 
+/* Nobody is taken for dead while one's own words do not come back either; nor right behind it, as the answers are on their
+ * way. */
+static void a_broker_that_hangs(void **state)
+{
+	struct core *c = *state;
+
+	ring(c, 3);
+	c->broker_hangs = true;
+	core_run(c, c->config.ping + 3 * c->config.silence);
+	core_put(c, "meanwhile", 1500000000, "x");
+	c->broker_hangs = false;
+	core_whole(c, 3, 1);
+	core_run(c, 5000);
+	assert_int_equal(core_count_logs(c, CORE_ANY, "fencing"), 0);
+	assert_true(core_count_logs(c, CORE_ANY, "nothing came back from the broker") > 0);
+	assert_int_equal(core_acked(c, "meanwhile"), 1);
+	assert_int_equal(told(c, "v"), KEYS);
+}
+
 /* A newcomer under the id of a member that died, with another memory: the arc is taken over at once, then it is admitted. */
 static void a_restart_under_the_same_id(void **state)
 {
@@ -472,6 +491,7 @@ int main(void)
 		core_test(back_behind_the_grace),
 		core_test(silence_without_a_will),
 		core_test(nothing_is_answered_on_the_next_connection),
+		core_test(a_broker_that_hangs),
 		core_test(a_restart_under_the_same_id),
 		core_test(a_joiner_that_gave_up_leaves_its_copy),
 		core_test(a_guard_again_is_in_its_ring_again),
