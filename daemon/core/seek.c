@@ -344,12 +344,16 @@ void on_hello(struct node *n, const struct frame *f)
 /* A name refused to who has been admitted meanwhile by others.  Whoever is in stays; of two that are, the one that had
  * the name first has never heard the other ask before it was in itself; where both have, as when both start at once, the
  * lower memory stays.  Who stays says so.  But strangers may say again what was refused, or asked, long ago: who has been
- * in for longer than who refuses does not take it for an answer. */
+ * in for longer than who refuses does not take it for an answer.  And who owns all there is stays: whoever refuses has
+ * slept, or gone. */
 static bool stays(struct node *n, const struct frame *f)
 {
 	bool member = ring_id_same(&f->ring, &n->ring), rival = is_rival(n, &f->from);
 	bool prevails = rival && n->self.memory < f->from.memory;
+	const struct entry *own = entry_main(n);
 
+	if (member && own && own->v.arc.lo == own->v.arc.hi)
+		return true;
 	if (member && !rival && !n->seek.active && n->now - n->in_since > f->since)
 		return true;
 	if (member && !prevails)

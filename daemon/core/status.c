@@ -129,9 +129,11 @@ void state_update(struct node *n)
 	e = out_effect(n, EFFECT_STATE);
 	e->state = s;
 	e->text = n->sentence;
-	/* Who is in no view any more is no sign of a ring. */
+	/* Who is in no view any more is no sign of a ring, until he is in one again. */
 	if ((s == NODE_ACTIVE || s == NODE_LEAVING) && n->entry_end > n->entries)
 		status_publish(n);
+	else if (s == NODE_LEAVING)
+		n->restate = true;
 }
 
 /* What stands under our own name, if not what we say ourselves: a late will, of ours or of who had the id before, or
@@ -147,6 +149,7 @@ static void on_own_status(struct node *n, const struct frame *f)
 		n->restate = false;
 	} else if (ours && f->state == NODE_GONE && f->flag && (here || !n->announced) && n->entry_end > n->entries) {
 		node_give_up(n, "its arc has been taken over while it was away");
+		n->restate = n->stopping; /* a leaver may yet be a backup, and owner, again */
 	} else {
 		n->restate = true;
 		if (ours)
