@@ -81,10 +81,24 @@ static void store_own(struct node *n)
 	}
 }
 
+/* Behind a return it may have missed what was on its way: a newcomer is to have all before it stores. */
+static bool is_told(struct node *n, const struct party *p)
+{
+	const struct change *c = &n->change;
+
+	for (unsigned i = 0; i < c->made_count && !in_base(c, &p->m); i++)
+		if (member_same(&c->made[i].backup, &p->m) && !follow_again(n, &p->m, entry_named(n, &c->made[i].name)))
+			return false;
+	return true;
+}
+
 static void send_store(struct node *n, const struct party *p)
 {
 	const struct change *c = &n->change;
 	struct frame f;
+
+	if (!is_told(n, p))
+		return;
 
 	if (c->kind == CHANGE_GIVE && member_same(&p->m, &n->give.taker)) {
 		give_grant(n);
@@ -275,6 +289,15 @@ void change_without(struct node *n, const struct member *m)
 		change_out(n, m, "has no copy");
 }
 
+/* What it is to have first is on its way. */
+void change_waits(struct node *n, const struct member *m)
+{
+	struct party *p = n->change.kind ? change_party(&n->change, m) : NULL;
+
+	if (p)
+		p->waited = n->now;
+}
+
 /* The taker has not taken the arc: as it was, with whoever guards it (a leaver's taker is that one). */
 void change_undo(struct node *n)
 {
@@ -336,7 +359,7 @@ static bool doubted(struct node *n, uint64_t *next)
 			"%u s",
 			n->config.recover / 1000);
 	}
-	if (n->now - c->doubt >= n->config.recover) {
+	if (given_up(n, c->doubt)) {
 		struct arc arc = c->base[0].arc;
 
 		if (c->base[1].name.number)

@@ -8,14 +8,25 @@
 /* An owner takes on no more than 8 MiB that its backup has not acknowledged (follow.c), and one value beyond it. */
 #define TURN_MOST (64u << 20)
 
-static void say(struct node *n, const struct frame *f, uint64_t seq, enum frame_reason reason)
+static void say(struct node *n, const struct frame *f, uint64_t seq)
 {
 	struct frame r;
 
 	frame_start(n, &r, FRAME_COPIED);
 	r.attempt = f->attempt;
 	r.seq = seq;
-	r.reason = reason;
+	frame_send(n, &r, TOPIC_INBOX, f->from.id);
+}
+
+/* c: what there is of it all the same; NULL: nothing. */
+static void say_absent(struct node *n, const struct frame *f, const struct copy *c)
+{
+	struct frame r;
+
+	frame_start(n, &r, FRAME_COPIED);
+	r.attempt = f->attempt;
+	r.reason = REASON_ABSENT;
+	r.flag = c && c->again;
 	frame_send(n, &r, TOPIC_INBOX, f->from.id);
 }
 
@@ -82,7 +93,7 @@ bool copy_upto(struct node *n, const struct frame *f)
 			c->broken |= !covers(n, c, v->arc);
 	}
 	if (c ? c->broken : !sealed)
-		say(n, f, 0, REASON_ABSENT);
+		say_absent(n, f, c);
 	/* ACTIVE comes first, which makes a copy of what is sealed: the view behind it would drop that. */
 	return !sealed && (!f->flag || (c && !c->broken && c->seq >= f->seq));
 }
@@ -96,11 +107,37 @@ static void stream_note(struct node *n, const struct frame *f)
 	*s = (struct stream){f->from.memory, f->attempt};
 }
 
+/* Of a stream that goes on with what is here of an earlier one (section 7, "With a disk"): what is whole of it stays. */
+static bool may_go_on(const struct node *n, const struct copy *c, struct arc arc)
+{
+	return covers(n, c, arc) && !(c->filling && arc_overlap(c->fill, arc)) && (!c->broken || c->again);
+}
+
+static struct copy *stream_go_on(struct node *n, const struct frame *f)
+{
+	for (struct copy *c = n->copies; c < n->copies + COPIES_MAX; c++) {
+		if (!c->used || !member_same(&c->owner, &f->from) || !may_go_on(n, c, f->arc))
+			continue;
+		stream_note(n, f);
+		copy_unfilled(n, c);
+		for (struct left *l = n->left; l < n->left + LEFT_MAX; l++)
+			if (l->attempt == c->attempt && member_same(&l->owner, &c->owner))
+				l->attempt = f->attempt;
+		c->attempt = f->attempt;
+		c->seq = c->whole_seq = 0;
+		c->broken = c->again = false;
+		return c;
+	}
+	return NULL;
+}
+
 /* The first frame of a stream: it continues what has been kept since a handover, or begins to fill. */
 static struct copy *stream_begin(struct node *n, const struct frame *f)
 {
 	struct copy *c = copy_find(n, &f->from, 0);
 
+	if (f->arc_set && f->flag)
+		return stream_go_on(n, f);
 	if (!c && !f->arc_set)
 		return NULL;
 	stream_note(n, f);
@@ -117,19 +154,40 @@ static struct copy *stream_begin(struct node *n, const struct frame *f)
 	return c;
 }
 
+static void part_begin(struct copy *c)
+{
+	c->part_rows = once_share_new((struct arc){0, 0});
+}
+
+static void picture_begin(struct node *n, struct copy *c, struct arc arc)
+{
+	struct once_count count = once_count(n->copied_once);
+
+	copy_picture_drop(c);
+	c->picture = once_share_new(arc);
+	c->fill = arc;
+	c->forgotten = count.forgotten + count.crowded_out;
+}
+
+/* It is whole, but for what it may have missed; else it is not what its owner takes it for. */
+static void fill_go_on(struct node *n, struct copy *c, const struct frame *f)
+{
+	if (!may_go_on(n, c, f->arc)) {
+		c->broken = true;
+		return;
+	}
+	picture_begin(n, c, f->arc);
+	part_begin(c);
+	c->going = true; /* a row is not to be here without its record, nor the other way round */
+}
+
 static void fill_begin(struct node *n, struct copy *c, const struct frame *f)
 {
-	struct once_count count;
-
 	copy_moved_on(n, &f->from, f->arc);
 	if (!arcs_add(&c->arcs, f->arc))
 		return;
-	copy_picture_drop(c);
-	c->picture = once_share_new(f->arc);
-	c->fill = f->arc;
+	picture_begin(n, c, f->arc);
 	c->filling = true;
-	count = once_count(n->copied_once);
-	c->forgotten = count.forgotten + count.crowded_out;
 }
 
 /* All of it is here. */
@@ -157,7 +215,7 @@ static const char *take_table(struct node *n, struct copy *c, const struct frame
 		if (!c->picture)
 			return "rows of no fill";
 		why = share_decode(c->picture, watched, &told, f->table, f->table_len);
-		if (!why && f->last)
+		if (!why && f->last && !c->going)
 			picture_take(n, c);
 		return why;
 	}
@@ -263,22 +321,27 @@ static void take_in(struct node *n, struct copy *c, const struct frame *f)
 	const char *why;
 
 	mark(n);
-	if (f->arc_set)
+	if (f->arc_set && f->flag)
+		fill_go_on(n, c, f);
+	else if (f->arc_set)
 		fill_begin(n, c, f);
 	if (f->more && !c->part_rows)
-		c->part_rows = once_share_new((struct arc){0, 0});
+		part_begin(c);
 	if (c->part_rows)
 		part_add(n, c, f);
 	else
 		records_take(n, c, f);
 	if (f->count > c->counter)
 		c->counter = f->count;
-	if (f->last && !f->flag)
-		c->filling = false;
 	why = take_table(n, c, f);
-	if (!why && c->part_bytes > TURN_MOST)
+	if (!why && c->part_bytes > TURN_MOST && !c->going)
 		why = "more of one turn than an owner takes on";
-	if (c->part_rows && !f->more && !why)
+	if (f->last && !f->flag) {
+		if (c->going && !why)
+			picture_take(n, c);
+		c->filling = c->going = false;
+	}
+	if (c->part_rows && !f->more && !c->going && !why)
 		parts_take(n, c);
 	c->broken |= why != NULL;
 	if (why)
@@ -302,15 +365,21 @@ void on_copy(struct node *n, const struct frame *f)
 	if (!c && f->seq == 1 && !(last && f->attempt == last->attempt))
 		c = stream_begin(n, f);
 	if (!c || c->broken) {
-		say(n, f, 0, REASON_ABSENT);
+		say_absent(n, f, c);
 		return;
 	}
 	c->heard = n->now;
+	c->old = false;
 	if (f->seq == c->seq + 1) {
 		take_in(n, c, f);
 		c->seq = f->seq;
 	}
-	say(n, f, c->broken ? 0 : c->seq, c->broken ? REASON_ABSENT : REASON_NONE);
+	if (!c->part_rows)
+		c->whole_seq = c->seq;
+	if (c->broken)
+		say_absent(n, f, c);
+	else
+		say(n, f, n->durable && !c->going ? c->whole_seq : c->seq);
 }
 
 /* It keeps nothing here any more, but what we guard for it. */

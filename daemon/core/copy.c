@@ -104,10 +104,10 @@ void copy_moved_on(struct node *n, const struct member *owner, struct arc arc)
 	for (struct copy *c = n->copies; c < n->copies + COPIES_MAX; c++)
 		if (c->used)
 			copy_common(n, c, arc,
-				    member_same(&c->owner, owner) || lately(n, c->heard) ? copy_forget_arc
-											 : copy_set_free);
+				    member_same(&c->owner, owner) || (!c->old && lately(n, c->heard)) ? copy_forget_arc
+												      : copy_set_free);
 	for (struct left *l = n->left; l < n->left + LEFT_MAX; l++)
-		if (arcs_touch(&l->arcs, arc) && !lately(n, l->since))
+		if (arcs_touch(&l->arcs, arc) && (l->old || !lately(n, l->since)))
 			copy_left_free(n, l);
 		else
 			arcs_cut(&l->arcs, arc);
@@ -169,6 +169,17 @@ void copy_forget_all(struct node *n)
 			slot_free(c);
 	set_free(n, (struct arc){0, 0});
 	once_clear(n->copied_once);
+}
+
+void copy_unfilled(struct node *n, struct copy *c)
+{
+	copy_picture_drop(c);
+	copy_part_drop(c);
+	if (c->filling)
+		copy_common(n, c, c->fill, copy_forget_arc);
+	if (c->filling || c->going)
+		c->broken = c->again = true; /* its stream goes on behind what is lost */
+	c->filling = c->going = false;
 }
 
 /* ---- taking over, and keeping on ---- */

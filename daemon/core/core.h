@@ -32,6 +32,7 @@
  * follow.c, follow-stream.c  copies of what is owned here, elsewhere; arcs.[ch]  the ids they have
  * copy.c, copy-stream.c      copies of what others own, here
  * tell.c     what clients are told, once every copy has it
+ * durable.[ch], durable-state.c  what a disk is to keep of all this; restore.c  ... and a node out of it
  * echo.c     own words that do not come back
  * status.c   STATUS, WHO, LEAVE, REPLY
  * reference_peer.[ch], reference_leave.c, reference_words.c, reference_stream.c  all that exists only for neighbours that
@@ -93,6 +94,7 @@ struct past entry_past_last(const struct node *n, struct arc arc); /* the greate
 bool entry_settled(const struct node *n, const struct entry *e);
 bool entry_serves(const struct node *n, const struct entry *e);
 bool entry_out(struct node *n, const struct entry *e);
+bool entry_waits(struct node *n, const struct entry *e); /* its owner has what nobody else has: nobody takes it over */
 bool number_believed(const struct node *n, uint64_t number);
 void number_learn(struct node *n, uint64_t number); /* what others have counted is counted here */
 uint32_t name_maker(const struct node *n);          /* in the names of the views that this process makes */
@@ -114,6 +116,7 @@ void change_begin(struct node *n, enum change_kind kind, const struct entry *a, 
 		  const struct member *backup);
 void change_out(struct node *n, const struct member *m, const char *why);
 void change_undo(struct node *n);
+void change_waits(struct node *n, const struct member *m);
 void change_without(struct node *n, const struct member *m);
 void change_ends(struct node *n, const struct view *by);
 const struct view *change_base(struct node *n, unsigned i, struct arc arc, const struct member *to);
@@ -236,6 +239,7 @@ void founder_clear(struct node *n);
 void founder_heard(struct node *n, const struct frame *f);
 bool ring_id_same(const struct ring_id *a, const struct ring_id *b);
 bool ring_id_less(const struct ring_id *a, const struct ring_id *b);
+bool founder_lesser(const struct node *n, const struct frame *f); /* of a ring that is to yield to ours */
 void founder_tick(struct node *n, uint64_t *next);
 
 /* ---- older.c ---- */
@@ -261,6 +265,13 @@ void follow_end_all(struct node *n);
 void follow_tick(struct node *n, uint64_t *next);
 void follow_due(const struct node *n, uint64_t *next); /* when what went out in this step is to be said again */
 void on_copied(struct node *n, const struct frame *f);
+/* How far keepers have what is owned here, for who comes back; FOLLOWERS_MAX at most. */
+struct kept;
+unsigned follow_kept(struct node *n, struct kept *kept);
+bool follow_low(const struct node *n); /* less is kept than was written down */
+void follow_restore(struct node *n, const struct kept *kept, unsigned count);
+/* Behind a return: it has what e names it for; else it is being told. */
+bool follow_again(struct node *n, const struct member *m, const struct entry *e);
 
 /* ---- copy.c ---- */
 bool copy_take(struct node *n, const struct entry *e);  /* its owner is out; false: there is no copy of all of it */
@@ -274,6 +285,7 @@ void copy_left(struct node *n, const struct view_name *name); /* ... and it hold
 void copy_return(struct node *n, const struct view *v);       /* it names us again */
 void copy_forget_all(struct node *n);                         /* every view is given up: all is to be merged */
 size_t copy_count(const struct node *n);
+void copy_unfilled(struct node *n, struct copy *c); /* a fill that ended with its process */
 void copy_asked(struct node *n, struct arc arc, const struct member *by);
 /* Records of it are kept for others than who asks, who are not known to own it. */
 bool copy_loose(const struct node *n, struct arc arc, const struct member *by);
@@ -438,6 +450,9 @@ void reference_overslept(struct node *n, uint64_t by, uint64_t now);
 void reference_tick(struct node *n, uint64_t *next);
 void reference_free(struct node *n);
 
+/* ---- restore.c ---- */
+void restore_begin(struct node *n);
+
 /* ---- echo.c ---- */
 void echo_await(struct node *n, enum echo_kind kind);
 void echo_heard(struct node *n, enum echo_kind kind);
@@ -460,6 +475,12 @@ static inline void later(uint64_t *since, uint64_t by, uint64_t now)
 {
 	if (*since)
 		*since = *since + by < now ? *since + by : now;
+}
+
+/* Nobody has answered for so long that whoever has it may be given up. */
+static inline bool given_up(const struct node *n, uint64_t since)
+{
+	return !n->config.never && n->now - since >= n->config.recover;
 }
 
 static inline void soonest(uint64_t *next, uint64_t at)

@@ -199,6 +199,11 @@ bool entry_out(struct node *n, const struct entry *e)
 	return e->peer.memory && (absent || fence_done(n, &e->peer));
 }
 
+bool entry_waits(struct node *n, const struct entry *e)
+{
+	return n->config.never && !e->mine && !e->sealed && !e->absent && !copy_whole(n, e);
+}
+
 /* Beyond the term of our ring, and of the one that is registered, nobody has counted: it is of a ring that is gone, or a
  * stranger's word. */
 bool number_believed(const struct node *n, uint64_t number)

@@ -116,10 +116,11 @@ void fence_trip(struct node *n, uint64_t seq)
 		}
 }
 
-static bool named(const struct node *n, const struct member *m)
+static bool named(struct node *n, const struct member *m)
 {
 	for (const struct entry *e = n->entries; e < n->entry_end; e++)
-		if (e->used && (member_same(&e->peer, m) || (e->other.name.number && member_same(&e->other.owner, m))))
+		if (e->used && !entry_waits(n, e) &&
+		    (member_same(&e->peer, m) || (e->other.name.number && member_same(&e->other.owner, m))))
 			return true;
 	for (unsigned i = 0; n->change.kind && i < n->change.party_count; i++)
 		if (member_same(&n->change.party[i].m, m))

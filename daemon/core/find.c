@@ -126,7 +126,7 @@ void on_find(struct node *n, const struct frame *f)
 	if (f->flag)
 		copy_asked(n, f->arc, &f->from);
 	roll_claimed(n, f);
-	for (unsigned i = 0; i < f->view_count; i++)
+	for (unsigned i = 0; i < f->view_count && !founder_lesser(n, f); i++)
 		if (give_way(n, &f->views[i]))
 			return;
 	frame_start(n, &r, FRAME_CONFIRM);
@@ -188,7 +188,7 @@ void on_notify(struct node *n, const struct frame *f)
 	if (!f->view_count || f->views[0].arc.lo != n->self.id || !member_same(&f->views[0].owner, &f->from) ||
 	    member_same(&f->from, &n->self))
 		return;
-	if (give_way(n, &f->views[0]) || !entry_main(n))
+	if (founder_lesser(n, f) || give_way(n, &f->views[0]) || !entry_main(n))
 		return;
 	own = entry_main(n);
 	if (twin_waits(n, own, &f->from))
@@ -226,7 +226,7 @@ void find_doubt(struct node *n, struct entry *e, uint64_t *next)
 		out_log(n, 4, "arc %s: node %08x does not confirm it -> asking everybody for %u s",
 			arc_text(e->v.arc, text), e->peer.id, n->config.recover / 1000);
 	}
-	if (n->now - e->doubt >= n->config.recover) {
+	if (given_up(n, e->doubt)) {
 		if (cleared(n, e, next) && !e->absent)
 			fence_want(n, &e->peer, "nobody has confirmed its arc in the set time");
 		return;
@@ -234,7 +234,8 @@ void find_doubt(struct node *n, struct entry *e, uint64_t *next)
 	if (n->now - e->found >= FIND_AGAIN)
 		find_ask(n, e->v.arc, &e->found);
 	soonest(next, e->found + FIND_AGAIN);
-	soonest(next, e->doubt + n->config.recover);
+	if (!n->config.never)
+		soonest(next, e->doubt + n->config.recover);
 }
 
 /* Mine, not known to hold, and its maker has given up or forgotten it: whoever knows better is asked; after the set time
@@ -249,7 +250,7 @@ void find_orphan(struct node *n, struct entry *e, bool alone, uint64_t *next)
 		out_log(n, 4, "arc %s: nobody says whether its view holds -> asking everybody for %u s",
 			arc_text(e->v.arc, text), n->config.recover / 1000);
 	}
-	if (n->now - e->orphan >= n->config.recover && (alone || e->confirmed)) {
+	if (given_up(n, e->orphan) && (alone || e->confirmed)) {
 		if (!cleared(n, e, next))
 			return;
 		e->held = true;

@@ -1,4 +1,4 @@
-/* What follow.c and follow-stream.c share. */
+/* What follow.c, follow-stream.c and follow-return.c share. */
 #ifndef DHT_CORE_FOLLOW_INSIDE_H
 #define DHT_CORE_FOLLOW_INSIDE_H
 
@@ -6,6 +6,9 @@
 
 #define WINDOW_BYTES (2u << 20) /* of a fill, unacknowledged, unless one frame alone is larger */
 
+struct follower *follower_of(struct node *n, const struct member *m);  /* NULL: there is none */
+struct follower *follow_begin(struct node *n, const struct member *m); /* NULL: there are too many */
+bool follow_backup(struct node *n, const struct follower *f); /* a view names it, or one before a change under way */
 /* What was written since the last frame goes out, in one turn. */
 void follow_tell(struct node *n, struct follower *f);
 bool follow_told(const struct follower *f); /* nothing was */

@@ -27,12 +27,28 @@ static void changed_add(struct follower *f, const struct key *key)
 	f->changed[f->changed_count++] = key_copy(key);
 }
 
+/* Its version says that it has been told before, and it has not: merged, or what came to its end. */
+static bool tells_nothing(const struct node *n, const struct follower *f, const struct key *key)
+{
+	struct store_item item;
+
+	return !store_get(n->store, *key, &item) || item.version.counter <= f->safe;
+}
+
 void follow_changed(struct node *n, const struct key *key)
 {
 	n->written++;
-	for (struct follower *f = n->followers; f < n->follower_end; f++)
-		if (f->used && keeps(f, key->id))
+	for (struct follower *f = n->followers; f < n->follower_end; f++) {
+		if (!f->used)
+			continue;
+		if (n->durable && tells_nothing(n, f, key)) {
+			if (f->again && !keeps(f, key->id))
+				f->safe = 0; /* of this arc it is still to be told what there is */
+			f->low |= keeps(f, key->id);
+		}
+		if (keeps(f, key->id))
 			changed_add(f, key);
+	}
 }
 
 static void row_add(struct node *n, struct follower *f, const struct once_write *w, const struct once_answer *answer)
@@ -74,6 +90,8 @@ static void send(struct node *n, struct follower *f, struct frame *frame, bool f
 	frame->hash = f->m.memory; /* whoever has its id by then is not meant */
 	s->written = f->flushed;   /* follow_tell() knows better of its last one */
 	s->fill = fill;
+	s->safe = 0;
+	s->low = false;
 	s->bytes = frame_encode(frame, &s->len);
 	f->window_bytes += s->len;
 	f->fill_frames += fill;
@@ -166,8 +184,14 @@ void follow_tell(struct node *n, struct follower *f)
 	f->changed_count = 0;
 	f->rows->entry_count = f->rows->row_count = 0;
 	f->flushed = n->written;
-	if (f->window_count)
-		f->window[f->window_count - 1].written = n->written;
+	if (!f->window_count)
+		return;
+	f->window[f->window_count - 1].written = n->written;
+	f->window[f->window_count - 1].safe = n->counter;
+	if (f->low)
+		f->lows += !f->window[f->window_count - 1].low;
+	f->window[f->window_count - 1].low |= f->low;
+	f->low = false;
 }
 
 void follow_flush(struct node *n)
@@ -191,6 +215,20 @@ void follow_fill_end(struct follower *f)
 	f->filling = false;
 }
 
+/* What it may not have. */
+static void keys_above(struct node *n, struct follower *f)
+{
+	struct store_item item;
+	size_t all = f->key_count;
+
+	f->key_count = 0;
+	for (size_t i = 0; i < all; i++)
+		if (store_get(n->store, f->keys[i], &item) && item.version.counter > f->safe)
+			f->keys[f->key_count++] = f->keys[i];
+		else
+			key_free(&f->keys[i]);
+}
+
 void follow_fill(struct node *n, struct follower *f, const struct entry *e)
 {
 	struct frame frame;
@@ -201,12 +239,15 @@ void follow_fill(struct node *n, struct follower *f, const struct entry *e)
 	f->ended = false;
 	f->fill = e->v.arc;
 	f->keys = store_keys(n->store, f->fill, &f->key_count);
+	if (f->again)
+		keys_above(n, f);
 	f->key_next = 0;
 	f->picture = once_give(n->once, &(struct once_arc){f->fill, {e->v.name.number, n->counter}});
 	f->pictured = (struct share_place){0};
 	frame_start(n, &frame, FRAME_COPY);
 	frame.arc = f->fill;
 	frame.arc_set = true;
+	frame.flag = f->again; /* what it has of it stays */
 	send(n, f, &frame, true);
 }
 
@@ -247,9 +288,12 @@ void follow_fill_on(struct node *n, struct follower *f)
 		free(table);
 	}
 	if (f->filling && fill_told(f) && !f->ended && node_ready(n)) {
+		if (n->durable)
+			follow_tell(n, f);
 		frame_start(n, &frame, FRAME_COPY);
 		frame.last = f->ended = true;
 		send(n, f, &frame, true);
+		f->window[f->window_count - 1].safe = n->durable && follow_told(f) ? n->counter : 0;
 	}
 	if (f->filling && f->ended && !f->fill_frames) {
 		if (arcs_add(&f->whole, f->fill))

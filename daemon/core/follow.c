@@ -1,5 +1,5 @@
 /* Who keeps a copy of arcs of ours: when his stream begins and ends, and what he has by now (PROTOCOL.md section 7).
- * follow-stream.c has what is said in it, copy.c is the other side. */
+ * follow-stream.c has what is said in it, follow-return.c what is kept of it for a return, copy.c is the other side. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,7 +8,7 @@
 #define FULL (8u << 20) /* of what is written, unacknowledged: more is not taken on */
 #define WANTED 1000     /* ms: whoever is not asked for any more is let go */
 
-static struct follower *follower_of(struct node *n, const struct member *m)
+struct follower *follower_of(struct node *n, const struct member *m)
 {
 	for (struct follower *f = n->followers; f < n->follower_end; f++)
 		if (f->used && member_same(&f->m, m))
@@ -18,7 +18,7 @@ static struct follower *follower_of(struct node *n, const struct member *m)
 
 /* ---- beginning and end ---- */
 
-static struct follower *begin(struct node *n, const struct member *m)
+struct follower *follow_begin(struct node *n, const struct member *m)
 {
 	struct follower *f = n->followers;
 
@@ -75,7 +75,7 @@ bool follow_want(struct node *n, const struct member *m, const struct entry *e)
 	struct follower *f = follower_of(n, m);
 
 	if (!f)
-		f = begin(n, m);
+		f = follow_begin(n, m);
 	if (!f)
 		return false;
 	f->wanted = n->now;
@@ -92,7 +92,9 @@ void follow_same(struct node *n, const struct member *m, struct arc arc)
 	struct follower *f = follower_of(n, m);
 
 	if (!f)
-		f = begin(n, m);
+		f = follow_begin(n, m);
+	if (f && !f->whole.count && !f->seq)
+		f->safe = n->counter;
 	if (f && arcs_add(&f->whole, arc))
 		f->wanted = n->now;
 }
@@ -101,7 +103,7 @@ uint64_t follow_attempt(struct node *n, const struct member *m, uint64_t *seq)
 {
 	struct follower *f = follower_of(n, m);
 
-	if (!f || (f->owed && !f->seq))
+	if (!f || (f->owed && (!f->seq || f->again)))
 		return 0;
 	follow_tell(n, f);
 	*seq = f->seq;
@@ -111,7 +113,7 @@ uint64_t follow_attempt(struct node *n, const struct member *m, uint64_t *seq)
 /* ---- who has what ---- */
 
 /* Amid a change those of before it as well, unless they are out: they may still take over. */
-static bool is_backup(struct node *n, const struct follower *f)
+bool follow_backup(struct node *n, const struct follower *f)
 {
 	struct change *c = &n->change;
 	struct party *p = c->kind ? change_party(c, &f->m) : NULL;
@@ -149,7 +151,8 @@ uint64_t follow_point(struct node *n)
 		if (!f->used)
 			continue;
 		f->owed = f->owed && (n->change.kind || owes(n, f));
-		if (has_upto(n, f) < point && is_backup(n, f))
+		f->again = f->again && f->owed;
+		if (has_upto(n, f) < point && follow_backup(n, f))
 			point = has_upto(n, f);
 	}
 	return point;
@@ -173,17 +176,22 @@ bool follow_full(const struct node *n)
 }
 
 /* It begins anew.  As long as a view names it, nobody may be told more than what it has had (PROTOCOL.md section 7, rule 4). */
-static void lost(struct node *n, struct follower *f)
+static void lost(struct node *n, struct follower *f, bool again)
 {
 	struct member m = f->m;
 	uint64_t had = has_upto(n, f);
 
-	out_log(n, 4, "node %08x: has no copy of what it was sent -> it is sent all of it anew", m.id);
+	if (again)
+		out_log(n, 6, "node %08x: is back with what it keeps -> it is sent what it may have missed", m.id);
+	else
+		out_log(n, 4, "node %08x: has no copy of what it was sent -> it is sent all of it anew", m.id);
 	end(n, f);
-	f = begin(n, &m);
+	f = follow_begin(n, &m);
 	f->had = had;
 	f->owed = true;
-	change_without(n, &m);
+	f->again = again;
+	if (!again)
+		change_without(n, &m);
 	tell_release(n);
 }
 
@@ -195,13 +203,16 @@ void on_copied(struct node *n, const struct frame *frame)
 	if (!f || frame->attempt != f->attempt)
 		return;
 	if (frame->reason == REASON_ABSENT) {
-		lost(n, f);
+		lost(n, f, frame->flag);
 		return;
 	}
 	while (acked < f->window_count && f->window[acked].seq <= frame->seq) {
 		const struct sent_copy *s = &f->window[acked++];
 
 		f->reached = s->written;
+		if (!f->owed && s->safe > f->safe)
+			f->safe = s->safe;
+		f->lows -= s->low;
 		f->window_bytes -= s->len;
 		f->fill_frames -= s->fill;
 		free(s->bytes);
@@ -211,6 +222,8 @@ void on_copied(struct node *n, const struct frame *frame)
 	f->window_count -= acked;
 	memmove(f->window, f->window + acked, f->window_count * sizeof(*f->window));
 	f->progress = f->sent = n->now;
+	if (f->again)
+		change_waits(n, &f->m);
 	n->recheck |= n->backlog;
 	if (n->stopping)
 		out_effect(n, EFFECT_PROGRESS);
@@ -307,12 +320,12 @@ void follow_tick(struct node *n, uint64_t *next)
 			continue;
 		if (settled)
 			trim(n, f);
-		if (settled && !is_backup(n, f) && n->now - f->wanted >= WANTED) {
+		if (settled && !follow_backup(n, f) && n->now - f->wanted >= WANTED) {
 			forget(n, f, NULL);
 			end(n, f);
 			continue;
 		}
-		if (!is_backup(n, f))
+		if (!follow_backup(n, f))
 			soonest(next, f->wanted + WANTED);
 		if (!node_ready(n))
 			continue;

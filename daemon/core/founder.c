@@ -225,6 +225,11 @@ bool founder_checked(struct node *n)
 	return false;
 }
 
+bool founder_lesser(const struct node *n, const struct frame *f)
+{
+	return f->ring.term && n->ring.term && ring_id_less(&f->ring, &n->ring);
+}
+
 /* A node of a lesser ring speaks: it has not heard of ours. */
 void founder_heard(struct node *n, const struct frame *f)
 {

@@ -194,6 +194,9 @@ static void pump(struct node *n)
 		/* Said later, it could be taken for the present. */
 		if (tell_waits(n, g->written))
 			return;
+		/* Who comes back amid the grant has not what the taker may have missed. */
+		if (n->durable && g->window_count)
+			return;
 		store_digest(n->store, g->arc, &g->count, &g->hash); /* frozen: once is enough */
 		g->phase = GIVE_GRANTED;
 		change_begin(n, CHANGE_GIVE, e, NULL, NULL);

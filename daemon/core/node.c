@@ -5,7 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core.h"
+#include "copy-inside.h"
+#include "durable.h"
 
 /* ---- the table ---- */
 
@@ -81,6 +82,8 @@ struct node *node_new(const struct node_config *config)
 	n->operations = xmalloc(sizeof(*n->operations));
 	n->once = once_new(n->config.secret, n->config.once);
 	n->copied_once = once_new(n->config.secret, n->config.once);
+	if (config->durable)
+		n->durable = durable_new(n);
 	n->repair_at = NEVER;
 	n->state = NODE_CONNECTING;
 	seek_begin(n);
@@ -98,8 +101,10 @@ void node_free(struct node *n)
 	out_reset(n);
 	tell_forget(n);
 	follow_end_all(n);
-	for (struct copy *c = n->copies; c < n->copies + COPIES_MAX; c++)
-		once_share_free(c->picture);
+	for (struct copy *c = n->copies; c < n->copies + COPIES_MAX; c++) {
+		copy_picture_drop(c);
+		copy_part_drop(c);
+	}
 	store_free(n->store);
 	store_free(n->copied);
 	once_free(n->once);
@@ -108,6 +113,7 @@ void node_free(struct node *n)
 	answer_free(n);
 	watched_free(n);
 	reference_free(n);
+	durable_free(n);
 	free(n->roll.names);
 	free(n->effects);
 	free(n->owned);
@@ -115,6 +121,11 @@ void node_free(struct node *n)
 	free(n->operations);
 	free(n->identity_will);
 	free(n);
+}
+
+uint64_t node_memory(const struct node *n)
+{
+	return n->self.memory;
 }
 
 void node_identify(struct node *n, uint64_t nonce, struct node_identity *identity)
@@ -362,6 +373,7 @@ void node_step(struct node *n, const struct event *ev, struct update *update)
 	}
 	if (ev->now > n->now)
 		n->now = ev->now;
+	durable_clock(n, ev);
 	/* Whatever else happens, what was answered before is said before. */
 	if (ev->type != EVENT_MESSAGE)
 		answer_flush(n);
@@ -385,8 +397,17 @@ void node_step(struct node *n, const struct event *ev, struct update *update)
 	case EVENT_STOP:
 		node_stop(n, "asked to stop");
 		break;
+	case EVENT_ACCEPT:
+		n->config.never = false;
+		n->seek.since = n->now;
+		n->seek.refused_until = 0; /* it was refused for want of this word */
+		out_log(n, 4, "an operator accepts that what nobody answers for is lost");
+		break;
 	case EVENT_START:
-		seek_begin(n); /* from now: a node is made before it knows the time */
+		/* From now: a node is made before it knows the time. */
+		if (n->seek.active)
+			seek_begin(n);
+		durable_begin(n);
 		break;
 	case EVENT_DRAINED:
 		n->full = false;
@@ -414,6 +435,7 @@ void node_step(struct node *n, const struct event *ev, struct update *update)
 		answer_flush(n);
 		follow_due(n, &next);
 	}
+	durable_tell(n, update);
 	update->turn = n->answering != 0 || n->watch.changed_count != 0;
 	update->effects = n->effects;
 	update->count = n->effect_count;

@@ -39,9 +39,12 @@ struct node_config {
 	unsigned grace;         /* 2000: how long a node whose will was seen may come back with its records */
 	unsigned ping;          /* 10000: between two looks at one's neighbours */
 	unsigned recover;    /* 10000: how long an arc nobody answers for stays in doubt before it is served as empty */
+	bool never;          /* ... or no time is long enough, as who is away may have what nobody else has */
 	unsigned tombstone;  /* 3600000: how long a deletion is remembered against older copies of what it deleted */
 	unsigned tombstones; /* 65536: ... and how many at most; the earliest go first */
 	unsigned replicas;   /* 2: who has what is written in an arc of ours, this node among them; 1 or 2 */
+	/* Each step tells what is to be kept (update.writes), and the process that comes after this one goes on with it. */
+	bool durable;
 	size_t burst; /* 8 MiB: whoever publishes more bytes than that in one step is told by EVENT_DRAINED when to go on */
 	size_t held_max;                /* 16 MiB: operations held during a handover, in bytes */
 	const struct once_limits *once; /* NULL: those of once.h; tests take tighter ones; read by node_new only */
@@ -59,12 +62,14 @@ enum event_type {
 	EVENT_TURN,         /* all that had arrived has been told; asked for by update.turn */
 	EVENT_TIMER,        /* the deadline of the last update has come */
 	EVENT_STOP,         /* SIGTERM, SIGINT: leave in good order */
+	EVENT_ACCEPT, /* an operator gives up what nobody answers for (config.never): the set time counts from now on */
 	EVENT_TYPES,
 };
 
 struct event {
 	enum event_type type;
-	uint64_t now; /* monotonic, never goes back */
+	uint64_t now;  /* monotonic, never goes back */
+	uint64_t wall; /* the time of day, ms since any fixed moment; read by durable nodes only */
 	const char *topic;
 	const uint8_t *payload;
 	size_t len;
@@ -99,7 +104,24 @@ struct effect {
 	int code;
 };
 
+/* What a directory holds, space by space, in the order in which it is read back.  The names are for ever. */
+enum node_space { SPACE_STATE, SPACE_RECORDS, SPACE_COPIES, SPACE_TAKEN, SPACE_ROWS, SPACE_COPIED_ROWS, SPACE_COUNT };
+extern const char *const node_space_names[SPACE_COUNT];
+
+struct node_write {
+	enum node_space space;
+	const uint8_t *key, *value;
+	size_t key_len, len;
+	bool remove;
+};
+
 struct update {
+	/* To be kept, all or none of it, in the order of the steps; of several for one key the last counts. Whatever the
+	 * effects of this step and of all later ones make leave the process (publish, subscribe, unsubscribe, fence, exit)
+	 * leaves, in its order, when this is kept for good; not on another connection than was there at the step; and not at
+	 * all if this process ends before.  Logs and states wait for nothing. */
+	const struct node_write *writes;
+	size_t write_count;
 	const struct effect *effects;
 	size_t count;
 	bool turn;         /* something waits to be said with what is still to come: send EVENT_TURN soon */
@@ -108,6 +130,12 @@ struct update {
 
 struct node *node_new(const struct node_config *config);
 void node_free(struct node *node);
+
+/* Of a durable node, before its first event: all that its directory holds, by ascending space and key.  Of `at` now and wall
+ * are read.  NULL, or what cannot be read; then the node is good for nothing. */
+const char *node_restore(struct node *node, const struct event *at, enum node_space space, const uint8_t *key,
+			 size_t key_len, const uint8_t *value, size_t len);
+uint64_t node_memory(const struct node *node); /* the directory's, if there is one */
 
 /* One event.  All effects must be carried out, in order, before the next event. */
 void node_step(struct node *node, const struct event *event, struct update *update);
@@ -121,6 +149,8 @@ struct node_identity {
 	const uint8_t *will_payload;
 	size_t will_len;
 };
+/* Of a durable node, no more often than this behind the last step whose writes are kept for good: what a step reserves. */
+#define NODE_IDENTITIES 8
 void node_identify(struct node *node, uint64_t nonce, struct node_identity *identity);
 
 /* What the world may see, for judges and tests; valid until the next step. */

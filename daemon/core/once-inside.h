@@ -55,7 +55,16 @@ struct once {
 	uint64_t era;
 	struct mark mark, next; /* old enough; not yet */
 	uint64_t forgotten, crowded_out;
+	void (*changed)(void *arg, const uint8_t *client, uint64_t number);
+	void *changed_arg;
 };
+
+/* Whoever keeps a picture of it elsewhere is told. number 0: of the client's entry. */
+static inline void once_tell(const struct once *o, const struct client *c, uint64_t number)
+{
+	if (o->changed)
+		o->changed(o->changed_arg, c->name, number);
+}
 
 /* Clients are found by name, and are in the order in which they were last heard. */
 struct client *once_client_find(const struct once *o, const uint8_t *name);

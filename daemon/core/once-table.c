@@ -43,6 +43,7 @@ struct client *once_client_add(struct once *o, const uint8_t *name, uint64_t fir
 	memcpy(c->name, name, ONCE_CLIENT);
 	HASH_ADD_BYHASHVALUE(hh, o->clients, name, ONCE_CLIENT, (unsigned)c->hash, c);
 	DL_APPEND(o->silent, c);
+	once_tell(o, c, 0);
 	return c;
 }
 
@@ -103,6 +104,7 @@ void once_row_add(struct once *o, struct client *c, uint64_t number, uint32_t id
 	c->newest = i;
 	c->row_count++;
 	o->row_count++;
+	once_tell(o, c, number);
 }
 
 /* The caller has taken it out of its client's list. */
@@ -110,6 +112,7 @@ static void free_row(struct once *o, uint32_t i)
 {
 	uint32_t *at = bucket(o, o->rows[i].client, o->rows[i].number);
 
+	once_tell(o, o->rows[i].client, o->rows[i].number);
 	while (*at != i)
 		at = &o->rows[*at].chain;
 	*at = o->rows[i].chain;
@@ -136,6 +139,7 @@ void once_rows_done(struct once *o, struct client *c, uint64_t first)
 	if (first <= c->first)
 		return;
 	c->first = first;
+	once_tell(o, c, 0);
 	while (c->oldest && o->rows[c->oldest].number < first)
 		free_oldest(o, c);
 }
@@ -164,6 +168,7 @@ void once_client_drop(struct once *o, struct client *c)
 {
 	while (c->oldest)
 		free_oldest(o, c);
+	once_tell(o, c, 0);
 	/* A client that is here is in the table as well: beyond the analyzer.  NOLINTNEXTLINE(clang-analyzer-*) */
 	HASH_DELETE(hh, o->clients, c);
 	DL_DELETE(o->silent, c);
@@ -177,6 +182,9 @@ void once_table_clear(struct once *o)
 	HASH_CLEAR(hh, o->clients);
 	for (; c; c = next) {
 		next = c->next;
+		once_tell(o, c, 0);
+		for (uint32_t i = c->oldest; i; i = o->rows[i].later)
+			once_tell(o, c, o->rows[i].number);
 		free(c);
 	}
 	o->silent = NULL;

@@ -81,6 +81,19 @@ enum once_verdict {
 struct once *once_new(uint64_t secret, const struct once_limits *limits);
 void once_free(struct once *o);
 
+/* From here on `changed` is told of each row (number) and each client's entry (number 0) that comes, changes or goes; what
+ * there is by then it asks for, later.  To keep a picture of it elsewhere. */
+void once_watch(struct once *o, void (*changed)(void *arg, const uint8_t *client, uint64_t number), void *arg);
+/* False: there is none (any more). */
+bool once_entry_get(const struct once *o, const uint8_t *client, uint64_t *first);
+bool once_row_get(struct once *o, const uint8_t *client, uint64_t number, uint32_t *id, struct once_answer *answer);
+const struct horizon *once_horizons(const struct once *o);
+/* Out of such a picture, into an empty table; an entry before its rows, and these by ascending number.  False: there is one. */
+bool once_restore_entry(struct once *o, const uint8_t *client, uint64_t first);
+bool once_restore_row(struct once *o, const uint8_t *client, uint64_t number, uint32_t id,
+		      const struct once_answer *answer);
+void once_restore_horizon(struct once *o, const struct horizon *h);
+
 /* Whoever gives its views up, or comes into another ring, knows nothing. */
 void once_clear(struct once *o);
 

@@ -103,19 +103,32 @@ static void propose(struct node *n)
 	founder_propose(n);
 }
 
+/* Ours by name, and we died before it was: founding it would have taken the first number of its term. */
+static bool stillborn(const struct node *n)
+{
+	return n->config.never && n->seen.nonce == n->self.memory && n->number >> 32 < n->seen.term;
+}
+
 /* Every status is here.  The register may have been lost, or written by somebody who should not: nobody is in a ring only
  * if the statuses say so too.  Else who they name is fenced, unless that cannot be: no second ring beside him. */
 static void call_roll(struct node *n)
 {
-	if (!n->seen.nonce && !roll_found_present(n)) {
+	if ((!n->seen.nonce || stillborn(n)) && !roll_found_present(n)) {
 		propose(n);
-	} else if (n->now - n->seek.since >= seek_patience(n) && roll_found_listed(n)) {
+	} else if (!n->config.never && n->now - n->seek.since >= seek_patience(n) && roll_found_listed(n)) {
 		out_log(n, 4, "a ring is there but nobody answers -> fencing whoever it names");
 		next_stage(n, SEEK_FENCES);
 	} else {
 		n->seek.refused_until = n->seek.since + seek_patience(n);
 		if (n->seek.refused_until <= n->now)
 			n->seek.refused_until = n->now + REFUSE_FOR;
+		if (n->config.never && !n->seek.told && n->now - n->seek.since >= seek_patience(n)) {
+			n->seek.told = true;
+			out_log(n, 4,
+				"a ring is there but nobody answers -> waiting for its nodes, which may have on their "
+				"disks "
+				"what nobody else has, until an operator gives them up");
+		}
 		roll_close(n);
 		next_stage(n, SEEK_ASK);
 	}
@@ -311,7 +324,8 @@ void on_hello(struct node *n, const struct frame *f)
 		return;
 	}
 	if (n->seek.active) {
-		if (f->from.id < n->self.id)
+		/* Where the register names what only this node can know to be nothing, nobody else founds. */
+		if (f->from.id < n->self.id && !stillborn(n))
 			seek_sign(n, 0);
 		return;
 	}

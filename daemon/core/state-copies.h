@@ -19,6 +19,8 @@ struct sent_copy {
 	uint8_t *bytes;
 	size_t len;
 	bool fill;
+	uint64_t safe; /* up to that counter all is told with this one; 0: of that it says nothing */
+	bool low;      /* some of it has versions that tell nothing */
 };
 
 /* Who keeps a copy of arcs of ours, and how far it is told (follow.c). */
@@ -43,6 +45,10 @@ struct follower {
 	uint64_t flushed, reached; /* n->written when it was last told all, and up to where it has it */
 	bool owed;                 /* it has lost some of what a view takes it to have */
 	uint64_t had;              /* ... up to there it had it */
+	bool again;                /* ... it may still have most: it is told what there is above: */
+	uint64_t safe, safe_told;  /* up to that counter of versions it has all; as last written to the disk */
+	bool low;                  /* something whose version tells nothing is to be told; */
+	unsigned lows;             /* ... or is told, in so many frames, and not acknowledged */
 	uint64_t wanted;           /* as somebody to be filled */
 	uint64_t sent, progress;
 };
@@ -71,8 +77,12 @@ struct copy {
 	size_t part_count, part_bytes;
 	struct once_share *part_rows; /* ... and rows; NULL: amid no turn */
 	uint64_t heard;
-	uint64_t idle; /* since when some of it is guarded for nobody; 0: it is */
-	bool broken;   /* a view names us that takes more for kept than is: its owner is to begin anew */
+	bool old;           /* it was not heard yet by this process */
+	uint64_t whole_seq; /* up to there it holds whole turns: what is acknowledged where a disk is to have it */
+	bool again;         /* broken, but what is in `arcs` is whole */
+	bool going;         /* it is told what it may have missed: all of that at once, when it is here */
+	uint64_t idle;      /* since when some of it is guarded for nobody; 0: it is */
+	bool broken;        /* a view names us that takes more for kept than is: its owner is to begin anew */
 };
 
 #define STREAMS_MAX 32
@@ -91,6 +101,7 @@ struct left {
 	uint64_t attempt;    /* by which stream */
 	struct arcs arcs;
 	bool asked; /* somebody else looks for it */
+	bool old;   /* it was left before this process began */
 	uint64_t since;
 };
 

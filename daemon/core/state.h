@@ -183,6 +183,7 @@ struct seek {
 	unsigned interval; /* until the next */
 	uint64_t next;     /* not before this */
 	uint64_t since;    /* the last sign of a ring */
+	bool told;         /* in the log, that it is waited for */
 	enum { SEEK_ASK, SEEK_STATUSES, SEEK_FENCES, SEEK_PROPOSED } stage;
 	uint64_t refused_until; /* it founds none before, for that reason; it goes on asking */
 	uint64_t trip;
@@ -293,6 +294,7 @@ struct watched {
 };
 
 struct told;
+struct durable;
 struct reference_peer;
 
 struct node {
@@ -440,6 +442,7 @@ struct node {
 	char sentence[200];
 	uint64_t drop_window; /* rate limit of complaints about strangers' input */
 	unsigned drop_count, drop_hidden;
+	struct durable *durable; /* NULL: nothing is kept */
 	struct reference_peer *reference;
 	struct echo echo[ECHO_KINDS];
 

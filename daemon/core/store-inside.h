@@ -47,6 +47,8 @@ struct store {
 	struct heap ends;   /* of the records that expire */
 	struct heap graves; /* of the tombstones */
 	struct order order; /* what is being listed */
+	void (*changed)(void *arg, const struct key *key);
+	void *changed_arg;
 };
 
 static inline unsigned table_of(uint32_t id)

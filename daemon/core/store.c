@@ -35,10 +35,21 @@ static bool is_of(const struct record *r, const struct key *key)
 	return key_equal(&own, key);
 }
 
+static void tell(const struct store *s, const struct record *r)
+{
+	struct key key;
+
+	if (!s->changed)
+		return;
+	key = key_of(r);
+	s->changed(s->changed_arg, &key);
+}
+
 static void add(struct store *s, struct record *r)
 {
 	struct key key = key_of(r);
 
+	tell(s, r);
 	HASH_ADD_BYHASHVALUE(hh, s->tables[table_of(r->id)], id, sizeof(r->id), hash_of(s, &key), r);
 	s->count++;
 	s->buried += r->deleted;
@@ -51,6 +62,7 @@ static void add(struct store *s, struct record *r)
 /* Out of the table, not freed. */
 static void take_out(struct store *s, struct record *r)
 {
+	tell(s, r);
 	if (s->order.count && !r->deleted)
 		order_removed(&s->order, r);
 	s->buried -= r->deleted;
@@ -67,6 +79,12 @@ struct store *store_new(uint64_t secret)
 	s->secret = secret;
 	s->ends.moved = s->graves.moved = moved;
 	return s;
+}
+
+void store_watch(struct store *s, void (*changed)(void *arg, const struct key *key), void *arg)
+{
+	s->changed = changed;
+	s->changed_arg = arg;
 }
 
 void store_free(struct store *s)
@@ -199,6 +217,7 @@ void store_put(struct store *s, const struct store_item *item)
 	r->version = item->version;
 	if (item->len)
 		memmove(r->value, item->value, item->len);
+	tell(s, r);
 }
 
 bool store_put_newer(struct store *s, const struct store_item *item)
@@ -242,8 +261,10 @@ void store_demote(struct store *s)
 {
 	struct walk w = walk_all(s);
 
-	for (struct record *r; (r = walk_next(&w)) != NULL;)
+	for (struct record *r; (r = walk_next(&w)) != NULL;) {
 		r->version.number &= UINT32_MAX;
+		tell(s, r);
+	}
 }
 
 bool store_beats(const struct store_item *one, const struct store_item *other)
@@ -277,7 +298,7 @@ void store_merge(struct store *to, struct store *from)
 
 	order_forget(&to->order); /* as above */
 	order_forget(&from->order);
-	if (!to->count && to->secret == from->secret) {
+	if (!to->count && to->secret == from->secret && !to->changed && !from->changed) {
 		heap_free(&to->ends);
 		heap_free(&to->graves);
 		*to = *from;

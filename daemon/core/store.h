@@ -32,6 +32,10 @@ struct store_item {
 /* secret keys the table's hash; nothing else depends on it. */
 struct store *store_new(uint64_t secret);
 void store_free(struct store *s);
+
+/* From here on `changed` is told the key of each record that comes, changes or goes, perhaps more than once; what there is
+ * by then is asked later (store_get).  To keep a picture of it elsewhere. */
+void store_watch(struct store *s, void (*changed)(void *arg, const struct key *key), void *arg);
 size_t store_count(const struct store *s); /* without tombstones */
 bool store_empty(const struct store *s);   /* no tombstone either */
 

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "core.h"
+#include "durable.h"
 
 static void take_begin(struct node *n, const struct frame *f, bool leave)
 {
@@ -11,6 +12,7 @@ static void take_begin(struct node *n, const struct frame *f, bool leave)
 	t->attempt = f->attempt;
 	t->conn = n->self.conn;
 	t->staging = store_new(n->config.secret);
+	durable_watch_store(n, SPACE_TAKEN, t->staging);
 	t->share = once_share_new(f->arc);
 	t->progress = n->now;
 	out_subscribe(n, TOPIC_CUT, f->from.id, true);
@@ -27,6 +29,7 @@ void take_end(struct node *n)
 	/* The giver has answered it, or will: it has called the handover off. */
 	if (t->cut)
 		request_drop(n, t->arc);
+	durable_forget_store(n, SPACE_TAKEN, t->staging);
 	store_free(t->staging);
 	once_share_free(t->share);
 	*t = (struct take){0};
@@ -380,7 +383,7 @@ void take_tick(struct node *n, uint64_t *next)
 		return;
 	}
 	/* watch.c asks the giver meanwhile; grace and silence are its to judge, here only their sum. */
-	if (n->now - t->progress >= patience + n->config.recover) {
+	if (!n->config.never && n->now - t->progress >= patience + n->config.recover) {
 		node_give_up(n, "neither the giver nor its backup says whether the views hold");
 		return;
 	}

@@ -194,7 +194,7 @@ static bool tend_misplaced(struct node *n, uint64_t *next)
 static bool tend_takeover(struct node *n)
 {
 	for (struct entry *e = n->entries; e < n->entry_end; e++)
-		if (e->used && !e->mine && e->held && entry_out(n, e)) {
+		if (e->used && !e->mine && e->held && entry_out(n, e) && !entry_waits(n, e)) {
 			take_over(n, e);
 			return true;
 		}
@@ -306,10 +306,16 @@ static void tend_leaving(struct node *n, uint64_t *next)
 			soonest(next, n->fenced_at + 2 * (uint64_t)n->config.grace);
 			return;
 		}
+		n->left_successor = n->left_predecessor = n->self.id;
+		if (n->durable) {
+			out_log(n, 6, "the last node leaves: %zu records stay in its directory, and the ring with them",
+				store_count(n->store));
+			exit_now(n);
+			return;
+		}
 		if (store_count(n->store))
 			out_log(n, 4, "the last node leaves: %zu records are gone with it", store_count(n->store));
 		founder_clear(n);
-		n->left_successor = n->left_predecessor = n->self.id;
 		entry_drop(n, e);
 		exit_now(n);
 	}

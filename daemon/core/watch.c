@@ -60,7 +60,8 @@ static void resolve(struct node *n, struct entry *e, uint64_t *next)
 	}
 	if (!e->other_asked)
 		e->other_asked = n->now;
-	if (line_waited(n, e->other_asked, n->config.silence, next))
+	/* What it has stored may be on its disk alone. */
+	if (!n->config.never && line_waited(n, e->other_asked, n->config.silence, next))
 		fence_want(n, &e->other.owner, "does not say whether it has stored its view");
 	if (n->now - e->found >= n->config.resend) {
 		frame_start(n, &f, FRAME_SYNC);
@@ -123,7 +124,7 @@ static void watch_entry(struct node *n, struct entry *e, uint64_t *next)
 		return;
 	if (e->mine && !e->held && !orphan)
 		return; /* the taker's own business: take.c */
-	if (e->confirmed)
+	if (e->confirmed && !entry_waits(n, e))
 		fence_want(n, &e->peer, e->gone ? "did not come back" : "does not answer");
 	else
 		find_doubt(n, e, next);
@@ -370,7 +371,7 @@ void on_confirm(struct node *n, const struct frame *f)
 		}
 	} else if (f->flag || f->reason == REASON_ABSENT) {
 		on_other(n, f, f->flag);
-	} else {
+	} else if (!founder_lesser(n, f)) { /* which has counted apart */
 		for (e = n->entries; e < n->entry_end; e++)
 			for (unsigned i = 0; e->used && i < f->view_count; i++)
 				if (find_later(n, &f->views[i], e) && !view_names(&f->views[i], &n->self))

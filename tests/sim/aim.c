@@ -52,3 +52,20 @@ void aim_look(struct world *w, uint32_t link, const struct packet *p)
 	else
 		hit(w, w->procs[w->links[link].owner]);
 }
+
+/* Amid a commit, or just behind it. */
+void aim_commit(struct world *w, uint32_t proc)
+{
+	struct proc *p = w->procs[proc];
+	uint32_t index = w->aimed_count;
+
+	if (w->quiet || !p->alive || p->paused)
+		return;
+	rng_seed(&w->rng_fault, w->options.seed, STREAM_AIMED + index);
+	w->aimed_count++;
+	if (!mask_has(&w->options.aimed, index))
+		return;
+	trace(w, "world   aimed fault %u: amid a commit", index);
+	w->stats[STAT_AIMED]++;
+	fault_crash(w, proc);
+}

@@ -27,6 +27,7 @@ enum fault {
 	FAULT_CLOCK,
 	FAULT_STRANGER,
 	FAULT_OPERATE,
+	FAULT_POWER, /* from here on drawn apart */
 	FAULT_COUNT,
 };
 
@@ -40,6 +41,9 @@ enum profile {
 	PROFILE_HASTY,
 	PROFILE_COUNT
 };
+
+/* Do nodes have disks, and may some be given up? */
+enum disks { DISKS_NONE, DISKS_DRAWN, DISKS_USUAL, DISKS_FAITHFUL };
 
 /* Of a broker that restarts: what becomes of its retained messages. */
 enum retained_fate { RETAINED_KEPT, RETAINED_LOST, RETAINED_STALE };
@@ -85,7 +89,14 @@ struct swarm {
 	uint32_t aim_chance;
 	unsigned aim_left;
 	unsigned max_nodes;
-	struct node_config patience; /* of all nodes; of it only the times */
+	bool disks;                      /* all nodes have one: */
+	uint64_t commit_min, commit_max; /* a commit takes so long, us */
+	uint32_t commit_late;            /* millionths that take much longer */
+	uint32_t disk_lost;              /* ... of the crashed that come back without */
+	uint64_t gap;                    /* behind a power cut, us */
+	uint32_t fatal;                  /* millionths of commits amid which the process dies */
+	bool faithful;                   /* no time ends a doubt: nothing may be lost */
+	struct node_config patience;     /* of all nodes; of it only the times */
 };
 
 /* Which of a kind's occurrences take place.  What is left out draws its random numbers all the same where others would
@@ -130,6 +141,7 @@ struct sim_options {
 	unsigned calm;     /* 1 << enum calm */
 	uint64_t work_ms;  /* the longest first phase, 0: as drawn */
 	unsigned replicas; /* 0: as drawn */
+	enum disks disks;  /* nodes have some */
 	struct mask starts, clients_on, faults, aimed, turns;
 	FILE *trace;               /* NULL: none */
 	bool story;                /* keep what a picture of the run needs */

@@ -96,6 +96,37 @@ void fault_crash(struct world *w, uint32_t proc)
 		fault_lasts(w, w->now + notice + REFUSED_BY);
 		queue_push(&w->queue, w->now + notice, ENTRY_START, p->identity, 0, NULL);
 	}
+	if (p->disk && rng_chance(&w->rng_fault, w->swarm.disk_lost)) {
+		w->stats[STAT_DISK_LOST]++;
+		disk_free(p->disk);
+		p->disk = disk_new();
+	}
+}
+
+/* All but a few die at one moment, and come back in any order. */
+static void power(struct world *w)
+{
+	bool all = rng_below(&w->rng_fault, 2) != 0;
+	uint64_t gap;
+
+	w->stats[STAT_POWER]++;
+	for (uint32_t i = 0; i < w->proc_count; i++) {
+		struct proc *p = w->procs[i];
+
+		if (!p->alive || (!all && rng_below(&w->rng_fault, 3) == 0))
+			continue;
+		w->stats[STAT_CRASH]++;
+		judge_disturbed(w);
+		proc_kill(w, i);
+		if (p->link != NONE) {
+			lost_from(&w->links[p->link].out_drop, w->now);
+			queue_push(&w->queue, w->now + rng_below(&w->rng_fault, 50 * MS), ENTRY_LINK_DEAD, p->link, 0,
+				   NULL);
+		}
+		gap = rng_scale(&w->rng_fault, MS, w->swarm.gap);
+		fault_lasts(w, w->now + gap + REFUSED_BY);
+		queue_push(&w->queue, w->now + gap, ENTRY_START, p->identity, 0, NULL);
+	}
 }
 
 /* One in forty is longer than the broker waits: its will is out when it wakes, and its session gone. */
@@ -350,6 +381,9 @@ static void one_fault(struct world *w, enum fault kind)
 		break;
 	case FAULT_STOP_ALL:
 		stop_all(w);
+		break;
+	case FAULT_POWER:
+		power(w);
 		break;
 	default:
 		break;

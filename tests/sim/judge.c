@@ -222,7 +222,8 @@ static void judge_offer(struct world *w, struct proc *by, const struct packet *p
 			ours_heard(w, by, w->procs[i]->offered_arc);
 }
 
-/* The reference's answers tell no version: it is that of the record, unless that is another one by now. */
+/* The reference's answers tell no version: it is that of the record, unless that is another one by now.  What waited for
+ * a disk may be, where two do the same put. */
 static void shown(struct world *w, uint32_t key, const struct proc *by, uint32_t put)
 {
 	struct key k = ours_key(w, key);
@@ -230,8 +231,8 @@ static void shown(struct world *w, uint32_t key, const struct proc *by, uint32_t
 	size_t len;
 	const uint8_t *value = node_record(by->node, &k, &len);
 
-	if (put != NONE && !w->ops[put].again && !w->repeated[key] && value && judge_named(w, 'v', value, len) == put &&
-	    node_version(by->node, &k, &version))
+	if (put != NONE && !(by->disk && w->swarm.disorder) && !w->ops[put].again && !w->repeated[key] && value &&
+	    judge_named(w, 'v', value, len) == put && node_version(by->node, &k, &version))
 		judge_shown(w, key, by, version);
 }
 

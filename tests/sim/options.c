@@ -19,6 +19,8 @@ static const char *const calms[CALM_COUNT] = {
 #undef X
 };
 
+static const char *const disks[] = {"", "", "=usual", "=faithful"};
+
 static const char help[] =
 	"Usage: sim [OPTION]...\n"
 	"Run the node's core in virtual time against a simulated broker, with faults, and judge it.\n\n"
@@ -30,6 +32,9 @@ static const char help[] =
 	"  --clients N         clients of the reference's protocol (default 3)\n"
 	"  --ops N             operations of all clients together, of which the time allows about half (default 400)\n"
 	"  --replicas R        1 or 2 copies of everything (default: as the seed draws)\n"
+	"  --disks[=KIND]      nodes keep what they have when they are killed; some seeds cut the power of all.  "
+	"usual: what\n"
+	"                      nobody answers for is given up after the set time; faithful: never; default: as drawn\n"
 	"  --profile NAME      mosquitto (default), gentle (joins and leaves only), storm, drops (and full queues),\n"
 	"                      disorder (order per publisher and topic only), refused (subscriptions), hasty (nodes "
 	"of\n"
@@ -71,6 +76,7 @@ enum option_id {
 	OPT_CLIENTS,
 	OPT_OPS,
 	OPT_REPLICAS,
+	OPT_DISKS,
 	OPT_PROFILE,
 	OPT_JOBS,
 	OPT_QUIET,
@@ -100,6 +106,7 @@ static const struct option options[] = {{"seed", 1, NULL, OPT_SEED},
 					{"clients", 1, NULL, OPT_CLIENTS},
 					{"ops", 1, NULL, OPT_OPS},
 					{"replicas", 1, NULL, OPT_REPLICAS},
+					{"disks", 2, NULL, OPT_DISKS},
 					{"profile", 1, NULL, OPT_PROFILE},
 					{"jobs", 1, NULL, OPT_JOBS},
 					{"quiet", 0, NULL, OPT_QUIET},
@@ -202,6 +209,17 @@ static void mask_parse(struct mask *m, const char *list)
 }
 
 /* What the run is. */
+static enum disks disks_named(const char *value)
+{
+	if (!value)
+		return DISKS_DRAWN;
+	for (int d = DISKS_USUAL; d <= DISKS_FAITHFUL; d++)
+		if (strcmp(value, disks[d] + 1) == 0)
+			return (enum disks)d;
+	fprintf(stderr, "sim: unknown kind of disks %s\n", value);
+	exit(2);
+}
+
 static bool parse_run(struct sim_options *o, int c, const char *value)
 {
 	switch (c) {
@@ -216,6 +234,9 @@ static bool parse_run(struct sim_options *o, int c, const char *value)
 		break;
 	case OPT_REPLICAS:
 		o->replicas = (unsigned)number(value);
+		break;
+	case OPT_DISKS:
+		o->disks = disks_named(value);
 		break;
 	case OPT_PROFILE:
 		o->profile = (enum profile)name_index(value, strlen(value), profiles, PROFILE_COUNT, "profile");
@@ -379,6 +400,8 @@ char *options_spec(const struct sim_options *o)
 	fprintf(out, "--seed %" PRIu64 " --nodes %u --clients %u --ops %u", o->seed, o->nodes, o->clients, o->ops);
 	if (o->replicas)
 		fprintf(out, " --replicas %u", o->replicas);
+	if (o->disks)
+		fprintf(out, " --disks%s", disks[o->disks]);
 	if (o->profile != PROFILE_MOSQUITTO)
 		fprintf(out, " --profile %s", profiles[o->profile]);
 	print_mask(out, "nodes", &o->starts);

@@ -117,10 +117,12 @@ void judge_shown(struct world *w, unsigned key, const struct proc *by, struct ve
 	bool lost, first = version_newer(version, w->shown[key]);
 	struct member backup;
 
-	if (w->swarm.patience.replicas < 2 || !version.number)
+	if ((w->swarm.patience.replicas < 2 && !w->swarm.faithful) || !version.number)
 		return;
 	if (first)
 		w->shown[key] = version;
+	if (w->swarm.patience.replicas < 2)
+		return;
 	if (!node_get_backup(by->node, w->keys[key], &backup, &lost))
 		return;
 	w->stats[STAT_SHOWN_KEPT]++;
@@ -144,11 +146,21 @@ static uint64_t away_long(const struct world *w)
 	return (uint64_t)w->swarm.patience.recover * MS / 2;
 }
 
+/* No disk was, nobody was given up, and there never were two rings. */
+static bool nothing_lost(const struct world *w)
+{
+	return w->swarm.faithful && !w->accepted && !w->stats[STAT_RETAINED_LOST] && !w->stats[STAT_RETAINED_STALE];
+}
+
 /* The key is served by who does not have what has been shown of it.  That may be if nobody who lives has it, or none of
  * them has been heard for the set time; also if one comes back while what was decided then is being done (seed 30111052).
  * Who has joined never yet keeps no copy: what it was handed it merges when it joins (seed 3323874). */
 static bool is_lost(struct world *w, unsigned key, const struct proc *by)
 {
+	/* Nor is what no disk has lost ever given up. */
+	if (nothing_lost(w))
+		fail(w, "I3: %s serves key %08x without version %llx/%llu, which has been shown", by->label,
+		     w->keys[key], (unsigned long long)w->shown[key].number, (unsigned long long)w->shown[key].counter);
 	for (size_t i = 0; i < w->proc_count; i++) {
 		const struct proc *q = w->procs[i];
 
@@ -184,7 +196,7 @@ void judge_served(struct world *w, unsigned key, const struct proc *p)
 	w->moves[key]++;
 	lost = last->proc != NONE && copy_died(w, last, &died);
 	/* Of what was put twice, and is not asked by ours, no version is known. */
-	if (w->swarm.patience.replicas > 1 && w->shown[key].number && !w->repeated[key])
+	if ((w->swarm.patience.replicas > 1 || nothing_lost(w)) && w->shown[key].number && !w->repeated[key])
 		lost = !apart && !has(w, p, key, w->shown[key]) && is_lost(w, key, p);
 	if (lost || apart) {
 		w->shown[key] = (struct version){0};

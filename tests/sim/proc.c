@@ -1,5 +1,5 @@
-/* A node's process: what the daemon's shell does, in virtual time.  Broker packets become events, effects become
- * packets.  A process can be killed, stopped for a while, or asked to leave. */
+/* A node's process: what the daemon's shell does, in virtual time.  Broker packets become events; effect.c makes packets
+ * of effects.  A process can be killed, stopped for a while, or asked to leave. */
 #include <string.h>
 
 #include "../../common/mem.h"
@@ -7,7 +7,8 @@
 
 #define BACKOFF_MIN 50
 #define BACKOFF_MAX 2000
-#define RATE 1024u /* of a clock that is right */
+#define RATE 1024u                  /* of a clock that is right */
+#define DAY_ONE (UINT64_C(1) << 40) /* the time of day when a run begins, ms: ahead of all clocks */
 
 static uint64_t clock_of(const struct world *w, const struct proc *p)
 {
@@ -46,101 +47,12 @@ static void timer_arm(struct world *w, struct proc *p)
 	queue_push(&w->queue, at, ENTRY_TIMER, p->index, ++p->timer_gen, NULL);
 }
 
-/* ---- effects ---- */
+/* ---- steps ---- */
 
-/* The first topic is the packet's, the others stand in it. */
-static void send_filters(struct world *w, struct proc *p, enum packet_type type, const struct effect *e)
+void proc_end(struct proc *p)
 {
-	uint32_t *rest = xmalloc(e->filter_count * sizeof(*rest));
-
-	for (size_t i = 0; i < e->filter_count; i++) {
-		rest[i] = topic_intern(w, e->filters[i]);
-		trace(w, "%-7s -> %s %s", p->label, type == PACKET_SUBSCRIBE ? "subscribe" : "unsubscribe",
-		      e->filters[i]);
-	}
-	if (p->link != NONE && p->connected) {
-		if (type == PACKET_UNSUBSCRIBE)
-			ours_deaf(w, p, rest, e->filter_count);
-		link_send(w, p->link, packet_new(type, rest[0], rest + 1, (e->filter_count - 1) * sizeof(*rest)));
-	}
-	free(rest);
-}
-
-static void send_publish(struct world *w, struct proc *p, const struct effect *e)
-{
-	struct packet *packet;
-	char text[700];
-
-	if (p->link == NONE || !p->connected)
-		return;
-	packet = packet_new(PACKET_PUBLISH, topic_intern(w, e->topic), e->payload, e->len);
-	packet->retain = e->retain;
-	hash_mix(w, packet->hash);
-	if (w->options.trace)
-		trace(w, "%-7s -> %s", p->label, trace_packet(w, packet, text, sizeof(text)));
-	judge_send(w, p, packet);
-	link_send(w, p->link, packet);
-}
-
-static void send_fence(struct world *w, struct proc *p, const struct effect *e)
-{
-	struct packet *packet;
-	uint64_t delay;
-	char text[CONN_TEXT];
-
-	if (p->link == NONE || !p->connected)
-		return;
-	delay = link_delay(w, p->link, w->swarm.delay_base * 2, w->swarm.delay_spread * 2);
-	conn_format(&e->conn, text);
-	story_fence(w, p->index, text);
-	trace(w, "%-7s -> fence %s", p->label, text);
-	w->stats[STAT_FENCES]++;
-	packet = packet_new(PACKET_FENCE, NONE, NULL, 0);
-	packet->conn = e->conn;
-	queue_push(&w->queue, w->now + delay, ENTRY_FENCE, p->index, p->link, packet);
-}
-
-static void end(struct world *w, struct proc *p, int code)
-{
-	story_mark(w, STORY_EXIT, p->index, (uint64_t)code);
-	trace(w, "%-7s exits, code %d", p->label, code);
-	judge_exit(w, p, code);
-	p->alive = false;
-	if (p->link != NONE) {
-		link_send(w, p->link, packet_new(PACKET_DISCONNECT, NONE, NULL, 0));
-		p->link = NONE;
-	}
-}
-
-static void carry_out(struct world *w, struct proc *p, const struct effect *e)
-{
-	hash_mix(w, (uint64_t)e->type << 32 | (uint64_t)e->state);
-	switch (e->type) {
-	case EFFECT_SUBSCRIBE:
-		send_filters(w, p, PACKET_SUBSCRIBE, e);
-		break;
-	case EFFECT_UNSUBSCRIBE:
-		send_filters(w, p, PACKET_UNSUBSCRIBE, e);
-		break;
-	case EFFECT_PUBLISH:
-		send_publish(w, p, e);
-		break;
-	case EFFECT_FENCE:
-		send_fence(w, p, e);
-		break;
-	case EFFECT_LOG:
-		trace(w, "%-7s log %d: %s", p->label, e->level, e->text);
-		break;
-	case EFFECT_STATE:
-		story_mark(w, STORY_STATE, p->index, e->state);
-		trace(w, "%-7s is %s: %s", p->label, node_state_name(e->state), e->text ? e->text : "");
-		break;
-	case EFFECT_PROGRESS:
-		break;
-	case EFFECT_EXIT:
-		end(w, p, e->code);
-		break;
-	}
+	node_free(p->node);
+	p->node = NULL;
 }
 
 /* Returns the number of its effects. */
@@ -149,15 +61,17 @@ static size_t turn(struct world *w, struct proc *p, struct event *event)
 	struct update update = {.deadline = UINT64_MAX};
 
 	event->now = clock_of(w, p);
+	event->wall = DAY_ONE + w->now / MS;
 	w->stats[STAT_STEPS]++;
 	hash_mix(w, (uint64_t)event->type << 48 | (uint64_t)p->index << 32 | event->len);
 	hash_mix(w, w->now);
 	node_step(p->node, event, &update);
+	disk_write(w, p, &update);
 	for (size_t i = 0; i < update.count && p->alive; i++)
-		carry_out(w, p, &update.effects[i]);
+		if (!disk_holds(p, &update.effects[i]))
+			proc_carry_out(w, p, &update.effects[i]);
 	if (!p->alive) {
-		node_free(p->node);
-		p->node = NULL;
+		proc_end(p);
 		return update.count;
 	}
 	if (update.turn && !p->turn) {
@@ -205,11 +119,10 @@ static void slowness_draw(struct world *w, struct proc *p)
 	p->in_cost = rng_scale(&p->rng, 100, 20 * MS);
 }
 
-uint32_t proc_start(struct world *w, uint32_t identity)
+static struct proc *proc_new(struct world *w, uint32_t identity)
 {
 	struct identity *who = &w->identities[identity];
 	struct proc *p = xcalloc(1, sizeof(*p));
-	struct node_config config;
 
 	/* NOLINTNEXTLINE(bugprone-sizeof-expression): a table of pointers it is */
 	w->procs = sim_grow(w->procs, w->proc_count, &w->proc_room, sizeof(*w->procs));
@@ -218,12 +131,11 @@ uint32_t proc_start(struct world *w, uint32_t identity)
 	p->identity = identity;
 	p->id = who->id;
 	p->link = NONE;
-	p->timer_at = UINT64_MAX;
-	p->alive = true;
-	p->backoff = BACKOFF_MIN;
 	rng_seed(&p->rng, w->options.seed, STREAM_PROC + ((uint64_t)identity << 16) + who->starts++);
 	clock_draw(w, p);
 	p->memory = rng_next(&p->rng) | 1;
+	if (w->swarm.disks)
+		p->disk = disk_new();
 	if (rng_chance(&p->rng, w->swarm.tail ? 200000 : 0))
 		p->latency = rng_scale(&p->rng, MS, 400 * MS);
 	slowness_draw(w, p);
@@ -231,10 +143,32 @@ uint32_t proc_start(struct world *w, uint32_t identity)
 		snprintf(p->label, sizeof(p->label), "n%u", identity);
 	else
 		snprintf(p->label, sizeof(p->label), "n%u.%u", identity, p->index);
-	who->proc = p->index;
-	config = w->swarm.patience;
+	return p;
+}
+
+/* The same to everybody, as far as anybody knows: its memory is the disk's. */
+static struct proc *proc_revived(struct world *w, uint32_t identity)
+{
+	struct identity *who = &w->identities[identity];
+	struct proc *p = who->proc == NONE ? NULL : w->procs[who->proc];
+
+	if (!p || !p->disk || disk_empty(p->disk))
+		return NULL;
+	rng_seed(&p->rng, w->options.seed, STREAM_PROC + ((uint64_t)identity << 16) + who->starts++);
+	p->killed = p->stop_asked = p->lonely_exit = p->connected = p->turn_missed = p->told = false;
+	p->link = NONE;
+	p->timer_gen++;
+	clock_draw(w, p);
+	w->stats[STAT_RESTORED]++;
+	return p;
+}
+
+static void node_make(struct world *w, struct proc *p)
+{
+	struct node_config config = w->swarm.patience;
+
 	config.id = p->id;
-	snprintf(config.name, sizeof(config.name), "%s", who->name);
+	snprintf(config.name, sizeof(config.name), "%s", w->identities[p->identity].name);
 	snprintf(config.software, sizeof(config.software), "sim");
 	config.memory = p->memory;
 	config.seed = rng_next(&p->rng);
@@ -242,15 +176,32 @@ uint32_t proc_start(struct world *w, uint32_t identity)
 	config.burst = w->swarm.outbox_high;
 	config.join_attempts = w->swarm.join_attempts;
 	config.join_interval = w->swarm.join_interval;
+	config.durable = p->disk != NULL;
 	if (w->swarm.tight)
 		config.once = &w->swarm.once;
 	if (w->swarm.held_max)
 		config.held_max = w->swarm.held_max;
 	p->node = node_new(&config);
+}
+
+uint32_t proc_start(struct world *w, uint32_t identity)
+{
+	struct proc *p = proc_revived(w, identity);
+	bool revived = p != NULL;
+
+	if (!p)
+		p = proc_new(w, identity);
+	p->timer_at = UINT64_MAX;
+	p->alive = true;
+	p->backoff = BACKOFF_MIN;
+	w->identities[identity].proc = p->index;
+	node_make(w, p);
 	w->stats[STAT_STARTS]++;
 	story_mark(w, STORY_START, p->index, 0);
-	trace(w, "%-7s starts: id %08x name %s memory %016llx", p->label, p->id, who->name,
-	      (unsigned long long)p->memory);
+	trace(w, "%-7s starts: id %08x name %s memory %016llx%s", p->label, p->id, w->identities[identity].name,
+	      (unsigned long long)p->memory, revived ? ", with its disk" : "");
+	if (revived)
+		disk_restore(w, p, &(struct event){.now = clock_of(w, p), .wall = DAY_ONE + w->now / MS});
 	step(w, p, &(struct event){.type = EVENT_START});
 	proc_connect(w, p->index);
 	return p->index;
@@ -392,6 +343,11 @@ void proc_stop(struct world *w, uint32_t proc)
 	step(w, p, &(struct event){.type = EVENT_STOP});
 }
 
+void proc_accept(struct world *w, uint32_t proc)
+{
+	step(w, w->procs[proc], &(struct event){.type = EVENT_ACCEPT});
+}
+
 static void inputs_free(struct proc *p)
 {
 	for (size_t i = 0; i < p->input_count; i++)
@@ -411,8 +367,8 @@ void proc_kill(struct world *w, uint32_t proc)
 	p->killed = true;
 	p->paused = false;
 	inputs_free(p);
-	node_free(p->node);
-	p->node = NULL;
+	proc_end(p);
+	disk_died(w, p);
 }
 
 void proc_pause(struct world *w, uint32_t proc, uint64_t duration)
@@ -471,5 +427,6 @@ void proc_free(struct proc *p)
 	inputs_free(p);
 	if (p->node)
 		node_free(p->node);
+	disk_free(p->disk);
 	free(p);
 }

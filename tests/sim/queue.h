@@ -67,6 +67,8 @@ enum entry_type {
 	ENTRY_CLIENT,       /* client, generation: next operation or time-out */
 	ENTRY_KV,           /* client, generation: one of ours wants to be woken */
 	ENTRY_TURN,         /* proc: all that had arrived has been read */
+	ENTRY_DISK,         /* proc, generation: a commit is done */
+	ENTRY_DIES,         /* proc: amid a commit */
 	ENTRY_FAULT,        /* fault kind */
 	ENTRY_CHECK,        /* the quiet phase begins, or looks round */
 	ENTRY_LOOK,         /* so does the first one */

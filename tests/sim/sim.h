@@ -8,7 +8,9 @@
  *   queue.c   what happens when                      world.c   the run and its quiet end
  *   broker.c  the broker's one order                 topic.c   topics and subscriptions
  *   link.c    connections
- *   proc.c    node processes: the second shell       client.c  clients of the reference's protocol, ours.c of ours
+ *   proc.c    node processes: the second shell       effect.c  what they do
+ *   disk.c    ... what they keep
+ *   client.c  clients of the reference's protocol, ours.c of ours
  *   swarm.c   what one seed chooses                  fault.c   what goes wrong
  *   aim.c     trouble at chosen protocol steps       sweep.c   ... at every step, one after the other
  *   strange.c strangers who publish nonsense         scale.c   a large ring without faults
@@ -33,6 +35,7 @@
 #include "../../daemon/core/node.h"
 #include "choices.h"
 #include "linear.h"
+#include "op.h"
 #include "queue.h"
 #include "random.h"
 #include "stats.h"
@@ -89,7 +92,7 @@ struct sim_topic {
 	struct packet *retained, *retained_old;
 };
 
-/* ---- processes and clients ---- */
+/* ---- processes ---- */
 
 struct input {
 	uint32_t link;
@@ -124,6 +127,7 @@ struct proc {
 	uint64_t clock_base, clock_at; /* its clock said so many ms at that virtual time */
 	uint32_t clock_rate;           /* of 1024 */
 	uint64_t memory;
+	struct disk *disk; /* NULL: it has none */
 	uint32_t link, last_link;
 	uint64_t timer_at; /* when the pending timer entry fires; UINT64_MAX: none */
 	uint32_t timer_gen;
@@ -145,55 +149,6 @@ struct proc {
 	uint64_t serves;      /* bit for each probe point, after its last step */
 	uint64_t reached_at;  /* when it last did something that could reach the broker */
 	uint64_t returned_at; /* ... and had not for long */
-};
-
-#define OURS_ANSWERS_MAX 16
-
-enum op_kind { OP_PUT, OP_GET, OP_DELETE, OP_CAS, OP_ADD };
-
-/* An operation, by its places in the broker's order; 0 = not yet. */
-struct op {
-	enum op_kind kind;
-	uint32_t client, key; /* key: index */
-	uint64_t placed, answered;
-	uint64_t sent_at, answered_at; /* virtual time */
-	uint32_t value; /* PUT: its own index + 1; GET: index + 1 of the put whose value came back; 0 absent */
-	bool excused;   /* issued while something was broken: it may stay unanswered */
-	bool quiet;
-	uint64_t number;              /* of a client of ours; 0: a reference's */
-	struct version expected;      /* CAS; number 0: if there is no record */
-	enum operation_status status; /* of ours: as answered */
-	struct version version;
-	int64_t amount;                  /* of a counter */
-	uint64_t life;                   /* ms until what was put expires, 0: never */
-	uint64_t placed_at;              /* virtual time */
-	uint32_t moves;                  /* of its key, when it was answered */
-	bool bears;                      /* it came with a token, once */
-	bool ended;                      /* for its client */
-	bool undone;                     /* ... who was told that nothing was done */
-	uint64_t said[OURS_ANSWERS_MAX]; /* hashes of all that has been answered */
-	unsigned said_count;
-	uint32_t again; /* PUT: the next one that says the same, byte for byte, index + 1 */
-};
-
-struct client {
-	uint32_t index, link;
-	bool connected;
-	unsigned subscribed;
-	uint32_t op; /* in flight, NONE */
-	uint32_t gen;
-	unsigned left;  /* operations still to do */
-	unsigned final; /* quiet phase: next key to look at */
-	unsigned backoff;
-	unsigned connections, turns; /* so far */
-	struct kv *kv;               /* of ours; NULL: of the reference's */
-	uint32_t *numbers;           /* its operations, by number - 1 */
-	size_t number_count, number_room;
-	uint64_t kv_at;
-	uint32_t kv_gen;
-	uint64_t expires; /* when what it put last there does; 0: nothing */
-	unsigned expiring;
-	struct rng rng;
 };
 
 /* Which topics a message goes by: what reaches everybody, and the rest. */
@@ -302,6 +257,7 @@ struct world {
 	uint64_t trouble_until;         /* when the last fault under way has been noticed by everybody it concerns */
 	uint64_t asked_at, asked_since; /* when everybody was asked who it is, last and first */
 	bool finals_sent;
+	bool accepted; /* an operator has given up what nobody answers for */
 	bool done;
 	bool failed;
 	char failure[512];
@@ -352,12 +308,26 @@ void proc_fenced(struct world *w, uint32_t proc, uint32_t link, struct packet *p
 void proc_timer(struct world *w, uint32_t proc, uint32_t gen);
 void proc_turn(struct world *w, uint32_t proc);
 void proc_stop(struct world *w, uint32_t proc);
+void proc_accept(struct world *w, uint32_t proc);
 void proc_kill(struct world *w, uint32_t proc);
 void proc_pause(struct world *w, uint32_t proc, uint64_t duration);
 void proc_resume(struct world *w, uint32_t proc);
 void proc_clock(struct world *w, uint32_t proc, uint64_t jump);
 void proc_free(struct proc *p);
+void proc_carry_out(struct world *w, struct proc *p, const struct effect *e);
+void proc_end(struct proc *p); /* its node is freed, if it has exited */
 bool proc_reaches(const struct world *w, const struct proc *p);
+
+/* disk.c */
+struct disk *disk_new(void);
+void disk_free(struct disk *d);
+bool disk_empty(const struct disk *d);
+bool disk_has_records(const struct disk *d);
+void disk_write(struct world *w, struct proc *p, const struct update *u);
+bool disk_holds(struct proc *p, const struct effect *e); /* it leaves later */
+void disk_committed(struct world *w, uint32_t proc, uint32_t gen);
+void disk_died(struct world *w, struct proc *p);
+void disk_restore(struct world *w, struct proc *p, const struct event *at);
 
 /* client.c */
 void client_init(struct world *w, uint32_t client);
@@ -408,6 +378,7 @@ uint32_t identity_new(struct world *w, uint32_t id);
 
 /* aim.c */
 void aim_look(struct world *w, uint32_t link, const struct packet *p);
+void aim_commit(struct world *w, uint32_t proc);
 
 /* strange.c */
 void strange_record(struct world *w, struct packet *p);

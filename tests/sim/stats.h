@@ -93,6 +93,13 @@
 	X(OURS_REPLAYED, "requests of clients of ours said again by strangers", 1)             \
 	X(OURS_GIVEN_BACK, "filters given back by nodes that serve", 1)                        \
 	X(OURS_COVERED, "keys heard by who was about to take them over", 1)                    \
+	X(GROUPS, "groups of writes to disks", 0)                                              \
+	X(COMMITS, "commits", 0)                                                               \
+	X(GROUPS_LOST, "groups that were not committed when their process died", 0)            \
+	X(RESTORED, "processes that came back with their disk", 0)                             \
+	X(DISK_LOST, "disks lost", 0)                                                          \
+	X(ACCEPTED, "seeds in which an operator had to give something up", 0)                  \
+	X(POWER, "fault: power cut, of some or all", 0)                                        \
 	X(QUIET_MS, "milliseconds until all was healed", 0)
 
 enum stat {

@@ -111,7 +111,7 @@ static void draw_faults(struct world *w)
 	/* Half of the seeds with drops have joins and leaves besides, and nothing that excuses a missing answer. */
 	bool calm = s->gentle || (w->options.profile == PROFILE_DROPS && half(w));
 
-	for (int f = 0; f < FAULT_COUNT; f++) {
+	for (int f = 0; f < FAULT_POWER; f++) {
 		uint64_t mean = rng_scale(r, 200 * MS, 20 * SECOND);
 
 		if (f == FAULT_STOP_ALL || f == FAULT_BROKER || f == FAULT_HANG)
@@ -224,6 +224,36 @@ static void draw_replicas(struct world *w)
 		w->swarm.patience.replicas = w->options.replicas;
 }
 
+/* Likewise. */
+static void draw_disks(struct world *w)
+{
+	struct swarm *s = &w->swarm;
+	struct rng r;
+
+	if (!w->options.disks)
+		return;
+	rng_seed(&r, w->options.seed, STREAM_DISKS);
+	s->disks = true;
+	s->commit_min = rng_scale(&r, 20, 2 * MS);
+	s->commit_max = rng_scale(&r, s->commit_min + 1, 50 * MS);
+	s->commit_late = rng_below(&r, 2) ? (uint32_t)rng_scale(&r, 100, 20000) : 0;
+	s->gap = rng_scale(&r, 10 * MS, 20 * SECOND);
+	if (s->gentle)
+		return;
+	if (rng_below(&r, 2))
+		s->mean[FAULT_POWER] = rng_scale(&r, 2 * SECOND, 30 * SECOND);
+	if (rng_below(&r, 2))
+		s->fatal = (uint32_t)rng_range(&r, 500, 30000);
+	s->faithful = rng_below(&r, 2) != 0;
+	if (w->options.disks != DISKS_DRAWN)
+		s->faithful = w->options.disks == DISKS_FAITHFUL;
+	s->patience.never = s->faithful;
+	if (s->faithful)
+		s->mean[FAULT_TWIN] = 0; /* who is refused has a disk as well, and nobody starts him again */
+	else
+		s->disk_lost = rng_below(&r, 4) ? 0 : (uint32_t)rng_scale(&r, 10000, 300000);
+}
+
 void swarm_draw(struct world *w)
 {
 	struct swarm *s = &w->swarm;
@@ -245,6 +275,7 @@ void swarm_draw(struct world *w)
 	s->max_nodes = w->options.nodes + (unsigned)rng_below(&w->rng_world, w->options.nodes + 1);
 	draw_ours(w);
 	draw_replicas(w);
+	draw_disks(w);
 	if (s->gentle)
 		w->stats[STAT_GENTLE]++;
 }

@@ -169,6 +169,34 @@ static void readers_recover(struct world *w)
 	}
 }
 
+/* Somebody starts all that have died: what they have nobody else may have. */
+static void start_all(struct world *w)
+{
+	for (uint32_t i = 0; i < w->identity_count && w->swarm.faithful; i++) {
+		const struct proc *p = w->identities[i].proc == NONE ? NULL : w->procs[w->identities[i].proc];
+
+		if (!p || p->alive || !p->disk || disk_empty(p->disk) ||
+		    !(p->killed || p->lonely_exit || disk_has_records(p->disk)))
+			continue;
+		proc_start(w, i);
+		fault_lasts(w, w->now + SECOND);
+	}
+}
+
+#define STUCK (25 * SECOND)
+
+/* All who have something are there, and yet somebody waits for who has left, or for nobody: an operator has to say so. */
+static void accept_all(struct world *w)
+{
+	if (!w->swarm.faithful || w->accepted || w->whole_since != UINT64_MAX || w->now < w->trouble_until + STUCK)
+		return;
+	w->accepted = true;
+	w->stats[STAT_ACCEPTED]++;
+	for (uint32_t i = 0; i < w->proc_count; i++)
+		if (w->procs[i]->alive)
+			proc_accept(w, i);
+}
+
 static void be_quiet(struct world *w)
 {
 	trace(w, "world   is quiet from now on");
@@ -179,6 +207,7 @@ static void be_quiet(struct world *w)
 		w->trouble_until = w->now;
 	w->whole_since = UINT64_MAX;
 	w->swarm.drop = w->swarm.tail = w->swarm.fence_lost = 0;
+	w->swarm.fatal = w->swarm.commit_late = 0;
 	w->swarm.queue_limit = 0;
 	w->swarm.slow_chance = 0;
 	readers_recover(w);
@@ -242,6 +271,8 @@ static void look_round(struct world *w)
 	char why[200] = "";
 	bool whole;
 
+	start_all(w);
+	accept_all(w);
 	if (w->now > w->trouble_until)
 		start_if_none(w);
 	judge_arcs(w);
@@ -271,12 +302,9 @@ static void start_identity(struct world *w, uint32_t identity)
 		proc_start(w, identity);
 }
 
-static void happen(struct world *w, const struct entry *e)
+/* Between the broker and those who are connected; false: it is something else. */
+static bool passes(struct world *w, const struct entry *e)
 {
-	if (w->hung && (e->type == ENTRY_BROKER || e->type == ENTRY_FENCE || e->type == ENTRY_LINK_DEAD)) {
-		broker_wait(w, e);
-		return;
-	}
 	switch (e->type) {
 	case ENTRY_BROKER:
 		broker_receive(w, e->a, e->packet);
@@ -295,28 +323,10 @@ static void happen(struct world *w, const struct entry *e)
 	case ENTRY_FENCED:
 		proc_fenced(w, e->a, e->b, e->packet);
 		break;
-	case ENTRY_CONNECT:
-		if (e->a)
-			client_connect(w, e->b);
-		else
-			proc_connect(w, e->b);
-		break;
-	case ENTRY_TIMER:
-		proc_timer(w, e->a, e->b);
-		break;
-	case ENTRY_RESUME:
-		proc_resume(w, e->a);
-		break;
-	case ENTRY_START:
-		start_identity(w, e->a);
-		break;
 	case ENTRY_BROKER_UP:
 		trace(w, "broker  is up again");
 		w->broker_up = true;
 		story_mark(w, STORY_BROKER, NONE, true);
-		break;
-	case ENTRY_STOP:
-		fault_stop(w, e->a);
 		break;
 	case ENTRY_FENCE_VAIN:
 		if (w->hung)
@@ -345,6 +355,39 @@ static void happen(struct world *w, const struct entry *e)
 		if (w->links[e->a].state == LINK_LIVE)
 			broker_subscribe(w, e->a, e->packet);
 		break;
+	default:
+		return false;
+	}
+	return true;
+}
+
+static void happen(struct world *w, const struct entry *e)
+{
+	if (w->hung && (e->type == ENTRY_BROKER || e->type == ENTRY_FENCE || e->type == ENTRY_LINK_DEAD)) {
+		broker_wait(w, e);
+		return;
+	}
+	if (passes(w, e))
+		return;
+	switch (e->type) {
+	case ENTRY_CONNECT:
+		if (e->a)
+			client_connect(w, e->b);
+		else
+			proc_connect(w, e->b);
+		break;
+	case ENTRY_TIMER:
+		proc_timer(w, e->a, e->b);
+		break;
+	case ENTRY_RESUME:
+		proc_resume(w, e->a);
+		break;
+	case ENTRY_START:
+		start_identity(w, e->a);
+		break;
+	case ENTRY_STOP:
+		fault_stop(w, e->a);
+		break;
 	case ENTRY_LOOK:
 		judge_look(w);
 		break;
@@ -360,6 +403,12 @@ static void happen(struct world *w, const struct entry *e)
 	case ENTRY_TURN:
 		proc_turn(w, e->a);
 		break;
+	case ENTRY_DISK:
+		disk_committed(w, e->a, e->b);
+		break;
+	case ENTRY_DIES:
+		aim_commit(w, e->a);
+		break;
 	case ENTRY_FAULT:
 		if (!w->quiet)
 			fault_happens(w, (enum fault)e->a);
@@ -369,6 +418,8 @@ static void happen(struct world *w, const struct entry *e)
 			look_round(w);
 		else
 			be_quiet(w);
+		break;
+	default:
 		break;
 	}
 }
