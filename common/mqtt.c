@@ -33,6 +33,7 @@ struct mqtt {
 	unsigned backoff_ms;    /* upper bound of the next wait */
 	struct timespec since;  /* when UP began */
 	bool full;              /* the outbox went above its high mark and has not drained */
+	bool paused;            /* by mqtt_pause */
 	struct mqtt_traffic traffic;
 };
 
@@ -90,6 +91,8 @@ static void mqtt_up_cb(void *arg)
 	struct mqtt *m = arg;
 
 	m->state = STATE_UP;
+	if (m->paused)
+		mqtt_link_pause(m->link, true);
 	(void)clock_gettime(CLOCK_MONOTONIC, &m->since);
 	m->callbacks.connected(m->arg);
 }
@@ -157,7 +160,8 @@ static void mqtt_written_cb(void *arg)
 	if (!m->full || mqtt_link_backlog(m->link) >= m->config.outbox_high / 2)
 		return;
 	m->full = false;
-	mqtt_link_pause(m->link, false);
+	if (!m->paused)
+		mqtt_link_pause(m->link, false);
 	m->callbacks.drained(m->arg);
 }
 
@@ -178,6 +182,11 @@ static void mqtt_try(struct mqtt *m)
 
 	m->state = STATE_TRYING;
 	m->callbacks.identify(m->arg, &identity);
+	if (!identity.client_id) {
+		m->state = STATE_WAITING;
+		mqtt_arm(m, mqtt_next_wait(m));
+		return;
+	}
 	m->link = mqtt_link_new(m->base, m->dns, &m->config, &identity, &link_callbacks, m);
 }
 
@@ -275,6 +284,13 @@ struct mqtt_traffic mqtt_traffic(const struct mqtt *m)
 bool mqtt_is_connected(const struct mqtt *m)
 {
 	return m->state == STATE_UP && mqtt_link_is_up(m->link);
+}
+
+void mqtt_pause(struct mqtt *m, bool paused)
+{
+	m->paused = paused;
+	if (m->state == STATE_UP && !m->full)
+		mqtt_link_pause(m->link, paused);
 }
 
 void mqtt_reset(struct mqtt *m)

@@ -49,7 +49,7 @@ struct mqtt_message {
 };
 
 struct mqtt_callbacks {
-	/* before each attempt */
+	/* before each attempt; client_id left NULL: not now, it asks again after the backoff */
 	void (*identify)(void *arg, struct mqtt_identity *identity);
 	void (*connected)(void *arg);
 	/* after `connected`, or after each failed attempt; detail is a static or borrowed English text such as
@@ -115,6 +115,10 @@ struct mqtt_traffic {
 	uint64_t received, received_bytes;
 };
 struct mqtt_traffic mqtt_traffic(const struct mqtt *m);
+
+/* Reads nothing more until it is called with false, but for a sip a second, on whatever connection; one on which nothing
+ * leaves either is given up after a time. */
+void mqtt_pause(struct mqtt *m, bool paused);
 
 /* Ends the connection now, as if it were lost, and connects anew after the backoff. */
 void mqtt_reset(struct mqtt *m);

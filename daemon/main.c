@@ -13,6 +13,7 @@
 
 #include "../common/mem.h"
 #include "../common/text.h"
+#include "keep.h"
 #include "options.h"
 #include "shell.h"
 
@@ -98,6 +99,17 @@ static bool choose_broker(const struct settings *settings, const char *origin, s
 	return false;
 }
 
+static bool durability_is_due(const struct settings *settings, const struct option_result *given)
+{
+	char from[OPTION_ORIGIN_MAX];
+
+	if (settings->data_dir || option_source(&node_options, given, "durability") == OPTION_DEFAULT)
+		return true;
+	(void)fprintf(stderr, "dht-node: durability (%s) without a data directory: --data-dir says where\n",
+		      option_origin(&node_options, given, "durability", from));
+	return false;
+}
+
 static bool configure(const struct settings *settings, const struct option_result *given, const char *origin,
 		      struct shell_config *config)
 {
@@ -107,7 +119,8 @@ static bool configure(const struct settings *settings, const struct option_resul
 	node_config_init(node);
 	mqtt_config_init(&config->mqtt);
 	config->broker_origin = origin;
-	if (!choose_broker(settings, origin, &config->mqtt) || !choose_identity(settings, given, node))
+	if (!choose_broker(settings, origin, &config->mqtt) || !choose_identity(settings, given, node) ||
+	    !durability_is_due(settings, given))
 		return false;
 	if (!topic_prefix_valid(settings->topic_prefix)) {
 		(void)fprintf(stderr,
@@ -125,6 +138,9 @@ static bool configure(const struct settings *settings, const struct option_resul
 	node->grace = settings->grace;
 	node->ping = settings->ping;
 	node->recover = settings->recover;
+	/* Who is away may come back with what nobody else has. */
+	node->durable = settings->data_dir != NULL;
+	node->never = node->durable && option_source(&node_options, given, "recover-after") == OPTION_DEFAULT;
 	node->replicas = settings->replicas < REPLICAS_MAX ? settings->replicas : REPLICAS_MAX;
 	return true;
 }
@@ -140,23 +156,21 @@ static void do_not_interrupt(void)
 		(void)sched_setscheduler(0, SCHED_BATCH, &none);
 }
 
-static int run(const struct shell_config *config, const struct settings *settings)
+static int run(const struct shell_config *config, const struct settings *settings, struct log *log)
 {
 	struct event_base *base = event_base_new();
 	struct evdns_base *dns;
 	struct shell *shell;
-	struct log log;
 	int code;
 
 	if (!base)
 		mem_die("no event loop");
 	dns = mqtt_dns_new(base);
-	log_init(&log, settings->log_level);
 	if (settings->replicas > REPLICAS_MAX)
-		log_line(&log, LOG_WARN_LEVEL, "dht-node: --replicas %u: no more than %d copies are kept so far",
+		log_line(log, LOG_WARN_LEVEL, "dht-node: --replicas %u: no more than %d copies are kept so far",
 			 settings->replicas, REPLICAS_MAX);
 	do_not_interrupt();
-	shell = shell_new(base, dns, config, &log);
+	shell = shell_new(base, dns, config, log);
 	shell_start(shell);
 	(void)event_base_dispatch(base);
 	code = shell_exit_code(shell);
@@ -166,6 +180,28 @@ static int run(const struct shell_config *config, const struct settings *setting
 	return code;
 }
 
+/* The same with a data directory. */
+static int run_kept(struct shell_config *config, const struct settings *settings, struct log *log)
+{
+	struct keep_config keep = {.directory = settings->data_dir, .any_node = !settings->id && !settings->name};
+	struct disk_fault fault;
+	int code;
+
+	keep.durability = strcmp(settings->durability, "fsync") == 0 ? DISK_FSYNC
+			  : strcmp(settings->durability, "os") == 0  ? DISK_OS
+								     : DISK_NONE;
+	config->disk = keep_open(&keep, &config->node, &fault);
+	if (!config->disk) {
+		log_line(log, LOG_ERROR_LEVEL, "dht-node: %s", fault.text);
+		return keep_exit_code(fault.trouble);
+	}
+	code = run(config, settings, log);
+	if (disk_close(config->disk) || code != EX_OK)
+		return code;
+	log_line(log, LOG_ERROR_LEVEL, "dht-node: not all could be written to %s in the end", settings->data_dir);
+	return EX_IOERR;
+}
+
 int main(int argc, char **argv)
 {
 	struct settings settings = {0};
@@ -173,6 +209,7 @@ int main(int argc, char **argv)
 	struct option_result given = {0};
 	char error[OPTION_ERROR_MAX];
 	char origin[OPTION_ORIGIN_MAX];
+	struct log log;
 	int code;
 
 	if (!option_parse(&node_options, &settings, argc, argv, &given, error)) {
@@ -191,7 +228,8 @@ int main(int argc, char **argv)
 	} else if (!configure(&settings, &given, option_origin(&node_options, &given, "broker", origin), &config)) {
 		code = EX_USAGE;
 	} else {
-		code = run(&config, &settings);
+		log_init(&log, settings.log_level);
+		code = settings.data_dir ? run_kept(&config, &settings, &log) : run(&config, &settings, &log);
 	}
 	option_free(&node_options, &settings);
 	return code;

@@ -34,9 +34,20 @@ static const struct option_row option_rows[] = {
 	{"ping", 0, OPTION_DURATION, FIELD(ping), "10s", "DHT_PING", "DURATION", "between two looks at the neighbours",
 	 100, 3600000},
 	{"recover-after", 0, OPTION_DURATION, FIELD(recover), "10s", "DHT_RECOVER_AFTER", "DURATION",
-	 "an arc that nobody answers for is then served with what others have of it", 100, 3600000},
+	 "an arc that nobody answers for is then served with what others have of it; with a data directory "
+	 "never, unless this is set",
+	 100, 3600000},
 	{"replicas", 0, OPTION_UNSIGNED, FIELD(replicas), "2", "DHT_REPLICAS", "R",
 	 "nodes that have each record of an arc of this one: 1 or 2", 1, 5},
+	{"data-dir", 0, OPTION_TEXT, FIELD(data_dir), NULL, "DHT_DATA_DIR", "DIR",
+	 "what this node has is kept there, and it goes on with that when it is started again; without it: in memory "
+	 "alone",
+	 1, 0},
+	{"durability", 0, OPTION_CHOICE, FIELD(durability), "fsync", "DHT_DURABILITY", "fsync|os|none",
+	 "what is acknowledged survives a power cut (fsync), this process's end but no power cut (os), or only an end "
+	 "in "
+	 "good order (none)",
+	 0, 0},
 	{"help", 'h', OPTION_STOP, FIELD(help), NULL, NULL, NULL, "this text", 0, 0},
 	{"version", 'V', OPTION_STOP, FIELD(version), NULL, NULL, NULL, "the version", 0, 0},
 };
@@ -46,6 +57,11 @@ const struct option_table node_options = {"dht-node", option_rows, sizeof(option
 const struct node_exit node_exits[] = {
 	{EX_OK, "left in good order"},
 	{EX_USAGE, "a wrong option or setting"},
+	{EX_DATAERR, "the data directory is damaged, or too old to be believed"},
+	{EX_CANTCREAT, "the data directory cannot be used (permissions, no room, ...)"},
+	{EX_IOERR, "what was to be kept could not be written"},
+	{EX_TEMPFAIL, "the data directory is in use by another process"},
 	{EX_NOPERM, "refused (the id or name is in use, or the ring speaks a later version)"},
+	{EX_CONFIG, "the data directory is another node's or ring's, or of a later format"},
 };
 const size_t node_exit_count = sizeof(node_exits) / sizeof(node_exits[0]);

@@ -20,6 +20,8 @@ struct settings {
 	uint32_t ping;
 	uint32_t recover;
 	uint32_t replicas;
+	char *data_dir;
+	char *durability;
 	bool help;
 	bool version;
 };

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sysexits.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -15,20 +16,14 @@
 #undef event
 
 #include "../common/mem.h"
+#include "fences.h"
+#include "keep.h"
 #include "notify.h"
 #include "outage.h"
+#include "outlet.h"
 
-/* How long a fence may take; the core decides what then. */
-#define SHELL_FENCE_MS 5000
 /* How long the last messages may take on the way out. */
 #define SHELL_FLUSH_MS 5000
-
-struct fencing {
-	struct fencing *next;
-	struct shell *shell;
-	struct conn conn;
-	struct mqtt_fence *fence;
-};
 
 struct shell {
 	struct event_base *base;
@@ -37,82 +32,49 @@ struct shell {
 	struct log *log;
 	struct node *node;
 	struct mqtt *mqtt;
+	struct outlet *outlet;
+	struct fences *fences;
 	struct libevent_event *timer;
 	struct libevent_event *settled; /* has the connection lasted? */
 	struct libevent_event *terminate;
 	struct libevent_event *interrupt;
+	struct libevent_event *accept;
 	struct notify notify;
-	uint64_t deadline;        /* the timer is set for it; UINT64_MAX: it is not */
-	struct fencing *fencings; /* on the way */
-	bool connected;           /* the core has been told so */
+	uint64_t deadline; /* the timer is set for it; UINT64_MAX: it is not */
+	bool connected;    /* the core has been told so */
 	bool stepping;
 	bool turn;     /* the core waits for the end of what is being read */
 	bool stopping; /* a signal has asked for it */
 	bool exiting;  /* EFFECT_EXIT was carried out: the core gets no more events */
+	bool broken;   /* no disk any more: nothing leaves */
+	/* Identities given out: so far, at the last step, and how many there may be by what is kept for good. */
+	uint64_t identified, identified_at_step, identities;
 	int code;
 	char who[NAME_MAX_LEN + 1]; /* our name in log lines */
 	char broker[400];
 	struct outage outage;
 };
 
-static uint64_t shell_now(void)
+static uint64_t shell_clock(clockid_t clock)
 {
 	struct timespec ts;
 
-	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
+	(void)clock_gettime(clock, &ts);
 	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+static uint64_t shell_now(void)
+{
+	return shell_clock(CLOCK_MONOTONIC);
 }
 
 static void shell_step(struct shell *s, const struct event *event);
 
 /* ---- effects ---- */
 
-static void fencing_unlink(struct fencing *f)
+static void shell_fenced_cb(void *arg, const struct conn *conn, bool fenced)
 {
-	struct fencing **at = &f->shell->fencings;
-
-	while (*at != f)
-		at = &(*at)->next;
-	*at = f->next;
-}
-
-static void shell_fenced_cb(void *arg, bool fenced)
-{
-	struct fencing *f = arg;
-	struct shell *s = f->shell;
-	struct event event = {.type = EVENT_FENCED, .granted = fenced, .conn = f->conn};
-
-	fencing_unlink(f);
-	free(f);
-	shell_step(s, &event);
-}
-
-static void shell_fence(struct shell *s, const struct conn *conn)
-{
-	char client_id[CONN_TEXT];
-	struct fencing *f;
-
-	for (f = s->fencings; f; f = f->next)
-		if (conn_equal(&f->conn, conn))
-			return; /* its answer will do for both */
-	f = xcalloc(1, sizeof(*f));
-	f->shell = s;
-	f->conn = *conn;
-	f->next = s->fencings;
-	s->fencings = f;
-	conn_format(conn, client_id);
-	f->fence = mqtt_fence(s->base, s->dns, &s->config.mqtt, client_id, SHELL_FENCE_MS, shell_fenced_cb, f);
-}
-
-static void shell_cancel_fences(struct shell *s)
-{
-	struct fencing *f;
-
-	while ((f = s->fencings)) {
-		s->fencings = f->next;
-		mqtt_fence_cancel(f->fence);
-		free(f);
-	}
+	shell_step(arg, &(struct event){.type = EVENT_FENCED, .granted = fenced, .conn = *conn});
 }
 
 static void shell_tell_state(struct shell *s, const struct effect *effect)
@@ -131,15 +93,19 @@ static void shell_exit(struct shell *s, int code)
 	s->exiting = true;
 	s->code = code;
 	notify_stopping(&s->notify);
-	shell_cancel_fences(s);
+	fences_cancel(s->fences);
 	(void)evtimer_del(s->timer);
 	(void)evtimer_del(s->settled);
 	mqtt_stop(s->mqtt, SHELL_FLUSH_MS);
 }
 
 /* What cannot be published or subscribed for want of a connection is dropped: EVENT_DISCONNECTED is on its way. */
-static void shell_carry_out(struct shell *s, const struct effect *effect)
+static void shell_carry_out_cb(void *arg, const struct effect *effect)
 {
+	struct shell *s = arg;
+
+	if (s->broken)
+		return;
 	switch (effect->type) {
 	case EFFECT_SUBSCRIBE:
 		(void)mqtt_subscribe(s->mqtt, effect->filters, effect->filter_count);
@@ -151,7 +117,7 @@ static void shell_carry_out(struct shell *s, const struct effect *effect)
 		(void)mqtt_publish(s->mqtt, effect->topic, effect->payload, effect->len, effect->retain);
 		break;
 	case EFFECT_FENCE:
-		shell_fence(s, &effect->conn);
+		fences_begin(s->fences, &effect->conn);
 		break;
 	case EFFECT_LOG:
 		log_line(s->log, (enum log_level)effect->level, "%s: %s", s->who, effect->text);
@@ -166,6 +132,46 @@ static void shell_carry_out(struct shell *s, const struct effect *effect)
 		shell_exit(s, effect->code);
 		break;
 	}
+}
+
+/* ---- the disk ---- */
+
+/* Nothing more is to be done, and not in good order: the broker is to say so. */
+static void shell_break(struct shell *s, int code)
+{
+	s->exiting = s->broken = true;
+	s->code = code;
+	(void)event_base_loopexit(s->base, NULL);
+}
+
+static void shell_committed_cb(void *arg)
+{
+	struct shell *s = arg;
+
+	if (s->exiting || !outlet_idle(s->outlet))
+		return;
+	s->identities = s->identified_at_step + NODE_IDENTITIES;
+	mqtt_start(s->mqtt); /* at the first time */
+}
+
+static void shell_crowded_cb(void *arg, bool crowded)
+{
+	struct shell *s = arg;
+
+	mqtt_pause(s->mqtt, crowded);
+}
+
+static void shell_trouble_cb(void *arg, enum disk_state state, const char *text)
+{
+	struct shell *s = arg;
+
+	log_line(s->log,
+		 state == DISK_FAILED ? LOG_ERROR_LEVEL
+		 : state == DISK_FULL ? LOG_WARN_LEVEL
+				      : LOG_INFO_LEVEL,
+		 "%s: %s", s->who, text);
+	if (state == DISK_FAILED)
+		shell_break(s, EX_IOERR);
 }
 
 /* ---- events ---- */
@@ -194,11 +200,13 @@ static void shell_step(struct shell *s, const struct event *event)
 	assert(!s->stepping);
 	s->stepping = true;
 	stamped.now = shell_now();
+	stamped.wall = shell_clock(CLOCK_REALTIME);
+	s->identified_at_step = s->identified;
 	node_step(s->node, &stamped, &update);
-	for (size_t i = 0; i < update.count; i++)
-		shell_carry_out(s, &update.effects[i]);
+	outlet_take(s->outlet, &update, s->connected);
 	s->stepping = false;
 	s->turn = update.turn;
+	shell_committed_cb(s);
 	if (!s->exiting)
 		shell_set_timer(s, update.deadline, stamped.now);
 }
@@ -239,6 +247,13 @@ static void shell_signal_cb(evutil_socket_t signal_number, short what, void *arg
 	_exit(128 + (int)signal_number); /* process 1 of a container survives it */
 }
 
+static void shell_accept_cb(evutil_socket_t signal_number, short what, void *arg)
+{
+	(void)signal_number;
+	(void)what;
+	shell_step(arg, &(struct event){.type = EVENT_ACCEPT});
+}
+
 /* ---- the transport's callbacks ---- */
 
 static void shell_random(void *out, size_t size)
@@ -253,6 +268,9 @@ static void shell_identify_cb(void *arg, struct mqtt_identity *identity)
 	struct node_identity who;
 	uint64_t nonce;
 
+	if (s->config.disk && s->identified == s->identities)
+		return; /* the next number is not reserved for good yet */
+	s->identified++;
 	shell_random(&nonce, sizeof(nonce));
 	node_identify(s->node, nonce, &who);
 	*identity = (struct mqtt_identity){
@@ -321,8 +339,11 @@ static void shell_disconnected_cb(void *arg, enum mqtt_failure why, const char *
 	notify_status(&s->notify, status);
 	if (s->connected) {
 		s->connected = false;
-		shell_cancel_fences(s);
+		fences_cancel(s->fences);
+		outlet_lost(s->outlet);
 		shell_step(s, &(struct event){.type = EVENT_DISCONNECTED});
+	} else if (s->config.disk) {
+		shell_step(s, &(struct event){.type = EVENT_TIMER}); /* which reserves numbers for what comes */
 	}
 }
 
@@ -364,9 +385,9 @@ static void shell_stopped_cb(void *arg)
 
 /* ---- life ---- */
 
-static struct libevent_event *shell_watch_signal(struct shell *s, int number)
+static struct libevent_event *shell_watch_signal(struct shell *s, int number, event_callback_fn callback)
 {
-	struct libevent_event *event = evsignal_new(s->base, number, shell_signal_cb, s);
+	struct libevent_event *event = evsignal_new(s->base, number, callback, s);
 
 	if (!event || evsignal_add(event, NULL))
 		mem_die("cannot watch signals");
@@ -386,6 +407,12 @@ struct shell *shell_new(struct event_base *base, struct evdns_base *dns, const s
 		.turn = shell_turn_cb,
 		.stopped = shell_stopped_cb,
 	};
+	static const struct outlet_callbacks outlet_callbacks = {
+		.carry_out = shell_carry_out_cb,
+		.committed = shell_committed_cb,
+		.crowded = shell_crowded_cb,
+		.trouble = shell_trouble_cb,
+	};
 	struct shell *s = xcalloc(1, sizeof(*s));
 
 	s->base = base;
@@ -402,20 +429,29 @@ struct shell *shell_new(struct event_base *base, struct evdns_base *dns, const s
 	url_format(s->broker, sizeof(s->broker), &config->mqtt.url);
 	s->node = node_new(&s->config.node);
 	s->mqtt = mqtt_new(base, dns, &s->config.mqtt, &callbacks, s);
+	s->fences = fences_new(base, dns, &s->config.mqtt, shell_fenced_cb, s);
+	s->outlet = outlet_new(base, config->disk, &outlet_callbacks, s);
 	s->timer = evtimer_new(base, shell_timer_cb, s);
 	s->settled = evtimer_new(base, shell_settled_cb, s);
 	if (!s->timer || !s->settled)
 		mem_die("out of memory");
-	s->terminate = shell_watch_signal(s, SIGTERM);
-	s->interrupt = shell_watch_signal(s, SIGINT);
+	s->terminate = shell_watch_signal(s, SIGTERM, shell_signal_cb);
+	s->interrupt = shell_watch_signal(s, SIGINT, shell_signal_cb);
+	s->accept = shell_watch_signal(s, SIGUSR1, shell_accept_cb);
 	return s;
 }
 
 void shell_start(struct shell *s)
 {
+	struct event at = {.now = shell_now(), .wall = shell_clock(CLOCK_REALTIME)};
+	struct disk_fault fault;
+
+	if (s->config.disk && !keep_restore(s->config.disk, s->node, &at, &fault)) {
+		log_line(s->log, LOG_ERROR_LEVEL, "%s: %s", s->who, fault.text);
+		shell_break(s, keep_exit_code(fault.trouble));
+		return;
+	}
 	shell_step(s, &(struct event){.type = EVENT_START});
-	if (!s->exiting)
-		mqtt_start(s->mqtt);
 }
 
 int shell_exit_code(const struct shell *s)
@@ -425,12 +461,14 @@ int shell_exit_code(const struct shell *s)
 
 void shell_free(struct shell *s)
 {
-	shell_cancel_fences(s);
+	fences_free(s->fences);
+	outlet_free(s->outlet);
 	mqtt_free(s->mqtt);
 	node_free(s->node);
 	event_free(s->timer);
 	event_free(s->settled);
 	event_free(s->terminate);
 	event_free(s->interrupt);
+	event_free(s->accept);
 	free(s);
 }

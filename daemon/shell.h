@@ -11,12 +11,14 @@
 #include "core/node.h"
 
 struct event_base;
+struct disk;
 struct evdns_base;
 struct shell;
 
 struct shell_config {
 	struct node_config node; /* complete, with id, memory and seed */
 	struct mqtt_config mqtt;
+	struct disk *disk;         /* borrowed; NULL: everything is in memory alone, and node.durable is false */
 	const char *broker_origin; /* where the URL came from, for error lines: "--broker", "DHT_BROKER", "default" */
 };
 
@@ -24,8 +26,8 @@ struct shell_config {
 struct shell *shell_new(struct event_base *base, struct evdns_base *dns, const struct shell_config *config,
 			struct log *log);
 
-/* Starts the node.  When it has left, or must not run, the loop is ended; a second SIGTERM or SIGINT ends the process
- * at once by that signal. */
+/* Starts the node, with what the disk holds.  When it has left, or must not run, the loop is ended; a second SIGTERM or SIGINT ends the process
+ * at once by that signal. SIGUSR1 is an operator's word that what nobody answers for is lost (EVENT_ACCEPT). */
 void shell_start(struct shell *s);
 
 /* After the loop: the exit code that the core asked for. */

@@ -8,13 +8,13 @@ export DHT_CONFIG=
 
 # What it takes to build and to run a ring, as Debian 12 names it.
 # shellcheck disable=SC2034 # for those who source this
-packages_build='gcc libc6-dev meson ninja-build pkg-config libcbor-dev libevent-dev libmosquitto-dev libsystemd-dev
-	libxxhash-dev uthash-dev'
+packages_build='gcc libc6-dev meson ninja-build pkg-config libcbor-dev libevent-dev liblmdb-dev libmosquitto-dev
+	libsystemd-dev libxxhash-dev uthash-dev'
 # shellcheck disable=SC2034
 packages_run='mosquitto'
 # shellcheck disable=SC2034
 packages_test='clang fish libclang-rt-dev libcmocka-dev mandoc mosquitto-clients patch python3 python3-cbor2
-	python3-paho-mqtt python3-pytest python3-pytest-xdist python3-xxhash systemd zsh'
+	python3-paho-mqtt python3-pytest python3-pytest-xdist python3-xxhash strace systemd zsh'
 
 say() {
 	printf '%s: %s\n' "${0##*/}" "$*"

@@ -43,7 +43,7 @@ def test_unit_says_what_the_readme_says():
     lines = unit_text().splitlines()
     for line in ("Type=notify", "NotifyAccess=main", "Environment=DHT_NAME=%i", "KillSignal=SIGTERM",
                  "EnvironmentFile=-/etc/dht-node/dht-node.conf", "EnvironmentFile=-/etc/dht-node/%i.conf",
-                 "Restart=on-failure", "RestartPreventExitStatus=64 77 78"):
+                 "Restart=on-failure", "RestartPreventExitStatus=64 65 77 78", "StateDirectory=dht-node/%i"):
         assert line in lines
     # the later file wins
     assert lines.index("EnvironmentFile=-/etc/dht-node/%i.conf") > lines.index(

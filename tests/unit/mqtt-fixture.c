@@ -25,6 +25,8 @@ static void identify_cb(void *arg, struct mqtt_identity *identity)
 	struct user *u = arg;
 
 	u->identified++;
+	if (u->not_yet && u->not_yet--)
+		return;
 	if (!u->fixed_id)
 		(void)snprintf(u->client_id, sizeof(u->client_id), "t%dx%zxn%u", (int)getpid(), (size_t)u % 0xffffff,
 			       u->identified);

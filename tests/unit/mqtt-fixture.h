@@ -24,7 +24,8 @@ struct user {
 	struct event_base *base;
 	struct mqtt *mqtt;
 	char client_id[32];
-	bool fixed_id; /* else a fresh one for each attempt */
+	bool fixed_id;    /* else a fresh one for each attempt */
+	unsigned not_yet; /* so many attempts have no name yet */
 	const char *will;
 	unsigned identified;
 	unsigned connected;

@@ -166,6 +166,60 @@ static void test_back_pressure(void **state)
 	assert_int_equal(w->a.disconnected, 0);
 }
 
+/* Paused, nothing is read, whatever the outbox does; then what waited is. */
+static void test_pause(void **state)
+{
+	struct world *w = *state;
+	uint64_t begin;
+
+	start(w);
+	WAIT_FOR(w->base, mqtt_is_connected(w->a.mqtt));
+	begin = clock_ms();
+	mqtt_pause(w->a.mqtt, true);
+	fake_send(&w->fake, abc, sizeof(abc));
+	user_publish(&w->a, "t", "x");
+	WAIT_FOR(w->base, mqtt_backlog(w->a.mqtt) == 0);
+	loop_for(w->base, 100);
+	assert_true(w->a.messages == 0 || clock_ms() - begin >= 1000); /* after a second a sip */
+	mqtt_pause(w->a.mqtt, false);
+	WAIT_FOR(w->base, w->a.messages == 1);
+	assert_int_equal(w->a.disconnected, 0);
+}
+
+/* The outbox drains while reading is paused for another reason: it stays so, and a pause that ends while it is full does
+ * not begin to read. */
+static void test_pause_and_back_pressure(void **state)
+{
+	struct world *w = *state;
+	uint64_t begin = clock_ms();
+
+	stuck(w);
+	mqtt_pause(w->a.mqtt, true);
+	mqtt_pause(w->a.mqtt, false);
+	loop_for(w->base, 50);
+	assert_true(w->a.messages == 0 || clock_ms() - begin >= 1000);
+	mqtt_pause(w->a.mqtt, true);
+	fake_listen(&w->fake);
+	WAIT_FOR(w->base, w->a.drained == 1);
+	loop_for(w->base, 50);
+	assert_true(w->a.messages == 0 || clock_ms() - begin >= 1000);
+	mqtt_pause(w->a.mqtt, false);
+	WAIT_FOR(w->base, w->a.messages == 1);
+}
+
+/* Who has no name yet is asked again, and nobody is told of a failure. */
+static void test_no_name_yet(void **state)
+{
+	struct world *w = *state;
+
+	w->a.not_yet = 3;
+	start(w);
+	WAIT_FOR(w->base, mqtt_is_connected(w->a.mqtt));
+	assert_int_equal(w->a.identified, 4);
+	assert_int_equal(w->fake.connects, 1);
+	assert_int_equal(w->a.disconnected, 0);
+}
+
 /* A broker that takes nothing before what it says is read: neither side waits for the other for ever. */
 static void test_each_waits_for_the_other(void **state)
 {
@@ -365,6 +419,9 @@ int main(void)
 		TEST(test_bursts_with_answers),
 		TEST(test_packet_in_two_parts),
 		TEST(test_back_pressure),
+		TEST(test_pause),
+		TEST(test_pause_and_back_pressure),
+		TEST(test_no_name_yet),
 		TEST(test_each_waits_for_the_other),
 		TEST(test_stop_waits_for_each_other),
 		TEST(test_stop_amid_a_sip),
