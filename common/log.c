@@ -10,7 +10,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#define LOG_TEXT_MAX 1000
 #define LOG_HEAD_MAX 64
 
 void log_init(struct log *log, enum log_level level)
@@ -76,10 +75,11 @@ static bool log_write(int fd, const char *bytes, size_t len)
 	return whole;
 }
 
-/* Control bytes would forge lines or drive a terminal: C0, DEL, and C1 in its UTF-8 form. */
-static size_t log_escape(char *out, const char *text, size_t len)
+/* C1 in its UTF-8 form. */
+size_t log_escape(char out[LOG_ESCAPED_MAX], const char *text)
 {
 	static const char hex[] = "0123456789abcdef";
+	size_t len = strnlen(text, LOG_TEXT_MAX);
 	char *o = out;
 
 	for (size_t i = 0; i < len; i++) {
@@ -95,15 +95,16 @@ static size_t log_escape(char *out, const char *text, size_t len)
 		*o++ = hex[c >> 4];
 		*o++ = hex[c & 15];
 	}
+	*o = '\0';
 	return (size_t)(o - out);
 }
 
-static bool log_emit(struct log *log, enum log_level level, const char *text, size_t len, bool cut)
+static bool log_emit(struct log *log, enum log_level level, const char *text, bool cut)
 {
-	char line[LOG_HEAD_MAX + 4 * LOG_TEXT_MAX + sizeof("...\n")];
+	char line[LOG_HEAD_MAX + LOG_ESCAPED_MAX + sizeof("...\n")];
 	size_t used = log_head(log, level, line);
 
-	used += log_escape(line + used, text, len);
+	used += log_escape(line + used, text);
 	if (cut) {
 		memcpy(line + used, "...", 3);
 		used += 3;
@@ -125,12 +126,12 @@ void log_line(struct log *log, enum log_level level, const char *format, ...)
 	len = vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
 	if (log->lost > 0) {
-		int n = snprintf(told, sizeof(told), "log: %lu lines before this one could not be written", log->lost);
+		(void)snprintf(told, sizeof(told), "log: %lu lines before this one could not be written", log->lost);
 
-		if (log_emit(log, LOG_WARN_LEVEL, told, (size_t)n, false))
+		if (log_emit(log, LOG_WARN_LEVEL, told, false))
 			log->lost = 0;
 	}
-	if (len < 0 || !log_emit(log, level, text, strnlen(text, LOG_TEXT_MAX), len > LOG_TEXT_MAX))
+	if (len < 0 || !log_emit(log, level, text, len > LOG_TEXT_MAX))
 		log->lost++;
 	errno = saved;
 }

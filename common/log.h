@@ -8,6 +8,7 @@
 #define DHT_LOG_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 enum log_level { LOG_ERROR_LEVEL = 3, LOG_WARN_LEVEL = 4, LOG_INFO_LEVEL = 6, LOG_DEBUG_LEVEL = 7 };
 
@@ -20,6 +21,14 @@ struct log {
 
 /* Standard error, prefixed if under systemd. */
 void log_init(struct log *log, enum log_level level);
+
+#define LOG_TEXT_MAX 1000
+/* What a text of LOG_TEXT_MAX bytes may become, with a NUL. */
+#define LOG_ESCAPED_MAX (4 * LOG_TEXT_MAX + 1)
+
+/* The text with its control bytes as \xNN (C0, DEL, C1): they would forge lines or drive a terminal.  Returns the length of
+ * what is in out, which has a NUL behind it. */
+size_t log_escape(char out[LOG_ESCAPED_MAX], const char *text);
 
 /* Writes one line (control bytes are escaped, at most 1,000 bytes are kept). */
 void log_line(struct log *log, enum log_level level, const char *format, ...) __attribute__((format(printf, 3, 4)));

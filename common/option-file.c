@@ -38,6 +38,10 @@ static void option_refuse_name(const struct option_reading *r, const char *name)
 		const struct option_row *row = &r->table->rows[i];
 		unsigned distance = row->env ? option_distance(name, row->name) : best;
 
+		/* who knows the environment's names */
+		if (row->env && strcmp(name, row->env) == 0)
+			distance = 0;
+
 		if (distance < best) {
 			best = distance;
 			guess = row->name;
@@ -188,6 +192,30 @@ static void option_show_text(const struct option_row *row, const char *text, cha
 		url_format(out, size, &url);
 	else
 		url_show(out, size, text);
+}
+
+bool option_same(const struct option_row *row, const void *a, const void *b)
+{
+	const char *left = (const char *)a + row->offset, *right = (const char *)b + row->offset;
+
+	switch (row->kind) {
+	case OPTION_TEXT:
+	case OPTION_URL:
+	case OPTION_CHOICE: {
+		const char *one = *(char *const *)(const void *)left, *other = *(char *const *)(const void *)right;
+
+		return one == other || (one != NULL && other != NULL && strcmp(one, other) == 0);
+	}
+	case OPTION_FLAG:
+	case OPTION_STOP:
+		return *(const bool *)left == *(const bool *)right;
+	case OPTION_LEVEL:
+		return memcmp(left, right, sizeof(enum log_level)) == 0;
+	case OPTION_UNSIGNED:
+	case OPTION_DURATION:
+		return memcmp(left, right, sizeof(uint32_t)) == 0;
+	}
+	return false;
 }
 
 const char *option_show(const struct option_row *row, const void *target, char *out, size_t size)

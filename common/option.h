@@ -93,6 +93,32 @@ enum option_file { OPTION_FILE_READ, OPTION_FILE_ABSENT, OPTION_FILE_UNREADABLE,
 enum option_file option_read_file(const struct option_table *table, void *target, const char *path,
 				  struct option_result *result, char error[OPTION_ERROR_MAX]);
 
+#define OPTION_PATHS_MAX 8
+
+/* Where settings may stand, the strongest first.  Zeroed at first; option_paths_free frees it. */
+struct option_paths {
+	struct option_path {
+		char *path;
+		bool read; /* it was there */
+	} at[OPTION_PATHS_MAX];
+	size_t count;
+	const char *variable; /* that names them, borrowed: each has to be there; NULL: each may be absent */
+};
+
+/* One more, behind those that are there; path is copied.  There must be room. */
+void option_paths_add(struct option_paths *paths, const char *path);
+/* If the variable is set: those that it names, divided by ':' (none if it is empty), and true.  What is one too many is
+ * dropped. */
+bool option_paths_from(struct option_paths *paths, const char *variable);
+void option_paths_free(struct option_paths *paths);
+
+/* All of them; READ unless one is UNREADABLE (or absent, though a variable names it) or WRONG, with a line in error. */
+enum option_file option_read_paths(const struct option_table *table, void *target, struct option_paths *paths,
+				   struct option_result *result, char error[OPTION_ERROR_MAX]);
+
+/* Do both targets have the same for this row? */
+bool option_same(const struct option_row *row, const void *a, const void *b);
+
 /* The value as one would type it, without a password; "" if there is none.  Returns out. */
 const char *option_show(const struct option_row *row, const void *target, char *out, size_t size);
 

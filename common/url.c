@@ -178,6 +178,22 @@ const char *url_parse(struct url *url, const char *text, char *error, size_t err
 	return error;
 }
 
+bool url_is_local(const struct url *url)
+{
+	struct in_addr address;
+
+	if (url->unix_socket || strcasecmp(url->host, "localhost") == 0 || strcmp(url->host, "::1") == 0)
+		return true;
+	return inet_pton(AF_INET, url->host, &address) == 1 && ntohl(address.s_addr) >> 24 == 127;
+}
+
+bool url_needs_dns(const struct url *url)
+{
+	struct in_addr address;
+
+	return !url->unix_socket && strchr(url->host, ':') == NULL && inet_pton(AF_INET, url->host, &address) != 1;
+}
+
 static void url_encode(char *out, size_t size, const char *text)
 {
 	size_t used = 0;

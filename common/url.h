@@ -20,6 +20,12 @@ struct url {
 /* Parses; NULL on success, else what is wrong, as a text that names the part and the remedy (static or in error). */
 const char *url_parse(struct url *url, const char *text, char *error, size_t error_size);
 
+/* Is it this machine, whatever the network: a socket, localhost or a loopback address? */
+bool url_is_local(const struct url *url);
+
+/* Does somebody have to be asked for its address? */
+bool url_needs_dns(const struct url *url);
+
 /* Writes the URL without its password ("mqtt://user:***@host:1883"). */
 void url_format(char *out, size_t size, const struct url *url);
 

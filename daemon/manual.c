@@ -2,7 +2,7 @@
 #include <stdio.h>
 
 #include "../common/roff.h"
-#include "options.h"
+#include "configure.h"
 
 static void manual_head(void)
 {
@@ -20,9 +20,13 @@ static void manual_head(void)
 		"the ring of its broker and joins it, or founds one if there is none; dhtctl(1) puts, gets and shows.\n"
 		"\n"
 		"It runs until SIGTERM or SIGINT, then hands its records on and leaves; a second signal ends it at\n"
-		"once, and what no other node has a copy of, nor a directory, is lost. Its log goes to standard error. "
-		"To systemd it\n"
-		"tells its state, and is ready when it is active in a ring.\n"
+		"once, and what no other node has a copy of, nor a directory, is lost. Its log goes to standard error, "
+		"or with fields\n"
+		"to the journal: see dht-node.catalog(7). To systemd it tells its state, and is ready when it is "
+		"active "
+		"in\n"
+		"a ring; its unit is dht-node@.service, and dht-node.target starts and stops all nodes of a "
+		"machine.\n"
 		"\n"
 		"It runs under SCHED_BATCH (sched(7)), so that it interrupts nobody, unless it was started under\n"
 		"another policy than the usual one.\n");
@@ -40,8 +44,13 @@ static void manual_tables(void)
 		roff_term(stdout, code, node_exits[i].meaning);
 	}
 	roff_section(stdout, "ENVIRONMENT");
-	roff_text(stdout, "An option is stronger than its variable.");
+	roff_text(stdout, "An option is stronger than its variable, and the variable than a file.");
 	roff_variables(stdout, &node_options);
+	roff_term(stdout, CONFIGURE_VARIABLE,
+		  "files to read instead of those below, divided by ':', the strongest first; empty: none");
+	roff_term(stdout, "RUNTIME_DIRECTORY",
+		  "systemd's; starts that come to nothing are counted there, and make the next one wait");
+	roff_term(stdout, "CREDENTIALS_DIRECTORY", "where systemd puts the credential " PASSWORD_CREDENTIAL);
 }
 
 static void manual_directory(void)
@@ -85,11 +94,36 @@ static void manual_directory(void)
 static void manual_rest(void)
 {
 	roff_section(stdout, "FILES");
-	roff_text(stdout, "dht-node reads none but in its data directory. The unit dht-node@.service, whose instance "
-			  "is the node's name, takes\n"
-			  "variables as above from these, lines such as DHT_BROKER=mqtt://broker.example:\n");
-	roff_term(stdout, "/etc/dht-node/dht-node.conf", "for all nodes of the machine");
-	roff_term(stdout, "/etc/dht-node/INSTANCE.conf", "for this one; it wins");
+	roff_term(stdout, CONFIGURE_FILE, "settings for all nodes of the machine");
+	roff_term(stdout, CONFIGURE_FOLDER "/INSTANCE.conf", "for the node of that --instance; it wins");
+	fputs(".PP\n", stdout);
+	roff_text(stdout,
+		  "Lines NAME = VALUE, with the names of the options that have a variable; '#' begins a comment, at a\n"
+		  "line's beginning or behind a blank. A name that is not known, or stands there twice, is an error\n"
+		  "with file and line, and the node does not start. 'dht-node --check-config' prints all settings and\n"
+		  "where each comes from, and ends with 0, or with the error and its exit status:\n"
+		  "\n"
+		  "  broker = mqtt://kitchen@broker.example\n"
+		  "  password-file = /etc/dht-node/password\n"
+		  "  replicas = 2\n"
+		  "\n"
+		  "INSTANCE is what stands behind the '@' of the unit's name, as systemctl shows it. From there the\n"
+		  "node has its name, too, unless 'name' is set; where systemd has written \\xNN for a byte that no\n"
+		  "unit's name can have, the name has that byte.\n");
+	roff_section(stdout, "PASSWORDS");
+	roff_text(
+		stdout,
+		"The URL names the user. Of the places for his password the first that there is counts: the URL\n"
+		"itself, the file that password-file names, and the credential dht-node.password, which the unit asks\n"
+		"for: /etc/credstore/dht-node.password, see LoadCredential= in systemd.exec(5). The file holds one\n"
+		"line. It is refused if it is not root's or the node's own, if all users can read it, or if the group\n"
+		"or all can write it: chmod 600, or 640 with the node's group. On a command line a password is\n"
+		"overwritten as soon as the node runs, and in what it prints and logs is '***'.\n");
+	roff_section(stdout, "SIGNALS");
+	roff_term(stdout, "SIGTERM, SIGINT", "leave the ring in good order, and end; the second one ends it at once");
+	roff_term(stdout, "SIGUSR1", "what nobody answers for is given up: see DATA DIRECTORY");
+	roff_term(stdout, "SIGHUP",
+		  "read the files of settings anew: the log's level counts at once, others wait for a restart");
 	roff_section(stdout, "EXAMPLES");
 	roff_example(stdout, "is a node at the machine's own broker.", "dht-node");
 	roff_example(stdout, "is one at another, whose place in the ring comes from its name.",
@@ -98,7 +132,8 @@ static void manual_rest(void)
 		     "dht-node --name kitchen --data-dir /var/lib/dht-node/kitchen");
 	roff_example(stdout, "is the same as a service.", "systemctl enable --now dht-node@kitchen");
 	roff_section(stdout, "SEE ALSO");
-	puts(".BR dhtctl (1),\n.BR mosquitto (8),\n.BR systemd.unit (5)");
+	puts(".BR dhtctl (1),\n.BR dht\\-node.catalog (7),\n.BR mosquitto (8),\n.BR systemd.exec (5),\n.BR "
+	     "systemd.unit (5)");
 }
 
 int main(void)

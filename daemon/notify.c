@@ -1,46 +1,34 @@
 #include "notify.h"
 
-#include <dlfcn.h>
+#include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include <systemd/sd-daemon.h>
-
-#include "../common/log.h"
+#include "libsystemd.h"
+#include "teller.h"
 
 /* More than the pause between two signs of progress of a handover, less than anybody would wait for a dead one. */
 #define EXTEND_US "30000000"
 #define EXTEND_PAUSE_MS 1000
 
-static int notify_by_library(const char *text, const char **error)
-{
-	void *library = dlopen("libsystemd.so.0", RTLD_LAZY | RTLD_LOCAL);
-	union {
-		void *object;
-		__typeof__(sd_notify) *function;
-	} send = {.object = library ? dlsym(library, "sd_notify") : NULL};
-	int rc = send.object ? send.function(0, text) : -1;
-
-	*error = send.object ? strerror(-rc) : "libsystemd.so.0 is missing";
-	if (library)
-		(void)dlclose(library);
-	return rc;
-}
-
 static void notify_send(struct notify *n, const char *text)
 {
-	const char *error;
+	int rc = n->systemd ? n->systemd->notify(0, text) : 0;
 
-	if (n->mute || !getenv("NOTIFY_SOCKET") || notify_by_library(text, &error) >= 0)
+	if (rc >= 0)
 		return;
-	n->mute = true;
-	log_line(n->log, LOG_WARN_LEVEL, "service manager: %s -> it is told nothing", error);
+	n->systemd = NULL;
+	tell(n->teller, NOTE_MANAGER, ABOUT(OF_REASON(strerror(-rc))), "service manager: %s -> it is told nothing",
+	     strerror(-rc));
 }
 
-void notify_init(struct notify *n, struct log *log)
+void notify_init(struct notify *n, const struct libsystemd *systemd, struct teller *teller)
 {
-	*n = (struct notify){.log = log};
+	*n = (struct notify){.teller = teller, .systemd = libsystemd_has_manager() ? systemd : NULL};
+	if (!libsystemd_has_manager() || n->systemd)
+		return;
+	tell(teller, NOTE_MANAGER, ABOUT(OF_REASON("libsystemd.so.0 is missing")),
+	     "service manager: libsystemd.so.0 is missing -> it is told nothing");
 }
 
 void notify_ready(struct notify *n)
@@ -73,9 +61,30 @@ void notify_stopping(struct notify *n)
 	n->stopping = true;
 }
 
+void notify_watchdog(struct notify *n)
+{
+	notify_send(n, "WATCHDOG=1");
+}
+
+void notify_reloading(struct notify *n, uint64_t now_ms)
+{
+	char line[64];
+
+	/* the time is for Type=notify-reload, of systemd 253 and later */
+	(void)snprintf(line, sizeof(line), "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, now_ms * 1000);
+	if (n->ready && !n->stopping)
+		notify_send(n, line);
+}
+
+void notify_reloaded(struct notify *n)
+{
+	if (n->ready && !n->stopping)
+		notify_send(n, "READY=1");
+}
+
 void notify_extend(struct notify *n, uint64_t now_ms)
 {
-	if (n->extended && now_ms < n->extended + EXTEND_PAUSE_MS)
+	if ((n->ready && !n->stopping) || (n->extended && now_ms < n->extended + EXTEND_PAUSE_MS))
 		return;
 	n->extended = now_ms;
 	notify_send(n, "EXTEND_TIMEOUT_USEC=" EXTEND_US);

@@ -11,10 +11,12 @@
 static const struct option_row option_rows[] = {
 	{"broker", 'b', OPTION_URL, FIELD(broker), URL_DEFAULT, "DHT_BROKER", "URL",
 	 "mqtt://[user[:password]@]host[:port] or unix:///path", 0, 1000},
+	{"password-file", 0, OPTION_TEXT, FIELD(password_file), NULL, "DHT_PASSWORD_FILE", "FILE",
+	 "holds the password of the URL's user, for no other eyes", 0, 0},
 	{"id", 'i', OPTION_TEXT, FIELD(id), NULL, "DHT_ID", "N",
 	 "position on the ring, 0 to 4294967295; without it: from the name, or random", 0, 0},
 	{"name", 'n', OPTION_TEXT, FIELD(name), NULL, "DHT_NAME", "TEXT",
-	 "unique in the ring, up to 63 bytes; without it: the id in decimal", 1, 0},
+	 "unique in the ring, up to 63 bytes; without it: the instance, else the id in decimal", 1, 0},
 	{"topic-prefix", 0, OPTION_TEXT, FIELD(topic_prefix), "", "DHT_TOPIC_PREFIX", "PREFIX",
 	 "the ring's topics stand below this", 0, TOPIC_PREFIX_MAX},
 	{"log-level", 'l', OPTION_LEVEL, FIELD(log_level), "info", "DHT_LOG_LEVEL", "LEVEL",
@@ -48,6 +50,10 @@ static const struct option_row option_rows[] = {
 	 "in "
 	 "good order (none)",
 	 0, 0},
+	{"instance", 0, OPTION_TEXT, FIELD(instance), NULL, NULL, "INSTANCE",
+	 "of the unit, as systemd writes it: its file of settings is read, too", 1, 200},
+	{"check-config", 0, OPTION_FLAG, FIELD(check_config), NULL, NULL, NULL,
+	 "print all settings and where each comes from, and end", 0, 0},
 	{"help", 'h', OPTION_STOP, FIELD(help), NULL, NULL, NULL, "this text", 0, 0},
 	{"version", 'V', OPTION_STOP, FIELD(version), NULL, NULL, NULL, "the version", 0, 0},
 };
@@ -56,12 +62,14 @@ const struct option_table node_options = {"dht-node", option_rows, sizeof(option
 
 const struct node_exit node_exits[] = {
 	{EX_OK, "left in good order"},
-	{EX_USAGE, "a wrong option or setting"},
+	{EX_USAGE, "a wrong option or variable"},
 	{EX_DATAERR, "the data directory is damaged, or too old to be believed"},
 	{EX_CANTCREAT, "the data directory cannot be used (permissions, no room, ...)"},
 	{EX_IOERR, "what was to be kept could not be written"},
 	{EX_TEMPFAIL, "the data directory is in use by another process"},
 	{EX_NOPERM, "refused (the id or name is in use, or the ring speaks a later version)"},
-	{EX_CONFIG, "the data directory is another node's or ring's, or of a later format"},
+	{EX_CONFIG,
+	 "wrong settings in a file, or a file of settings or of the password that cannot be used; or the data "
+	 "directory is another node's or ring's, or of a later format"},
 };
 const size_t node_exit_count = sizeof(node_exits) / sizeof(node_exits[0]);

@@ -7,6 +7,7 @@
 
 struct settings {
 	char *broker;
+	char *password_file;
 	char *id;
 	char *name;
 	char *topic_prefix;
@@ -22,6 +23,8 @@ struct settings {
 	uint32_t replicas;
 	char *data_dir;
 	char *durability;
+	char *instance;
+	bool check_config;
 	bool help;
 	bool version;
 };

@@ -1,14 +1,12 @@
 #include "shell.h"
 
 #include <assert.h>
-#include <inttypes.h>
-#include <signal.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sysexits.h>
 #include <time.h>
-#include <unistd.h>
 
 /* The core and libevent each have a `struct event`.  libevent's is opaque; here it goes by another name. */
 #define event libevent_event
@@ -18,9 +16,10 @@
 #include "../common/mem.h"
 #include "fences.h"
 #include "keep.h"
-#include "notify.h"
 #include "outage.h"
 #include "outlet.h"
+#include "service.h"
+#include "teller.h"
 
 /* How long the last messages may take on the way out. */
 #define SHELL_FLUSH_MS 5000
@@ -29,28 +28,26 @@ struct shell {
 	struct event_base *base;
 	struct evdns_base *dns;
 	struct shell_config config;
-	struct log *log;
+	struct teller *teller;
 	struct node *node;
 	struct mqtt *mqtt;
 	struct outlet *outlet;
 	struct fences *fences;
+	struct libevent_event *start;
 	struct libevent_event *timer;
 	struct libevent_event *settled; /* has the connection lasted? */
-	struct libevent_event *terminate;
-	struct libevent_event *interrupt;
-	struct libevent_event *accept;
-	struct notify notify;
+	struct libevent_event *hush;    /* is there something to say of what was hushed? */
+	struct service *service;
 	uint64_t deadline; /* the timer is set for it; UINT64_MAX: it is not */
 	bool connected;    /* the core has been told so */
 	bool stepping;
-	bool turn;     /* the core waits for the end of what is being read */
-	bool stopping; /* a signal has asked for it */
-	bool exiting;  /* EFFECT_EXIT was carried out: the core gets no more events */
-	bool broken;   /* no disk any more: nothing leaves */
+	bool turn;    /* the core waits for the end of what is being read */
+	bool started; /* the core has had its first event */
+	bool exiting; /* EFFECT_EXIT was carried out: the core gets no more events */
+	bool broken;  /* no disk any more: nothing leaves */
 	/* Identities given out: so far, at the last step, and how many there may be by what is kept for good. */
 	uint64_t identified, identified_at_step, identities;
 	int code;
-	char who[NAME_MAX_LEN + 1]; /* our name in log lines */
 	char broker[400];
 	struct outage outage;
 };
@@ -77,13 +74,13 @@ static void shell_fenced_cb(void *arg, const struct conn *conn, bool fenced)
 	shell_step(arg, &(struct event){.type = EVENT_FENCED, .granted = fenced, .conn = *conn});
 }
 
-static void shell_tell_state(struct shell *s, const struct effect *effect)
+static void shell_tell_state(struct shell *s, enum node_state state)
 {
-	notify_status(&s->notify, effect->text ? effect->text : node_state_name(effect->state));
-	if (effect->state == NODE_ACTIVE)
-		notify_ready(&s->notify);
-	if (effect->state == NODE_LEAVING || effect->state == NODE_LEFT)
-		notify_stopping(&s->notify);
+	if (state == NODE_ACTIVE)
+		service_active(s->service);
+	if (state == NODE_LEAVING || state == NODE_LEFT)
+		notify_stopping(service_notify(s->service));
+	service_changed(s->service);
 }
 
 static void shell_exit(struct shell *s, int code)
@@ -92,8 +89,9 @@ static void shell_exit(struct shell *s, int code)
 		return;
 	s->exiting = true;
 	s->code = code;
-	notify_stopping(&s->notify);
+	notify_stopping(service_notify(s->service));
 	fences_cancel(s->fences);
+	(void)evtimer_del(s->start);
 	(void)evtimer_del(s->timer);
 	(void)evtimer_del(s->settled);
 	mqtt_stop(s->mqtt, SHELL_FLUSH_MS);
@@ -120,13 +118,13 @@ static void shell_carry_out_cb(void *arg, const struct effect *effect)
 		fences_begin(s->fences, &effect->conn);
 		break;
 	case EFFECT_LOG:
-		log_line(s->log, (enum log_level)effect->level, "%s: %s", s->who, effect->text);
+		tell(s->teller, effect->note, effect->about, "%s", effect->text);
 		break;
 	case EFFECT_STATE:
-		shell_tell_state(s, effect);
+		shell_tell_state(s, effect->state);
 		break;
 	case EFFECT_PROGRESS:
-		notify_extend(&s->notify, shell_now());
+		notify_extend(service_notify(s->service), shell_now());
 		break;
 	case EFFECT_EXIT:
 		shell_exit(s, effect->code);
@@ -165,11 +163,11 @@ static void shell_trouble_cb(void *arg, enum disk_state state, const char *text)
 {
 	struct shell *s = arg;
 
-	log_line(s->log,
-		 state == DISK_FAILED ? LOG_ERROR_LEVEL
-		 : state == DISK_FULL ? LOG_WARN_LEVEL
-				      : LOG_INFO_LEVEL,
-		 "%s: %s", s->who, text);
+	tell(s->teller,
+	     state == DISK_FAILED ? NOTE_DISK_FAILED
+	     : state == DISK_FULL ? NOTE_DISK_FULL
+				  : NOTE_DISK_ROOM,
+	     ABOUT(OF_REASON(text)), "%s", text);
 	if (state == DISK_FAILED)
 		shell_break(s, EX_IOERR);
 }
@@ -190,6 +188,17 @@ static void shell_set_timer(struct shell *s, uint64_t deadline, uint64_t now)
 		(void)evtimer_add(s->timer, &tv);
 }
 
+/* What was hushed is told when its time is over, though nothing else happens then. */
+static void shell_set_hush(struct shell *s)
+{
+	uint64_t next = teller_next(s->teller), now = shell_now();
+	uint64_t wait = next > now ? next - now : 0;
+	struct timeval tv = {.tv_sec = (time_t)(wait / 1000) + 1};
+
+	if (next != UINT64_MAX && !evtimer_pending(s->hush, NULL))
+		(void)evtimer_add(s->hush, &tv);
+}
+
 static void shell_step(struct shell *s, const struct event *event)
 {
 	struct event stamped = *event;
@@ -203,8 +212,10 @@ static void shell_step(struct shell *s, const struct event *event)
 	stamped.wall = shell_clock(CLOCK_REALTIME);
 	s->identified_at_step = s->identified;
 	node_step(s->node, &stamped, &update);
+	s->teller->state = node_get_state(s->node);
 	outlet_take(s->outlet, &update, s->connected);
 	s->stepping = false;
+	shell_set_hush(s);
 	s->turn = update.turn;
 	shell_committed_cb(s);
 	if (!s->exiting)
@@ -227,31 +238,48 @@ static void shell_timer_cb(evutil_socket_t fd, short what, void *arg)
 		shell_step(s, &(struct event){.type = EVENT_TIMER});
 }
 
-/* A service that cannot leave in good order can still be ended; who waits for it sees that it died of the signal. */
-static void shell_signal_cb(evutil_socket_t signal_number, short what, void *arg)
+static void shell_stop_cb(void *arg, int signal_number)
 {
 	struct shell *s = arg;
 
-	(void)what;
-	if (!s->stopping) {
-		s->stopping = true;
-		notify_stopping(&s->notify);
-		log_line(s->log, LOG_INFO_LEVEL, "%s: signal %d -> leaving the ring", s->who, (int)signal_number);
-		shell_step(s, &(struct event){.type = EVENT_STOP});
+	tell(s->teller, NOTE_SIGNAL, NULL, "signal %d -> leaving the ring", signal_number);
+	if (!s->started) {
+		shell_exit(s, EX_OK);
 		return;
 	}
-	log_line(s->log, LOG_WARN_LEVEL, "%s: a second signal %d -> ending at once, without leaving in good order",
-		 s->who, (int)signal_number);
-	(void)signal(signal_number, SIG_DFL);
-	(void)raise(signal_number);
-	_exit(128 + (int)signal_number); /* process 1 of a container survives it */
+	shell_step(s, &(struct event){.type = EVENT_STOP});
 }
 
-static void shell_accept_cb(evutil_socket_t signal_number, short what, void *arg)
+static void shell_reload_cb(void *arg)
 {
-	(void)signal_number;
+	struct shell *s = arg;
+
+	s->config.reload(s->config.arg);
+}
+
+static void shell_describe_cb(void *arg, char *out, size_t size)
+{
+	struct shell *s = arg;
+
+	node_describe(s->node, out, size);
+}
+
+static void shell_hush_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct shell *s = arg;
+
+	(void)fd;
 	(void)what;
-	shell_step(arg, &(struct event){.type = EVENT_ACCEPT});
+	teller_tick(s->teller);
+	shell_set_hush(s);
+}
+
+static void shell_accept_cb(void *arg)
+{
+	struct shell *s = arg;
+
+	if (s->started)
+		shell_step(s, &(struct event){.type = EVENT_ACCEPT});
 }
 
 /* ---- the transport's callbacks ---- */
@@ -289,7 +317,7 @@ static void shell_settled_cb(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	if (outage_settled(&s->outage, shell_now(), text))
-		log_line(s->log, LOG_INFO_LEVEL, "%s: broker %s: %s", s->who, s->broker, text);
+		tell(s->teller, NOTE_CONNECTED, NULL, "broker %s: %s", s->broker, text);
 }
 
 static void shell_connected_cb(void *arg)
@@ -301,20 +329,25 @@ static void shell_connected_cb(void *arg)
 
 	s->connected = true;
 	if (outage_connected(&s->outage, shell_now(), text))
-		log_line(s->log, LOG_INFO_LEVEL, "%s: broker %s: %s", s->who, s->broker, text);
+		tell(s->teller, NOTE_CONNECTED, NULL, "broker %s: %s", s->broker, text);
 	else
 		(void)evtimer_add(s->settled, &steady);
 	shell_step(s, &(struct event){.type = EVENT_CONNECTED});
 }
 
 /* What is to be done about it. */
-static const char *shell_remedy(enum mqtt_failure why)
+static const char *shell_remedy(const struct shell *s, enum mqtt_failure why, const char *detail)
 {
 	switch (why) {
 	case MQTT_UNREACHABLE:
+		if (s->config.mqtt.url.unix_socket && !strcmp(detail, strerror(EACCES)))
+			return " and on (let this user in: by its group, and at every directory above)";
+		if (libsystemd_has_manager() && !url_is_local(&s->config.mqtt.url))
+			return " and on (is it running, and does the unit's IPAddressAllow= name it? see the drop-in "
+			       "remote-broker.conf)";
 		return " and on (is it running? --broker or DHT_BROKER say where)";
 	case MQTT_DENIED:
-		return " and on (--broker or DHT_BROKER say who: mqtt://user:password@host)";
+		return " and on (--broker says who: mqtt://user@host, and --password-file)";
 	default:
 		return "";
 	}
@@ -324,25 +357,25 @@ static const char *shell_remedy(enum mqtt_failure why)
 static void shell_disconnected_cb(void *arg, enum mqtt_failure why, const char *detail, unsigned retry_ms)
 {
 	struct shell *s = arg;
-	char text[OUTAGE_TEXT], status[256];
+	char text[OUTAGE_TEXT];
 	enum outage_word word = outage_failed(&s->outage, shell_now(), time(NULL), detail, text);
 
 	(void)evtimer_del(s->settled);
 	if (word == OUTAGE_REMINDER)
-		log_line(s->log, LOG_WARN_LEVEL, "%s: broker %s (%s): %s -> trying on", s->who, s->broker,
-			 s->config.broker_origin, text);
+		tell(s->teller, NOTE_BROKER_AWAY, ABOUT(OF_REASON(detail)), "broker %s (%s): %s -> trying on",
+		     s->broker, s->config.broker_origin, text);
 	else
-		log_line(s->log, word == OUTAGE_FAILURE ? LOG_WARN_LEVEL : LOG_DEBUG_LEVEL,
-			 "%s: broker %s (%s): %s -> trying again in %u ms%s", s->who, s->broker,
-			 s->config.broker_origin, detail, retry_ms, word == OUTAGE_FAILURE ? shell_remedy(why) : "");
-	(void)snprintf(status, sizeof(status), "no connection to %.100s: %.100s", s->broker, detail);
-	notify_status(&s->notify, status);
+		tell(s->teller, word == OUTAGE_FAILURE ? NOTE_BROKER_LOST : NOTE_BROKER_AGAIN, ABOUT(OF_REASON(detail)),
+		     "broker %s (%s): %s -> trying again in %u ms%s", s->broker, s->config.broker_origin, detail,
+		     retry_ms, word == OUTAGE_FAILURE ? shell_remedy(s, why, detail) : "");
+	service_no_broker(s->service);
+	service_changed(s->service);
 	if (s->connected) {
 		s->connected = false;
 		fences_cancel(s->fences);
 		outlet_lost(s->outlet);
 		shell_step(s, &(struct event){.type = EVENT_DISCONNECTED});
-	} else if (s->config.disk) {
+	} else if (s->config.disk && s->started) {
 		shell_step(s, &(struct event){.type = EVENT_TIMER}); /* which reserves numbers for what comes */
 	}
 }
@@ -385,17 +418,25 @@ static void shell_stopped_cb(void *arg)
 
 /* ---- life ---- */
 
-static struct libevent_event *shell_watch_signal(struct shell *s, int number, event_callback_fn callback)
+static void shell_start_cb(evutil_socket_t fd, short what, void *arg)
 {
-	struct libevent_event *event = evsignal_new(s->base, number, callback, s);
+	struct shell *s = arg;
+	struct event at = {.now = shell_now(), .wall = shell_clock(CLOCK_REALTIME)};
+	struct disk_fault fault;
 
-	if (!event || evsignal_add(event, NULL))
-		mem_die("cannot watch signals");
-	return event;
+	(void)fd;
+	(void)what;
+	if (s->config.disk && !keep_restore(s->config.disk, s->node, &at, &fault)) {
+		tell(s->teller, NOTE_DISK_REFUSED, ABOUT(OF_REASON(fault.text)), "%s", fault.text);
+		shell_break(s, keep_exit_code(fault.trouble));
+		return;
+	}
+	s->started = true;
+	shell_step(s, &(struct event){.type = EVENT_START});
 }
 
 struct shell *shell_new(struct event_base *base, struct evdns_base *dns, const struct shell_config *config,
-			struct log *log)
+			const struct libsystemd *systemd, struct teller *teller)
 {
 	static const struct mqtt_callbacks callbacks = {
 		.identify = shell_identify_cb,
@@ -414,18 +455,15 @@ struct shell *shell_new(struct event_base *base, struct evdns_base *dns, const s
 		.trouble = shell_trouble_cb,
 	};
 	struct shell *s = xcalloc(1, sizeof(*s));
+	struct service_user user = {shell_stop_cb, shell_reload_cb, shell_accept_cb, shell_describe_cb, s};
 
 	s->base = base;
 	s->dns = dns;
 	s->config = *config;
 	s->config.node.burst = config->mqtt.outbox_high; /* beyond it `drained` is sure to come */
-	s->log = log;
+	s->teller = teller;
 	s->deadline = UINT64_MAX;
-	notify_init(&s->notify, log);
-	if (config->node.name[0])
-		(void)snprintf(s->who, sizeof(s->who), "%s", config->node.name);
-	else
-		(void)snprintf(s->who, sizeof(s->who), "%" PRIu32, config->node.id);
+	teller_name(teller, config->node.name, config->node.id);
 	url_format(s->broker, sizeof(s->broker), &config->mqtt.url);
 	s->node = node_new(&s->config.node);
 	s->mqtt = mqtt_new(base, dns, &s->config.mqtt, &callbacks, s);
@@ -433,25 +471,23 @@ struct shell *shell_new(struct event_base *base, struct evdns_base *dns, const s
 	s->outlet = outlet_new(base, config->disk, &outlet_callbacks, s);
 	s->timer = evtimer_new(base, shell_timer_cb, s);
 	s->settled = evtimer_new(base, shell_settled_cb, s);
-	if (!s->timer || !s->settled)
+	s->hush = evtimer_new(base, shell_hush_cb, s);
+	s->start = evtimer_new(base, shell_start_cb, s);
+	if (!s->timer || !s->settled || !s->hush || !s->start)
 		mem_die("out of memory");
-	s->terminate = shell_watch_signal(s, SIGTERM, shell_signal_cb);
-	s->interrupt = shell_watch_signal(s, SIGINT, shell_signal_cb);
-	s->accept = shell_watch_signal(s, SIGUSR1, shell_accept_cb);
+	s->service = service_new(base, systemd, teller, &user);
 	return s;
 }
 
 void shell_start(struct shell *s)
 {
-	struct event at = {.now = shell_now(), .wall = shell_clock(CLOCK_REALTIME)};
-	struct disk_fault fault;
+	const struct timeval wait = {.tv_sec = (time_t)service_wait_s(s->service)};
 
-	if (s->config.disk && !keep_restore(s->config.disk, s->node, &at, &fault)) {
-		log_line(s->log, LOG_ERROR_LEVEL, "%s: %s", s->who, fault.text);
-		shell_break(s, keep_exit_code(fault.trouble));
-		return;
-	}
-	shell_step(s, &(struct event){.type = EVENT_START});
+	if (wait.tv_sec)
+		tell(s->teller, NOTE_PAUSE, NULL, "earlier starts came to nothing -> waiting for %u s",
+		     service_wait_s(s->service));
+	(void)evtimer_add(s->start, &wait);
+	service_changed(s->service);
 }
 
 int shell_exit_code(const struct shell *s)
@@ -467,8 +503,8 @@ void shell_free(struct shell *s)
 	node_free(s->node);
 	event_free(s->timer);
 	event_free(s->settled);
-	event_free(s->terminate);
-	event_free(s->interrupt);
-	event_free(s->accept);
+	event_free(s->hush);
+	event_free(s->start);
+	service_free(s->service);
 	free(s);
 }

@@ -6,13 +6,14 @@
 #ifndef DHT_SHELL_H
 #define DHT_SHELL_H
 
-#include "../common/log.h"
 #include "../common/mqtt.h"
 #include "core/node.h"
 
 struct event_base;
 struct disk;
 struct evdns_base;
+struct libsystemd;
+struct teller;
 struct shell;
 
 struct shell_config {
@@ -20,14 +21,17 @@ struct shell_config {
 	struct mqtt_config mqtt;
 	struct disk *disk;         /* borrowed; NULL: everything is in memory alone, and node.durable is false */
 	const char *broker_origin; /* where the URL came from, for error lines: "--broker", "DHT_BROKER", "default" */
+	void (*reload)(void *arg); /* SIGHUP: reads the settings anew, and says what came of it */
+	void *arg;
 };
 
-/* base, dns and log are borrowed, config is copied. */
+/* All is borrowed but config, which is copied.  systemd: NULL if there is neither a service manager nor a journal. */
 struct shell *shell_new(struct event_base *base, struct evdns_base *dns, const struct shell_config *config,
-			struct log *log);
+			const struct libsystemd *systemd, struct teller *teller);
 
-/* Starts the node, with what the disk holds.  When it has left, or must not run, the loop is ended; a second SIGTERM or SIGINT ends the process
- * at once by that signal. SIGUSR1 is an operator's word that what nobody answers for is lost (EVENT_ACCEPT). */
+/* Starts the node, soon, with what the disk holds.  When it has left, or must not run, the loop is ended; a second SIGTERM
+ * or SIGINT ends the process at once by that signal. SIGUSR1 is an operator's word that what nobody answers for is lost
+ * (EVENT_ACCEPT). */
 void shell_start(struct shell *s);
 
 /* After the loop: the exit code that the core asked for. */

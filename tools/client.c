@@ -269,7 +269,8 @@ static enum exit_code client_explain_connect(const struct client *client)
 			     client_timeout_text(client->settings, timeout), client->settings->remedy);
 		return RC_UNREACHABLE;
 	case MQTT_DENIED:
-		output_error("broker %s refused us: %s (give mqtt://user:password@host as --broker or DHT_BROKER)",
+		output_error("broker %s refused us: %s (give mqtt://user@host as --broker or DHT_BROKER, and "
+			     "--password-file)",
 			     shown, client->detail);
 		return RC_REFUSED;
 	case MQTT_REJECTED:
@@ -289,13 +290,6 @@ static enum exit_code client_explain_connect(const struct client *client)
 			     ? "is the name right? set --broker or DHT_BROKER"
 			     : client->settings->remedy);
 	return RC_UNREACHABLE;
-}
-
-static bool client_needs_dns(const struct url *url)
-{
-	struct in6_addr address;
-
-	return !url->unix_socket && strchr(url->host, ':') == NULL && inet_pton(AF_INET, url->host, &address) != 1;
 }
 
 static void client_make(struct client *client)
@@ -326,7 +320,7 @@ static void client_make(struct client *client)
 		client->dns = client->first->dns;
 	} else {
 		client->base = xcheck(event_base_new());
-		client->dns = client_needs_dns(&config.url) ? mqtt_dns_new(client->base) : NULL;
+		client->dns = url_needs_dns(&config.url) ? mqtt_dns_new(client->base) : NULL;
 	}
 	client->alarm = xcheck(evtimer_new(client->base, client_alarm_cb, client));
 	client->mqtt = xcheck(mqtt_new(client->base, client->dns, &config, &callbacks, client));

@@ -38,10 +38,10 @@ static void config_line(const struct config_setting *setting)
 
 static void config_files(const struct settings *settings)
 {
-	for (size_t i = 0; i < SETTINGS_FILES_MAX && settings->files[i].path != NULL; i++) {
+	for (size_t i = 0; i < settings->paths.count; i++) {
 		printf("%s# ", output_color(COLOR_DIM));
-		output_line(stdout, settings->files[i].path);
-		printf("%s%s\n", settings->files[i].read ? "" : ": no such file", output_color(COLOR_NONE));
+		output_line(stdout, settings->paths.at[i].path);
+		printf("%s%s\n", settings->paths.at[i].read ? "" : ": no such file", output_color(COLOR_NONE));
 	}
 }
 

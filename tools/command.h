@@ -25,12 +25,9 @@ enum exit_code {
 	RC_WRONG = 8,       /* the ring answered that it cannot be done (not a number) */
 };
 
-#define SETTINGS_FILES_MAX 4
-#define SETTINGS_PATH_MAX 4096
-
 /* What the options say. */
 struct settings {
-	char *broker;
+	char *broker, *password_file;
 	char *topic_prefix;
 	uint32_t timeout; /* ms */
 	char *file, *expected, *format, *color;
@@ -45,11 +42,8 @@ struct settings {
 	char ring_shown[1400];  /* the same, and below which prefix, if one is set: where nobody answers */
 	const struct option_table *options;
 	const struct option_result *given;
-	struct settings_file {
-		char *path; /* NULL: none */
-		bool read;
-	} files[SETTINGS_FILES_MAX]; /* where settings may stand, the strongest first */
-	const char *remedy;          /* what to do if no broker is there */
+	struct option_paths paths; /* where settings may stand */
+	const char *remedy;        /* what to do if no broker is there */
 };
 
 #define COMMAND_OPTIONS_MAX 16

@@ -41,7 +41,7 @@ static bool complete_connect(struct completion *c, struct client **client)
 {
 	*client = NULL;
 	if (settings_read_files(&c->settings, c->table, &c->given) != RC_OK ||
-	    !settings_check(&c->settings, c->table, &c->given))
+	    settings_check(&c->settings, c->table, &c->given) != RC_OK)
 		return false;
 	c->settings.timeout = COMPLETE_PATIENCE_MS;
 	c->settings.remedy = "";

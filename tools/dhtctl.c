@@ -57,8 +57,11 @@ static enum exit_code run_command(struct settings *settings, const struct option
 
 	if (code != RC_OK)
 		return code;
-	if ((!bare && !settings_check(settings, table, given)) ||
-	    (command != NULL && !check_arguments(command, table, given)))
+	if (!bare)
+		code = settings_check(settings, table, given);
+	if (code != RC_OK)
+		return code;
+	if (command != NULL && !check_arguments(command, table, given))
 		return RC_USAGE;
 	output_colors(settings->color);
 	settings->options = table;

@@ -3,8 +3,8 @@
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
-# What a script reads of dhtctl, and which ring it asks, is not for the settings of whoever runs it to say.
-export DHT_CONFIG=
+# What a script's nodes and dhtctl are told, and which ring it asks, is not for the settings of whoever runs it to say.
+export DHT_CONFIG='' DHT_NODE_CONFIG=''
 
 # What it takes to build and to run a ring, as Debian 12 names it.
 # shellcheck disable=SC2034 # for those who source this

@@ -82,15 +82,16 @@ static void manual_surroundings(void)
 	roff_term(stdout, "$XDG_CONFIG_HOME/dhtctl, or ~/.config/dhtctl", "settings of the user");
 	roff_term(stdout, SETTINGS_SYSTEM_FILE, "settings of the machine, which those of the user override");
 	fputs(".PP\n", stdout);
-	roff_text(stdout,
-		  "Lines NAME = VALUE, with the names of the options that have a variable; '#' begins a\n"
-		  "comment, at a line's beginning or behind a blank. If a password stands there, let nobody else\n"
-		  "read the file. 'dhtctl config' prints all settings, and where each comes from:\n"
-		  "\n"
-		  "  # the house\n"
-		  "  broker = mqtt://me:secret@broker.example\n"
-		  "  topic-prefix = house\n"
-		  "  timeout = 10s\n");
+	roff_text(stdout, "Lines NAME = VALUE, with the names of the options that have a variable; '#' begins a\n"
+			  "comment, at a line's beginning or behind a blank. A password has a file of its own, which\n"
+			  "password-file names: one line, not for all users to read and for nobody else to write.\n"
+			  "'dhtctl config' prints all settings, and where each comes from:\n"
+			  "\n"
+			  "  # the house\n"
+			  "  broker = mqtt://me@broker.example\n"
+			  "  password-file = /home/me/.config/dht-password\n"
+			  "  topic-prefix = house\n"
+			  "  timeout = 10s\n");
 }
 
 static void manual_examples(void)

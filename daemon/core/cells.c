@@ -114,8 +114,8 @@ void cells_subscribed(struct node *n, const struct event *ev)
 	}
 	c->asked.count = 0;
 	c->refused = true;
-	out_log(n, 3, "the broker refuses the subscription to %s and others -> grant this node all of its topics",
-		ev->topic);
+	out_log(n, NOTE_ACCESS_REFUSED, ABOUT(OF_REASON(ev->topic)),
+		"the broker refuses the subscription to %s and others -> grant this node all of its topics", ev->topic);
 }
 
 void cells_forget(struct node *n)

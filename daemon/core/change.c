@@ -157,7 +157,10 @@ void change_holds(struct node *n)
 			once_own(n->once, &(struct once_arc){e->v.arc, {e->v.name.number, n->counter}});
 		}
 		if (e && e->mine)
-			out_log(n, 6, "view %llx of %s holds, backup %08x", (unsigned long long)e->v.name.number,
+			out_log(n, NOTE_VIEW,
+				ABOUT(OF_ARC(e->v.arc), OF_EPOCH(e->v.name.number),
+				      OF_PEER(e->v.backup.memory ? e->v.backup.id : n->self.id)),
+				"view %llx of %s holds, backup %08x", (unsigned long long)e->v.name.number,
 				arc_text(e->v.arc, text), e->v.backup.memory ? e->v.backup.id : n->self.id);
 	}
 	send_holds(n);
@@ -274,7 +277,8 @@ void change_out(struct node *n, const struct member *m, const char *why)
 	if (!p || p->out)
 		return;
 	p->out = true;
-	out_log(n, 4, "node %08x: %s -> the change goes on without it", m->id, why);
+	out_log(n, NOTE_CHANGE_WITHOUT, ABOUT(OF_PEER(m->id), OF_REASON(why)),
+		"node %08x: %s -> the change goes on without it", m->id, why);
 	if (c->kind == CHANGE_GIVE && member_same(m, &n->give.taker)) {
 		c->kind = CHANGE_UNDO;
 		give_failed(n);
@@ -354,7 +358,7 @@ static bool doubted(struct node *n, uint64_t *next)
 		return false;
 	if (!c->doubt) {
 		c->doubt = n->now;
-		out_log(n, 4,
+		out_log(n, NOTE_DOUBT, NULL,
 			"a party to a change begun before the connection was lost is silent -> asking everybody for "
 			"%u s",
 			n->config.recover / 1000);

@@ -345,7 +345,8 @@ static void take_in(struct node *n, struct copy *c, const struct frame *f)
 		parts_take(n, c);
 	c->broken |= why != NULL;
 	if (why)
-		out_log(n, 4, "copy for node %08x: what it tells of writes done: %s", c->owner.id, why);
+		out_log(n, NOTE_PEER_WRONG, ABOUT(OF_PEER(c->owner.id), OF_REASON(why)),
+			"copy for node %08x: what it tells of writes done: %s", c->owner.id, why);
 }
 
 void on_copy(struct node *n, const struct frame *f)

@@ -62,8 +62,8 @@ static void set_free(struct node *n, struct arc arc)
 	once_forget(n->copied_once, arc);
 	if (!count)
 		return;
-	out_log(n, 6, "arc %s: its copy is nobody's any more -> %zu records are to be merged", arc_text(arc, text),
-		count);
+	out_log(n, NOTE_MERGING, ABOUT(OF_ARC(arc)),
+		"arc %s: its copy is nobody's any more -> %zu records are to be merged", arc_text(arc, text), count);
 	merge_soon(n);
 }
 

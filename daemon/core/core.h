@@ -1,7 +1,7 @@
 /* What the files of the core say to each other, and who does what. What a node knows is in state.h.
  *
  * node.c     the table of what each frame means in each state; the step
- * out.c      effects: publish, send a frame, log
+ * out.c      effects: publish, send a frame, log; note.[ch]  what can be said
  * entry.c    the views this node is named in: own arcs, guarded arcs
  * change.c   making a view, and having it stored (PROTOCOL.md section 5)
  * view.c     storing what others make; HOLDS
@@ -54,8 +54,11 @@ void out_publish_own(struct node *n, const char *topic, uint8_t *bytes, size_t l
 void out_subscribe(struct node *n, enum topic_kind kind, uint32_t id, bool on);
 /* In one packet; the texts are to last until the next step. */
 void out_filters(struct node *n, const char *const *filters, size_t count, bool on);
-void out_log(struct node *n, int level, const char *format, ...) __attribute__((format(printf, 3, 4)));
-/* At most a few a time: what strangers can make us say. */
+/* about: NULL, or ABOUT(...), which is copied with its reason. */
+void out_log(struct node *n, enum note_kind note, const struct about *about, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
+/* At most a few a time: what strangers can make us say.  payload is shown up to its first blank, as behind it a value may
+ * stand; NULL if it may hold one anywhere. */
 void out_complain(struct node *n, const char *what, const char *why, const uint8_t *payload, size_t len);
 void out_tick(struct node *n, uint64_t *next);
 void frame_start(struct node *n, struct frame *f, enum frame_type type);

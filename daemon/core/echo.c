@@ -31,7 +31,8 @@ void echo_await(struct node *n, enum echo_kind kind)
 void echo_heard(struct node *n, enum echo_kind kind)
 {
 	if (n->echo[kind].said)
-		out_log(n, 6, "%s: what this node publishes there comes back", topic(n, kind));
+		out_log(n, NOTE_ACCESS_BACK, ABOUT(OF_REASON(topic(n, kind))),
+			"%s: what this node publishes there comes back", topic(n, kind));
 	n->echo[kind] = (struct echo){0};
 }
 
@@ -44,19 +45,12 @@ void echo_forget(struct node *n, enum echo_kind kind)
 static void complain(struct node *n, enum echo_kind kind)
 {
 	const char *where = topic(n, kind);
-	struct effect *e;
-	char sentence[200];
 
-	out_log(n, 3,
+	out_log(n, NOTE_ACCESS_SILENT, ABOUT(OF_REASON(topic(n, kind))),
 		"%s: the broker has granted it, but what this node publishes there has not come back for %llu s -> its "
 		"access list probably lets this user not read there, or not write; allow both, on all topics of the "
 		"ring",
 		where, (unsigned long long)(n->now - n->echo[kind].since) / 1000);
-	snprintf(sentence, sizeof(sentence), "%s: nothing comes back from %.100s: the broker's access list?",
-		 node_state_name(n->state), where);
-	e = out_effect(n, EFFECT_STATE);
-	e->state = n->state;
-	e->text = out_own(n, xstrdup(sentence));
 }
 
 void echo_tick(struct node *n, uint64_t *next)

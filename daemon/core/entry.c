@@ -90,7 +90,7 @@ struct entry *entry_add(struct node *n, const struct view *v, bool held)
 	while (e < n->entry_end && e->used)
 		e++;
 	if (e == n->entries + ENTRY_MAX) {
-		out_log(n, 3, "more than %d views: one more is refused", ENTRY_MAX);
+		out_log(n, NOTE_TOO_MANY_VIEWS, NULL, "more than %d views: one more is refused", ENTRY_MAX);
 		return NULL;
 	}
 	*e = (struct entry){.v = *v, .mine = member_same(&v->owner, &n->self), .held = held, .heard = n->now};
@@ -276,7 +276,8 @@ void entry_gone(struct node *n, const struct member *who)
 		e->gone = n->now;
 		e->asked = 0;
 		n->recheck = true;
-		out_log(n, 4, "node %08x: its connection ended -> it has %u ms to come back", who->id,
+		out_log(n, NOTE_NODE_LOST, ABOUT(OF_PEER(who->id)),
+			"node %08x: its connection ended -> it has %u ms to come back", who->id,
 			(unsigned)watch_grace(n, e));
 	}
 }
@@ -284,8 +285,8 @@ void entry_gone(struct node *n, const struct member *who)
 void node_give_up(struct node *n, const char *why)
 {
 	take_give_up(n);
-	out_log(n, 4, "giving up every view: %s -> joining again with %zu records, to be merged", why,
-		store_count(n->store));
+	out_log(n, NOTE_OUSTED, ABOUT(OF_REASON(why)),
+		"giving up every view: %s -> joining again with %zu records, to be merged", why, store_count(n->store));
 	for (struct entry *e = n->entries; e < n->entry_end; e++)
 		if (e->used)
 			entry_drop(n, e);

@@ -41,7 +41,8 @@ static void want(struct node *n, const struct member *m, bool roll, const char *
 		f->m = *m;
 		f->roll = roll;
 		entry_newest_conn(n, &f->m);
-		out_log(n, 4, "node %08x: %s -> fencing it", m->id, why);
+		out_log(n, NOTE_FENCING, ABOUT(OF_PEER(m->id), OF_REASON(why)), "node %08x: %s -> fencing it", m->id,
+			why);
 		connect(n, f);
 		if (f == n->fence_end)
 			n->fence_end++;

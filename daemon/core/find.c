@@ -74,7 +74,8 @@ void find_superseded(struct node *n, struct entry *e, const struct view *by)
 			entry_past(n, by); /* its guard is told that it has moved on, not that it is free */
 		return;
 	}
-	out_log(n, 6, "arc %s: view %llx stands -> no longer guarded here", arc_text(e->v.arc, text),
+	out_log(n, NOTE_GUARD_ENDS, ABOUT(OF_ARC(e->v.arc), OF_EPOCH(by->name.number)),
+		"arc %s: view %llx stands -> no longer guarded here", arc_text(e->v.arc, text),
 		(unsigned long long)by->name.number);
 	entry_drop(n, e);
 	if (number_believed(n, by->name.number))
@@ -223,8 +224,9 @@ void find_doubt(struct node *n, struct entry *e, uint64_t *next)
 	if (!e->doubt) {
 		e->doubt = n->now;
 		e->cleared = false;
-		out_log(n, 4, "arc %s: node %08x does not confirm it -> asking everybody for %u s",
-			arc_text(e->v.arc, text), e->peer.id, n->config.recover / 1000);
+		out_log(n, NOTE_ARC_DOUBT, ABOUT(OF_ARC(e->v.arc), OF_PEER(e->peer.id)),
+			"arc %s: node %08x does not confirm it -> asking everybody for %u s", arc_text(e->v.arc, text),
+			e->peer.id, n->config.recover / 1000);
 	}
 	if (given_up(n, e->doubt)) {
 		if (cleared(n, e, next) && !e->absent)
@@ -247,7 +249,8 @@ void find_orphan(struct node *n, struct entry *e, bool alone, uint64_t *next)
 	if (!e->orphan) {
 		e->orphan = n->now;
 		e->cleared = false;
-		out_log(n, 4, "arc %s: nobody says whether its view holds -> asking everybody for %u s",
+		out_log(n, NOTE_ARC_DOUBT, ABOUT(OF_ARC(e->v.arc)),
+			"arc %s: nobody says whether its view holds -> asking everybody for %u s",
 			arc_text(e->v.arc, text), n->config.recover / 1000);
 	}
 	if (given_up(n, e->orphan) && (alone || e->confirmed)) {
@@ -273,7 +276,8 @@ void find_claimed(struct node *n, struct entry *e, const struct member *by)
 	char text[24];
 
 	if (!e->contested)
-		out_log(n, 4, "arc %s: node %08x claims it too, under a lower view -> not serving until it gives way",
+		out_log(n, NOTE_CONTESTED, ABOUT(OF_ARC(e->v.arc), OF_PEER(by->id)),
+			"arc %s: node %08x claims it too, under a lower view -> not serving until it gives way",
 			arc_text(e->v.arc, text), by->id);
 	e->contested = n->now;
 }

@@ -182,9 +182,11 @@ static void lost(struct node *n, struct follower *f, bool again)
 	uint64_t had = has_upto(n, f);
 
 	if (again)
-		out_log(n, 6, "node %08x: is back with what it keeps -> it is sent what it may have missed", m.id);
+		out_log(n, NOTE_COPY_RETURNS, ABOUT(OF_PEER(m.id)),
+			"node %08x: is back with what it keeps -> it is sent what it may have missed", m.id);
 	else
-		out_log(n, 4, "node %08x: has no copy of what it was sent -> it is sent all of it anew", m.id);
+		out_log(n, NOTE_COPY_ANEW, ABOUT(OF_PEER(m.id)),
+			"node %08x: has no copy of what it was sent -> it is sent all of it anew", m.id);
 	end(n, f);
 	f = follow_begin(n, &m);
 	f->had = had;

@@ -40,8 +40,8 @@ void founder_propose(struct node *n)
 	struct ring_id ring = {(n->seen.term > known ? n->seen.term : known) + 1, n->self.memory};
 
 	/* Once it is said that proposals do not come back, each of them is no news. */
-	out_log(n, n->echo[ECHO_FOUNDER].said ? 7 : 6, "no ring answers -> proposing ring %u/%016llx", ring.term,
-		(unsigned long long)ring.nonce);
+	out_log(n, n->echo[ECHO_FOUNDER].said ? NOTE_PROPOSING_AGAIN : NOTE_PROPOSING, NULL,
+		"no ring answers -> proposing ring %u/%016llx", ring.term, (unsigned long long)ring.nonce);
 	publish_found(n, &ring);
 	echo_await(n, ECHO_FOUNDER);
 }
@@ -72,7 +72,8 @@ static void found(struct node *n, const struct ring_id *ring)
 	copy_absorb(n, v.arc);
 	entry_add(n, &v, true);
 	once_own(n->once, &(struct once_arc){v.arc, {v.name.number, n->counter}});
-	out_log(n, 6, "founded ring %u/%016llx: the whole ring is ours", ring->term, (unsigned long long)ring->nonce);
+	out_log(n, NOTE_FOUNDED, NULL, "founded ring %u/%016llx: the whole ring is ours", ring->term,
+		(unsigned long long)ring->nonce);
 }
 
 static void repair_soon(struct node *n)
@@ -175,7 +176,7 @@ bool founder_is_foreign(struct node *n, uint64_t *next)
 	}
 	if (!n->foreign_said || n->now - n->foreign_said >= FOREIGN_SAID) {
 		n->foreign_said = n->now;
-		out_log(n, 3,
+		out_log(n, NOTE_VERSION_LATER, NULL,
 			"a ring of protocol version %llu is registered here, this node speaks %d -> upgrade it, or "
 			"give it another --topic-prefix; if that ring is gone, clear what is retained on the topic "
 			"founder",

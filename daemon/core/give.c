@@ -23,7 +23,8 @@ void give_begin(struct node *n, const struct member *taker, struct arc arc, bool
 	f.arc = arc;
 	f.arc_set = true;
 	frame_to(n, &f, taker);
-	out_log(n, 6, "arc %s: offered to node %08x", arc_text(arc, text), taker->id);
+	out_log(n, NOTE_OFFERED, ABOUT(OF_ARC(arc), OF_PEER(taker->id)), "arc %s: offered to node %08x",
+		arc_text(arc, text), taker->id);
 	if (!leave) {
 		struct reference_ack_join a = {n->self.id, taker->id, REFERENCE_SUCCESSOR};
 		char ack[REFERENCE_TEXT_MAX];
@@ -81,7 +82,8 @@ void give_refused(struct node *n)
 
 static void call_off(struct node *n, const char *why)
 {
-	out_log(n, 4, "handover to node %08x called off: %s", n->give.taker.id, why);
+	out_log(n, NOTE_CALLED_OFF, ABOUT(OF_PEER(n->give.taker.id), OF_REASON(why)),
+		"handover to node %08x called off: %s", n->give.taker.id, why);
 	say_void(n);
 	if (n->give.phase == GIVE_OFFERED && n->slow_times < SLOW_MAX)
 		n->slow_times++;
@@ -227,7 +229,8 @@ void give_stored(struct node *n)
 	window_clear(&n->give);
 	n->give.phase = GIVE_SEALED;
 	n->give.sent = n->give.progress = n->now;
-	out_log(n, 6, "arc %s: node %08x owns it", arc_text(n->give.arc, text), n->give.taker.id);
+	out_log(n, NOTE_OWNER, ABOUT(OF_ARC(n->give.arc), OF_PEER(n->give.taker.id)), "arc %s: node %08x owns it",
+		arc_text(n->give.arc, text), n->give.taker.id);
 }
 
 /* The taker is out, and change.c undoes the views: what is held is answered here once that holds. */
@@ -421,7 +424,8 @@ void on_cut(struct node *n, const struct frame *f)
 		return;
 	} else if (n->take.cut) {
 		/* A giver says it once.  If it has missed that, this one is its place, and what is held here it has answered. */
-		out_log(n, 4, "handover from node %08x refused: its cut was said again by somebody", f->from.id);
+		out_log(n, NOTE_CALLED_OFF, ABOUT(OF_PEER(f->from.id), OF_REASON("its cut was said again by somebody")),
+			"handover from node %08x refused: its cut was said again by somebody", f->from.id);
 		take_refuse(n);
 		seek_sign(n, 50);
 	} else {
@@ -482,7 +486,7 @@ void on_active(struct node *n, const struct frame *f)
 		told = store_purge(n->store, n->give.arc);
 		once_forget(n->once, n->give.arc);
 	}
-	out_log(n, 6, "arc %s: handed over to node %08x with %zu records", arc_text(n->give.arc, text), f->from.id,
-		told);
+	out_log(n, NOTE_HANDED_OVER, ABOUT(OF_ARC(n->give.arc), OF_PEER(f->from.id)),
+		"arc %s: handed over to node %08x with %zu records", arc_text(n->give.arc, text), f->from.id, told);
 	give_end(n);
 }

@@ -77,10 +77,12 @@ static void tend_hole(struct node *n, uint64_t *next)
 	own(n, e, hole);
 	store_digest(n->store, hole, &count, &hash);
 	if (count)
-		out_log(n, 4, "arc %s: nobody answers for it -> taken over with the %llu records that are here",
+		out_log(n, NOTE_HOLE_TAKEN, ABOUT(OF_ARC(hole)),
+			"arc %s: nobody answers for it -> taken over with the %llu records that are here",
 			arc_text(hole, text), (unsigned long long)count);
 	else
-		out_log(n, 4, "arc %s: nobody answers for it -> taken over empty, its records are lost",
+		out_log(n, NOTE_HOLE_EMPTY, ABOUT(OF_ARC(hole)),
+			"arc %s: nobody answers for it -> taken over empty, its records are lost",
 			arc_text(hole, text));
 }
 
@@ -140,8 +142,8 @@ static void tend_alone(struct node *n, uint64_t *next)
 		return;
 	n->alone_since = 0;
 	own(n, near, arc);
-	out_log(n, 4, "arc %s: nobody is left to own it -> taken over empty, its records are lost",
-		arc_text(arc, text));
+	out_log(n, NOTE_HOLE_EMPTY, ABOUT(OF_ARC(arc)),
+		"arc %s: nobody is left to own it -> taken over empty, its records are lost", arc_text(arc, text));
 }
 
 /* Views of owners and guards: of whoever sees to the hole, or to what lies behind it. */

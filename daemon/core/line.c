@@ -37,7 +37,8 @@ void line_trip(struct node *n, uint64_t seq)
 	l->seq = 0;
 	l->proved = l->sent;
 	if (took > l->usual + LATE) {
-		out_log(n, 4, "nothing came back from the broker for %u.%u s -> the silence of others counts from now",
+		out_log(n, NOTE_BROKER_HUNG, NULL,
+			"nothing came back from the broker for %u.%u s -> the silence of others counts from now",
 			(unsigned)(took / 1000), (unsigned)(took % 1000 / 100));
 		node_overslept(n, took - l->usual, n->now);
 		node_silence(n, took - l->usual, n->now);

@@ -198,7 +198,7 @@ void merge_tick(struct node *n, uint64_t *next)
 		n->merge_tries++;
 	if (!offer(n)) {
 		n->stash = n->names_stay = false;
-		out_log(n, 6, "no record lies here any more that belongs to others");
+		out_log(n, NOTE_MERGED, NULL, "no record lies here any more that belongs to others");
 		return;
 	}
 	soonest(next, n->stash_at);
@@ -241,7 +241,8 @@ void on_merge(struct node *n, const struct frame *f)
 	bytes = frame_encode(&r, &len);
 	tell_client_own(n, out_topic(n, TOPIC_INBOX, f->from.id), bytes, len); /* it forgets them then */
 	if (newer)
-		out_log(n, 6, "node %08x: %zu of its records were newer -> merged", f->from.id, newer);
+		out_log(n, NOTE_MERGED, ABOUT(OF_PEER(f->from.id)),
+			"node %08x: %zu of its records were newer -> merged", f->from.id, newer);
 }
 
 void on_merged(struct node *n, const struct frame *f)

@@ -187,7 +187,7 @@ static void frame(struct node *n, enum topic_kind kind, uint32_t id, const struc
 	}
 	why = frame_decode(&f, n->room, ev->payload, ev->len);
 	if (why) {
-		out_complain(n, "frame", why, ev->payload, ev->len);
+		out_complain(n, "frame", why, NULL, ev->len);
 		founder_foreign(n, kind, frame_major(ev->payload, ev->len), ev->retained);
 		return;
 	}
@@ -209,7 +209,7 @@ static void frame(struct node *n, enum topic_kind kind, uint32_t id, const struc
 	r = &rules[f.type];
 	/* Between nodes everybody says who he is, and on which connection. */
 	if ((!f.from.memory || !f.from.conn.count) && f.type != FRAME_WHO && f.type != FRAME_LEAVE) {
-		out_complain(n, "frame", "no sender", ev->payload, ev->len);
+		out_complain(n, "frame", "no sender", NULL, ev->len);
 		return;
 	}
 	if (!r->handle || r->topic != kind || !(r->states & IN(n->state)))
@@ -295,7 +295,7 @@ void node_stop(struct node *n, const char *why)
 	if (n->stash)
 		merge_soon(n);
 	n->retry_at = 0;
-	out_log(n, 6, "%s -> leaving", why);
+	out_log(n, NOTE_LEAVING, ABOUT(OF_REASON(why)), "%s -> leaving", why);
 }
 
 static uint64_t ticks(struct node *n)
@@ -401,7 +401,7 @@ void node_step(struct node *n, const struct event *ev, struct update *update)
 		n->config.never = false;
 		n->seek.since = n->now;
 		n->seek.refused_until = 0; /* it was refused for want of this word */
-		out_log(n, 4, "an operator accepts that what nobody answers for is lost");
+		out_log(n, NOTE_ACCEPTED, NULL, "an operator accepts that what nobody answers for is lost");
 		break;
 	case EVENT_START:
 		/* From now: a node is made before it knows the time. */

@@ -17,6 +17,7 @@
 #include "../../common/peer.h"
 #include "../../common/topic.h"
 #include "../../common/version.h"
+#include "note.h"
 
 struct node;
 struct once_limits;
@@ -83,9 +84,9 @@ enum effect_type {
 	EFFECT_UNSUBSCRIBE, /* filters, in one packet */
 	EFFECT_PUBLISH,     /* topic, payload, len, retain */
 	EFFECT_FENCE, /* conn: connect once with this client id; EVENT_FENCED follows unless the connection is lost */
-	EFFECT_LOG,   /* level (syslog's 3 to 7), text */
-	EFFECT_STATE, /* state, text: a sentence for people (sd_notify STATUS); READY=1 when first ACTIVE */
-	EFFECT_PROGRESS, /* a handover advances while stopping: extend the stop time-out */
+	EFFECT_LOG,   /* note, about, text */
+	EFFECT_STATE, /* state: it has changed; READY=1 when first ACTIVE */
+	EFFECT_PROGRESS, /* a handover advances, while starting or stopping: extend the time-out */
 	EFFECT_EXIT,     /* code (sysexits), after everything published so far is written */
 };
 
@@ -98,7 +99,8 @@ struct effect {
 	size_t len;
 	bool retain;
 	struct conn conn;
-	int level;
+	enum note_kind note;
+	const struct about *about; /* never NULL */
 	const char *text;
 	enum node_state state;
 	int code;
@@ -163,6 +165,8 @@ size_t node_held_bytes(const struct node *node); /* of operations held, bounded 
 uint64_t node_forgotten(const struct node *node);
 /* The newest version that it has of a key, owned or kept, a deletion among them; false: none. */
 bool node_version(const struct node *node, const struct key *key, struct version *version);
+/* What it is and has, in a sentence for people. */
+void node_describe(const struct node *node, char *out, size_t size);
 /* The value of a record it holds (served or not, and not what it keeps for others), NULL if none. */
 const uint8_t *node_record(const struct node *node, const struct key *key, size_t *len);
 /* The ring it belongs to; term 0: none yet. */

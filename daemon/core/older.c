@@ -12,7 +12,8 @@ void older_found(struct node *n, const struct member *m, const char *what)
 	if (n->older_said && n->now - n->older_said < OLDER_SAID)
 		return;
 	n->older_said = n->now;
-	out_log(n, 3, "node %08x speaks an earlier version of the protocol: %s -> upgrade it", m->id, what);
+	out_log(n, NOTE_VERSION_EARLIER, ABOUT(OF_PEER(m->id)),
+		"node %08x speaks an earlier version of the protocol: %s -> upgrade it", m->id, what);
 }
 
 /* Not asked again at once. */

@@ -1,6 +1,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "core.h"
 
@@ -93,23 +94,24 @@ void out_filters(struct node *n, const char *const *filters, size_t count, bool 
 	e->filter_count = count;
 }
 
-static void log_text(struct node *n, int level, const char *text)
+void out_log(struct node *n, enum note_kind note, const struct about *about, const char *format, ...)
 {
-	struct effect *e = out_effect(n, EFFECT_LOG);
-
-	e->level = level;
-	e->text = out_own(n, xstrdup(text));
-}
-
-void out_log(struct node *n, int level, const char *format, ...)
-{
+	struct about *kept = out_own(n, xcalloc(1, sizeof(*kept)));
+	struct effect *e;
 	char text[400];
 	va_list args;
 
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args); /* NOLINT(clang-analyzer-valist.Uninitialized): va_start, above */
 	va_end(args);
-	log_text(n, level, text);
+	if (about)
+		*kept = *about;
+	if (kept->reason)
+		kept->reason = out_own(n, xstrdup(kept->reason));
+	e = out_effect(n, EFFECT_LOG);
+	e->note = note;
+	e->about = kept;
+	e->text = out_own(n, xstrdup(text));
 }
 
 #define COMPLAINTS 10
@@ -118,13 +120,14 @@ void out_log(struct node *n, int level, const char *format, ...)
 static void count_hidden(struct node *n)
 {
 	if (n->drop_hidden)
-		out_log(n, 4, "%u more messages of strangers dropped", n->drop_hidden);
+		out_log(n, NOTE_DROPPED, NULL, "%u more messages of strangers dropped", n->drop_hidden);
 	n->drop_hidden = 0;
 }
 
 void out_complain(struct node *n, const char *what, const char *why, const uint8_t *payload, size_t len)
 {
-	char shown[120];
+	const uint8_t *blank = payload && len ? memchr(payload, ' ', len) : NULL;
+	char shown[120] = "";
 
 	if (n->now - n->drop_window >= COMPLAINT_WINDOW) {
 		count_hidden(n);
@@ -136,8 +139,10 @@ void out_complain(struct node *n, const char *what, const char *why, const uint8
 		return;
 	}
 	n->drop_count++;
-	out_log(n, 4, "%s of %zu bytes dropped: %s: \"%s\"", what, len, why,
-		reference_escape(shown, sizeof(shown), payload, len));
+	if (payload)
+		reference_escape(shown, sizeof(shown), payload, blank ? (size_t)(blank - payload) : len);
+	out_log(n, NOTE_DROPPED, ABOUT(OF_REASON(why)), "%s of %zu bytes dropped: %s%s%s%s", what, len, why,
+		payload ? ": \"" : "", shown, payload ? "\"" : "");
 }
 
 /* The count of what was not said comes when the window ends, not with the next message that is bad. */

@@ -11,7 +11,8 @@ void reference_admit_begin(struct node *n, uint32_t id)
 	r->arc = (struct arc){e->v.arc.lo, id};
 	r->since = n->now;
 	reference_listen(n, true);
-	out_log(n, 6, "node %08x of the reference asks to join -> admitting it", id);
+	out_log(n, NOTE_REFERENCE_JOIN, ABOUT(OF_PEER(id)), "node %08x of the reference asks to join -> admitting it",
+		id);
 	n->shrink_to = id;
 	change_begin(n, CHANGE_SHRINK, e, NULL, NULL);
 }
@@ -78,7 +79,8 @@ static void take_back(struct node *n)
 {
 	struct reference_peer *r = n->reference;
 
-	out_log(n, 4, "node %08x of the reference was admitted and does not speak -> taking its arc back", r->joiner);
+	out_log(n, NOTE_REFERENCE_SILENT, ABOUT(OF_PEER(r->joiner)),
+		"node %08x of the reference was admitted and does not speak -> taking its arc back", r->joiner);
 	end(n);
 	reference_own_arc(n, r->arc);
 	/* Whoever stands before it took it for its successor. */
@@ -122,7 +124,8 @@ static void admit_done(struct node *n)
 	r->pred_arc_known = true;
 	once_forget(n->once, r->arc);
 	numbers = record_purge_numbers(n, r->arc, &names);
-	out_log(n, 6, "node %08x of the reference has joined with %zu records; %zu names stay here", r->joiner, numbers,
+	out_log(n, NOTE_REFERENCE_JOIN, ABOUT(OF_PEER(r->joiner)),
+		"node %08x of the reference has joined with %zu records; %zu names stay here", r->joiner, numbers,
 		names);
 }
 
@@ -134,7 +137,8 @@ static void resume(struct node *n)
 	reference_stream_resume(n, r->acks);
 	r->acks = 0;
 	r->since = n->now;
-	out_log(n, 6, "connected again -> going on with the records for node %08x of the reference", r->joiner);
+	out_log(n, NOTE_REFERENCE_JOIN, ABOUT(OF_PEER(r->joiner)),
+		"connected again -> going on with the records for node %08x of the reference", r->joiner);
 }
 
 static void send_on(struct node *n, uint64_t *next)

@@ -28,7 +28,8 @@ void reference_leave(struct node *n, const struct reference_leave *l)
 	r->left = (struct arc){lo, l->id};
 	r->leaver = l->id;
 	r->left_until = n->now + LINGER;
-	out_log(n, 6, "node %08x of the reference leaves -> its arc is ours", l->id);
+	out_log(n, NOTE_REFERENCE_LEFT, ABOUT(OF_PEER(l->id)), "node %08x of the reference leaves -> its arc is ours",
+		l->id);
 	reference_take_arc(n, r->left);
 	reference_set_pred(n, lo);
 }
@@ -61,7 +62,8 @@ bool reference_quit(struct node *n)
 	out_publish(n, TOPIC_LEAVE, 0, text, reference_format_leave(text, sizeof(text), &l), false);
 	snprintf(self, sizeof(self), "%u", n->self.id);
 	reference_stream_begin(n, e->v.arc);
-	out_log(n, 6, "leaving to node %08x of the reference with %zu records", r->succ, r->stream.count);
+	out_log(n, NOTE_REFERENCE_HANDOVER, ABOUT(OF_PEER(r->succ)),
+		"leaving to node %08x of the reference with %zu records", r->succ, r->stream.count);
 	(void)reference_stream_pump(n, self);
 	r->quit_acks = 0;
 	r->quit_counter = n->counter;
@@ -123,8 +125,8 @@ static void quit_done(struct node *n)
 	store_free(r->quit_echoed);
 	r->quit_echoed = NULL;
 	if (names)
-		out_log(n, 4, "%zu names lie here that node %08x of the reference cannot hold", names,
-			n->left_successor);
+		out_log(n, NOTE_REFERENCE_NAMES, ABOUT(OF_PEER(n->left_successor)),
+			"%zu names lie here that node %08x of the reference cannot hold", names, n->left_successor);
 	if (store_count(n->store))
 		merge_soon(n);
 	n->merged_at = n->now;
@@ -149,7 +151,8 @@ static void quit_tick(struct node *n, uint64_t *next)
 		soonest(next, r->quit_progress + PATIENCE);
 		return;
 	}
-	out_log(n, 4, "node %08x of the reference does not take the records -> keeping the arc", r->succ);
+	out_log(n, NOTE_REFERENCE_SILENT, ABOUT(OF_PEER(r->succ)),
+		"node %08x of the reference does not take the records -> keeping the arc", r->succ);
 	if (r->quit_echoed) {
 		store_merge(n->store, r->quit_echoed);
 		store_free(r->quit_echoed);
@@ -182,7 +185,8 @@ static void ping(struct node *n)
 	out_publish(n, TOPIC_LEAVE, 0, text, reference_format_leave(text, sizeof(text), &l), false);
 	reference_publish_ack_join(n, n->self.id, r->pred, REFERENCE_SUCCESSOR);
 	r->pinged = n->now;
-	out_log(n, 4, "node %08x of the reference does not answer for its arc -> asking it", r->pred);
+	out_log(n, NOTE_REFERENCE_SILENT, ABOUT(OF_PEER(r->pred)),
+		"node %08x of the reference does not answer for its arc -> asking it", r->pred);
 }
 
 void reference_pong(struct node *n, uint32_t acker)
@@ -217,7 +221,8 @@ static void watch_pred(struct node *n, uint64_t *next)
 		soonest(next, r->pinged + PATIENCE / 2);
 		return;
 	}
-	out_log(n, 4, "node %08x of the reference is dead -> taking its arc over empty, its records are lost", r->pred);
+	out_log(n, NOTE_REFERENCE_DEAD, ABOUT(OF_PEER(r->pred)),
+		"node %08x of the reference is dead -> taking its arc over empty, its records are lost", r->pred);
 	reference_take_arc(n, r->pred_arc);
 	reference_publish_ack_join(n, n->self.id, r->pred_arc.lo, REFERENCE_SUCCESSOR);
 	if (r->has_succ && r->succ == r->pred)

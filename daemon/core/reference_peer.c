@@ -209,7 +209,8 @@ static void admitted(struct node *n)
 	r->asked_since = 0;
 	r->acked[0] = r->acked[1] = false;
 	r->filling = n->now + QUIET;
-	out_log(n, 6, "admitted by node %08x of the reference, behind %08x", succ, pred);
+	out_log(n, NOTE_REFERENCE_ADMITTED, ABOUT(OF_PEER(succ)), "admitted by node %08x of the reference, behind %08x",
+		succ, pred);
 	reference_publish_ack_join(n, n->self.id, succ, REFERENCE_PREDECESSOR);
 	admit_overheard(n, succ);
 }

@@ -91,7 +91,7 @@ void request_hold(struct node *n, enum topic_kind kind, uint32_t key, const uint
 	struct held *h;
 
 	if (n->held_bytes + sizeof(*h) + len > n->config.held_max) {
-		out_complain(n, "operation", "too many are held while the arc changes hands", payload, len);
+		out_complain(n, "operation", "too many are held while the arc changes hands", NULL, len);
 		return;
 	}
 	h = xmalloc(sizeof(*h) + len);
@@ -113,7 +113,9 @@ void request(struct node *n, enum topic_kind kind, const uint8_t *payload, size_
 	const char *why = parse(&op, kind, payload, len);
 
 	if (why) {
-		out_complain(n, kind == TOPIC_GET ? "get" : "put", why, payload, len);
+		/* of a put without a blank nobody knows what is its key and what its value */
+		out_complain(n, kind == TOPIC_GET ? "get" : "put", why,
+			     kind == TOPIC_GET || (len && memchr(payload, ' ', len)) ? payload : NULL, len);
 		return;
 	}
 	switch (request_judge(n, kind, op.key, &e)) {

@@ -208,6 +208,6 @@ void restore_begin(struct node *n)
 	if (!store_empty(n->store))
 		merge_soon(n);
 	n->recheck = true;
-	out_log(n, 6, "back with what its directory holds: %zu records, %zu kept for others", store_count(n->store),
-		copy_count(n));
+	out_log(n, NOTE_RETURNED, NULL, "back with what its directory holds: %zu records, %zu kept for others",
+		store_count(n->store), copy_count(n));
 }

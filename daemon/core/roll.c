@@ -63,7 +63,7 @@ void roll_subscribed(struct node *n, const struct event *ev)
 	if (n->denied_at && n->now - n->denied_at < DENIED_AGAIN)
 		return;
 	n->denied_at = n->now;
-	out_log(n, 3,
+	out_log(n, NOTE_ACCESS_REFUSED, ABOUT(OF_REASON(roll_filter(n))),
 		"the broker refuses the subscription to %s -> no arc without an owner is taken, and no ring founded; "
 		"let this node read there",
 		ev->topic);
@@ -190,10 +190,11 @@ static bool fence_all(struct node *n, const char *why, uint64_t *next)
 static bool incomplete(struct node *n, const char *what)
 {
 	if (n->roll.too_many)
-		out_log(n, 3, "%s names more than %d nodes -> %s; clear what is retained there of nodes that are gone",
+		out_log(n, NOTE_TOO_MANY_NODES, NULL,
+			"%s names more than %d nodes -> %s; clear what is retained there of nodes that are gone",
 			roll_filter(n), ROLL_MAX, what);
 	if (n->roll.foreign)
-		out_log(n, 3,
+		out_log(n, NOTE_VERSION_LATER, NULL,
 			"%s names nodes of a later version of the protocol -> %s; upgrade this one, give it another "
 			"--topic-prefix, or clear what is retained there of nodes that are gone",
 			roll_filter(n), what);

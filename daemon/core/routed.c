@@ -169,7 +169,7 @@ void routed(struct node *n, enum topic_kind kind, const uint8_t *payload, size_t
 	const char *why = operation_decode_request(&rq, n->operations, payload, len);
 
 	if (why) {
-		out_complain(n, "request", why, payload, len);
+		out_complain(n, "request", why, NULL, len);
 		return;
 	}
 	for (size_t i = 0; i < rq.count; i++) {

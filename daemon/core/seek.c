@@ -116,7 +116,7 @@ static void call_roll(struct node *n)
 	if ((!n->seen.nonce || stillborn(n)) && !roll_found_present(n)) {
 		propose(n);
 	} else if (!n->config.never && n->now - n->seek.since >= seek_patience(n) && roll_found_listed(n)) {
-		out_log(n, 4, "a ring is there but nobody answers -> fencing whoever it names");
+		out_log(n, NOTE_RING_SILENT, NULL, "a ring is there but nobody answers -> fencing whoever it names");
 		next_stage(n, SEEK_FENCES);
 	} else {
 		n->seek.refused_until = n->seek.since + seek_patience(n);
@@ -124,7 +124,7 @@ static void call_roll(struct node *n)
 			n->seek.refused_until = n->now + REFUSE_FOR;
 		if (n->config.never && !n->seek.told && n->now - n->seek.since >= seek_patience(n)) {
 			n->seek.told = true;
-			out_log(n, 4,
+			out_log(n, NOTE_RING_WAITED, NULL,
 				"a ring is there but nobody answers -> waiting for its nodes, which may have on their "
 				"disks "
 				"what nobody else has, until an operator gives them up");
@@ -387,14 +387,16 @@ void on_refuse(struct node *n, const struct frame *f)
 	if (in && (f->reason != REASON_NAME_IN_USE || stays(n, f)))
 		return;
 	if (f->reason == REASON_VERSION)
-		out_log(n, 3, "refused: node %08x speaks a later version of the protocol -> upgrade this one",
-			f->from.id);
+		out_log(n, NOTE_REFUSED, ABOUT(OF_PEER(f->from.id), OF_REASON("version")),
+			"refused: node %08x speaks a later version of the protocol -> upgrade this one", f->from.id);
 	else if (f->reason == REASON_NAME_IN_USE)
-		out_log(n, 3, "refused: the name \"%s\" is in use by node %08x -> choose another --name",
-			n->config.name, f->from.id);
+		out_log(n, NOTE_REFUSED, ABOUT(OF_PEER(f->from.id), OF_REASON("name in use")),
+			"refused: the name \"%s\" is in use by node %08x -> choose another --name", n->config.name,
+			f->from.id);
 	else
-		out_log(n, 3, "refused: the id %u is in use by node \"%s\" -> choose another --id or --name",
-			n->self.id, f->name);
+		out_log(n, NOTE_REFUSED, ABOUT(OF_PEER(f->from.id), OF_REASON("id in use")),
+			"refused: the id %u is in use by node \"%s\" -> choose another --id or --name", n->self.id,
+			f->name);
 	n->exit_code = EXIT_REFUSED;
 	if (in) {
 		node_stop(n, "admitted before that was said");
@@ -420,7 +422,8 @@ void seek_refused(struct node *n, uint64_t *next)
 		/* Nobody takes them: the ring may be gone, and with it whoever had the id.  Or there is none yet, and those who
 		 * would found one defer to whoever asks: each time we leave them longer. */
 		if (node_ready(n) && n->now - n->merged_at >= (uint64_t)n->config.recover << n->refused_times) {
-			out_log(n, 4, "nobody takes the %zu records that lie here -> asking to be admitted again",
+			out_log(n, NOTE_REJOIN, NULL,
+				"nobody takes the %zu records that lie here -> asking to be admitted again",
 				store_count(n->store));
 			n->refused = REASON_NONE;
 			n->exit_code = 0;

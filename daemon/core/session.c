@@ -117,7 +117,8 @@ void node_subscribed(struct node *n, const struct event *ev)
 		if (base_topics[i] != kind)
 			continue;
 		if (!ev->granted) {
-			out_log(n, 3, "the broker refuses the subscription to %s -> grant this node all of its topics",
+			out_log(n, NOTE_ACCESS_REFUSED, ABOUT(OF_REASON(ev->topic)),
+				"the broker refuses the subscription to %s -> grant this node all of its topics",
 				ev->topic);
 			return;
 		}

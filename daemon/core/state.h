@@ -439,7 +439,6 @@ struct node {
 	uint64_t leave_since;
 	unsigned leave_acks;
 	uint32_t left_successor, left_predecessor;
-	char sentence[200];
 	uint64_t drop_window; /* rate limit of complaints about strangers' input */
 	unsigned drop_count, drop_hidden;
 	struct durable *durable; /* NULL: nothing is kept */

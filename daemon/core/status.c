@@ -101,17 +101,6 @@ static enum node_state state_now(struct node *n)
 	return suspect || !node_ready(n) ? NODE_SUSPECT : NODE_ACTIVE;
 }
 
-static void sentence(struct node *n, char *out, size_t size)
-{
-	const struct entry *e = entry_main(n);
-
-	if (e)
-		snprintf(out, size, "%s, %.1f %% of the ring, %zu records", node_state_name(n->state),
-			 100.0 * (double)ring_size(e->v.arc) / 4294967296.0, store_count(n->store));
-	else
-		snprintf(out, size, "%s", node_state_name(n->state));
-}
-
 /* One derived state, told when it changes: no flag can disagree with the views. */
 void state_update(struct node *n)
 {
@@ -120,15 +109,14 @@ void state_update(struct node *n)
 
 	if (s == n->state)
 		return;
-	out_log(n, s == NODE_SUSPECT ? 4 : 6, "%s -> %s", node_state_name(n->state), node_state_name(s));
+	out_log(n, s == NODE_SUSPECT ? NOTE_SUSPECT : NOTE_STATE, NULL, "%s -> %s", node_state_name(n->state),
+		node_state_name(s));
 	n->state = s;
 	n->state_since = n->now;
 	if (s == NODE_ACTIVE)
 		n->been_active = true;
-	sentence(n, n->sentence, sizeof(n->sentence));
 	e = out_effect(n, EFFECT_STATE);
 	e->state = s;
-	e->text = n->sentence;
 	/* Who is in no view any more is no sign of a ring, until he is in one again. */
 	if ((s == NODE_ACTIVE || s == NODE_LEAVING) && n->entry_end > n->entries)
 		status_publish(n);
@@ -213,6 +201,23 @@ void on_leave_request(struct node *n, const struct frame *f)
 }
 
 /* ---- what judges and tests may see ---- */
+
+void node_describe(const struct node *node, char *out, size_t size)
+{
+	struct node *n = (struct node *)node;
+	const struct entry *e = entry_main(n);
+	char arc[24];
+	int copies;
+
+	if (!e) {
+		snprintf(out, size, "%s", node_state_name(n->state));
+		return;
+	}
+	copies = 1 + (e->peer.memory && follow_whole(n, &e->peer, e->v.arc));
+	snprintf(out, size, "%s, %.1f %% of the ring %s, %zu records, %d of %u copies", node_state_name(n->state),
+		 100.0 * (double)ring_size(e->v.arc) / 4294967296.0, arc_text(e->v.arc, arc), store_count(n->store),
+		 copies, n->config.replicas);
+}
 
 enum node_state node_get_state(const struct node *n)
 {

@@ -122,7 +122,7 @@ void take_subscribed(struct node *n, uint32_t id, bool granted)
 		return;
 	t->cut_granted = granted;
 	if (!granted) {
-		out_log(n, 3,
+		out_log(n, NOTE_ACCESS_REFUSED, NULL,
 			"the broker refuses the subscription that a handover needs -> grant this node all of its "
 			"topics");
 		take_refuse(n);
@@ -170,7 +170,10 @@ static void complete(struct node *n)
 	}
 	store_digest(t->staging, t->arc, &count, &hash);
 	if (!t->cut || count != t->grant_count || hash != t->grant_hash) {
-		out_log(n, 4, "handover from node %08x refused: %s", t->giver.id,
+		out_log(n, NOTE_CALLED_OFF,
+			ABOUT(OF_PEER(t->giver.id),
+			      OF_REASON(t->cut ? "the copy is not whole" : "the cut was not seen")),
+			"handover from node %08x refused: %s", t->giver.id,
 			t->cut ? "the copy is not whole" : "the cut was not seen");
 		take_refuse(n);
 		seek_sign(n, 50);
@@ -217,13 +220,16 @@ void on_records(struct node *n, const struct frame *f)
 		why = f->table_len ? share_decode(t->share, t->watched, &t->watched_count, f->table, f->table_len)
 				   : NULL;
 		if (why) {
-			out_log(n, 4, "handover from node %08x: what it tells of writes done: %s", t->giver.id, why);
+			out_log(n, NOTE_PEER_WRONG, ABOUT(OF_PEER(t->giver.id), OF_REASON(why)),
+				"handover from node %08x: what it tells of writes done: %s", t->giver.id, why);
 			take_refuse(n);
 			seek_sign(n, 50);
 			return;
 		}
 		t->seq = f->seq;
 		t->progress = n->now;
+		if (!n->been_active)
+			out_effect(n, EFFECT_PROGRESS);
 	}
 	frame_start(n, &r, FRAME_RACK);
 	r.attempt = t->attempt;
@@ -330,8 +336,8 @@ void take_held(struct node *n)
 	n->last_taken.view_count = t->view_count;
 	memcpy(n->last_taken.views, t->views, sizeof(t->views));
 	say_active(n, &t->giver);
-	out_log(n, 6, "arc %s: taken over from node %08x with %zu records", arc_text(e->v.arc, text), t->giver.id,
-		count);
+	out_log(n, NOTE_RECEIVED, ABOUT(OF_ARC(e->v.arc), OF_PEER(t->giver.id)),
+		"arc %s: taken over from node %08x with %zu records", arc_text(e->v.arc, text), t->giver.id, count);
 	t->cut = false; /* what is held since is ours to answer */
 	take_end(n);
 	if (n->seek.active)
@@ -374,7 +380,8 @@ void take_tick(struct node *n, uint64_t *next)
 		accept(n);
 	if (t->phase != TAKE_STORED) {
 		if (n->now - t->progress >= patience) {
-			out_log(n, 4, "handover from node %08x: no progress -> given up", t->giver.id);
+			out_log(n, NOTE_CALLED_OFF, ABOUT(OF_PEER(t->giver.id), OF_REASON("no progress")),
+				"handover from node %08x: no progress -> given up", t->giver.id);
 			take_refuse(n);
 			seek_sign(n, 50);
 			return;

@@ -11,13 +11,16 @@ static void say_taken(struct node *n, const struct entry *e, bool sealed, bool k
 
 	store_digest(n->store, e->v.arc, &count, &hash);
 	if (sealed)
-		out_log(n, 4, "arc %s: node %08x is out before it served -> taken back with %llu records",
+		out_log(n, NOTE_TAKEN_BACK, ABOUT(OF_ARC(e->v.arc), OF_PEER(e->peer.id)),
+			"arc %s: node %08x is out before it served -> taken back with %llu records",
 			arc_text(e->v.arc, text), e->peer.id, (unsigned long long)count);
 	else if (kept)
-		out_log(n, 4, "arc %s: node %08x is out -> taken over with the copy of its %llu records",
+		out_log(n, NOTE_TAKEN_OVER, ABOUT(OF_ARC(e->v.arc), OF_PEER(e->peer.id)),
+			"arc %s: node %08x is out -> taken over with the copy of its %llu records",
 			arc_text(e->v.arc, text), e->peer.id, (unsigned long long)count);
 	else
-		out_log(n, 4, "arc %s: node %08x is out -> taken over empty, its records are lost with it",
+		out_log(n, NOTE_TAKEN_EMPTY, ABOUT(OF_ARC(e->v.arc), OF_PEER(e->peer.id)),
+			"arc %s: node %08x is out -> taken over empty, its records are lost with it",
 			arc_text(e->v.arc, text), e->peer.id);
 }
 
@@ -255,7 +258,8 @@ static bool merges_first(struct node *n, uint64_t *next)
 		return true;
 	}
 	if (n->now - n->merged_at >= patience) {
-		out_log(n, 4, "nobody takes the %zu records that lie here for others: they are gone with this node",
+		out_log(n, NOTE_RECORDS_LOST, NULL,
+			"nobody takes the %zu records that lie here for others: they are gone with this node",
 			store_count(n->store));
 		n->stash = false;
 		return false;
@@ -276,12 +280,12 @@ static void tend_leaving(struct node *n, uint64_t *next)
 		if (n->take.phase || n->give.phase)
 			take_end(n);
 		if (!n->been_active || !node_ready(n) || n->seek.active) {
-			out_log(n, 6, "leaving without an arc");
+			out_log(n, NOTE_LEFT, NULL, "leaving without an arc");
 			exit_now(n);
 		} else if (!n->leave_said) {
 			say_leave(n);
 		} else if (n->leave_acks >= 2 || n->now - n->leave_since >= 500) {
-			out_log(n, 6, "left the ring in good order");
+			out_log(n, NOTE_LEFT, NULL, "left the ring in good order");
 			exit_now(n);
 		}
 		soonest(next, n->leave_since + 500);
@@ -308,13 +312,15 @@ static void tend_leaving(struct node *n, uint64_t *next)
 		}
 		n->left_successor = n->left_predecessor = n->self.id;
 		if (n->durable) {
-			out_log(n, 6, "the last node leaves: %zu records stay in its directory, and the ring with them",
+			out_log(n, NOTE_LAST_KEPT, NULL,
+				"the last node leaves: %zu records stay in its directory, and the ring with them",
 				store_count(n->store));
 			exit_now(n);
 			return;
 		}
 		if (store_count(n->store))
-			out_log(n, 4, "the last node leaves: %zu records are gone with it", store_count(n->store));
+			out_log(n, NOTE_LAST_LEFT, NULL, "the last node leaves: %zu records are gone with it",
+				store_count(n->store));
 		founder_clear(n);
 		entry_drop(n, e);
 		exit_now(n);
@@ -378,7 +384,7 @@ void tend(struct node *n, uint64_t *next)
 		if (tend_misplaced(n, next) || (!n->stopping && n->now >= n->retry_at && waiting_offer(n)))
 			return;
 	if (n->been_active && !n->seek.active && !n->stopping && !entry_any_own(n) && !n->take.phase) {
-		out_log(n, 4, "owns no arc any more -> joining again");
+		out_log(n, NOTE_REJOIN, NULL, "owns no arc any more -> joining again");
 		seek_begin(n);
 		soonest(next, n->now);
 	}

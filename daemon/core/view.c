@@ -76,7 +76,8 @@ static bool stored(struct node *n, const struct view *v)
 static bool may_store(struct node *n, const struct frame *f)
 {
 	if (!room(n, f)) {
-		out_log(n, 3, "named in more than %d views: one more is refused", ENTRY_MAX - SPARE);
+		out_log(n, NOTE_TOO_MANY_VIEWS, NULL, "named in more than %d views: one more is refused",
+			ENTRY_MAX - SPARE);
 		return false;
 	}
 	for (unsigned i = 0; i < f->view_count; i++) {

@@ -49,7 +49,8 @@ static void resolve(struct node *n, struct entry *e, uint64_t *next)
 			e->prev.name.number = 0;
 		} else if (!e->other.name.number) {
 			/* New here, and not known to hold: the old backup may have taken the arc over. */
-			out_log(n, 4, "node %08x is out amid a change -> its arc is not known to be guarded here",
+			out_log(n, NOTE_UNGUARDED, ABOUT(OF_PEER(e->peer.id)),
+				"node %08x is out amid a change -> its arc is not known to be guarded here",
 				e->peer.id);
 			entry_drop(n, e);
 			return;
@@ -367,7 +368,8 @@ void on_confirm(struct node *n, const struct frame *f)
 	} else if (f->reason == REASON_ABSENT && e) {
 		if ((e->held || !e->mine) && !change_makes(n, e) && !e->absent) {
 			e->absent = true;
-			out_log(n, 4, "node %08x: holds no view of the arc any more -> left out", f->from.id);
+			out_log(n, NOTE_LEFT_OUT, ABOUT(OF_PEER(f->from.id)),
+				"node %08x: holds no view of the arc any more -> left out", f->from.id);
 		}
 	} else if (f->flag || f->reason == REASON_ABSENT) {
 		on_other(n, f, f->flag);

@@ -15,7 +15,7 @@ import time
 
 from pump import Lines, Notes, pump
 
-os.environ["DHT_CONFIG"] = ""  # whoever runs the tests may have settings of his own
+os.environ["DHT_CONFIG"] = os.environ["DHT_NODE_CONFIG"] = ""  # whoever runs the tests may have settings of his own
 os.environ["TERM"] = "xterm"  # and a terminal that is dumb, or none
 BUILD = os.environ.get("DHT_BUILD", os.path.join(os.path.dirname(__file__), "..", "..", "build", "gcc"))
 # Sanitizers and a loaded machine make everything slower; every limit is multiplied by this.

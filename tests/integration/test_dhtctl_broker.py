@@ -88,7 +88,7 @@ def test_bad_urls(url):
 
 def test_a_broker_that_refuses(make_broker):
     broker = make_broker(settings="allow_anonymous false")
-    refuses(run(broker, "get", 5), REFUSED, broker.url, "(--broker)", "user:password@host")
+    refuses(run(broker, "get", 5), REFUSED, broker.url, "(--broker)", "user@host", "--password-file")
     error = refuses(run(f"mqtt://me:secret@127.0.0.1:{broker.port}", "get", 5), REFUSED, "me:***@")
     assert "secret" not in error
 
@@ -104,7 +104,7 @@ def test_a_reader_that_goes_away_ends_it_silently(broker, fake):
 
 
 @pytest.mark.parametrize("code, exit_code, text", [(1, REFUSED, "protocol"), (3, REFUSED, "unavailable"),
-                                                   (5, REFUSED, "not authorised (give mqtt://user:password@host")])
+                                                   (5, REFUSED, "not authorised (give mqtt://user@host")])
 def test_a_connack_that_refuses(code, exit_code, text):
     def talk(connection):
         connection.recv(1000)

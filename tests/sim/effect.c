@@ -1,4 +1,5 @@
 /* What a node's process does to the world around it: its effects become packets. */
+#include <assert.h>
 #include <stdlib.h>
 
 #include "../../common/mem.h"
@@ -85,11 +86,12 @@ void proc_carry_out(struct world *w, struct proc *p, const struct effect *e)
 		send_fence(w, p, e);
 		break;
 	case EFFECT_LOG:
-		trace(w, "%-7s log %d: %s", p->label, e->level, e->text);
+		assert(note_complete(e->note, e->about));
+		trace(w, "%-7s log %d: %s", p->label, note_rows[e->note].level, e->text);
 		break;
 	case EFFECT_STATE:
 		story_mark(w, STORY_STATE, p->index, e->state);
-		trace(w, "%-7s is %s: %s", p->label, node_state_name(e->state), e->text ? e->text : "");
+		trace(w, "%-7s is %s", p->label, node_state_name(e->state));
 		break;
 	case EFFECT_PROGRESS:
 		break;

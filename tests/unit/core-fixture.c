@@ -51,9 +51,13 @@ static void node_end(struct core_node *node)
 
 static void note(struct core *c, int n, const struct effect *e)
 {
+	assert_true(note_complete(e->note, e->about));
 	CORE_GROW(c->logs, c->log_count, c->log_room);
-	c->logs[c->log_count++] =
-		(struct core_log){.when = c->now, .from = n, .level = e->level, .text = xstrdup(e->text)};
+	c->logs[c->log_count++] = (struct core_log){.when = c->now,
+						    .from = n,
+						    .note = e->note,
+						    .level = note_rows[e->note].level,
+						    .text = xstrdup(e->text)};
 	core_trace(c, "n", n, "says:", e->text);
 }
 

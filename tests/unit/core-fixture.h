@@ -66,6 +66,7 @@ struct core_line {
 struct core_log {
 	uint64_t when;
 	int from, level;
+	enum note_kind note;
 	char *text;
 };
 

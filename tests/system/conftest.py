@@ -1,0 +1,41 @@
+"""One machine for all tests; each begins without a node and with a fresh broker."""
+import os
+import sys
+
+import pytest
+
+sys.path.insert(0, os.path.dirname(__file__))
+
+import machine as machines  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def booted(tmp_path_factory):
+    m = machines.Machine(tmp_path_factory.mktemp("machine"))
+    try:
+        yield m.make().boot()
+    finally:
+        m.close()
+
+
+@pytest.fixture
+def machine(booted):
+    booted.mark()
+    yield booted
+    booted.systemctl("stop", "dht-node@*.service", check=False)
+    booted.systemctl("kill", "-s", "KILL", "dht-node@*.service", check=False)
+    booted.run("sh", "-c", "rm -rf /etc/dht-node/* /etc/credstore/* /etc/systemd/system/dht-node@* "
+                           "/etc/systemd/system/*.wants/dht-node* /run/systemd/system/dht-node@*")
+    booted.systemctl("daemon-reload")
+    booted.systemctl("reset-failed")
+    booted.systemctl("restart", "mosquitto.service")
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """A failed test prints the end of the journal."""
+    outcome = yield
+    report = outcome.get_result()
+    m = getattr(item, "funcargs", {}).get("machine")
+    if report.failed and m is not None and m.leader:
+        report.sections.append(("journal", m.read("-n", "60")))
