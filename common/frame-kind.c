@@ -237,6 +237,36 @@ static bool views_take(struct cursor *c, struct frame *f, const struct frame_row
 
 const struct frame_kind frame_kind_views = {views_empty, views_put, views_take};
 
+static bool next_empty(const struct frame *f, const struct frame_row *row)
+{
+	(void)row;
+	return f->next_count == 0;
+}
+
+static void next_put(struct wire *w, const struct frame *f, const struct frame_row *row)
+{
+	if (f->next_count > row->bound)
+		mem_die("too many members in a frame");
+	wire_put_array(w, f->next_count);
+	for (size_t i = 0; i < f->next_count; i++)
+		wire_put_member(w, &f->next[i]);
+}
+
+static bool next_take(struct cursor *c, struct frame *f, const struct frame_row *row)
+{
+	size_t count;
+
+	if (!wire_take_array(c, row->bound, &count))
+		return false;
+	f->next_count = (uint8_t)count;
+	for (size_t i = 0; i < count; i++)
+		if (!wire_take_member(c, &f->next[i]))
+			return false;
+	return true;
+}
+
+const struct frame_kind frame_kind_next = {next_empty, next_put, next_take};
+
 static bool records_empty(const struct frame *f, const struct frame_row *row)
 {
 	(void)row;

@@ -35,6 +35,7 @@
  * |  39 | wanted      | uint                                    | 2^32-1                       |
  * |  40 | behind      | uint                                    | 2^64-1                       |
  * |  41 | more        | bool                                    |                              |
+ * |  43 | next        | [member, ...]                           | 3                            |
  *
  * conn   = [nonce, count]              2^64-1, below 2^24-1
  * member = [id, memory, nonce, count]  2^32-1, 2^64-1, and as in conn
@@ -57,7 +58,7 @@
 #include "mem.h"
 #include "wire.h"
 
-enum { KEY_VERSION, KEY_TYPE, KEYS_KNOWN = 42 };
+enum { KEY_VERSION, KEY_TYPE, KEYS_KNOWN = 44 };
 
 static const struct frame_row rows[KEYS_KNOWN] = {
 	[KEY_VERSION] = {&frame_kind_version, 0, 0},
@@ -94,6 +95,7 @@ static const struct frame_row rows[KEYS_KNOWN] = {
 	[39] = {&frame_kind_u32, offsetof(struct frame, wanted), UINT32_MAX},
 	[40] = {&frame_kind_u64, offsetof(struct frame, behind), UINT64_MAX},
 	[41] = {&frame_kind_bool, offsetof(struct frame, more), 0},
+	[43] = {&frame_kind_next, offsetof(struct frame, next), FRAME_NEXT_MAX},
 };
 
 size_t frame_record_size(const struct frame_record *r)
@@ -105,7 +107,7 @@ size_t frame_record_size(const struct frame_record *r)
 static size_t frame_bound(const struct frame *f)
 {
 	size_t size = 256 + sizeof(f->name) + sizeof(f->software) + sizeof(f->reply) +
-		      (size_t)f->view_count * WIRE_VIEW_MAX + f->table_len;
+		      (size_t)f->view_count * WIRE_VIEW_MAX + (size_t)f->next_count * WIRE_MEMBER_MAX + f->table_len;
 
 	for (size_t i = 0; i < f->key_count; i++)
 		size += WIRE_KEY_MAX + f->keys[i].name_len;

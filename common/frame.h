@@ -93,6 +93,7 @@ struct view_name {
 };
 
 #define FRAME_VIEWS_MAX 4
+#define FRAME_NEXT_MAX 3
 
 /* A view of an arc (design, "Views").  backup.memory == 0: there is none. */
 struct view {
@@ -150,6 +151,8 @@ struct frame {
 	char reply[128];                 /* WHO, LEAVE: topic for the answer */
 	struct view views[FRAME_VIEWS_MAX];
 	uint8_t view_count;
+	struct member next[FRAME_NEXT_MAX]; /* CONFIRM: who comes behind its sender on the ring, the nearest first */
+	uint8_t next_count;
 	struct frame_record *records; /* decode: points into the caller's array */
 	size_t record_count;
 	const uint8_t *table; /* RECORDS: of the writes done in the arc (daemon/core/share.c); borrowed, NULL: none */

@@ -202,7 +202,7 @@ static void choose_times(const struct settings *settings, struct node_config *no
 	node->grace = settings->grace;
 	node->ping = settings->ping;
 	node->recover = settings->recover;
-	node->replicas = settings->replicas < REPLICAS_MAX ? settings->replicas : REPLICAS_MAX;
+	node->replicas = settings->replicas;
 }
 
 static int choose(struct configuration *c, char *error)

@@ -55,7 +55,6 @@ static void reload(void *arg)
 
 static void say_what_is_in_force(struct process *p)
 {
-	const struct settings *settings = &p->config.settings;
 	const struct node_config *node = &p->config.shell.node;
 	char broker[400];
 
@@ -64,9 +63,6 @@ static void say_what_is_in_force(struct process *p)
 	tell(&p->teller, NOTE_STARTED, NULL, "dht-node %s, id %u, broker %s (%s)%s%s, %s%s", DHT_VERSION, node->id,
 	     broker, p->config.broker_origin, node->topic_prefix[0] ? ", topics below " : "", node->topic_prefix,
 	     p->config.password_place[0] ? "password from " : "no password", p->config.password_place);
-	if (settings->replicas > REPLICAS_MAX)
-		tell(&p->teller, NOTE_REPLICAS, NULL, "--replicas %u: no more than %d copies are kept so far",
-		     settings->replicas, REPLICAS_MAX);
 }
 
 /* Whoever is at work goes on when a message comes for this node (SCHED_BATCH, sched(7)): the broker hands on what it has,

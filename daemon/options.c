@@ -5,6 +5,7 @@
 
 #include "../common/topic.h"
 #include "../common/url.h"
+#include "core/node.h"
 
 #define FIELD(member) offsetof(struct settings, member)
 
@@ -40,7 +41,7 @@ static const struct option_row option_rows[] = {
 	 "never, unless this is set",
 	 100, 3600000},
 	{"replicas", 0, OPTION_UNSIGNED, FIELD(replicas), "2", "DHT_REPLICAS", "R",
-	 "nodes that have each record of an arc of this one: 1 or 2", 1, 5},
+	 "nodes that have each record of an arc of this one, this one among them", 1, REPLICAS_MAX},
 	{"data-dir", 0, OPTION_TEXT, FIELD(data_dir), NULL, "DHT_DATA_DIR", "DIR",
 	 "what this node has is kept there, and it goes on with that when it is started again; without it: in memory "
 	 "alone",

@@ -107,6 +107,16 @@ static void stream_note(struct node *n, const struct frame *f)
 	*s = (struct stream){f->from.memory, f->attempt};
 }
 
+void copies_leave(struct node *n)
+{
+	for (const struct copy *c = n->copies; c < n->copies + COPIES_MAX; c++) {
+		struct frame f = {.from = c->owner, .attempt = c->attempt};
+
+		if (c->used && !c->filling && !guards(n, &c->owner, true) && !guards(n, &c->owner, false))
+			say_absent(n, &f, NULL);
+	}
+}
+
 /* Of a stream that goes on with what is here of an earlier one (section 7, "With a disk"): what is whole of it stays. */
 static bool may_go_on(const struct node *n, const struct copy *c, struct arc arc)
 {
@@ -339,6 +349,8 @@ static void take_in(struct node *n, struct copy *c, const struct frame *f)
 	if (f->last && !f->flag) {
 		if (c->going && !why)
 			picture_take(n, c);
+		if (c->filling && !c->broken)
+			copy_replaced(n, c->fill);
 		c->filling = c->going = false;
 	}
 	if (c->part_rows && !f->more && !c->going && !why)
@@ -397,4 +409,6 @@ void on_forget(struct node *n, const struct frame *f)
 		arcs_limit(&rest, f->arc);
 	for (unsigned i = 0; i < rest.count; i++)
 		copy_forget_arc(n, c, arcs_piece(&rest, i));
+	for (unsigned i = 0; i < rest.count; i++)
+		copy_replaced(n, arcs_piece(&rest, i));
 }

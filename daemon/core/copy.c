@@ -56,7 +56,7 @@ void copy_forget_arc(struct node *n, struct copy *c, struct arc arc)
 /* Nobody is known to have it as well: whoever owns the arc now puts what is newer (merge.c). */
 static void set_free(struct node *n, struct arc arc)
 {
-	size_t count = store_move(n->store, n->copied, arc);
+	size_t count = store_move(n->store, n->copied, arc) + store_move(n->store, n->replaced, arc);
 	char text[24];
 
 	once_forget(n->copied_once, arc);
@@ -65,6 +65,19 @@ static void set_free(struct node *n, struct arc arc)
 	out_log(n, NOTE_MERGING, ABOUT(OF_ARC(arc)),
 		"arc %s: its copy is nobody's any more -> %zu records are to be merged", arc_text(arc, text), count);
 	merge_soon(n);
+}
+
+/* Another owner tells anew what is in the arc.  Until he has, and he may die before, this is what there is of it. */
+static void replace(struct node *n, struct copy *c, struct arc arc)
+{
+	arcs_cut(&c->arcs, arc);
+	(void)store_move(n->replaced, n->copied, arc);
+	once_forget(n->copied_once, arc);
+}
+
+void copy_replaced(struct node *n, struct arc arc)
+{
+	(void)store_purge(n->replaced, arc);
 }
 
 void copy_set_free(struct node *n, struct copy *c, struct arc arc)
@@ -104,8 +117,9 @@ void copy_moved_on(struct node *n, const struct member *owner, struct arc arc)
 	for (struct copy *c = n->copies; c < n->copies + COPIES_MAX; c++)
 		if (c->used)
 			copy_common(n, c, arc,
-				    member_same(&c->owner, owner) || (!c->old && lately(n, c->heard)) ? copy_forget_arc
-												      : copy_set_free);
+				    member_same(&c->owner, owner)    ? copy_forget_arc
+				    : !c->old && lately(n, c->heard) ? replace
+								     : copy_set_free);
 	for (struct left *l = n->left; l < n->left + LEFT_MAX; l++)
 		if (arcs_touch(&l->arcs, arc) && (l->old || !lately(n, l->since)))
 			copy_left_free(n, l);
@@ -214,7 +228,10 @@ bool copy_take(struct node *n, const struct entry *e)
 	}
 	unclaim(n, e->v.arc);
 	(void)store_move(n->store, n->copied, e->v.arc);
-	if (all) {
+	if (!all) {
+		(void)store_move(n->store, n->replaced, e->v.arc);
+	} else {
+		copy_replaced(n, e->v.arc);
 		if (here.token.counter > n->counter)
 			n->counter = here.token.counter;
 		share = once_give(n->copied_once, &here);
@@ -238,6 +255,7 @@ void copy_absorb(struct node *n, struct arc arc)
 {
 	unclaim(n, arc);
 	(void)store_move(n->store, n->copied, arc);
+	(void)store_move(n->store, n->replaced, arc);
 	once_forget(n->copied_once, arc);
 }
 
@@ -300,6 +318,7 @@ size_t copy_keep(struct node *n, const struct member *owner, struct arc arc)
 
 	unclaim(n, arc);
 	drop(n, arc);
+	copy_replaced(n, arc);
 	if (c) {
 		(void)store_move(n->copied, n->store, arc);
 		once_take(n->copied_once, share);
@@ -336,17 +355,20 @@ static bool stop(void *arg, const struct store_item *item)
 	return false;
 }
 
-bool copy_loose(const struct node *n, struct arc arc, const struct member *by)
+bool copy_loose(const struct node *n, struct arc arc, const struct member *by, bool heard)
 {
 	struct arcs loose = {.count = 0};
 	bool any = false;
 
-	if (store_empty(n->copied))
-		return false;
+	store_each(n->replaced, arc, stop, &any);
+	if (any || store_empty(n->copied))
+		return any;
 	for (const struct copy *c = n->copies; c < n->copies + COPIES_MAX; c++) {
 		struct arcs rest = copy_unguarded(n, c);
 
-		for (unsigned i = 0; c->used && !member_same(&c->owner, by) && i < rest.count; i++)
+		if (!c->used || member_same(&c->owner, by) || (!heard && lately(n, c->heard)))
+			continue;
+		for (unsigned i = 0; i < rest.count; i++)
 			(void)arcs_add(&loose, arcs_piece(&rest, i));
 	}
 	for (const struct left *l = n->left; l < n->left + LEFT_MAX; l++)

@@ -30,6 +30,7 @@
  * merge.c    records that outlive their arc
  * older.c    neighbours of an earlier version
  * follow.c, follow-stream.c  copies of what is owned here, elsewhere; arcs.[ch]  the ids they have
+ * keepers.c  ... beyond the backup's, and who has them
  * copy.c, copy-stream.c      copies of what others own, here
  * tell.c     what clients are told, once every copy has it
  * durable.[ch], durable-state.c  what a disk is to keep of all this; restore.c  ... and a node out of it
@@ -276,6 +277,14 @@ void follow_restore(struct node *n, const struct kept *kept, unsigned count);
 /* Behind a return: it has what e names it for; else it is being told. */
 bool follow_again(struct node *n, const struct member *m, const struct entry *e);
 
+/* ---- keepers.c ---- */
+void keepers_tell(struct node *n, struct frame *f);       /* who comes behind this node, in a CONFIRM */
+void keepers_told(struct node *n, const struct frame *f); /* ... and behind its backup */
+bool keepers_want(struct node *n, const struct follower *f);
+unsigned keepers_count(struct node *n, struct arc arc); /* who has all of it, besides the backup */
+void keepers_lost(struct node *n, const struct member *m, const char *why);
+void keepers_tick(struct node *n, uint64_t *next);
+
 /* ---- copy.c ---- */
 bool copy_take(struct node *n, const struct entry *e);  /* its owner is out; false: there is no copy of all of it */
 bool copy_whole(struct node *n, const struct entry *e); /* all of what it guards is kept here */
@@ -291,7 +300,10 @@ size_t copy_count(const struct node *n);
 void copy_unfilled(struct node *n, struct copy *c); /* a fill that ended with its process */
 void copy_asked(struct node *n, struct arc arc, const struct member *by);
 /* Records of it are kept for others than who asks, who are not known to own it. */
-bool copy_loose(const struct node *n, struct arc arc, const struct member *by);
+/* Whoever it keeps copies for beside a backup is to find another in time: this node leaves. */
+void copies_leave(struct node *n);
+/* heard: those count, too, whose owner has been heard lately */
+bool copy_loose(const struct node *n, struct arc arc, const struct member *by, bool heard);
 void copy_tick(struct node *n, uint64_t *next);
 void on_copy(struct node *n, const struct frame *f);
 void on_forget(struct node *n, const struct frame *f);

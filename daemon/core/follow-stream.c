@@ -194,6 +194,16 @@ void follow_tell(struct node *n, struct follower *f)
 	f->low = false;
 }
 
+void follow_say(struct node *n, struct follower *f)
+{
+	struct frame frame;
+
+	if (!n->connected)
+		return;
+	frame_start(n, &frame, FRAME_COPY);
+	send(n, f, &frame, false);
+}
+
 void follow_flush(struct node *n)
 {
 	for (struct follower *f = n->followers; f < n->follower_end; f++)

@@ -33,7 +33,7 @@ struct follower *follow_begin(struct node *n, const struct member *m)
 	return f;
 }
 
-static void end(struct node *n, struct follower *f)
+void follow_end(struct node *n, struct follower *f)
 {
 	follow_fill_end(f);
 	for (size_t i = 0; i < f->changed_count; i++)
@@ -53,7 +53,7 @@ void follow_end_all(struct node *n)
 {
 	for (struct follower *f = n->followers; f < n->followers + FOLLOWERS_MAX; f++)
 		if (f->used)
-			end(n, f);
+			follow_end(n, f);
 }
 
 bool follow_whole(struct node *n, const struct member *m, struct arc arc)
@@ -152,7 +152,7 @@ uint64_t follow_point(struct node *n)
 			continue;
 		f->owed = f->owed && (n->change.kind || owes(n, f));
 		f->again = f->again && f->owed;
-		if (has_upto(n, f) < point && follow_backup(n, f))
+		if (has_upto(n, f) < point && (f->extra || follow_backup(n, f)))
 			point = has_upto(n, f);
 	}
 	return point;
@@ -181,13 +181,19 @@ static void lost(struct node *n, struct follower *f, bool again)
 	struct member m = f->m;
 	uint64_t had = has_upto(n, f);
 
+	if (!again && !follow_backup(n, f) && keepers_want(n, f)) {
+		follow_end(n, f);
+		keepers_lost(n, &m, "keeps no copy");
+		tell_release(n);
+		return;
+	}
 	if (again)
 		out_log(n, NOTE_COPY_RETURNS, ABOUT(OF_PEER(m.id)),
 			"node %08x: is back with what it keeps -> it is sent what it may have missed", m.id);
 	else
 		out_log(n, NOTE_COPY_ANEW, ABOUT(OF_PEER(m.id)),
 			"node %08x: has no copy of what it was sent -> it is sent all of it anew", m.id);
-	end(n, f);
+	follow_end(n, f);
 	f = follow_begin(n, &m);
 	f->had = had;
 	f->owed = true;
@@ -322,9 +328,11 @@ void follow_tick(struct node *n, uint64_t *next)
 			continue;
 		if (settled)
 			trim(n, f);
-		if (settled && !follow_backup(n, f) && n->now - f->wanted >= WANTED) {
+		if (follow_backup(n, f) || keepers_want(n, f))
+			f->wanted = n->now;
+		if (settled && n->now - f->wanted >= WANTED) {
 			forget(n, f, NULL);
-			end(n, f);
+			follow_end(n, f);
 			continue;
 		}
 		if (!follow_backup(n, f))

@@ -73,6 +73,7 @@ struct node *node_new(const struct node_config *config)
 	n->rng = config->seed;
 	n->store = store_new(n->config.secret);
 	n->copied = store_new(n->config.secret);
+	n->replaced = store_new(n->config.secret);
 	n->entry_end = n->entries;
 	n->follower_end = n->followers;
 	n->told_last = &n->told_first;
@@ -107,6 +108,7 @@ void node_free(struct node *n)
 	}
 	store_free(n->store);
 	store_free(n->copied);
+	store_free(n->replaced);
 	once_free(n->once);
 	once_free(n->copied_once);
 	cells_free(n);
@@ -296,6 +298,7 @@ void node_stop(struct node *n, const char *why)
 		merge_soon(n);
 	n->retry_at = 0;
 	out_log(n, NOTE_LEAVING, ABOUT(OF_REASON(why)), "%s -> leaving", why);
+	copies_leave(n);
 }
 
 static uint64_t ticks(struct node *n)
@@ -305,6 +308,7 @@ static uint64_t ticks(struct node *n)
 	out_tick(n, &next);
 	fence_tick(n, &next);
 	change_tick(n, &next);
+	keepers_tick(n, &next);
 	follow_tick(n, &next);
 	copy_tick(n, &next);
 	watch_tick(n, &next);

@@ -23,7 +23,7 @@ struct node;
 struct once_limits;
 
 /* Times are milliseconds.  node_config_init fills the defaults named here. */
-#define REPLICAS_MAX 2
+#define REPLICAS_MAX 5
 
 struct node_config {
 	uint32_t id;
@@ -43,7 +43,7 @@ struct node_config {
 	bool never;          /* ... or no time is long enough, as who is away may have what nobody else has */
 	unsigned tombstone;  /* 3600000: how long a deletion is remembered against older copies of what it deleted */
 	unsigned tombstones; /* 65536: ... and how many at most; the earliest go first */
-	unsigned replicas;   /* 2: who has what is written in an arc of ours, this node among them; 1 or 2 */
+	unsigned replicas;   /* 2: who has what is written in an arc of ours, this node among them; 1 to REPLICAS_MAX */
 	/* Each step tells what is to be kept (update.writes), and the process that comes after this one goes on with it. */
 	bool durable;
 	size_t burst; /* 8 MiB: whoever publishes more bytes than that in one step is told by EVENT_DRAINED when to go on */
@@ -173,6 +173,8 @@ const uint8_t *node_record(const struct node *node, const struct key *key, size_
 struct ring_id node_get_ring(const struct node *node);
 /* Who keeps a copy of the arc in which it owns an id, or has lost the one that it kept; false: nobody. */
 bool node_get_backup(const struct node *node, uint32_t id, struct member *backup, bool *lost);
+/* Who else has all of the arc of the id, and is waited for: REPLICAS_MAX - 2 at most; returns how many. */
+unsigned node_get_keepers(const struct node *node, uint32_t id, struct member *keepers);
 /* Does it keep records for somebody by whose view it is not the backup? */
 bool node_loose(const struct node *node);
 /* Its arc (the union of what it owns), if it owns any. */

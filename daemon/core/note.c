@@ -194,6 +194,10 @@ const struct note_row note_rows[NOTE_COUNT] = {
 			       "Node @DHT_PEER@ was started again with its data directory, and what it keeps of this "
 			       "node's arc is there. It is sent what it may have missed.",
 			       "Nothing."},
+	[NOTE_KEEPER_LOST] = {"keeper-lost", "9d0db0f84454fb8ee63eeb314db642bb", 4,
+			      "Node @DHT_PEER@, which had a copy of this node's arc beside the backup, has it no more: "
+			      "@DHT_REASON@. The copy is made again, there or elsewhere.",
+			      "Nothing, if 'dhtctl ring' shows all copies soon. Else look at node @DHT_PEER@."},
 	[NOTE_MERGING] =
 		{"merging", "2563b7f95e004992b82e72e61d4a06b4", 6,
 		 "This node has records of an arc that it neither owns nor guards. They are offered to whoever "
@@ -307,8 +311,6 @@ const struct note_row note_rows[NOTE_COUNT] = {
 		 "A second signal ends the node at once. Its neighbours take its arc over as that of a dead "
 		 "node.",
 		 "Nothing, if this was meant."},
-	[NOTE_REPLICAS] = {"replicas", "4bd2aef1eab541c5b8702768b3ecb443", 4,
-			   "More copies are asked for than this version keeps.", "Set replicas = 2."},
 	[NOTE_SETTINGS] =
 		{"settings", "cd6085ac152447808ed45bcc621d511f", 3,
 		 "The settings are wrong, so the node does not start. Exit status 64: an option or a variable; "

@@ -2,6 +2,7 @@
 #ifndef DHT_CORE_STATE_COPIES_H
 #define DHT_CORE_STATE_COPIES_H
 
+#include "../../common/frame.h"
 #include "../../common/peer.h"
 #include "arcs.h"
 #include "once.h"
@@ -50,7 +51,19 @@ struct follower {
 	bool low;                  /* something whose version tells nothing is to be told; */
 	unsigned lows;             /* ... or is told, in so many frames, and not acknowledged */
 	uint64_t wanted;           /* as somebody to be filled */
+	bool extra;                /* no view names it, and it has everything: keepers.c */
 	uint64_t sent, progress;
+};
+
+/* Who is to keep copies beside the backup (keepers.c). */
+struct keepers {
+	struct member by;                   /* the backup, which has told who comes behind it: */
+	struct member next[FRAME_NEXT_MAX]; /* the nearest first */
+	unsigned count;
+	struct shunned {
+		struct member m;
+		uint64_t until;
+	} shunned[FRAME_NEXT_MAX]; /* who did not answer, or keeps nothing for us */
 };
 
 /* The records of one frame. */

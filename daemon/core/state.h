@@ -392,7 +392,9 @@ struct node {
 	struct once *once;
 	uint64_t written; /* changes of what is owned, so far */
 	struct follower followers[FOLLOWERS_MAX], *follower_end;
-	struct store *copied; /* records of others */
+	struct keepers keepers;
+	struct store *copied;   /* records of others */
+	struct store *replaced; /* ... as former owners told them, until the present one has (copy.c) */
 	struct once *copied_once;
 	struct copy copies[COPIES_MAX];
 	struct left left[LEFT_MAX];

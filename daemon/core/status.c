@@ -20,7 +20,7 @@ void status_fill(struct node *n, struct frame *f)
 	f->arc = e->v.arc;
 	f->arc_set = true;
 	f->epoch = e->v.name.number;
-	f->copies = 1 + (e->peer.memory && follow_whole(n, &e->peer, e->v.arc));
+	f->copies = 1 + (e->peer.memory && follow_whole(n, &e->peer, e->v.arc)) + keepers_count(n, e->v.arc);
 	f->wanted = n->config.replicas;
 	f->behind = follow_behind(n);
 	f->predecessor = e->v.arc.lo;
@@ -213,7 +213,7 @@ void node_describe(const struct node *node, char *out, size_t size)
 		snprintf(out, size, "%s", node_state_name(n->state));
 		return;
 	}
-	copies = 1 + (e->peer.memory && follow_whole(n, &e->peer, e->v.arc));
+	copies = 1 + (e->peer.memory && follow_whole(n, &e->peer, e->v.arc)) + (int)keepers_count(n, e->v.arc);
 	snprintf(out, size, "%s, %.1f %% of the ring %s, %zu records, %d of %u copies", node_state_name(n->state),
 		 100.0 * (double)ring_size(e->v.arc) / 4294967296.0, arc_text(e->v.arc, arc), store_count(n->store),
 		 copies, n->config.replicas);
@@ -250,11 +250,11 @@ uint64_t node_forgotten(const struct node *n)
 
 bool node_version(const struct node *n, const struct key *key, struct version *version)
 {
-	const struct store *stores[] = {n->store, n->copied, n->take.staging};
+	const struct store *stores[] = {n->store, n->copied, n->replaced, n->take.staging};
 	bool any = false;
 
 	*version = (struct version){0};
-	for (unsigned i = 0; i < 3; i++) {
+	for (unsigned i = 0; i < sizeof(stores) / sizeof(stores[0]); i++) {
 		struct store_item item;
 
 		if (!stores[i] || !store_get(stores[i], *key, &item))
@@ -294,7 +294,7 @@ bool node_get_backup(const struct node *n, uint32_t id, struct member *backup, b
 
 bool node_loose(const struct node *n)
 {
-	return copy_loose(n, (struct arc){0, 0}, &(struct member){0});
+	return copy_loose(n, (struct arc){0, 0}, &(struct member){0}, n->config.replicas < 3);
 }
 
 bool node_get_arc(const struct node *n, struct arc *arc)

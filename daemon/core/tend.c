@@ -220,6 +220,7 @@ static void exit_now(struct node *n)
 {
 	struct frame f;
 
+	copies_leave(n);
 	frame_start(n, &f, FRAME_STATUS);
 	status_fill(n, &f);
 	f.state = NODE_LEFT;

@@ -286,6 +286,7 @@ void on_sync(struct node *n, const struct frame *f)
 			(void)copy_upto(n, f);
 		r.flag = true;
 		r.views[r.view_count++] = e->v;
+		keepers_tell(n, &r);
 		frame_to(n, &r, &f->from);
 		if (e->held && !f->flag)
 			watch_say_holds(n, e, &f->from);
@@ -361,6 +362,8 @@ void on_confirm(struct node *n, const struct frame *f)
 	if (f->flag && e) {
 		if (e->mine && !e->confirmed)
 			take_say_active(n, e);
+		if (e == own)
+			keepers_told(n, f);
 		e->confirmed = true;
 		e->heard = n->now;
 		e->doubt = 0;

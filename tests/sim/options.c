@@ -31,7 +31,7 @@ static const char help[] =
 	"  --nodes N           nodes at the start (default 5)\n"
 	"  --clients N         clients of the reference's protocol (default 3)\n"
 	"  --ops N             operations of all clients together, of which the time allows about half (default 400)\n"
-	"  --replicas R        1 or 2 copies of everything (default: as the seed draws)\n"
+	"  --replicas R        1 to 5 copies of everything (default: as the seed draws)\n"
 	"  --disks[=KIND]      nodes keep what they have when they are killed; some seeds cut the power of all.  "
 	"usual: what\n"
 	"                      nobody answers for is given up after the set time; faithful: never; default: as drawn\n"
@@ -342,7 +342,7 @@ void options_parse(struct arguments *a, int argc, char **argv)
 		if (!parse_run(&a->sim, c, optarg))
 			parse_one(a, c, optarg);
 	}
-	if (optind < argc || a->sim.nodes < 1 || a->sim.nodes > 200 || a->sim.replicas > 2 || a->sim.clients < 1 ||
+	if (optind < argc || a->sim.nodes < 1 || a->sim.nodes > 200 || a->sim.replicas > REPLICAS_MAX || a->sim.clients < 1 ||
 	    a->jobs < 1 || a->jobs > JOBS_MAX || a->seeds < 1 || a->scale == 1 || a->scale > 20000) {
 		fputs("sim: arguments that make no sense; see sim --help\n", stderr);
 		exit(2);

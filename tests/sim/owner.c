@@ -111,6 +111,21 @@ static bool has(const struct world *w, const struct proc *p, unsigned key, struc
 
 #define FORGETS (5 * SECOND) /* whoever gives up its views: until then their owner may not have noticed */
 
+static void kept_beside(struct world *w, unsigned key, const struct proc *by, struct version version)
+{
+	struct member keepers[REPLICAS_MAX];
+	unsigned count = node_get_keepers(by->node, w->keys[key], keepers);
+
+	for (size_t i = 0; i < w->proc_count; i++)
+		for (unsigned j = 0; j < count; j++)
+			if (w->procs[i]->memory == keepers[j].memory && w->procs[i]->alive && !w->procs[i]->forgot_at &&
+			    !has(w, w->procs[i], key, version))
+				fail(w, "I3: %s tells of version %llx/%llu of key %08x, which %s, beside its backup, does "
+				     "not have",
+				     by->label, (unsigned long long)version.number,
+				     (unsigned long long)version.counter, w->keys[key], w->procs[i]->label);
+}
+
 /* An answer tells of that version: whoever is to keep a copy has it by now. */
 void judge_shown(struct world *w, unsigned key, const struct proc *by, struct version version)
 {
@@ -123,6 +138,8 @@ void judge_shown(struct world *w, unsigned key, const struct proc *by, struct ve
 		w->shown[key] = version;
 	if (w->swarm.patience.replicas < 2)
 		return;
+	if (first)
+		kept_beside(w, key, by, version);
 	if (!node_get_backup(by->node, w->keys[key], &backup, &lost))
 		return;
 	w->stats[STAT_SHOWN_KEPT]++;

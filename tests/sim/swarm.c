@@ -220,6 +220,8 @@ static void draw_replicas(struct world *w)
 
 	rng_seed(&r, w->options.seed, STREAM_REPLICAS);
 	w->swarm.patience.replicas = rng_below(&r, 4) ? 2 : 1;
+	if (w->swarm.patience.replicas > 1 && !rng_below(&r, 4))
+		w->swarm.patience.replicas = rng_below(&r, 2) ? 3 : 4 + (unsigned)rng_below(&r, 2);
 	if (w->options.replicas)
 		w->swarm.patience.replicas = w->options.replicas;
 }

@@ -113,6 +113,9 @@ static inline struct frame frames_random(struct random *r, struct frame_room *ro
 	f.view_count = with & 0x20000 ? (uint8_t)random_below(r, FRAME_VIEWS_MAX + 1) : 0;
 	for (size_t i = 0; i < f.view_count; i++)
 		f.views[i] = frames_view(r);
+	f.next_count = with & 0x800000 ? (uint8_t)random_below(r, FRAME_NEXT_MAX + 1) : 0;
+	for (size_t i = 0; i < f.next_count; i++)
+		f.next[i] = frames_member(r);
 	f.record_count = with & 0x40000 ? random_below(r, random_below(r, 8) ? 5 : FRAME_RECORDS_MAX + 1) : 0;
 	for (size_t i = 0; i < f.record_count; i++)
 		f.records[i] = frames_record(r, values);
@@ -197,6 +200,10 @@ static inline const char *frames_difference(const struct frame *a, const struct 
 		if (!frames_same_view(&a->views[i], &b->views[i]))
 			return "views";
 	}
+	for (size_t i = 0; i < a->next_count; i++) {
+		if (!frames_same_member(&a->next[i], &b->next[i]))
+			return "next";
+	}
 	for (size_t i = 0; i < a->record_count; i++) {
 		if (!frames_same_record(&a->records[i], &b->records[i]))
 			return "records";
@@ -220,11 +227,15 @@ static inline const char *frames_out_of_bounds(const struct frame *f, const uint
 	if (!memchr(f->name, '\0', sizeof(f->name)) || !memchr(f->software, '\0', sizeof(f->software)) ||
 	    !memchr(f->reply, '\0', sizeof(f->reply)))
 		return "a text";
-	if (f->view_count > FRAME_VIEWS_MAX || f->record_count > FRAME_RECORDS_MAX || f->key_count > FRAME_KEYS_MAX)
+	if (f->view_count > FRAME_VIEWS_MAX || f->next_count > FRAME_NEXT_MAX || f->record_count > FRAME_RECORDS_MAX || f->key_count > FRAME_KEYS_MAX)
 		return "a count";
 	for (size_t i = 0; i < f->view_count; i++) {
 		if (f->views[i].owner.conn.count >= CONN_COUNT_MAX || f->views[i].backup.conn.count >= CONN_COUNT_MAX)
 			return "a member's counter";
+	}
+	for (size_t i = 0; i < f->next_count; i++) {
+		if (f->next[i].conn.count >= CONN_COUNT_MAX)
+			return "a next member's counter";
 	}
 	for (size_t i = 0; i < f->record_count; i++) {
 		const struct frame_record *r = &f->records[i];

@@ -227,6 +227,8 @@ static void the_largest_frame(void **state)
 			  .successor = UINT32_MAX,
 			  .peer = m.conn,
 			  .view_count = FRAME_VIEWS_MAX,
+			  .next = {m, m, m},
+			  .next_count = FRAME_NEXT_MAX,
 			  .records = room->records,
 			  .record_count = FRAME_RECORDS_MAX,
 			  .keys = room->keys,

@@ -1,0 +1,174 @@
+/* Copies beyond the backup's: kept by who comes behind it on the ring, and named in no view (PROTOCOL.md section 7, "More than
+ * two copies").  Who they are each node learns from its backup, when that confirms a view. */
+#include "follow-inside.h"
+
+#define AGAIN 4 /* of the set time, one in so many: no keeper hears nothing for longer */
+
+static const struct entry *settled_main(struct node *n)
+{
+	const struct entry *own = entry_main(n);
+
+	return own && own->held && own->peer.memory && own->v.arc.lo != own->v.arc.hi && !entry_out(n, own) ? own : NULL;
+}
+
+/* ---- who they are ---- */
+
+void keepers_tell(struct node *n, struct frame *f)
+{
+	const struct entry *own = settled_main(n);
+
+	if (!own)
+		return;
+	f->next[f->next_count++] = own->peer;
+	for (unsigned i = 0; i < n->keepers.count && f->next_count < FRAME_NEXT_MAX; i++)
+		if (member_same(&n->keepers.by, &own->peer) && !member_same(&n->keepers.next[i], &f->from))
+			f->next[f->next_count++] = n->keepers.next[i];
+}
+
+void keepers_told(struct node *n, const struct frame *f)
+{
+	struct keepers *k = &n->keepers;
+
+	k->by = f->from;
+	k->count = 0;
+	for (unsigned i = 0; i < f->next_count; i++) {
+		if (member_same(&f->next[i], &n->self))
+			break; /* all around */
+		if (f->next[i].memory && !member_same(&f->next[i], &f->from))
+			k->next[k->count++] = f->next[i];
+	}
+	n->recheck = true;
+}
+
+static bool is_shunned(const struct node *n, const struct member *m)
+{
+	for (const struct shunned *s = n->keepers.shunned; s < n->keepers.shunned + FRAME_NEXT_MAX; s++)
+		if (member_same(&s->m, m) && n->now < s->until)
+			return true;
+	return false;
+}
+
+static void shun(struct node *n, const struct member *m)
+{
+	struct shunned *oldest = n->keepers.shunned;
+
+	for (struct shunned *s = n->keepers.shunned; s < n->keepers.shunned + FRAME_NEXT_MAX; s++)
+		if (s->until < oldest->until)
+			oldest = s;
+	*oldest = (struct shunned){*m, n->now + n->config.ping};
+}
+
+/* The i-th beside the backup, or NULL. */
+static const struct member *wanted(struct node *n, unsigned i)
+{
+	const struct entry *own = settled_main(n);
+	const struct keepers *k = &n->keepers;
+
+	if (!own || n->stopping || n->config.replicas < 3 || !member_same(&k->by, &own->peer))
+		return NULL;
+	for (unsigned j = 0; j < k->count; j++)
+		if (!is_shunned(n, &k->next[j]) && i-- == 0)
+			return &k->next[j];
+	return NULL;
+}
+
+bool keepers_want(struct node *n, const struct follower *f)
+{
+	const struct member *m;
+	bool all = true;
+
+	for (unsigned i = 0; i + 2 < n->config.replicas && (m = wanted(n, i)) != NULL; i++) {
+		const struct follower *other = follower_of(n, m);
+
+		if (member_same(m, &f->m))
+			return true;
+		all &= other && other->extra;
+	}
+	/* Who was one stays until others have everything. */
+	return f->extra && !all;
+}
+
+unsigned node_get_keepers(const struct node *node, uint32_t id, struct member *keepers)
+{
+	struct node *n = (struct node *)node;
+	const struct entry *e = entry_own(n, id);
+	unsigned count = 0;
+
+	for (const struct follower *f = n->followers; e && f < n->follower_end && count < REPLICAS_MAX - 2; f++)
+		if (f->used && f->extra && !follow_backup(n, f) && arcs_cover(&f->whole, e->v.arc))
+			keepers[count++] = f->m;
+	return count;
+}
+
+unsigned keepers_count(struct node *n, struct arc arc)
+{
+	unsigned count = 0;
+
+	for (const struct follower *f = n->followers; f < n->follower_end; f++)
+		count += f->used && f->extra && !follow_backup(n, f) && arcs_cover(&f->whole, arc);
+	return count;
+}
+
+/* ---- what they are told ---- */
+
+static bool has_all(struct node *n, const struct follower *f)
+{
+	for (const struct entry *e = n->entries; e < n->entry_end; e++)
+		if (e->used && e->mine && !arcs_cover(&f->whole, e->v.arc))
+			return false;
+	return true;
+}
+
+static void fill(struct node *n, const struct member *m)
+{
+	struct follower *f;
+
+	for (struct entry *e = n->entries; e < n->entry_end; e++)
+		if (e->used && e->mine && e->held)
+			(void)follow_want(n, m, e);
+	f = follower_of(n, m);
+	if (f && !f->owed && has_all(n, f))
+		f->extra = true; /* from here on answers wait for it, too */
+}
+
+void keepers_lost(struct node *n, const struct member *m, const char *why)
+{
+	out_log(n, NOTE_KEEPER_LOST, ABOUT(OF_PEER(m->id), OF_REASON(why)),
+		"node %08x: %s -> one copy less, until there is another", m->id, why);
+	shun(n, m);
+	n->recheck = true;
+}
+
+/* It is in no view, so it need not be fenced: it can serve nothing that others do not ask it for. */
+static bool is_silent(struct node *n, struct follower *f, uint64_t *next)
+{
+	uint64_t pause = n->config.recover / AGAIN;
+
+	if (f->window_count)
+		return line_waited(n, f->progress, n->config.silence, next);
+	if (n->now - f->sent >= pause)
+		follow_say(n, f);
+	soonest(next, f->sent + pause);
+	return false;
+}
+
+void keepers_tick(struct node *n, uint64_t *next)
+{
+	bool busy = n->change.kind || n->give.phase || n->take.phase || !node_ready(n);
+	const struct entry *own = settled_main(n);
+	const struct member *m;
+
+	for (struct follower *f = n->followers; node_ready(n) && f < n->follower_end; f++) {
+		struct member silent = f->m;
+
+		if (!f->used || follow_backup(n, f) || !keepers_want(n, f) || !is_silent(n, f, next))
+			continue;
+		follow_end(n, f);
+		keepers_lost(n, &silent, "does not answer");
+	}
+	/* The backup first. */
+	if (busy || !own || !entry_serves(n, own) || !follow_whole(n, &own->peer, own->v.arc))
+		return;
+	for (unsigned i = 0; i + 2 < n->config.replicas && (m = wanted(n, i)) != NULL; i++)
+		fill(n, m);
+}
