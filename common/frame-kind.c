@@ -267,6 +267,37 @@ static bool next_take(struct cursor *c, struct frame *f, const struct frame_row 
 
 const struct frame_kind frame_kind_next = {next_empty, next_put, next_take};
 
+static bool doubts_empty(const struct frame *f, const struct frame_row *row)
+{
+	(void)row;
+	return f->doubt_count == 0;
+}
+
+static void doubts_put(struct wire *w, const struct frame *f, const struct frame_row *row)
+{
+	if (f->doubt_count > row->bound)
+		mem_die("too many doubts in a frame");
+	wire_put_array(w, f->doubt_count);
+	for (size_t i = 0; i < f->doubt_count; i++)
+		wire_put_doubt(w, &f->doubts[i]);
+}
+
+static bool doubts_take(struct cursor *c, struct frame *f, const struct frame_row *row)
+{
+	size_t count;
+
+	if (!wire_take_array(c, row->bound, &count))
+		return false;
+	f->doubt_count = (uint8_t)count;
+	for (size_t i = 0; i < count; i++) {
+		if (!wire_take_doubt(c, &f->doubts[i]))
+			return false;
+	}
+	return true;
+}
+
+const struct frame_kind frame_kind_doubts = {doubts_empty, doubts_put, doubts_take};
+
 static bool records_empty(const struct frame *f, const struct frame_row *row)
 {
 	(void)row;

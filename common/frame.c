@@ -35,13 +35,16 @@
  * |  39 | wanted      | uint                                    | 2^32-1                       |
  * |  40 | behind      | uint                                    | 2^64-1                       |
  * |  41 | more        | bool                                    |                              |
- * |  43 | next        | [member, ...]                           | 3                            |
+ * |  42 | doubts      | [doubt, ...]                            | 8                            |
+ * |  43 | full        | bool                                    |                              |
+ * |  44 | next        | [member, ...]                           | 3                            |
  *
  * conn   = [nonce, count]              2^64-1, below 2^24-1
  * member = [id, memory, nonce, count]  2^32-1, 2^64-1, and as in conn
  * arc    = [lo, hi]                    2^32-1 each
  * view   = [number, maker, base number, base maker, far base number, far base maker, split, lo, hi, owner, backup]
  *          numbers 2^64-1, makers, split, lo and hi 2^32-1; owner a member; backup a member with a memory, or null
+ * doubt  = [lo, hi, number, maker, waits, copy]  as in a view; an id, 2^32-1, or null; bool
  * key    = a number's uint, 2^32-1; or a name's bytes, 1 to 65,536
  * record = [key, number, counter, value, life]  2^64-1, 2^64-1, bytes of at most 16 MiB or null (a tombstone), 2^64-1;
  *          a life of 0 (for ever) is left out
@@ -58,7 +61,7 @@
 #include "mem.h"
 #include "wire.h"
 
-enum { KEY_VERSION, KEY_TYPE, KEYS_KNOWN = 44 };
+enum { KEY_VERSION, KEY_TYPE, KEYS_KNOWN = 45 };
 
 static const struct frame_row rows[KEYS_KNOWN] = {
 	[KEY_VERSION] = {&frame_kind_version, 0, 0},
@@ -95,7 +98,9 @@ static const struct frame_row rows[KEYS_KNOWN] = {
 	[39] = {&frame_kind_u32, offsetof(struct frame, wanted), UINT32_MAX},
 	[40] = {&frame_kind_u64, offsetof(struct frame, behind), UINT64_MAX},
 	[41] = {&frame_kind_bool, offsetof(struct frame, more), 0},
-	[43] = {&frame_kind_next, offsetof(struct frame, next), FRAME_NEXT_MAX},
+	[42] = {&frame_kind_doubts, offsetof(struct frame, doubts), FRAME_DOUBTS_MAX},
+	[43] = {&frame_kind_bool, offsetof(struct frame, full), 0},
+	[44] = {&frame_kind_next, offsetof(struct frame, next), FRAME_NEXT_MAX},
 };
 
 size_t frame_record_size(const struct frame_record *r)
@@ -107,7 +112,8 @@ size_t frame_record_size(const struct frame_record *r)
 static size_t frame_bound(const struct frame *f)
 {
 	size_t size = 256 + sizeof(f->name) + sizeof(f->software) + sizeof(f->reply) +
-		      (size_t)f->view_count * WIRE_VIEW_MAX + (size_t)f->next_count * WIRE_MEMBER_MAX + f->table_len;
+		      (size_t)f->view_count * WIRE_VIEW_MAX + (size_t)f->doubt_count * WIRE_DOUBT_MAX +
+		      (size_t)f->next_count * WIRE_MEMBER_MAX + f->table_len;
 
 	for (size_t i = 0; i < f->key_count; i++)
 		size += WIRE_KEY_MAX + f->keys[i].name_len;

@@ -47,13 +47,14 @@ enum frame_type {
 	FRAME_WHO,     /* a tool asks for every node's status                           ring */
 	FRAME_STATUS,  /* a node's status                                               node/<id> retained, reply */
 	FRAME_LEAVE,   /* a tool asks a node to leave                                   inbox */
-	FRAME_REPLY,   /* ... what came of it                                           reply */
+	FRAME_REPLY,   /* ... what came of it, or of RECOVER                            reply */
 	FRAME_REQUEST, /* a client asks: operation.h reads it, not frame_decode         op/..., inbox */
 	FRAME_ANSWER,  /* ... what came of it, likewise                                 to/<client> */
 	FRAME_EVENT,   /* an owner tells watchers: watched.h reads it                   ev/<id> */
 	FRAME_COPY,    /* owner -> who keeps a copy: what was written, or is there      inbox */
 	FRAME_COPIED,  /* ... all COPY up to `seq` are here                             inbox */
 	FRAME_FORGET,  /* owner -> who was to keep a copy: not any more                 inbox */
+	FRAME_RECOVER, /* a tool: an operator gives up what a doubt waits for           inbox */
 	FRAME_TYPES,
 };
 
@@ -63,7 +64,7 @@ enum frame_reason {
 	REASON_NAME_IN_USE,
 	REASON_LEAVING,    /* REPLY: the node has begun to leave */
 	REASON_NOT_ACTIVE, /* REPLY: it is not active, so it can't leave in order */
-	REASON_ABSENT,     /* CONFIRM: I hold no such view, and never shall */
+	REASON_ABSENT,     /* CONFIRM: I hold no such view, and never shall; REPLY: I am in no such doubt */
 	REASON_VERSION,    /* REFUSE: the owner of the position speaks a later version */
 	FRAME_REASONS,
 };
@@ -104,6 +105,17 @@ struct view {
 	struct arc arc; /* arc.hi is not always owner.id: a taken-over arc keeps its end until it is merged */
 	struct member owner;
 	struct member backup;
+};
+
+#define FRAME_DOUBTS_MAX 8
+
+/* An arc that nobody is answered for: who says so waits for somebody (PROTOCOL.md section 7, With a disk). */
+struct frame_doubt {
+	struct arc arc;
+	struct view_name name; /* tells this doubt from later ones */
+	uint32_t waits;        /* the id of who is waited for, if waits_known */
+	bool waits_known;
+	bool copy; /* who says so has all of the arc, as far as he knows */
 };
 
 /* A record on the wire.  Name and value are borrowed from the frame's bytes (decode) or the caller (encode). */
@@ -148,11 +160,14 @@ struct frame {
 	struct conn peer;                /* SYNC, CONFIRM: the connection of the addressee as the sender knows it */
 	char name[NAME_MAX_LEN + 1];     /* HELLO, REFUSE, STATUS: the node's name */
 	char software[32];               /* STATUS: version of the software */
-	char reply[128];                 /* WHO, LEAVE: topic for the answer */
+	char reply[128];                 /* WHO, LEAVE, RECOVER: topic for the answer */
 	struct view views[FRAME_VIEWS_MAX];
 	uint8_t view_count;
 	struct member next[FRAME_NEXT_MAX]; /* CONFIRM: who comes behind its sender on the ring, the nearest first */
 	uint8_t next_count;
+	bool full;                                   /* COPIED, CONFIRM: its disk is */
+	struct frame_doubt doubts[FRAME_DOUBTS_MAX]; /* STATUS in answer to WHO; RECOVER: the one meant */
+	uint8_t doubt_count;
 	struct frame_record *records; /* decode: points into the caller's array */
 	size_t record_count;
 	const uint8_t *table; /* RECORDS: of the writes done in the arc (daemon/core/share.c); borrowed, NULL: none */

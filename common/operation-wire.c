@@ -31,6 +31,7 @@ static const struct rule status_rules[ANSWER_STATUSES] = {
 	[ANSWER_ABSENT] = {VERSION, 0},
 	[ANSWER_FAILED] = {VERSION, 0},
 	[ANSWER_WRONG] = {VERSION, 0},
+	[ANSWER_FULL] = {VERSION, 0},
 };
 
 /* ---- reading ---- */

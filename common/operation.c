@@ -356,7 +356,7 @@ const char *operation_status_name(enum operation_status status)
 	static const char *const names[ANSWER_STATUSES] = {
 		[ANSWER_NONE] = "none",       [ANSWER_DONE] = "done",   [ANSWER_ABSENT] = "absent",
 		[ANSWER_FAILED] = "failed",   [ANSWER_WRONG] = "wrong", [ANSWER_TOKEN] = "token",
-		[ANSWER_UNKNOWN] = "unknown", [ANSWER_MOVED] = "moved",
+		[ANSWER_UNKNOWN] = "unknown", [ANSWER_MOVED] = "moved", [ANSWER_FULL] = "full",
 	};
 
 	return (unsigned)status < ANSWER_STATUSES ? names[status] : "not a status";

@@ -125,6 +125,20 @@ void wire_put_view(struct wire *w, const struct view *v)
 		wire_put_null(w);
 }
 
+void wire_put_doubt(struct wire *w, const struct frame_doubt *d)
+{
+	wire_put_array(w, 6);
+	wire_put_uint(w, d->arc.lo);
+	wire_put_uint(w, d->arc.hi);
+	wire_put_uint(w, d->name.number);
+	wire_put_uint(w, d->name.maker);
+	if (d->waits_known)
+		wire_put_uint(w, d->waits);
+	else
+		wire_put_null(w);
+	wire_put_bool(w, d->copy);
+}
+
 void wire_put_key(struct wire *w, const struct key *key)
 {
 	if (key->name_len > KEY_NAME_MAX)
@@ -326,6 +340,15 @@ bool wire_take_view(struct cursor *c, struct view *v)
 	       wire_take_u32(c, &v->base.maker) && wire_take_uint(c, UINT64_MAX, &v->far_base.number) &&
 	       wire_take_u32(c, &v->far_base.maker) && wire_take_u32(c, &v->split) && wire_take_u32(c, &v->arc.lo) &&
 	       wire_take_u32(c, &v->arc.hi) && wire_take_member(c, &v->owner) && take_backup(c, &v->backup);
+}
+
+bool wire_take_doubt(struct cursor *c, struct frame_doubt *d)
+{
+	if (!wire_take_tuple(c, 6) || !wire_take_u32(c, &d->arc.lo) || !wire_take_u32(c, &d->arc.hi) ||
+	    !wire_take_uint(c, UINT64_MAX, &d->name.number) || !wire_take_u32(c, &d->name.maker))
+		return false;
+	d->waits_known = !wire_take_null(c);
+	return (!d->waits_known || wire_take_u32(c, &d->waits)) && wire_take_bool(c, &d->copy);
 }
 
 bool wire_take_key(struct cursor *c, struct key *key)

@@ -31,6 +31,7 @@ void wire_put_ring(struct wire *w, const struct ring_id *ring);
 void wire_put_arc(struct wire *w, const struct arc *arc);
 void wire_put_member(struct wire *w, const struct member *m);
 void wire_put_view(struct wire *w, const struct view *v);
+void wire_put_doubt(struct wire *w, const struct frame_doubt *d);
 void wire_put_key(struct wire *w, const struct key *key);
 void wire_put_record(struct wire *w, const struct frame_record *r);
 
@@ -38,6 +39,7 @@ void wire_put_record(struct wire *w, const struct frame_record *r);
 enum {
 	WIRE_MEMBER_MAX = 1 + 5 + 9 + 9 + 5,
 	WIRE_VIEW_MAX = 1 + 3 * (9 + 5) + 3 * 5 + 2 * WIRE_MEMBER_MAX,
+	WIRE_DOUBT_MAX = 1 + 2 * 5 + 9 + 5 + 5 + 1,
 	WIRE_KEY_MAX = 5,
 	WIRE_RECORD_MAX = 1 + WIRE_KEY_MAX + 9 + 9 + 5 + 9,
 };
@@ -63,6 +65,7 @@ bool wire_take_ring(struct cursor *c, struct ring_id *ring);
 bool wire_take_arc(struct cursor *c, struct arc *arc);
 bool wire_take_member(struct cursor *c, struct member *m);
 bool wire_take_view(struct cursor *c, struct view *v);
+bool wire_take_doubt(struct cursor *c, struct frame_doubt *d);
 bool wire_take_key(struct cursor *c, struct key *key);
 bool wire_take_record(struct cursor *c, struct frame_record *r);
 

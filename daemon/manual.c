@@ -76,19 +76,20 @@ static void manual_directory(void)
 		"\n"
 		"Who is away may have in its directory what nobody else has. So a node with a directory waits for "
 		"it, and\n"
-		"leaves what it would have answered for unanswered, for ever; unless --recover-after says how long. "
-		"SIGUSR1\n"
-		"is an operator's word that what nobody answers for is given up, once --recover-after (10 s by "
-		"default) has\n"
-		"passed from then on: send it to all nodes when one's log says that it asks everybody. What comes back "
-		"after\n"
-		"all is merged by its version. The word counts until the process ends.\n"
+		"leaves what it would have answered for unanswered, for ever; unless --recover-after says how long, or "
+		"an\n"
+		"operator gives it up: dhtctl ring shows first what waits for whom, and dhtctl recover what would be "
+		"given\n"
+		"up. What comes back after all is merged by its version.\n"
 		"\n"
-		"A full disk is a line of the log. What is written goes into 32 MiB that were kept for that; when "
-		"they are\n"
-		"used up, nothing behind a write is answered until there is room. If a write to the disk fails for "
-		"good\n"
-		"the process ends with exit code 74, and nothing that it did not write has been acknowledged.\n");
+		"A full disk is a line of the log. Whoever then writes to what the node owns or keeps is told so; what "
+		"is\n"
+		"there is read, deleted and handed over, by 32 MiB that were kept for that (when they are used up, "
+		"nothing\n"
+		"behind a change is answered until there is room). It goes on by itself when there is room. If a write "
+		"to the\n"
+		"disk fails for good the process ends with exit code 74, and nothing that it did not write has been "
+		"acknowledged.\n");
 }
 
 static void manual_rest(void)
@@ -121,7 +122,6 @@ static void manual_rest(void)
 		"overwritten as soon as the node runs, and in what it prints and logs is '***'.\n");
 	roff_section(stdout, "SIGNALS");
 	roff_term(stdout, "SIGTERM, SIGINT", "leave the ring in good order, and end; the second one ends it at once");
-	roff_term(stdout, "SIGUSR1", "what nobody answers for is given up: see DATA DIRECTORY");
 	roff_term(stdout, "SIGHUP",
 		  "read the files of settings anew: the log's level counts at once, others wait for a restart");
 	roff_section(stdout, "EXAMPLES");

@@ -24,7 +24,7 @@ struct service {
 	struct notify notify;
 	struct backoff backoff;
 	struct teller *teller;
-	struct libevent_event *terminate, *interrupt, *hangup, *accept;
+	struct libevent_event *terminate, *interrupt, *hangup;
 	struct libevent_event *tick; /* NULL: there is no manager */
 	bool watchdog;
 	bool stopping;
@@ -67,15 +67,6 @@ static void service_reload_cb(evutil_socket_t signal_number, short what, void *a
 	s->user.reload(s->user.arg);
 	notify_reloaded(&s->notify);
 	service_changed(s);
-}
-
-static void service_accept_cb(evutil_socket_t signal_number, short what, void *arg)
-{
-	struct service *s = arg;
-
-	(void)signal_number;
-	(void)what;
-	s->user.accept(s->user.arg);
 }
 
 /* From the loop itself: what it hangs in hangs this, too. */
@@ -130,7 +121,6 @@ struct service *service_new(struct event_base *base, const struct libsystemd *sy
 	s->terminate = service_watch(base, SIGTERM, service_signal_cb, s);
 	s->interrupt = service_watch(base, SIGINT, service_signal_cb, s);
 	s->hangup = service_watch(base, SIGHUP, service_reload_cb, s);
-	s->accept = service_watch(base, SIGUSR1, service_accept_cb, s);
 	backoff_begin(&s->backoff, s->notify.systemd ? getenv("RUNTIME_DIRECTORY") : NULL);
 	service_begin_ticks(s, base);
 	return s;
@@ -184,7 +174,6 @@ void service_free(struct service *s)
 	event_free(s->terminate);
 	event_free(s->interrupt);
 	event_free(s->hangup);
-	event_free(s->accept);
 	if (s->tick)
 		event_free(s->tick);
 	free(s);

@@ -14,8 +14,6 @@ struct service_user {
 	void (*stop)(void *arg, int signal_number);
 	/* SIGHUP */
 	void (*reload)(void *arg);
-	/* SIGUSR1: an operator's word that what nobody answers for is lost */
-	void (*accept)(void *arg);
 	/* what the node is and has, for people */
 	void (*describe)(void *arg, char *out, size_t size);
 	void *arg;

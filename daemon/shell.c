@@ -35,6 +35,8 @@ struct shell {
 	struct fences *fences;
 	struct libevent_event *start;
 	struct libevent_event *timer;
+	struct libevent_event *room; /* the disk's has changed */
+	bool full;
 	struct libevent_event *settled; /* has the connection lasted? */
 	struct libevent_event *hush;    /* is there something to say of what was hushed? */
 	struct service *service;
@@ -170,6 +172,17 @@ static void shell_trouble_cb(void *arg, enum disk_state state, const char *text)
 	     ABOUT(OF_REASON(text)), "%s", text);
 	if (state == DISK_FAILED)
 		shell_break(s, EX_IOERR);
+	s->full = state == DISK_FULL;
+	event_active(s->room, 0, 0); /* it may be amid a step */
+}
+
+static void shell_room_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct shell *s = arg;
+
+	(void)fd;
+	(void)what;
+	shell_step(s, &(struct event){.type = EVENT_ROOM, .granted = !s->full});
 }
 
 /* ---- events ---- */
@@ -272,14 +285,6 @@ static void shell_hush_cb(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	teller_tick(s->teller);
 	shell_set_hush(s);
-}
-
-static void shell_accept_cb(void *arg)
-{
-	struct shell *s = arg;
-
-	if (s->started)
-		shell_step(s, &(struct event){.type = EVENT_ACCEPT});
 }
 
 /* ---- the transport's callbacks ---- */
@@ -455,7 +460,7 @@ struct shell *shell_new(struct event_base *base, struct evdns_base *dns, const s
 		.trouble = shell_trouble_cb,
 	};
 	struct shell *s = xcalloc(1, sizeof(*s));
-	struct service_user user = {shell_stop_cb, shell_reload_cb, shell_accept_cb, shell_describe_cb, s};
+	struct service_user user = {shell_stop_cb, shell_reload_cb, shell_describe_cb, s};
 
 	s->base = base;
 	s->dns = dns;
@@ -473,7 +478,8 @@ struct shell *shell_new(struct event_base *base, struct evdns_base *dns, const s
 	s->settled = evtimer_new(base, shell_settled_cb, s);
 	s->hush = evtimer_new(base, shell_hush_cb, s);
 	s->start = evtimer_new(base, shell_start_cb, s);
-	if (!s->timer || !s->settled || !s->hush || !s->start)
+	s->room = event_new(base, -1, 0, shell_room_cb, s);
+	if (!s->timer || !s->settled || !s->hush || !s->start || !s->room)
 		mem_die("out of memory");
 	s->service = service_new(base, systemd, teller, &user);
 	return s;
@@ -503,6 +509,7 @@ void shell_free(struct shell *s)
 	node_free(s->node);
 	event_free(s->timer);
 	event_free(s->settled);
+	event_free(s->room);
 	event_free(s->hush);
 	event_free(s->start);
 	service_free(s->service);

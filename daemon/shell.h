@@ -30,8 +30,7 @@ struct shell *shell_new(struct event_base *base, struct evdns_base *dns, const s
 			const struct libsystemd *systemd, struct teller *teller);
 
 /* Starts the node, soon, with what the disk holds.  When it has left, or must not run, the loop is ended; a second SIGTERM
- * or SIGINT ends the process at once by that signal. SIGUSR1 is an operator's word that what nobody answers for is lost
- * (EVENT_ACCEPT). */
+ * or SIGINT ends the process at once by that signal. */
 void shell_start(struct shell *s);
 
 /* After the loop: the exit code that the core asked for. */

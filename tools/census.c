@@ -92,23 +92,77 @@ static char *census_add_problem(struct census *census)
 	return census->problems[census->problem_count++].text;
 }
 
+const char *census_arc_text(struct arc arc, char out[CENSUS_ARC_TEXT])
+{
+	snprintf(out, CENSUS_ARC_TEXT, "(%08x, %08x], %.1f%% of the ring", arc.lo, arc.hi,
+		 (double)ring_size(arc) / 42949672.96);
+	return out;
+}
+
+/* What stands still stands first, with what to do. */
+static void census_check_doubts(struct census *census)
+{
+	size_t size = sizeof(census->problems->text);
+
+	for (size_t i = 0; i < census->count; i++) {
+		const struct census_node *node = &census->nodes[i];
+
+		for (unsigned j = 0; j < node->doubt_count; j++) {
+			const struct frame_doubt *d = &node->doubts[j];
+			char arc[CENSUS_ARC_TEXT], waits[32] = "whoever had it";
+
+			census_arc_text(d->arc, arc);
+			if (d->waits_known)
+				snprintf(waits, sizeof(waits), "node %u", d->waits);
+			if (node->operated)
+				snprintf(census_add_problem(census), size,
+					 "%s: node %s waits for %s -> start that again, or see what 'dhtctl recover "
+					 "%08x-%08x' would give up",
+					 arc, node->name, waits, d->arc.lo, d->arc.hi);
+			else
+				snprintf(census_add_problem(census), size,
+					 "%s: node %s waits for %s, and goes on without it soon", arc, node->name,
+					 waits);
+		}
+	}
+}
+
+bool census_serves_arc(const struct census *census, struct arc arc)
+{
+	uint32_t at = arc.lo;
+
+	for (size_t i = 0; i <= census->count; i++) {
+		const struct census_node *next = NULL;
+
+		for (size_t j = 0; j < census->count && next == NULL; j++)
+			if (census_serves(&census->nodes[j]) && ring_contains(census->nodes[j].arc, at + 1))
+				next = &census->nodes[j];
+		if (next == NULL)
+			return false;
+		if (ring_contains((struct arc){at, next->arc.hi}, arc.hi))
+			return true;
+		at = next->arc.hi;
+	}
+	return false;
+}
+
 static void census_report_arc(struct census *census, struct arc arc, size_t owners)
 {
 	char *text = census_add_problem(census);
 	size_t size = sizeof(census->problems->text);
-	double share = (double)ring_size(arc) / 42949672.96;
+	char shown[CENSUS_ARC_TEXT];
 	bool silent = false;
+
+	census_arc_text(arc, shown);
 
 	for (size_t i = 0; i < census->silent_count; i++)
 		silent = silent || census->silent[i] == arc.hi;
 	if (owners > 1)
-		snprintf(text, size, "%zu nodes serve (%08x, %08x], %.1f%% of the ring", owners, arc.lo, arc.hi, share);
+		snprintf(text, size, "%zu nodes serve %s", owners, shown);
 	else if (silent)
-		snprintf(text, size,
-			 "(%08x, %08x], %.1f%% of the ring: node %u gives no answer (a node of the reference cannot)",
-			 arc.lo, arc.hi, share, arc.hi);
+		snprintf(text, size, "%s: node %u gives no answer (a node of the reference cannot)", shown, arc.hi);
 	else
-		snprintf(text, size, "nobody serves (%08x, %08x], %.1f%% of the ring", arc.lo, arc.hi, share);
+		snprintf(text, size, "nobody serves %s", shown);
 }
 
 /* The ends of all arcs, and the silent ids, cut the ring into pieces that each arc holds wholly or not at all. */
@@ -171,6 +225,7 @@ void census_judge(struct census *census)
 	if (census->count > 0)
 		qsort(census->nodes, census->count, sizeof(*census->nodes), census_compare_nodes);
 	census_collect_silent(census);
+	census_check_doubts(census);
 	census_check_arcs(census);
 	census_check_nodes(census);
 }
@@ -225,6 +280,9 @@ static void census_message_cb(void *arg, const struct mqtt_message *message)
 	node->behind = f->behind;
 	node->copies = f->copies;
 	node->wanted = f->wanted;
+	node->doubt_count = f->doubt_count;
+	memcpy(node->doubts, f->doubts, sizeof(node->doubts));
+	node->operated = f->flag;
 	memcpy(node->software, f->software, sizeof(node->software));
 	if (f->name[0] != '\0')
 		memcpy(node->name, f->name, sizeof(node->name));

@@ -18,14 +18,17 @@ struct census_node {
 	struct arc arc;
 	uint32_t predecessor, successor; /* meaningful with has_arc */
 	uint64_t records, since;
-	uint64_t epoch, behind;      /* as STATUS has them */
-	uint32_t copies, wanted;     /* 0: an earlier version, which does not say */
+	uint64_t epoch, behind;                      /* as STATUS has them */
+	uint32_t copies, wanted;                     /* 0: an earlier version, which does not say */
+	struct frame_doubt doubts[FRAME_DOUBTS_MAX]; /* arcs that it does not serve, as it waits for somebody */
+	unsigned doubt_count;
+	bool operated;               /* ... until an operator says a word */
 	char name[NAME_MAX_LEN + 1]; /* never "": the id in decimal if it has none */
 	char software[32];
 };
 
 struct census_problem {
-	char text[200];
+	char text[320];
 };
 
 struct census {
@@ -46,6 +49,13 @@ enum exit_code census_take(struct client *client, const struct settings *setting
 void census_judge(struct census *census);
 
 void census_free(struct census *census);
+
+/* Every id of the arc is answered for by somebody. */
+bool census_serves_arc(const struct census *census, struct arc arc);
+
+/* "(40000000, 80000000], 25.0% of the ring". */
+#define CENSUS_ARC_TEXT 64
+const char *census_arc_text(struct arc arc, char out[CENSUS_ARC_TEXT]);
 
 /* True if the node answers operations on its arc. */
 bool census_serves(const struct census_node *node);

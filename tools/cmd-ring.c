@@ -10,7 +10,7 @@ static void ring_show(FILE *out, const struct settings *settings, const struct c
 	if (settings->json && trouble == NULL) {
 		ring_view_json(out, census);
 	} else if (settings->json) {
-		fputs("{\"nodes\":[],\"silent\":[],\"problems\":", out);
+		fputs("{\"nodes\":[],\"silent\":[],\"doubts\":[],\"problems\":", out);
 		ring_view_json_problems(out, census, trouble);
 		fputs("}\n", out);
 	} else if (trouble == NULL) {
@@ -54,8 +54,8 @@ const struct command command_ring = {
 		"prints\n"
 		"{\"nodes\":[{\"id\",\"name\",\"state\",\"predecessor\",\"successor\",\"records\",\"arc\":[FROM,TO],"
 		"\"epoch\",\n"
-		"\"copies\",\"wanted\",\"behind\",\"share\",\"since\",\"software\"}],\"silent\":[IDS],"
-		"\"problems\":[TEXTS]};\n"
+		"\"copies\",\"wanted\",\"behind\",\"share\",\"since\",\"software\"}],\"silent\":[IDS],\n"
+		"\"doubts\":[{\"arc\",\"node\",\"waits_for\",\"copy\",\"operator\"}],\"problems\":[TEXTS]};\n"
 		"an arc is what lies behind FROM up to TO, its epoch the number of its view.\n"
 		"\n" LIVE_TEXT,
 	.exec = ring_exec,

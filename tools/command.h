@@ -22,7 +22,7 @@ enum exit_code {
 	RC_TIMEOUT = 5,     /* no answer in time */
 	RC_PARTLY = 6,      /* of several, some were done */
 	RC_LOCAL = 7,       /* a file of this machine: unreadable or wrong input, output that cannot be written */
-	RC_WRONG = 8,       /* the ring answered that it cannot be done (not a number) */
+	RC_WRONG = 8,       /* the ring answered that it cannot be done (not a number, a full disk) */
 };
 
 /* What the options say. */
@@ -35,7 +35,7 @@ struct settings {
 	uint32_t limit, count, idle; /* 0: none; idle: ms */
 	char *mix;
 	uint32_t value_size, clients, inflight, batch, operations, warmup, rate, seed;
-	bool numbers, no_preload, keep, force;
+	bool numbers, no_preload, keep, force, yes;
 	bool json, quiet, help, version, name, meta, absent, if_absent, columns, nul, resume, initial, watch;
 	struct url url;         /* broker, parsed */
 	char broker_shown[768]; /* "mqtt://host:1883 (default)": masked, and where it came from */
@@ -73,6 +73,7 @@ extern const struct command command_ls;
 extern const struct command command_watch;
 extern const struct command command_ring;
 extern const struct command command_leave;
+extern const struct command command_recover;
 extern const struct command command_demo;
 extern const struct command command_bench;
 extern const struct command command_status;

@@ -62,6 +62,7 @@ static const struct option_row option_rows[] = {
 	{"keep", 0, OPTION_FLAG, FIELD(keep), NULL, NULL, NULL, "do not delete the keys at the end", 0, 0},
 	{"force", 0, OPTION_FLAG, FIELD(force), NULL, NULL, NULL, "also the last node, whose records are gone then", 0,
 	 0},
+	{"yes", 0, OPTION_FLAG, FIELD(yes), NULL, NULL, NULL, "do not ask", 0, 0},
 	{"help", 'h', OPTION_STOP, FIELD(help), NULL, NULL, NULL, "this text, or that of a command", 0, 0},
 	{"version", 'V', OPTION_STOP, FIELD(version), NULL, NULL, NULL, "the version", 0, 0},
 	/* ls alone has this one: elsewhere -0 may be a value */
@@ -74,9 +75,9 @@ static const struct option_table table_of_ls = {"dhtctl", option_rows + 1, ROW_C
 static const struct option_table table_of_others = {"dhtctl", option_rows + 1, ROW_COUNT - 2};
 
 static const struct command *const commands[] = {
-	&command_put,   &command_get,    &command_del,    &command_cas,        &command_incr, &command_ls,
-	&command_watch, &command_export, &command_import, &command_status,     &command_ring, &command_leave,
-	&command_demo,  &command_bench,  &command_config, &command_completion,
+	&command_put,     &command_get,    &command_del,    &command_cas,    &command_incr,       &command_ls,
+	&command_watch,   &command_export, &command_import, &command_status, &command_ring,       &command_leave,
+	&command_recover, &command_demo,   &command_bench,  &command_config, &command_completion,
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 
@@ -89,7 +90,7 @@ static const struct command_exit exits[] = {
 	{RC_TIMEOUT, "no answer in time (\"unknown\": a write may have been done)"},
 	{RC_PARTLY, "of several, some done"},
 	{RC_LOCAL, "a local file, what stands in it, or the output failed"},
-	{RC_WRONG, "the ring cannot do it (not a number)"},
+	{RC_WRONG, "the ring cannot do it (not a number, a full disk)"},
 	{129, "SIGHUP ended it"},
 	{130, "Ctrl-C did"},
 	{143, "SIGTERM did"},

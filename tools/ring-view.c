@@ -256,6 +256,27 @@ void ring_view_json_problems(FILE *out, const struct census *census, const char 
 	fputc(']', out);
 }
 
+static void ring_json_doubts(FILE *out, const struct census *census)
+{
+	const char *comma = "";
+
+	for (size_t i = 0; i < census->count; i++) {
+		const struct census_node *node = &census->nodes[i];
+
+		for (unsigned j = 0; j < node->doubt_count; j++, comma = ",") {
+			const struct frame_doubt *d = &node->doubts[j];
+
+			fprintf(out, "%s{\"arc\":[%u,%u],\"node\":%u,", comma, d->arc.lo, d->arc.hi, node->who.id);
+			if (d->waits_known)
+				fprintf(out, "\"waits_for\":%u,", d->waits);
+			else
+				fprintf(out, "\"waits_for\":null,");
+			fprintf(out, "\"copy\":%s,\"operator\":%s}", d->copy ? "true" : "false",
+				node->operated ? "true" : "false");
+		}
+	}
+}
+
 void ring_view_json(FILE *out, const struct census *census)
 {
 	time_t now = time(NULL);
@@ -269,6 +290,8 @@ void ring_view_json(FILE *out, const struct census *census)
 	fprintf(out, "],\"silent\":[");
 	for (size_t i = 0; i < census->silent_count; i++)
 		fprintf(out, "%s%u", i ? "," : "", census->silent[i]);
+	fprintf(out, "],\"doubts\":[");
+	ring_json_doubts(out, census);
 	fprintf(out, "],\"problems\":");
 	ring_view_json_problems(out, census, NULL);
 	fprintf(out, "}\n");

@@ -353,6 +353,7 @@ void change_resume(struct node *n)
 static bool doubted(struct node *n, uint64_t *next)
 {
 	struct change *c = &n->change;
+	struct arc arc = c->base[0].arc;
 
 	if (c->conn == n->self.conn.count)
 		return false;
@@ -363,11 +364,9 @@ static bool doubted(struct node *n, uint64_t *next)
 			"%u s",
 			n->config.recover / 1000);
 	}
-	if (given_up(n, c->doubt)) {
-		struct arc arc = c->base[0].arc;
-
-		if (c->base[1].name.number)
-			arc.hi = c->base[1].arc.hi;
+	if (c->base[1].name.number)
+		arc.hi = c->base[1].arc.hi;
+	if (recover_given_up(n, arc, c->doubt)) {
 		if (!roll_cleared(n, arc, next))
 			return true;
 		c->conn = n->self.conn.count;

@@ -468,6 +468,19 @@ void reference_free(struct node *n);
 /* ---- restore.c ---- */
 void restore_begin(struct node *n);
 
+/* ---- recover.c ---- */
+unsigned recover_doubts(struct node *n, struct frame_doubt out[FRAME_DOUBTS_MAX]); /* their number */
+bool recover_waits(const struct node *n, struct arc arc); /* for who may have what nobody else has, for ever */
+/* Nobody has answered for so long that whoever has it may be given up. */
+bool recover_given_up(const struct node *n, struct arc arc, uint64_t since);
+void recover_forget(struct node *n);
+void on_recover(struct node *n, const struct frame *f);
+
+/* ---- room.c ---- */
+bool room_lacks(struct node *n);               /* nothing may be written but what makes room, or has to be */
+void room_changed(struct node *n, bool there); /* on the disk of this node */
+void room_said(struct node *n, struct follower *f, bool full); /* on that of who keeps copies of ours */
+
 /* ---- echo.c ---- */
 void echo_await(struct node *n, enum echo_kind kind);
 void echo_heard(struct node *n, enum echo_kind kind);
@@ -490,12 +503,6 @@ static inline void later(uint64_t *since, uint64_t by, uint64_t now)
 {
 	if (*since)
 		*since = *since + by < now ? *since + by : now;
-}
-
-/* Nobody has answered for so long that whoever has it may be given up. */
-static inline bool given_up(const struct node *n, uint64_t since)
-{
-	return !n->config.never && n->now - since >= n->config.recover;
 }
 
 static inline void soonest(uint64_t *next, uint64_t at)

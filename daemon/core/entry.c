@@ -201,7 +201,7 @@ bool entry_out(struct node *n, const struct entry *e)
 
 bool entry_waits(struct node *n, const struct entry *e)
 {
-	return n->config.never && !e->mine && !e->sealed && !e->absent && !copy_whole(n, e);
+	return recover_waits(n, e->v.arc) && !e->mine && !e->sealed && !e->absent && !copy_whole(n, e);
 }
 
 /* Beyond the term of our ring, and of the one that is registered, nobody has counted: it is of a ring that is gone, or a

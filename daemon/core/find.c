@@ -228,7 +228,7 @@ void find_doubt(struct node *n, struct entry *e, uint64_t *next)
 			"arc %s: node %08x does not confirm it -> asking everybody for %u s", arc_text(e->v.arc, text),
 			e->peer.id, n->config.recover / 1000);
 	}
-	if (given_up(n, e->doubt)) {
+	if (recover_given_up(n, e->v.arc, e->doubt)) {
 		if (cleared(n, e, next) && !e->absent)
 			fence_want(n, &e->peer, "nobody has confirmed its arc in the set time");
 		return;
@@ -236,7 +236,7 @@ void find_doubt(struct node *n, struct entry *e, uint64_t *next)
 	if (n->now - e->found >= FIND_AGAIN)
 		find_ask(n, e->v.arc, &e->found);
 	soonest(next, e->found + FIND_AGAIN);
-	if (!n->config.never)
+	if (!recover_waits(n, e->v.arc))
 		soonest(next, e->doubt + n->config.recover);
 }
 
@@ -253,7 +253,7 @@ void find_orphan(struct node *n, struct entry *e, bool alone, uint64_t *next)
 			"arc %s: nobody says whether its view holds -> asking everybody for %u s",
 			arc_text(e->v.arc, text), n->config.recover / 1000);
 	}
-	if (given_up(n, e->orphan) && (alone || e->confirmed)) {
+	if (recover_given_up(n, e->v.arc, e->orphan) && (alone || e->confirmed)) {
 		if (!cleared(n, e, next))
 			return;
 		e->held = true;

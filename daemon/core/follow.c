@@ -180,6 +180,7 @@ static void lost(struct node *n, struct follower *f, bool again)
 {
 	struct member m = f->m;
 	uint64_t had = has_upto(n, f);
+	bool full = f->full;
 
 	if (!again && !follow_backup(n, f) && keepers_want(n, f)) {
 		follow_end(n, f);
@@ -198,6 +199,7 @@ static void lost(struct node *n, struct follower *f, bool again)
 	f->had = had;
 	f->owed = true;
 	f->again = again;
+	f->full = full;
 	if (!again)
 		change_without(n, &m);
 	tell_release(n);
@@ -210,6 +212,7 @@ void on_copied(struct node *n, const struct frame *frame)
 
 	if (!f || frame->attempt != f->attempt)
 		return;
+	room_said(n, f, frame->full);
 	if (frame->reason == REASON_ABSENT) {
 		lost(n, f, frame->flag);
 		return;

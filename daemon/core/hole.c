@@ -58,7 +58,7 @@ static void tend_hole(struct node *n, uint64_t *next)
 		n->hole_near = n->self.id;
 	}
 	hole = (struct arc){n->hole_near, e->v.arc.lo};
-	if (!given_up(n, n->hole_since)) {
+	if (!recover_given_up(n, hole, n->hole_since)) {
 		if (!n->hole_sent || n->now - n->hole_sent >= FIND_AGAIN)
 			find_ask(n, hole, &n->hole_sent);
 		soonest(next, n->hole_sent + FIND_AGAIN);
@@ -127,13 +127,13 @@ static void tend_alone(struct node *n, uint64_t *next)
 		n->alone_sent = 0;
 		n->alone_near = near->v.arc.hi;
 	}
-	if (!given_up(n, n->alone_since)) {
+	arc = (struct arc){n->alone_near, n->self.id};
+	if (!recover_given_up(n, arc, n->alone_since)) {
 		if (!n->alone_sent || n->now - n->alone_sent >= FIND_AGAIN)
 			find_ask(n, (struct arc){n->self.id, n->self.id}, &n->alone_sent);
 		soonest(next, n->alone_sent + FIND_AGAIN);
 		return;
 	}
-	arc = (struct arc){n->alone_near, n->self.id};
 	if (n->roll.stage == ROLL_CLOSED && n->now - n->find_echo > FIND_ECHO) {
 		n->alone_since = n->now;
 		return;

@@ -8,7 +8,8 @@ static const struct entry *settled_main(struct node *n)
 {
 	const struct entry *own = entry_main(n);
 
-	return own && own->held && own->peer.memory && own->v.arc.lo != own->v.arc.hi && !entry_out(n, own) ? own : NULL;
+	return own && own->held && own->peer.memory && own->v.arc.lo != own->v.arc.hi && !entry_out(n, own) ? own
+													    : NULL;
 }
 
 /* ---- who they are ---- */

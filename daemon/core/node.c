@@ -38,6 +38,7 @@ static const struct rule rules[FRAME_TYPES] = {
 	[FRAME_MERGED] = {on_merged, ANY, TOPIC_INBOX},    [FRAME_LEAVE] = {on_leave_request, ANY, TOPIC_INBOX},
 	[FRAME_STATUS] = {on_status, ANY, TOPIC_NODE},     [FRAME_COPY] = {on_copy, ANY, TOPIC_INBOX},
 	[FRAME_COPIED] = {on_copied, ANY, TOPIC_INBOX},    [FRAME_FORGET] = {on_forget, ANY, TOPIC_INBOX},
+	[FRAME_RECOVER] = {on_recover, ANY, TOPIC_INBOX},
 	/* FOUND and TRIP are seen to before the table; REPLY is for tools; operation.c reads REQUEST and ANSWER. */
 };
 /* clang-format on */
@@ -210,7 +211,8 @@ static void frame(struct node *n, enum topic_kind kind, uint32_t id, const struc
 		roll_status(n, &f, ev->retained);
 	r = &rules[f.type];
 	/* Between nodes everybody says who he is, and on which connection. */
-	if ((!f.from.memory || !f.from.conn.count) && f.type != FRAME_WHO && f.type != FRAME_LEAVE) {
+	if ((!f.from.memory || !f.from.conn.count) && f.type != FRAME_WHO && f.type != FRAME_LEAVE &&
+	    f.type != FRAME_RECOVER) {
 		out_complain(n, "frame", "no sender", NULL, ev->len);
 		return;
 	}
@@ -401,12 +403,6 @@ void node_step(struct node *n, const struct event *ev, struct update *update)
 	case EVENT_STOP:
 		node_stop(n, "asked to stop");
 		break;
-	case EVENT_ACCEPT:
-		n->config.never = false;
-		n->seek.since = n->now;
-		n->seek.refused_until = 0; /* it was refused for want of this word */
-		out_log(n, NOTE_ACCEPTED, NULL, "an operator accepts that what nobody answers for is lost");
-		break;
 	case EVENT_START:
 		/* From now: a node is made before it knows the time. */
 		if (n->seek.active)
@@ -416,6 +412,9 @@ void node_step(struct node *n, const struct event *ev, struct update *update)
 	case EVENT_DRAINED:
 		n->full = false;
 		n->recheck |= n->backlog;
+		break;
+	case EVENT_ROOM:
+		room_changed(n, ev->granted);
 		break;
 	case EVENT_TURN:
 	case EVENT_TIMER:

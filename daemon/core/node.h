@@ -40,7 +40,7 @@ struct node_config {
 	unsigned grace;         /* 2000: how long a node whose will was seen may come back with its records */
 	unsigned ping;          /* 10000: between two looks at one's neighbours */
 	unsigned recover;    /* 10000: how long an arc nobody answers for stays in doubt before it is served as empty */
-	bool never;          /* ... or no time is long enough, as who is away may have what nobody else has */
+	bool never;          /* ... or until an operator says RECOVER, as who is away may have what nobody else has */
 	unsigned tombstone;  /* 3600000: how long a deletion is remembered against older copies of what it deleted */
 	unsigned tombstones; /* 65536: ... and how many at most; the earliest go first */
 	unsigned replicas;   /* 2: who has what is written in an arc of ours, this node among them; 1 to REPLICAS_MAX */
@@ -63,7 +63,7 @@ enum event_type {
 	EVENT_TURN,         /* all that had arrived has been told; asked for by update.turn */
 	EVENT_TIMER,        /* the deadline of the last update has come */
 	EVENT_STOP,         /* SIGTERM, SIGINT: leave in good order */
-	EVENT_ACCEPT, /* an operator gives up what nobody answers for (config.never): the set time counts from now on */
+	EVENT_ROOM,         /* the disk is full, or has room again (granted) */
 	EVENT_TYPES,
 };
 

@@ -104,11 +104,12 @@ const struct note_row note_rows[NOTE_COUNT] = {
 			      "The broker keeps statuses of nodes, and none of them answers. They may have on their "
 			      "disks what nobody else has, so no second ring is founded: they are waited for.",
 			      "Start the nodes that are named in 'dhtctl status'. Those that never come back are given "
-			      "up by SIGUSR1 to this node, or with recover-after."},
-	[NOTE_ACCEPTED] = {"accepted", "556d007b11f81e8d211ef7ecaa78dd2f", 4,
-			   "An operator has said that what nobody answers for is to be given up. Until this process "
-			   "ends, who is silent is waited for only as long as recover-after says.",
-			   "Nothing. What comes back after all is merged by its version."},
+			      "up by 'dhtctl recover', or with recover-after."},
+	[NOTE_ACCEPTED] =
+		{"accepted", "556d007b11f81e8d211ef7ecaa78dd2f", 4,
+		 "An operator has given up what nobody else has of the arc ('dhtctl recover'). Who is silent is waited "
+		 "for only as long as recover-after says; then the arc is served with what there is.",
+		 "Nothing. What comes back after all is merged by its version."},
 	[NOTE_VERSION_LATER] =
 		{"version-later", "79677d7b9c7c4fc3aef0ede0b5ee2b3b", 3,
 		 "There are nodes, or statuses of nodes, of a later version of the protocol than this node "
@@ -257,6 +258,12 @@ const struct note_row note_rows[NOTE_COUNT] = {
 			      "acknowledged nothing that was not written.",
 			      "Look at the kernel's log, and at the disk. With another one, and an empty directory, "
 			      "the node gets its records from the others."},
+	[NOTE_PEER_FULL] = {"peer-full", "83b626c093bad48959a10315bd2d98f8", 4,
+			    "The disk of node @DHT_PEER@, which keeps a copy of an arc of this one, is full. Writes "
+			    "that need room there are refused, as they could not have all their copies.",
+			    "Make room on that node's disk. It goes on by itself."},
+	[NOTE_PEER_ROOM] = {"peer-room", "0d51bcab7260b99cf976fbb8904c16a2", 6,
+			    "The disk of node @DHT_PEER@ has room again, and writes go on.", "Nothing."},
 	[NOTE_TOO_MANY_VIEWS] =
 		{"too-many-views", "8f2ba6acb5ae4f929f154d93f713bf5b", 3,
 		 "The node is named in more views of arcs than it has room for, and refuses one more. No ring "

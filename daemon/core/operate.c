@@ -110,6 +110,8 @@ void operate_write(struct node *n, const struct operation *op, struct version ve
 	r->status = ANSWER_DONE;
 	if (!holds(op, old)) {
 		r->status = ANSWER_FAILED;
+	} else if (op->kind != OPERATION_DELETE && room_lacks(n)) {
+		r->status = ANSWER_FULL;
 	} else if (op->kind == OPERATION_PUT) {
 		put(n, op, version);
 	} else if (op->kind == OPERATION_DELETE) {

@@ -47,6 +47,10 @@ static void answer_put(struct node *n, const struct entry *e, const struct refer
 				  .len = put->value_len};
 	char text[REFERENCE_TEXT_MAX];
 
+	if (room_lacks(n)) {
+		out_complain(n, "put", "no room on a disk where it has to be", put->value, put->value_len);
+		return; /* there is no word for it */
+	}
 	store_put(n->store, &item);
 	record_changed(n, &item.key);
 	tell_client(n, TOPIC_ACK_PUT, text,

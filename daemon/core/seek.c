@@ -115,7 +115,8 @@ static void call_roll(struct node *n)
 {
 	if ((!n->seen.nonce || stillborn(n)) && !roll_found_present(n)) {
 		propose(n);
-	} else if (!n->config.never && n->now - n->seek.since >= seek_patience(n) && roll_found_listed(n)) {
+	} else if (!recover_waits(n, (struct arc){0, 0}) && n->now - n->seek.since >= seek_patience(n) &&
+		   roll_found_listed(n)) {
 		out_log(n, NOTE_RING_SILENT, NULL, "a ring is there but nobody answers -> fencing whoever it names");
 		next_stage(n, SEEK_FENCES);
 	} else {

@@ -79,6 +79,7 @@ void node_disconnected(struct node *n)
 	}
 	for (enum echo_kind kind = 0; kind < ECHO_KINDS; kind++)
 		echo_forget(n, kind);
+	recover_forget(n);
 	n->notify_since = n->alone_since = 0;
 	n->waiting_count = 0;
 	if (n->seek.active)

@@ -189,6 +189,7 @@ static bool can_be(const struct once_answer *a)
 		return !a->version.number && !a->version.counter && !a->has_result;
 	case ANSWER_FAILED:
 	case ANSWER_WRONG:
+	case ANSWER_FULL:
 		return !a->has_result;
 	default:
 		return false;

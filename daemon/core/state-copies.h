@@ -50,6 +50,7 @@ struct follower {
 	uint64_t safe, safe_told;  /* up to that counter of versions it has all; as last written to the disk */
 	bool low;                  /* something whose version tells nothing is to be told; */
 	unsigned lows;             /* ... or is told, in so many frames, and not acknowledged */
+	bool full;                 /* its disk is */
 	uint64_t wanted;           /* as somebody to be filled */
 	bool extra;                /* no view names it, and it has everything: keepers.c */
 	uint64_t sent, progress;

@@ -293,6 +293,14 @@ struct watched {
 	size_t changed_count, changed_room;
 };
 
+#define ACCEPTED_MAX 8
+
+/* What an operator has given up (recover.c). */
+struct accepted {
+	struct arc arc;
+	uint64_t until; /* the word counts; 0: none */
+};
+
 struct told;
 struct durable;
 struct reference_peer;
@@ -444,6 +452,8 @@ struct node {
 	uint64_t drop_window; /* rate limit of complaints about strangers' input */
 	unsigned drop_count, drop_hidden;
 	struct durable *durable; /* NULL: nothing is kept */
+	bool no_room;            /* the disk is full */
+	struct accepted accepted[ACCEPTED_MAX];
 	struct reference_peer *reference;
 	struct echo echo[ECHO_KINDS];
 

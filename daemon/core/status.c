@@ -184,6 +184,8 @@ void on_who(struct node *n, const struct frame *f)
 		return;
 	frame_start(n, &r, FRAME_STATUS);
 	status_fill(n, &r);
+	r.doubt_count = (uint8_t)recover_doubts(n, r.doubts);
+	r.flag = n->config.never; /* in doubt until an operator gives it up */
 	frame_reply(n, &r, f->reply);
 }
 

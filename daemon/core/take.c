@@ -390,7 +390,7 @@ void take_tick(struct node *n, uint64_t *next)
 		return;
 	}
 	/* watch.c asks the giver meanwhile; grace and silence are its to judge, here only their sum. */
-	if (!n->config.never && n->now - t->progress >= patience + n->config.recover) {
+	if (recover_given_up(n, t->arc, t->progress + patience)) {
 		node_give_up(n, "neither the giver nor its backup says whether the views hold");
 		return;
 	}

@@ -369,6 +369,14 @@ void on_leave_public(struct node *n, const uint8_t *p, size_t len)
 			e->heard = 0;
 }
 
+static bool owns_what_holds(const struct node *n)
+{
+	for (const struct entry *e = n->entries; e < n->entry_end; e++)
+		if (e->used && e->mine && e->held)
+			return true;
+	return false;
+}
+
 void tend(struct node *n, uint64_t *next)
 {
 	bool frozen = n->give.phase > GIVE_STREAM && n->give.phase < GIVE_SEALED;
@@ -384,6 +392,9 @@ void tend(struct node *n, uint64_t *next)
 	if (!n->change.kind && !n->give.phase && !n->take.phase)
 		if (tend_misplaced(n, next) || (!n->stopping && n->now >= n->retry_at && waiting_offer(n)))
 			return;
+	/* It came back amid a handover that gave its last arc, and has that again, or has taken one over. */
+	if (n->seek.active && !n->refused && owns_what_holds(n))
+		seek_end(n);
 	if (n->been_active && !n->seek.active && !n->stopping && !entry_any_own(n) && !n->take.phase) {
 		out_log(n, NOTE_REJOIN, NULL, "owns no arc any more -> joining again");
 		seek_begin(n);

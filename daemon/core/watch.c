@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "core.h"
+#include "follow-inside.h"
 
 #define RESTATE 1000 /* ms: two of one id do not talk each other down any faster */
 
@@ -62,7 +63,7 @@ static void resolve(struct node *n, struct entry *e, uint64_t *next)
 	if (!e->other_asked)
 		e->other_asked = n->now;
 	/* What it has stored may be on its disk alone. */
-	if (!n->config.never && line_waited(n, e->other_asked, n->config.silence, next))
+	if (!recover_waits(n, e->v.arc) && line_waited(n, e->other_asked, n->config.silence, next))
 		fence_want(n, &e->other.owner, "does not say whether it has stored its view");
 	if (n->now - e->found >= n->config.resend) {
 		frame_start(n, &f, FRAME_SYNC);
@@ -285,6 +286,7 @@ void on_sync(struct node *n, const struct frame *f)
 		if (f->attempt)
 			(void)copy_upto(n, f);
 		r.flag = true;
+		r.full = n->no_room;
 		r.views[r.view_count++] = e->v;
 		keepers_tell(n, &r);
 		frame_to(n, &r, &f->from);
@@ -367,6 +369,8 @@ void on_confirm(struct node *n, const struct frame *f)
 		e->confirmed = true;
 		e->heard = n->now;
 		e->doubt = 0;
+		if (e->mine)
+			room_said(n, follower_of(n, &f->from), f->full);
 		n->recheck = true;
 	} else if (f->reason == REASON_ABSENT && e) {
 		if ((e->held || !e->mine) && !change_makes(n, e) && !e->absent) {

@@ -22,6 +22,7 @@ _OPERATIONS = os.path.join(os.path.dirname(_HEADERS), "operation.h")
 KINDS, STATUSES = _enum("operation_kind", _OPERATIONS), _enum("operation_status", _OPERATIONS)
 VERSION, TYPE, FROM, COUNT, REASON, ARC, STATE, SINCE, PREDECESSOR, SUCCESSOR, NAME, SOFTWARE, REPLY = \
     0, 1, 2, 7, 10, 11, 13, 14, 15, 16, 18, 19, 20
+TO, FLAG, DOUBTS = 3, 12, 42
 CLIENT, BASE, TOKEN, OPERATIONS, ANSWERS, OWNER = 24, 25, 27, 28, 29, 30
 
 
@@ -75,6 +76,8 @@ class FakeNode:
     def __init__(self, id, name="", state="NODE_ACTIVE", arc=None, predecessor=0, successor=0, records=0, since=0):
         self.id, self.name, self.state, self.arc = id, name, state, arc
         self.predecessor, self.successor, self.records, self.since = predecessor, successor, records, since
+        self.doubts = []  # [lo, hi, number, maker, id or None, copy]
+        self.operated = True  # they end by a word alone
 
     def status(self, state=None):
         frame = {VERSION: 1, TYPE: TYPES["FRAME_STATUS"], FROM: [self.id, self.id + 1, 5, 1], COUNT: self.records,
@@ -82,6 +85,9 @@ class FakeNode:
                  SUCCESSOR: self.successor, SOFTWARE: "fake"}
         if self.arc:
             frame[ARC] = list(self.arc)
+        if self.doubts:
+            frame[DOUBTS] = self.doubts
+            frame[FLAG] = self.operated
         if self.name:
             frame[NAME] = self.name
         return encode(frame)
@@ -111,6 +117,8 @@ class FakeRing:
         self.counter = 0
         self.answer = lambda key, value: value
         self.leaves = "left"
+        self.recovers = True
+        self.words = []
         self.client = connect(port, ("put", "get", "ring", "in/+", "op/#", "ask/+"),
                               self._on_message, prefix=prefix)
 
@@ -127,7 +135,11 @@ class FakeRing:
         elif topic == "ring":
             self._on_who(decode(m.payload)[0])
         elif topic.startswith("in/"):
-            self._on_leave(int(topic[3:], 16), decode(m.payload)[0])
+            frame = decode(m.payload)[0]
+            if frame[TYPE] == TYPES["FRAME_RECOVER"]:
+                self._on_recover(int(topic[3:], 16), frame)
+            else:
+                self._on_leave(int(topic[3:], 16), frame)
         elif topic.startswith(("op/", "ask/")) and self.answers:
             self._on_request(decode(m.payload)[0])
 
@@ -180,6 +192,19 @@ class FakeRing:
             self._publish(f"node/{id:08x}", node.status("NODE_LEAVING"), retain=True)
         if self.leaves == "left":
             self._publish(f"node/{id:08x}", node.status("NODE_LEFT"), retain=True)
+
+    def _on_recover(self, id, frame):
+        """.recovers: what the word does: True; False: it comes too late; None: nothing is said."""
+        node = next(n for n in self.members if n.id == id)
+        assert frame[TO] == [5, 1]
+        self.words.append(frame[DOUBTS])
+        if self.recovers is not None:
+            reason = {} if self.recovers else {REASON: REASONS["REASON_ABSENT"]}
+            self.client.publish(frame[REPLY], encode({VERSION: 1, TYPE: TYPES["FRAME_REPLY"],
+                                                      FROM: [id, id + 1, 5, 1], **reason}))
+        if self.recovers:
+            node.doubts = [d for d in node.doubts if d not in frame[DOUBTS]]
+            node.arc = node.healed
 
     def close(self):
         self.client.disconnect()

@@ -213,6 +213,7 @@ COMMANDS = {
     "config": [],
     "completion bash|zsh|fish": [],
     "leave NODE": ["--force"],
+    "recover ARC|all": ["--yes"],
     "demo": ["--keys"],
 }
 

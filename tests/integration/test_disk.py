@@ -1,4 +1,5 @@
 """Nodes with a data directory: what was acknowledged is there again, whoever was killed."""
+import json
 import os
 import random
 import re
@@ -72,6 +73,10 @@ def start_all(nodes, longest=0.5):
         time.sleep(GAPS.uniform(0, longest))  # which is what is tried
 
 
+def doubts(broker):
+    return json.loads(ctl(broker.url, "ring", "--json").stdout)["doubts"]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("durability", ["fsync", "os"])
 def test_all_nodes_and_the_broker_are_killed(durable, broker, client, make_hammer, durability):
@@ -131,8 +136,10 @@ def test_one_of_five_never_comes_back(durable, broker, client):
     back = GAPS.sample(d.nodes, 4)
     start_all(back)
     wait_for("a neighbour to miss it", lambda: any("does not confirm it" in n.log_text() for n in back))
-    for node in back:
-        node.signal(signal.SIGUSR1)
+    lost = next(n for n in d.nodes if n not in back)
+    wait_for("all that is in doubt to be told", lambda: doubts(broker) and all(
+        doubt["waits_for"] == lost.id and doubt["copy"] and doubt["operator"] for doubt in doubts(broker)))
+    ctl(broker.url, "recover", "all", "--yes", "--timeout", "60s")
     d.ring.wait_whole(4, timeout=60)
     check(client, broker, records, gone)
 
@@ -156,8 +163,7 @@ def test_who_has_all_copies_is_waited_for(durable, broker, client, accepted):
     with pytest.raises(harness.Timeout):
         client.get(key, timeout=13)  # beyond the time after which a node without a directory gives up
     if accepted:
-        for node in d.nodes[:2]:
-            node.signal(signal.SIGUSR1)
+        ctl(broker.url, "recover", "all", "--yes", "--timeout", "60s")
         d.ring.wait_whole(2, timeout=40)
         assert client.get(key) == b""
     for node in d.nodes[2:]:
@@ -173,7 +179,8 @@ def test_a_ring_whose_nodes_are_all_away_is_waited_for(broker, left, make_ring, 
     node = r.add(id=9, args=["--data-dir", tmp_path / "nine"], env={"DHT_GRACE": "100ms"})
     wait_for("its word", lambda: "nobody answers -> waiting for its nodes" in node.log_text(), 40)
     assert node.log_text().count("-> waiting for its nodes") == 1 and not node.ready()
-    node.signal(signal.SIGUSR1)
+    told = ctl(broker.url, "recover", "all", "--yes", "--timeout", "40s")
+    assert b"all records of it may be lost" in told.stderr and b"served again" in told.stdout
     r.wait_whole(1, timeout=40)
 
 
@@ -342,30 +349,50 @@ def small(tmp_path):
     subprocess.run(["umount", "-l", place], check=True)
 
 
+def put(broker, key, size=1 << 20):
+    """Its value; None: there was no room, which is said at once."""
+    value = chr(97 + key % 26) * size
+    done = ctl(broker.url, "put", str(key), "--timeout", "10s", input=value.encode(), check=False)
+    if done.returncode == 8:
+        assert b"no room on a disk" in done.stderr, done
+        return None
+    assert done.returncode == 0, done
+    return value
+
+
 @for_root
 @pytest.mark.slow
-def test_no_room(ring, broker, client, small):
-    """It says so once, acknowledges nothing that it has not written, and goes on when there is room."""
+@pytest.mark.parametrize("keeper", [False, True])
+def test_no_room(ring, broker, client, small, tmp_path, keeper):
+    """Of a node alone, or of one that keeps the copies of another: writers are told, what is there is read and deleted,
+    and it goes on by itself when there is room."""
     r = ring()
     node = r.add(id=7, args=["--data-dir", small / "data"])
-    r.wait_whole(1)
+    if keeper:
+        r.add(id=1 << 31, args=["--data-dir", tmp_path / "roomy"])
+    r.wait_whole(1 + keeper)
     records = {}
-    with pytest.raises(harness.Timeout):
-        for key in range(1, 200):
-            value = chr(97 + key % 26) * (1 << 20)
-            client.put(key, value, timeout=3)
-            records[key] = value
-    assert node.log_text().count("no room in") == 1
+    for key in range(8, 200):  # of the other, if there is one
+        value = put(broker, key)
+        if value is None:
+            break
+        records[key] = value
     assert len(records) > 10 and node.running()
+    assert put(broker, 8) is None and put(broker, 300, 1) is None
+    client.check(records)
+    gone = records.popitem()[0]
+    assert ctl(broker.url, "del", str(gone)).returncode == 0
+    assert ctl(broker.url, "get", str(gone), check=False).returncode == 1
+    assert node.log_text().count("no room in") == 1
     subprocess.run(["mount", "-o", "remount,size=512m", small], check=True)
     wait_for("room again", lambda: "has room" in node.log_text())
-    r.wait_whole(1)
-    client.put(1000, "after", timeout=20)
+    wait_for("a write", lambda: put(broker, 1000, 5))
     node.kill()
     node.start()
-    r.wait_whole(1)
+    r.wait_whole(1 + keeper, timeout=40)
     client.check(records)
-    assert client.get(1000) == b"after"
+    assert ctl(broker.url, "get", str(gone), check=False).returncode == 1
+    assert client.get(1000) == b"mmmmm"
 
 
 # ---- a disk that is slow, or fails: strace(1) plays it ----

@@ -28,6 +28,7 @@ enum fault {
 	FAULT_STRANGER,
 	FAULT_OPERATE,
 	FAULT_POWER, /* from here on drawn apart */
+	FAULT_FULL,
 	FAULT_COUNT,
 };
 

@@ -189,6 +189,23 @@ void fault_leave(struct world *w, uint32_t proc)
 
 /* ---- faults by their kind ---- */
 
+#define TOLD_BY (20 * SECOND) /* an owner asks its keeper anew, where it has not heard that there is room */
+
+/* What is on its way to it goes into the room that was kept; clients of the reference are not answered. */
+static void full(struct world *w)
+{
+	const struct proc *p = pick_proc(w);
+	uint64_t duration = rng_scale(&w->rng_fault, 10 * MS, 10 * SECOND);
+
+	if (!p || !p->disk || p->paused)
+		return;
+	w->stats[STAT_FULL]++;
+	judge_disturbed(w);
+	fault_lasts(w, w->now + duration + TOLD_BY);
+	proc_room(w, p->index, false);
+	queue_push(&w->queue, w->now + duration, ENTRY_ROOM, p->index, 0, NULL);
+}
+
 static void join(struct world *w)
 {
 	uint32_t who = NONE, old;
@@ -381,6 +398,9 @@ static void one_fault(struct world *w, enum fault kind)
 		break;
 	case FAULT_STOP_ALL:
 		stop_all(w);
+		break;
+	case FAULT_FULL:
+		full(w);
 		break;
 	case FAULT_POWER:
 		power(w);

@@ -281,7 +281,7 @@ void judge_publish(struct world *w, uint32_t link, const struct packet *p)
 	else if (w->topics[p->topic].kind == TOPIC_REPLY && packet_frame(p) == FRAME_ANSWER)
 		ours_answered(w, by, p);
 	else if (w->topics[p->topic].kind == TOPIC_REPLY && link != NONE && !w->links[link].client)
-		judge_told(w, w->links[link].owner, p);
+		tool_told(w, w->links[link].owner, p);
 }
 
 void judge_free(struct world *w)

@@ -120,7 +120,7 @@ bool ours_expires(const struct world *w, const struct op *op, uint64_t *place)
 	uint64_t wait = w->stats[STAT_CLOCK] ? 0 : op->life * MS / (w->swarm.drift ? 2 : 1);
 	uint64_t at = op->placed_at + (wait > 2 * MS ? wait - 2 * MS : 0);
 
-	if (!op->life || !op->placed || op->status == ANSWER_FAILED)
+	if (!op->life || !op->placed || op->status == ANSWER_FAILED || op->status == ANSWER_FULL)
 		return false;
 	*place = op->placed;
 	for (size_t i = 0; i < w->op_count; i++) {
@@ -162,7 +162,7 @@ static void found(struct world *w, struct op *op, const char *by, const struct o
 	if (put == NONE || w->ops[put].key != op->key || !w->ops[put].placed)
 		fail(w, "I4: %s answers a get of %08x with what nobody put there: %.*s", by, w->keys[op->key],
 		     (int)(r->value_len < 40 ? r->value_len : 40), (const char *)r->value);
-	else if (w->ops[put].undone)
+	else if (w->ops[put].undone || w->ops[put].status == ANSWER_FULL)
 		fail(w, "I5: %s shows what put op %u wrote, whose client was told that it is not done", by, put);
 	else
 		outlived(w, op, &w->ops[put], by);
@@ -200,8 +200,15 @@ static void answered(struct world *w, struct op *op, const char *by, const struc
 	op->amount = write ? r->amount : 0;
 	w->stats[STAT_OPS_DONE]++;
 	w->stats[STAT_OURS_FAILED] += r->status == ANSWER_FAILED;
+	w->stats[STAT_OURS_FULL] += r->status == ANSWER_FULL;
 	if (!write)
 		found(w, op, by, r);
+}
+
+/* What came of it, and stays so. */
+static bool is_final(enum operation_status status)
+{
+	return status <= ANSWER_WRONG || status == ANSWER_FULL;
 }
 
 static const struct client *client_of(const struct world *w, const struct packet *p)
@@ -224,7 +231,7 @@ void ours_served(struct world *w, const struct proc *by, const struct packet *p)
 	for (size_t i = 0; i < a.count; i++) {
 		const struct op *op = op_of(w, c, a.base + a.results[i].offset);
 
-		if (!op || a.results[i].status > ANSWER_WRONG)
+		if (!op || !is_final(a.results[i].status))
 			continue;
 		if (w->swarm.patience.replicas < 2 || node_serves(by->node, w->keys[op->key]))
 			judge_served(w, op->key, by);
@@ -268,7 +275,7 @@ void ours_answered(struct world *w, const char *by, const struct packet *p)
 		w->stats[STAT_OURS_TOKENS] += r->status == ANSWER_TOKEN;
 		if (!op || !op->placed)
 			fail(w, "I5: %s answers number %llu, which nobody asked", by, number);
-		else if (r->status <= ANSWER_WRONG)
+		else if (is_final(r->status))
 			answered(w, op, by, r);
 		else if (r->status == ANSWER_UNKNOWN)
 			not_known(w, op, by);
@@ -283,7 +290,7 @@ static void judge_value(struct world *w, uint32_t key, const struct op *get)
 	for (size_t i = 0; i < w->op_count; i++) {
 		const struct op *op = &w->ops[i];
 
-		if (op->key != key || op->kind != OP_ADD || !op->placed)
+		if (op->key != key || op->kind != OP_ADD || !op->placed || op->status == ANSWER_FULL)
 			continue;
 		least += op->answered && op->answered < get->placed;
 		most += op->placed < get->answered;
@@ -308,7 +315,8 @@ void ours_judge_counter(struct world *w, uint32_t key)
 		for (size_t j = 0; j < w->op_count && op->kind == OP_ADD; j++) {
 			const struct op *other = &w->ops[j];
 
-			if (j == i || other->key != key || other->kind != OP_ADD || !other->answered)
+			if (j == i || other->key != key || other->kind != OP_ADD || !other->answered ||
+			    op->status == ANSWER_FULL || other->status == ANSWER_FULL)
 				continue;
 			if (other->amount == op->amount || (other->answered < op->placed && other->amount > op->amount))
 				fail(w, "I5: adds op %zu and %zu of %08x came to %lld and %lld", i, j, w->keys[key],

@@ -203,6 +203,8 @@ uint32_t proc_start(struct world *w, uint32_t identity)
 	if (revived)
 		disk_restore(w, p, &(struct event){.now = clock_of(w, p), .wall = DAY_ONE + w->now / MS});
 	step(w, p, &(struct event){.type = EVENT_START});
+	if (p->full)
+		step(w, p, &(struct event){.type = EVENT_ROOM});
 	proc_connect(w, p->index);
 	return p->index;
 }
@@ -334,6 +336,22 @@ void proc_turn(struct world *w, uint32_t proc)
 		step(w, p, &(struct event){.type = EVENT_TURN});
 }
 
+void proc_room(struct world *w, uint32_t proc, bool there)
+{
+	struct proc *p = w->procs[proc];
+
+	if (there && p->paused) { /* it does not look */
+		queue_push(&w->queue, w->now + 10 * MS, ENTRY_ROOM, proc, 0, NULL);
+		return;
+	}
+	p->full = there ? p->full - 1 : p->full + 1;
+	if (p->full > 1 || (p->full == 1 && there))
+		return;
+	trace(w, "%-7s has %s", p->label, there ? "room again" : "a disk that is FULL");
+	if (p->alive)
+		step(w, p, &(struct event){.type = EVENT_ROOM, .granted = there});
+}
+
 void proc_stop(struct world *w, uint32_t proc)
 {
 	struct proc *p = w->procs[proc];
@@ -341,11 +359,6 @@ void proc_stop(struct world *w, uint32_t proc)
 	p->stop_asked = true;
 	trace(w, "%-7s <- SIGTERM", p->label);
 	step(w, p, &(struct event){.type = EVENT_STOP});
-}
-
-void proc_accept(struct world *w, uint32_t proc)
-{
-	step(w, w->procs[proc], &(struct event){.type = EVENT_ACCEPT});
 }
 
 static void inputs_free(struct proc *p)

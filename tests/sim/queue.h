@@ -68,6 +68,7 @@ enum entry_type {
 	ENTRY_KV,           /* client, generation: one of ours wants to be woken */
 	ENTRY_TURN,         /* proc: all that had arrived has been read */
 	ENTRY_DISK,         /* proc, generation: a commit is done */
+	ENTRY_ROOM,         /* proc: its disk has some again */
 	ENTRY_DIES,         /* proc: amid a commit */
 	ENTRY_FAULT,        /* fault kind */
 	ENTRY_CHECK,        /* the quiet phase begins, or looks round */

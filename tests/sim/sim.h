@@ -16,6 +16,7 @@
  *   strange.c strangers who publish nonsense         scale.c   a large ring without faults
  *   owner.c   one owner                              judge.c   once
  *   whole.c   no hole, live, bounded, the end        ours-judge.c what clients of ours see
+ *   tool.c    who asks, and an operator
  *   history.c is a key a register?                   linear.c  ... a second opinion, by search
  *   story.c   the run kept for a picture             picture.c what of it is drawn, and where
  *   svg.c     that picture                           trace.c   the run in words and as a hash
@@ -128,6 +129,7 @@ struct proc {
 	uint32_t clock_rate;           /* of 1024 */
 	uint64_t memory;
 	struct disk *disk; /* NULL: it has none */
+	unsigned full;     /* it has no room: as long as one of so many faults lasts */
 	uint32_t link, last_link;
 	uint64_t timer_at; /* when the pending timer entry fires; UINT64_MAX: none */
 	uint32_t timer_gen;
@@ -257,7 +259,8 @@ struct world {
 	uint64_t trouble_until;         /* when the last fault under way has been noticed by everybody it concerns */
 	uint64_t asked_at, asked_since; /* when everybody was asked who it is, last and first */
 	bool finals_sent;
-	bool accepted; /* an operator has given up what nobody answers for */
+	bool accepted;     /* an operator gives up what nobody answers for */
+	uint64_t shown_at; /* ... and last asked what that is */
 	bool done;
 	bool failed;
 	char failure[512];
@@ -307,8 +310,8 @@ void proc_input(struct world *w, uint32_t link, struct packet *p);
 void proc_fenced(struct world *w, uint32_t proc, uint32_t link, struct packet *p);
 void proc_timer(struct world *w, uint32_t proc, uint32_t gen);
 void proc_turn(struct world *w, uint32_t proc);
+void proc_room(struct world *w, uint32_t proc, bool there); /* on its disk */
 void proc_stop(struct world *w, uint32_t proc);
-void proc_accept(struct world *w, uint32_t proc);
 void proc_kill(struct world *w, uint32_t proc);
 void proc_pause(struct world *w, uint32_t proc, uint64_t duration);
 void proc_resume(struct world *w, uint32_t proc);
@@ -418,7 +421,6 @@ bool judge_excuses(struct world *w);
 void judge_exit(struct world *w, struct proc *p, int code);
 bool judge_whole(struct world *w, char *why, size_t size);
 void judge_look(struct world *w);
-void judge_told(struct world *w, uint32_t proc, const struct packet *p);
 bool judge_settled(struct world *w);
 void judge_held(struct world *w, const struct proc *p);
 void judge_end(struct world *w);
@@ -429,6 +431,11 @@ bool history_check(struct world *w, uint32_t key, char *why, size_t size);
 bool history_search(struct world *w, uint32_t key, enum linear_verdict *verdict);
 void history_tell(struct world *w, uint32_t key); /* in the trace */
 void history_lost(struct world *w, uint32_t key);
+
+/* tool.c */
+void tool_ask(struct world *w); /* everybody, who it is; the answers are read where they reach the broker: */
+void tool_told(struct world *w, uint32_t proc, const struct packet *p);
+void tool_accept(struct world *w);
 
 /* trace.c */
 void trace(struct world *w, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -83,6 +83,7 @@
 	X(OURS_AGAIN, "writes answered again as the first time", 1)                            \
 	X(OURS_UNKNOWN, "writes that ended unknown", 1)                                        \
 	X(OURS_COUNTERS, "counters that came to what was added", 1)                            \
+	X(OURS_FULL, "writes refused for want of room on a disk", 0)                           \
 	X(OURS_UNDONE, "writes that ended undone, without a token", 1)                         \
 	X(OURS_LEFT, "clients of ours that said that they want no answer again", 1)            \
 	X(OURS_FORGOTTEN, "clients forgotten, for want of room", 1)                            \
@@ -100,6 +101,7 @@
 	X(DISK_LOST, "disks lost", 0)                                                          \
 	X(ACCEPTED, "seeds in which an operator had to give something up", 0)                  \
 	X(POWER, "fault: power cut, of some or all", 0)                                        \
+	X(FULL, "fault: disk full", 0)                                                         \
 	X(QUIET_MS, "milliseconds until all was healed", 0)
 
 enum stat {

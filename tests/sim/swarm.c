@@ -254,6 +254,8 @@ static void draw_disks(struct world *w)
 		s->mean[FAULT_TWIN] = 0; /* who is refused has a disk as well, and nobody starts him again */
 	else
 		s->disk_lost = rng_below(&r, 4) ? 0 : (uint32_t)rng_scale(&r, 10000, 300000);
+	if (rng_below(&r, 2))
+		s->mean[FAULT_FULL] = rng_scale(&r, 2 * SECOND, 30 * SECOND);
 }
 
 void swarm_draw(struct world *w)

@@ -225,41 +225,6 @@ bool judge_whole(struct world *w, char *why, size_t size)
 	return whole;
 }
 
-/* Everybody is asked for its status, as tools do; the answers are read where they reach the broker. */
-static void ask(struct world *w)
-{
-	struct frame f = {.type = FRAME_WHO};
-	struct packet *p;
-	uint8_t *bytes;
-	size_t len;
-
-	topic_format(f.reply, "", TOPIC_REPLY, 0, "d0000000000000001000001");
-	bytes = frame_encode(&f, &len);
-	p = packet_new(PACKET_PUBLISH, topic_of(w, TOPIC_RING, 0), bytes, len);
-	free(bytes);
-	for (size_t i = 0; i < w->proc_count; i++)
-		w->procs[i]->told = false;
-	w->asked_at = w->now;
-	if (!w->asked_since)
-		w->asked_since = w->now;
-	link_stranger(w, &w->tool, "tool");
-	link_send(w, w->tool, p);
-}
-
-void judge_told(struct world *w, uint32_t proc, const struct packet *p)
-{
-	struct proc *by = w->procs[proc];
-	struct frame_room room;
-	struct frame f;
-
-	if (frame_decode(&f, &room, p->bytes, p->len) || f.type != FRAME_STATUS)
-		return;
-	by->told = true;
-	by->told_arc = f.arc_set ? f.arc : (struct arc){0, 0};
-	by->told_predecessor = f.predecessor;
-	by->told_successor = f.successor;
-}
-
 /* The pointers of a node agree with its neighbours' (I2). */
 static bool agrees(const struct proc *p, const struct proc *before, const struct proc *behind, char *why, size_t size)
 {
@@ -332,7 +297,7 @@ bool judge_settled(struct world *w)
 	if (w->asked_at && w->now > w->whole_since + limit && w->now > w->asked_since + ANSWER_LIMIT)
 		fail(w, "I2: the arcs have been whole for %llu s, and %s", (unsigned long long)(limit / SECOND), why);
 	if (!w->asked_at || w->now >= w->asked_at + ASK_AGAIN)
-		ask(w);
+		tool_ask(w);
 	return false;
 }
 

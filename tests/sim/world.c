@@ -183,20 +183,6 @@ static void start_all(struct world *w)
 	}
 }
 
-#define STUCK (25 * SECOND)
-
-/* All who have something are there, and yet somebody waits for who has left, or for nobody: an operator has to say so. */
-static void accept_all(struct world *w)
-{
-	if (!w->swarm.faithful || w->accepted || w->whole_since != UINT64_MAX || w->now < w->trouble_until + STUCK)
-		return;
-	w->accepted = true;
-	w->stats[STAT_ACCEPTED]++;
-	for (uint32_t i = 0; i < w->proc_count; i++)
-		if (w->procs[i]->alive)
-			proc_accept(w, i);
-}
-
 static void be_quiet(struct world *w)
 {
 	trace(w, "world   is quiet from now on");
@@ -272,7 +258,7 @@ static void look_round(struct world *w)
 	bool whole;
 
 	start_all(w);
-	accept_all(w);
+	tool_accept(w);
 	if (w->now > w->trouble_until)
 		start_if_none(w);
 	judge_arcs(w);
@@ -405,6 +391,9 @@ static void happen(struct world *w, const struct entry *e)
 		break;
 	case ENTRY_DISK:
 		disk_committed(w, e->a, e->b);
+		break;
+	case ENTRY_ROOM:
+		proc_room(w, e->a, true);
 		break;
 	case ENTRY_DIES:
 		aim_commit(w, e->a);

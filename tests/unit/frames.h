@@ -47,6 +47,19 @@ static inline struct view frames_view(struct random *r)
 	return v;
 }
 
+static inline struct frame_doubt frames_doubt(struct random *r)
+{
+	struct frame_doubt d = {
+		.arc = {(uint32_t)random_sized(r), (uint32_t)random_sized(r)},
+		.name = {random_sized(r), (uint32_t)random_sized(r)},
+		.waits_known = random_below(r, 2),
+		.copy = random_below(r, 2),
+	};
+
+	d.waits = d.waits_known ? (uint32_t)random_sized(r) : 0;
+	return d;
+}
+
 enum { FRAMES_VALUE_MAX = 300 };
 
 static inline struct key frames_key(struct random *r, const uint8_t values[FRAMES_VALUE_MAX])
@@ -96,6 +109,7 @@ static inline struct frame frames_random(struct random *r, struct frame_room *ro
 	f.state = (enum node_state)random_below(r, NODE_STATES);
 	f.since = with & 1024 ? random_sized(r) : 0;
 	f.last = with & 0x100000;
+	f.full = with & 0x2000000;
 	f.more = with & 0x800000;
 	f.epoch = with & 0x200000 ? random_sized(r) : 0;
 	f.copies = with & 0x200000 ? (uint32_t)random_sized(r) : 0;
@@ -116,6 +130,9 @@ static inline struct frame frames_random(struct random *r, struct frame_room *ro
 	f.next_count = with & 0x800000 ? (uint8_t)random_below(r, FRAME_NEXT_MAX + 1) : 0;
 	for (size_t i = 0; i < f.next_count; i++)
 		f.next[i] = frames_member(r);
+	f.doubt_count = with & 0x1000000 ? (uint8_t)random_below(r, FRAME_DOUBTS_MAX + 1) : 0;
+	for (size_t i = 0; i < f.doubt_count; i++)
+		f.doubts[i] = frames_doubt(r);
 	f.record_count = with & 0x40000 ? random_below(r, random_below(r, 8) ? 5 : FRAME_RECORDS_MAX + 1) : 0;
 	for (size_t i = 0; i < f.record_count; i++)
 		f.records[i] = frames_record(r, values);
@@ -141,6 +158,12 @@ static inline bool frames_same_view(const struct view *a, const struct view *b)
 	       frames_same_view_name(&a->far_base, &b->far_base) && a->split == b->split && a->arc.lo == b->arc.lo &&
 	       a->arc.hi == b->arc.hi && frames_same_member(&a->owner, &b->owner) &&
 	       frames_same_member(&a->backup, &b->backup);
+}
+
+static inline bool frames_same_doubt(const struct frame_doubt *a, const struct frame_doubt *b)
+{
+	return a->arc.lo == b->arc.lo && a->arc.hi == b->arc.hi && frames_same_view_name(&a->name, &b->name) &&
+	       a->waits_known == b->waits_known && a->waits == b->waits && a->copy == b->copy;
 }
 
 static inline bool frames_same_record(const struct frame_record *a, const struct frame_record *b)
@@ -174,6 +197,7 @@ static inline const char *frames_difference(const struct frame *a, const struct 
 	DIFFER(since);
 	DIFFER(last);
 	DIFFER(more);
+	DIFFER(full);
 	DIFFER(epoch);
 	DIFFER(copies);
 	DIFFER(wanted);
@@ -181,6 +205,7 @@ static inline const char *frames_difference(const struct frame *a, const struct 
 	DIFFER(predecessor);
 	DIFFER(successor);
 	DIFFER(view_count);
+	DIFFER(doubt_count);
 	DIFFER(record_count);
 	DIFFER(key_count);
 #undef DIFFER
@@ -203,6 +228,10 @@ static inline const char *frames_difference(const struct frame *a, const struct 
 	for (size_t i = 0; i < a->next_count; i++) {
 		if (!frames_same_member(&a->next[i], &b->next[i]))
 			return "next";
+	}
+	for (size_t i = 0; i < a->doubt_count; i++) {
+		if (!frames_same_doubt(&a->doubts[i], &b->doubts[i]))
+			return "doubts";
 	}
 	for (size_t i = 0; i < a->record_count; i++) {
 		if (!frames_same_record(&a->records[i], &b->records[i]))
@@ -227,7 +256,8 @@ static inline const char *frames_out_of_bounds(const struct frame *f, const uint
 	if (!memchr(f->name, '\0', sizeof(f->name)) || !memchr(f->software, '\0', sizeof(f->software)) ||
 	    !memchr(f->reply, '\0', sizeof(f->reply)))
 		return "a text";
-	if (f->view_count > FRAME_VIEWS_MAX || f->next_count > FRAME_NEXT_MAX || f->record_count > FRAME_RECORDS_MAX || f->key_count > FRAME_KEYS_MAX)
+	if (f->view_count > FRAME_VIEWS_MAX || f->doubt_count > FRAME_DOUBTS_MAX || f->next_count > FRAME_NEXT_MAX ||
+	    f->record_count > FRAME_RECORDS_MAX || f->key_count > FRAME_KEYS_MAX)
 		return "a count";
 	for (size_t i = 0; i < f->view_count; i++) {
 		if (f->views[i].owner.conn.count >= CONN_COUNT_MAX || f->views[i].backup.conn.count >= CONN_COUNT_MAX)

@@ -82,6 +82,12 @@ static inline struct operation_request operations_request(struct random *r, stru
 	return q;
 }
 
+/* What came of it, and stays so. */
+static inline bool operations_final(enum operation_status status)
+{
+	return status < ANSWER_TOKEN || status == ANSWER_FULL;
+}
+
 static inline struct operation_result operations_result(struct random *r, const uint8_t pool[OPERATIONS_POOL],
 							const struct operation_token *token)
 {
@@ -89,7 +95,7 @@ static inline struct operation_result operations_result(struct random *r, const 
 					  .offset = operations_offset(r)};
 	uint64_t value = random_below(r, 3);
 
-	result.has_version = result.status == ANSWER_DONE || (result.status < ANSWER_TOKEN && random_below(r, 2));
+	result.has_version = result.status == ANSWER_DONE || (operations_final(result.status) && random_below(r, 2));
 	if (result.has_version)
 		result.version = operations_version(r);
 	if (result.has_version && token->number != 0 && random_below(r, 2))
@@ -260,7 +266,7 @@ static inline const char *operations_result_out_of_bounds(const struct operation
 		return "status";
 	if (result->offset > OPERATION_OFFSET_MAX)
 		return "offset";
-	if ((done && !result->has_version) || (result->has_version && result->status >= ANSWER_TOKEN) ||
+	if ((done && !result->has_version) || (result->has_version && !operations_final(result->status)) ||
 	    (!result->has_version && (result->version.number || result->version.counter)))
 		return "version";
 	if (!operations_within(result->value, result->value_len, bytes, len) ||

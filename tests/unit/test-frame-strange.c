@@ -146,6 +146,14 @@ static const struct {
 	{BYTES(VIEW "\x9f\x01\x02\x03\x04\xff"), "a backup that is neither member nor null"},
 	{BYTES(VIEW "\x84\x01\x00\x03\x04"), "a backup without memory"},
 	{BYTES(VIEW "\x84\x01\x02\x03\x1a\x00\xff\xff\xff"), "a number above its bound"},
+	/* doubts: too many, too short, waiting for what is no id */
+	{BYTES("\xa3\x00\x01\x01\x01\x18\x2a\x89"), "an array too long"},
+	{BYTES("\xa3\x00\x01\x01\x01\x18\x2a\x81\x85"), "an array too short"},
+	{BYTES("\xa3\x00\x01\x01\x01\x18\x2a\x81\x86\x01\x02\x03\x04\x61"
+	       "a\xf4"),
+	 "a field of the wrong type"},
+	{BYTES("\xa3\x00\x01\x01\x01\x18\x2a\x81\x86\x01\x02\x03\x04\x1b\x00\x00\x00\x01\x00\x00\x00\x00\xf4"),
+	 "a number above its bound"},
 	/* texts */
 	{BYTES("\xa3\x00\x01\x01\x01\x12\x78\x40"
 	       "0123456789012345678901234567890123456789012345678901234567890123"),

@@ -229,6 +229,7 @@ static void the_largest_frame(void **state)
 			  .view_count = FRAME_VIEWS_MAX,
 			  .next = {m, m, m},
 			  .next_count = FRAME_NEXT_MAX,
+			  .doubt_count = FRAME_DOUBTS_MAX,
 			  .records = room->records,
 			  .record_count = FRAME_RECORDS_MAX,
 			  .keys = room->keys,
@@ -246,6 +247,9 @@ static void the_largest_frame(void **state)
 					   {UINT32_MAX, UINT32_MAX},
 					   m,
 					   m};
+	for (size_t i = 0; i < FRAME_DOUBTS_MAX; i++)
+		f.doubts[i] = (struct frame_doubt){
+			{UINT32_MAX, UINT32_MAX}, {UINT64_MAX, UINT32_MAX}, UINT32_MAX, true, true};
 	for (size_t i = 0; i < FRAME_RECORDS_MAX; i++)
 		f.records[i] = (struct frame_record){.key = key_number(UINT32_MAX),
 						     .number = UINT64_MAX,
