@@ -31,7 +31,8 @@ struct option_row {
 	size_t offset;       /* of the member in the target struct */
 	const char *initial; /* default, as one would type it; NULL: the member is left as it was */
 	const char *env;     /* environment variable or NULL; an empty variable counts as not set */
-	/* Name of the argument in help ("URL"); NULL for flags.  It is how a shell completes it, too: FILE is a file. */
+	/* Name of the argument in help ("URL"); NULL for flags.  It is how a shell completes it, too: FILE is a file, DIR a
+	 * folder. */
 	const char *argument;
 	const char *help; /* one line */
 	uint64_t min, max;

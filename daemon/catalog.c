@@ -1,11 +1,11 @@
-/* Prints what the table of kinds (core/note.c) says, for the journal's catalog (journalctl --catalog) or, with --manual, as
+/* Prints what the table of kinds (common/note.c) says, for the journal's catalog (journalctl --catalog) or, with --manual, as
  * dht-node.catalog(7).  Runs at build time. */
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "../common/note.h"
 #include "../common/roff.h"
-#include "core/note.h"
 
 static const char *const levels[] = {[3] = "error", [4] = "warning", [6] = "info", [7] = "debug"};
 

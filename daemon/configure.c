@@ -182,11 +182,10 @@ static int choose_broker(struct configuration *c, char *error)
 static int choose_durability(struct configuration *c, char *error)
 {
 	struct node_config *node = &c->shell.node;
-	char from[OPTION_ORIGIN_MAX];
 
-	if (!c->settings.data_dir && option_source(&node_options, &c->given, "durability") != OPTION_DEFAULT)
-		return refuse(c, "durability", error, "durability (%s) without a data directory: --data-dir says where",
-			      origin(c, "durability", from));
+	/* A file, or the environment, may be for several nodes, of which some have a directory. */
+	if (!c->settings.data_dir && option_source(&node_options, &c->given, "durability") == OPTION_GIVEN)
+		return refuse(c, "durability", error, "--durability without a data directory: --data-dir says where");
 	node->durable = c->settings.data_dir != NULL;
 	/* Who is away may come back with what nobody else has. */
 	node->never = node->durable && option_source(&node_options, &c->given, "recover-after") == OPTION_DEFAULT;
@@ -248,6 +247,7 @@ int configure(struct configuration *config, int argc, char **argv, char error[CO
 static void print_setting(const struct configuration *c, const struct option_row *row, FILE *out)
 {
 	char value[1024], from[OPTION_ORIGIN_MAX];
+	bool counts;
 
 	(void)option_show(row, &c->settings, value, sizeof(value));
 	(void)origin(c, row->name, from);
@@ -257,7 +257,12 @@ static void print_setting(const struct configuration *c, const struct option_row
 	} else if (!strcmp(row->name, "broker")) {
 		url_format(value, sizeof(value), &c->shell.mqtt.url);
 	}
-	(void)fprintf(out, "%s%-13s = %-24s  # %s\n", value[0] || row->initial ? "" : "# ", row->name, value, from);
+	counts = value[0] || row->initial;
+	if (!strcmp(row->name, "recover-after") && c->shell.node.never) {
+		counts = false;
+		(void)snprintf(from, sizeof(from), "never, as there is a data directory and nothing else is set");
+	}
+	(void)fprintf(out, "%s%-13s = %-24s  # %s\n", counts ? "" : "# ", row->name, value, from);
 }
 
 void configure_print(const struct configuration *config, FILE *out)

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "core/note.h"
+#include "../common/note.h"
 
 /* So many of a kind in so long: more than a large ring has to say while it comes together, and little to store. */
 #define FLOOD_MAX 100

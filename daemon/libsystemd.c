@@ -11,22 +11,14 @@
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-journal.h>
 
-/* C has no conversion from an object's address to a function's; POSIX says that this is one. */
-static bool find(void *library, const char *name, void *function, size_t size)
-{
-	void *found = library ? dlsym(library, name) : NULL;
-
-	memcpy(function, &found, size);
-	return found != NULL;
-}
+#include "../common/library.h"
 
 bool libsystemd_load(struct libsystemd *systemd)
 {
 	*systemd = (struct libsystemd){.library = dlopen("libsystemd.so.0", RTLD_LAZY | RTLD_LOCAL)};
-	if (find(systemd->library, "sd_notify", &systemd->notify, sizeof(systemd->notify)) &&
-	    find(systemd->library, "sd_watchdog_enabled", &systemd->watchdog_enabled,
-		 sizeof(systemd->watchdog_enabled)) &&
-	    find(systemd->library, "sd_journal_sendv", &systemd->journal_sendv, sizeof(systemd->journal_sendv)))
+	if (library_find(systemd->library, "sd_notify", &systemd->notify) &&
+	    library_find(systemd->library, "sd_watchdog_enabled", &systemd->watchdog_enabled) &&
+	    library_find(systemd->library, "sd_journal_sendv", &systemd->journal_sendv))
 		return true;
 	libsystemd_free(systemd);
 	return false;

@@ -34,9 +34,11 @@ struct settings {
 	uint32_t keys, ttl;          /* keys: 0: not given; ttl: ms; 0: for ever */
 	uint32_t limit, count, idle; /* 0: none; idle: ms */
 	char *mix;
+	char *since, *directory;
+	uint32_t lines;
 	uint32_t value_size, clients, inflight, batch, operations, warmup, rate, seed;
 	bool numbers, no_preload, keep, force, yes;
-	bool json, quiet, help, version, name, meta, absent, if_absent, columns, nul, resume, initial, watch;
+	bool json, quiet, help, version, name, meta, absent, if_absent, columns, nul, resume, initial, watch, follow;
 	struct url url;         /* broker, parsed */
 	char broker_shown[768]; /* "mqtt://host:1883 (default)": masked, and where it came from */
 	char ring_shown[1400];  /* the same, and below which prefix, if one is set: where nobody answers */
@@ -56,6 +58,7 @@ struct command {
 	size_t min, max;
 	const char *options[COMMAND_OPTIONS_MAX]; /* long names of those that not every command knows */
 	bool bare;                                /* asks no broker and wants no settings: wrong ones do not matter */
+	bool local;                               /* asks no broker: what is set for one may be wrong */
 	const char *remedy;                       /* what to do if no broker is there; NULL: what is said by default */
 	const char *summary;
 	const char *details; /* the rest of `dhtctl NAME --help` */
@@ -74,6 +77,7 @@ extern const struct command command_watch;
 extern const struct command command_ring;
 extern const struct command command_leave;
 extern const struct command command_recover;
+extern const struct command command_log;
 extern const struct command command_demo;
 extern const struct command command_bench;
 extern const struct command command_status;

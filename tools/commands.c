@@ -42,6 +42,11 @@ static const struct option_row option_rows[] = {
 	 1, 0},
 	{"watch", 'w', OPTION_FLAG, FIELD(watch), NULL, NULL, NULL, "show it again whenever it changes, until Ctrl-C",
 	 0, 0},
+	{"follow", 'f', OPTION_FLAG, FIELD(follow), NULL, NULL, NULL, "go on with what happens, until Ctrl-C", 0, 0},
+	{"since", 0, OPTION_TEXT, FIELD(since), NULL, NULL, "MOMENT", "nothing that happened before that", 1, 0},
+	{"lines", 'n', OPTION_UNSIGNED, FIELD(lines), NULL, NULL, "N", "of what there is the last N alone", 0, 0},
+	{"directory", 'D', OPTION_TEXT, FIELD(directory), NULL, NULL, "DIR", "the journals in it, not this machine's",
+	 1, 4000},
 	{"keys", 0, OPTION_UNSIGNED, FIELD(keys), NULL, NULL, "N", "how many keys; without it demo 100, bench 10000", 1,
 	 100000000},
 	{"value-size", 0, OPTION_UNSIGNED, FIELD(value_size), "32", NULL, "BYTES", "how long each value is",
@@ -75,9 +80,9 @@ static const struct option_table table_of_ls = {"dhtctl", option_rows + 1, ROW_C
 static const struct option_table table_of_others = {"dhtctl", option_rows + 1, ROW_COUNT - 2};
 
 static const struct command *const commands[] = {
-	&command_put,     &command_get,    &command_del,    &command_cas,    &command_incr,       &command_ls,
-	&command_watch,   &command_export, &command_import, &command_status, &command_ring,       &command_leave,
-	&command_recover, &command_demo,   &command_bench,  &command_config, &command_completion,
+	&command_put,     &command_get,    &command_del,    &command_cas,    &command_incr,   &command_ls,
+	&command_watch,   &command_export, &command_import, &command_status, &command_ring,   &command_leave,
+	&command_recover, &command_log,    &command_demo,   &command_bench,  &command_config, &command_completion,
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 

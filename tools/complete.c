@@ -142,7 +142,7 @@ static void complete_value(const struct completion *c, const struct option_row *
 {
 	if (row->kind == OPTION_CHOICE)
 		complete_words(c, row->argument, ahead);
-	else if (strcmp(row->argument, "FILE") == 0 && ahead[0] == '\0')
+	else if ((strcmp(row->argument, "FILE") == 0 || strcmp(row->argument, "DIR") == 0) && ahead[0] == '\0')
 		puts(":files");
 }
 

@@ -57,7 +57,7 @@ static enum exit_code run_command(struct settings *settings, const struct option
 
 	if (code != RC_OK)
 		return code;
-	if (!bare)
+	if (!bare && (command == NULL || !command->local))
 		code = settings_check(settings, table, given);
 	if (code != RC_OK)
 		return code;

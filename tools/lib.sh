@@ -14,7 +14,8 @@ packages_build='gcc libc6-dev meson ninja-build pkg-config libcbor-dev libevent-
 packages_run='mosquitto'
 # shellcheck disable=SC2034
 packages_test='clang fish libclang-rt-dev libcmocka-dev mandoc mosquitto-clients patch python3 python3-cbor2
-	python3-paho-mqtt python3-pytest python3-pytest-xdist python3-xxhash strace systemd zsh'
+	python3-paho-mqtt python3-pytest python3-pytest-xdist python3-xxhash strace systemd
+	systemd-journal-remote zsh'
 
 say() {
 	printf '%s: %s\n' "${0##*/}" "$*"

@@ -109,6 +109,7 @@ static void manual_examples(void)
 		{"dhtctl export ring.json", "writes all records; 'dhtctl import ring.json' stores them again."},
 		{"dhtctl status --quiet || echo 'the ring is not well'", "for a monitor."},
 		{"dhtctl ring --watch", "shows nodes come and go."},
+		{"dhtctl log --since 1h", "tells what happened to the nodes of this machine."},
 	};
 
 	roff_section(stdout, "EXAMPLES");
@@ -124,6 +125,6 @@ int main(void)
 	manual_surroundings();
 	manual_examples();
 	roff_section(stdout, "SEE ALSO");
-	puts(".BR dht\\-node (8),\n.BR mosquitto (8)");
+	puts(".BR dht\\-node (8),\n.BR dht\\-node.catalog (7),\n.BR journalctl (1),\n.BR mosquitto (8)");
 	return fflush(stdout) != 0;
 }

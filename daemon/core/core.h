@@ -1,7 +1,7 @@
 /* What the files of the core say to each other, and who does what. What a node knows is in state.h.
  *
  * node.c     the table of what each frame means in each state; the step
- * out.c      effects: publish, send a frame, log; note.[ch]  what can be said
+ * out.c      effects: publish, send a frame, log (what can be said: common/note.h)
  * entry.c    the views this node is named in: own arcs, guarded arcs
  * change.c   making a view, and having it stored (PROTOCOL.md section 5)
  * view.c     storing what others make; HOLDS

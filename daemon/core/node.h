@@ -14,10 +14,10 @@
 #include <stdint.h>
 
 #include "../../common/frame.h"
+#include "../../common/note.h"
 #include "../../common/peer.h"
 #include "../../common/topic.h"
 #include "../../common/version.h"
-#include "note.h"
 
 struct node;
 struct once_limits;

@@ -214,6 +214,7 @@ COMMANDS = {
     "completion bash|zsh|fish": [],
     "leave NODE": ["--force"],
     "recover ARC|all": ["--yes"],
+    "log [NODE...]": ["--follow", "--since", "--lines", "--directory"],
     "demo": ["--keys"],
 }
 

@@ -43,6 +43,7 @@ def test_options(usage):
     (["export", "--format", "c"], {"cbor"}),
     (["export", ""], {":files"}),
     (["put", "key", "--file", ""], {":files"}),
+    (["log", "--directory", ""], {":files"}),
     (["get", "--timeout", ""], set()),
     (["ring", ""], set()),
     (["leave", ""], set()),  # no broker there: nothing, and no word about it
@@ -56,7 +57,7 @@ def test_values_and_arguments(words, expected):
 def test_keys_and_nodes(broker, ring):
     ring(2)
     names = {n for n in offers("leave", "", broker=broker)}
-    assert len(names) == 2
+    assert len(names) == 2 and names == set(offers("log", "--follow", "", broker=broker))
     for key in ("light/hall", "light/kitchen", "door", "new\nline", b"\xff"):
         assert ctl(broker.url, "put", key if isinstance(key, str) else os.fsdecode(key), "x").returncode == 0
     assert set(offers("get", "light/", broker=broker)) == {"light/hall", "light/kitchen"}

@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-#include "../../daemon/core/note.h"
+#include "../../common/note.h"
 
 static void every_kind_is_told_apart(void **state)
 {
@@ -27,6 +27,14 @@ static void every_kind_is_told_apart(void **state)
 			assert_string_not_equal(row->id, note_rows[j].id);
 		}
 	}
+}
+
+static void a_kind_is_found_by_its_id(void **state)
+{
+	(void)state;
+	assert_ptr_equal(note_find(note_rows[NOTE_MANAGER].id), &note_rows[NOTE_MANAGER]);
+	assert_null(note_find(""));
+	assert_null(note_find("2c29fa0874b34ae191be76573aa61ea9"));
 }
 
 static void are_sentences(const char *text)
@@ -62,6 +70,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_kind_is_told_apart),
+		cmocka_unit_test(a_kind_is_found_by_its_id),
 		cmocka_unit_test(every_kind_is_explained),
 		cmocka_unit_test(what_the_texts_name_has_to_be_there),
 	};

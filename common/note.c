@@ -225,11 +225,12 @@ const struct note_row note_rows[NOTE_COUNT] = {
 			      "As for the first entry of this outage: journalctl DHT_ID=@DHT_ID@."},
 	[NOTE_BROKER_AGAIN] = {"broker-again", "5e8855129f734feda05bf3f79a43469c", 7,
 			       "One more attempt to reach the broker has failed, as the one before.", "Nothing."},
-	[NOTE_BROKER_HUNG] = {"broker-hung", "4d3fac6e888f1c1cb521e309b468c36a", 4,
-			      "The broker took the messages of this node and delivered nothing, not even what the node "
-			      "says to itself. The others are not taken for silent because of that.",
-			      "Nothing, if it happens once. Otherwise look at the broker's machine, and at the line to "
-			      "it: it is too slow, or stops."},
+	[NOTE_BROKER_HUNG] =
+		{"broker-hung", "49c7d338bfc04a5ca6a456373cc06ee3", 4,
+		 "The connection to the broker lasts, but what the node sent to itself came back late: the broker, or "
+		 "the line to it, hung. The other nodes are not taken for dead for having been silent meanwhile.",
+		 "Nothing, if it happens once. Otherwise look at the load of the broker's machine and at its log, and "
+		 "at the network in between."},
 	[NOTE_ACCESS_REFUSED] = {"access-refused", "9ca5be7de7484f49acae0c8cd585834b", 3,
 				 "The broker does not let this node subscribe to a topic that it needs.",
 				 "Change the broker's access list: nodes read and write all topics of the ring."},
@@ -346,6 +347,15 @@ const struct note_row note_rows[NOTE_COUNT] = {
 static bool named(const struct note_row *row, const char *field)
 {
 	return strstr(row->means, field) || strstr(row->advice, field);
+}
+
+const struct note_row *note_find(const char *id)
+{
+	for (int i = 0; i < NOTE_COUNT; i++) {
+		if (strcmp(note_rows[i].id, id) == 0)
+			return &note_rows[i];
+	}
+	return NULL;
 }
 
 bool note_complete(enum note_kind note, const struct about *about)

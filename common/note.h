@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "../../common/ring.h"
+#include "ring.h"
 
 enum note_kind {
 	/* what becomes of the node */
@@ -120,6 +120,9 @@ struct note_row {
 };
 
 extern const struct note_row note_rows[NOTE_COUNT];
+
+/* That of a MESSAGE_ID; NULL: of no kind known here. */
+const struct note_row *note_find(const char *id);
 
 /* What an entry is about: the journal's fields DHT_PEER, DHT_ARC, DHT_EPOCH and DHT_REASON. */
 struct about {

@@ -1,0 +1,40 @@
+/* One thing that happened, of the story of all nodes: what an entry of the journal is for people and for programs. */
+#ifndef DHT_STORY_H
+#define DHT_STORY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "../common/ring.h"
+#include "journal.h"
+
+#define STORY_NODE_MAX 256 /* as long as a unit's name can be */
+
+struct story {
+	const struct journal_entry *entry;
+	bool systemd;              /* it is the service manager who says it */
+	char node[STORY_NODE_MAX]; /* whose name stands ahead of it */
+	const char *text;          /* within the entry, any bytes */
+	size_t text_len;
+	int priority; /* syslog's */
+	bool has_id, has_peer, has_arc;
+	uint32_t id, peer;
+	struct arc arc;
+	uint64_t epoch; /* 0: none */
+};
+
+/* False: it is no part of the story.  Of what systemd says that is all that a node says better itself: that a unit starts
+ * and stops.  entry is borrowed for as long as story is used. */
+bool story_from(struct story *story, const struct journal_entry *entry);
+
+/* "3fa01234": an id as nodes write it. */
+bool story_id(const char *text, uint32_t *id);
+
+/* A line: local time, node (so wide), arc, text.  peer_name: of the node that it is about; NULL: not known. */
+void story_line(FILE *out, const struct story *story, const char *peer_name, int width);
+/* An object in a line. */
+void story_json(FILE *out, const struct story *story, const char *peer_name);
+
+#endif
