@@ -108,23 +108,44 @@ void roff_example(FILE *out, const char *what, const char *command)
 	roff_text(out, what);
 }
 
+/* --help's words. */
+static void roff_row(FILE *out, const char *term, const struct option_row *row)
+{
+	bool initial = row->initial != NULL && row->initial[0] != '\0';
+	char meaning[300], bounds[70];
+
+	option_bounds(row, bounds, sizeof(bounds));
+	snprintf(meaning, sizeof(meaning), "%s%s%s%s%s%s%s", row->help, bounds[0] || initial ? " (" : "", bounds,
+		 bounds[0] && initial ? "; " : "", initial ? "default " : "", initial ? row->initial : "",
+		 bounds[0] || initial ? ")" : "");
+	roff_term(out, term, meaning);
+}
+
 void roff_options(FILE *out, const struct option_table *table)
 {
 	for (size_t i = 0; i < table->count; i++) {
 		const struct option_row *row = &table->rows[i];
-		bool initial = row->initial != NULL && row->initial[0] != '\0';
-		char term[120], meaning[300], bounds[70];
+		char term[120];
 		size_t used = 0;
 
 		if (row->letter)
 			used = (size_t)snprintf(term, sizeof(term), "-%c, ", row->letter);
 		snprintf(term + used, sizeof(term) - used, "--%s%s%s", row->name, row->argument ? " " : "",
 			 row->argument ? row->argument : "");
-		option_bounds(row, bounds, sizeof(bounds));
-		snprintf(meaning, sizeof(meaning), "%s%s%s%s%s%s%s", row->help, bounds[0] || initial ? " (" : "",
-			 bounds, bounds[0] && initial ? "; " : "", initial ? "default " : "",
-			 initial ? row->initial : "", bounds[0] || initial ? ")" : "");
-		roff_term(out, term, meaning);
+		roff_row(out, term, row);
+	}
+}
+
+void roff_settings(FILE *out, const struct option_table *table)
+{
+	for (size_t i = 0; i < table->count; i++) {
+		const struct option_row *row = &table->rows[i];
+		char term[120];
+
+		if (row->env == NULL)
+			continue;
+		snprintf(term, sizeof(term), "%s = %s", row->name, row->argument ? row->argument : "yes|no");
+		roff_row(out, term, row);
 	}
 }
 

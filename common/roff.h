@@ -26,6 +26,9 @@ void roff_example(FILE *out, const char *what, const char *command);
 /* Each row as a term: --help's words. */
 void roff_options(FILE *out, const struct option_table *table);
 
+/* The rows that can stand in a file of settings, as they do there. */
+void roff_settings(FILE *out, const struct option_table *table);
+
 /* The variables of the rows that have one. */
 void roff_variables(FILE *out, const struct option_table *table);
 

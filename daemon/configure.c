@@ -8,6 +8,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "../common/instance.h"
 #include "../common/mem.h"
 #include "../common/text.h"
 
@@ -93,31 +94,6 @@ static uint32_t id_of_name(const char *name)
 	return (uint32_t)(hash ^ hash >> 32);
 }
 
-static int hex_digit(char c)
-{
-	static const char digits[] = "0123456789abcdef";
-	const char *at = c ? strchr(digits, c) : NULL;
-
-	return at ? (int)(at - digits) : -1;
-}
-
-/* systemd writes bytes that no unit's name can have as \xNN: a node is called as whoever enabled it has typed it.  A '-'
- * stays one, though systemd may mean a '/' by it. */
-static void name_of_instance(const char *instance, char *out, size_t size)
-{
-	size_t used = 0;
-
-	for (const char *c = instance; *c && used + 1 < size; c++) {
-		if (c[0] == '\\' && c[1] == 'x' && hex_digit(c[2]) >= 0 && hex_digit(c[3]) >= 0) {
-			out[used++] = (char)(hex_digit(c[2]) << 4 | hex_digit(c[3]));
-			c += 3;
-		} else {
-			out[used++] = *c;
-		}
-	}
-	out[used] = '\0';
-}
-
 static int choose_name(struct configuration *c, char *error)
 {
 	char name[256] = "";
@@ -125,7 +101,7 @@ static int choose_name(struct configuration *c, char *error)
 	if (c->settings.name)
 		(void)snprintf(name, sizeof(name), "%s", c->settings.name);
 	else if (c->settings.instance)
-		name_of_instance(c->settings.instance, name, sizeof(name));
+		instance_name(c->settings.instance, name, sizeof(name));
 	if (c->settings.name || !c->settings.instance)
 		(void)origin(c, "name", c->name_origin);
 	else

@@ -99,18 +99,8 @@ static void manual_rest(void)
 	roff_term(stdout, CONFIGURE_FOLDER "/INSTANCE.conf", "for the node of that --instance; it wins");
 	fputs(".PP\n", stdout);
 	roff_text(stdout,
-		  "Lines NAME = VALUE, with the names of the options that have a variable; '#' begins a comment, at a\n"
-		  "line's beginning or behind a blank. A name that is not known, or stands there twice, is an error\n"
-		  "with file and line, and the node does not start. 'dht-node --check-config' prints all settings and\n"
-		  "where each comes from, and ends with 0, or with the error and its exit status:\n"
-		  "\n"
-		  "  broker = mqtt://kitchen@broker.example\n"
-		  "  password-file = /etc/dht-node/password\n"
-		  "  replicas = 2\n"
-		  "\n"
-		  "INSTANCE is what stands behind the '@' of the unit's name, as systemctl shows it. From there the\n"
-		  "node has its name, too, unless 'name' is set; where systemd has written \\xNN for a byte that no\n"
-		  "unit's name can have, the name has that byte.\n");
+		  "dht-node.conf(5) tells what can stand in them. 'dht-node --check-config' prints all settings and\n"
+		  "where each comes from, and ends with 0, or with the error and its exit status.\n");
 	roff_section(stdout, "PASSWORDS");
 	roff_text(
 		stdout,
@@ -132,7 +122,8 @@ static void manual_rest(void)
 		     "dht-node --name kitchen --data-dir /var/lib/dht-node/kitchen");
 	roff_example(stdout, "is the same as a service.", "systemctl enable --now dht-node@kitchen");
 	roff_section(stdout, "SEE ALSO");
-	puts(".BR dhtctl (1),\n.BR dht\\-node.catalog (7),\n.BR mosquitto (8),\n.BR systemd.exec (5),\n.BR "
+	puts(".BR dhtctl (1),\n.BR dht\\-node.conf (5),\n.BR dht\\-node.catalog (7),\n.BR mosquitto (8),\n.BR "
+	     "systemd.exec (5),\n.BR "
 	     "systemd.unit (5)");
 }
 

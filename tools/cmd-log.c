@@ -15,8 +15,8 @@
 #define WIDTH_MAX 24
 
 struct name {
-	uint32_t id;
-	char *text; /* NULL: a node that has said nothing here */
+	char *match; /* DHT_ID=3fa01234 or _SYSTEMD_UNIT=dht-node@kitchen.service */
+	char *text;  /* of that node; NULL: it has said nothing here */
 };
 
 /* Whose story it is to be. */
@@ -49,47 +49,70 @@ static uint64_t log_now(void)
 	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
 }
 
-/* ---- names of ids ---- */
+/* ---- names ---- */
 
-static struct name *log_name_row(struct log_view *v, uint32_t id)
+static struct name *log_name_row(struct log_view *v, const char *match)
 {
 	for (size_t i = 0; i < v->name_count; i++) {
-		if (v->names[i].id == id)
+		if (strcmp(v->names[i].match, match) == 0)
 			return &v->names[i];
 	}
 	if (v->name_count == v->name_room) {
 		v->name_room = v->name_room ? 2 * v->name_room : 64;
 		v->names = xrealloc(v->names, v->name_room * sizeof(*v->names));
 	}
-	v->names[v->name_count] = (struct name){.id = id};
+	v->names[v->name_count] = (struct name){.match = xstrdup(match)};
 	return &v->names[v->name_count++];
 }
 
-/* What the node says is newer than what was looked up. */
-static void log_learn(struct log_view *v, const struct story *s)
-{
-	struct name *name;
-
-	if (!s->has_id)
-		return;
-	name = log_name_row(v, s->id);
-	if (name->text != NULL && strcmp(name->text, s->node) == 0)
-		return;
-	free(name->text);
-	name->text = xstrdup(s->node);
-}
-
-static const char *log_name(struct log_view *v, uint32_t id)
+static const char *log_name(struct log_view *v, const char *match)
 {
 	size_t known = v->name_count;
-	struct name *name = log_name_row(v, id);
-	char text[12];
+	struct name *name = log_name_row(v, match);
 
-	if (v->name_count > known) {
-		snprintf(text, sizeof(text), "%08x", id);
-		name->text = journal_name(v->journal, text);
-	}
+	if (v->name_count > known)
+		name->text = journal_name(v->journal, match);
 	return name->text;
+}
+
+static const char *log_id_name(struct log_view *v, uint32_t id)
+{
+	char match[40];
+
+	snprintf(match, sizeof(match), "DHT_ID=%08x", id);
+	return log_name(v, match);
+}
+
+static void log_learn(struct log_view *v, const char *field, const char *value, const char *node)
+{
+	char match[STORY_NODE_MAX + 40];
+	struct name *name;
+
+	if (value == NULL)
+		return;
+	snprintf(match, sizeof(match), "%s=%s", field, value);
+	name = log_name_row(v, match);
+	if (name->text != NULL && strcmp(name->text, node) == 0)
+		return;
+	free(name->text);
+	name->text = xstrdup(node);
+}
+
+/* What a node says of itself is newer than what was looked up; who does not say it is called as he said last. */
+static void log_call(struct log_view *v)
+{
+	struct story *s = &v->story;
+	char match[STORY_NODE_MAX + 40];
+	const char *name;
+
+	if (s->unit == NULL) {
+		log_learn(v, "DHT_ID", s->has_id ? v->entry.fields[JOURNAL_ID] : NULL, s->node);
+		log_learn(v, "_SYSTEMD_UNIT", v->entry.fields[JOURNAL_SPEAKER_UNIT], s->node);
+		return;
+	}
+	snprintf(match, sizeof(match), "_SYSTEMD_UNIT=%s", s->unit);
+	name = log_name(v, match);
+	story_rename(s, name ? name : s->node);
 }
 
 /* ---- what is wanted ---- */
@@ -97,7 +120,7 @@ static const char *log_name(struct log_view *v, uint32_t id)
 static bool log_is_wanted(struct log_view *v, const struct wanted *w)
 {
 	const struct story *s = &v->story;
-	const char *peer = s->has_peer ? log_name(v, s->peer) : NULL, *name;
+	const char *peer = s->has_peer ? log_id_name(v, s->peer) : NULL, *name;
 
 	if (strcmp(s->node, w->text) == 0 || (peer && strcmp(peer, w->text) == 0))
 		return true;
@@ -106,7 +129,7 @@ static bool log_is_wanted(struct log_view *v, const struct wanted *w)
 			continue;
 		if ((s->has_id && s->id == w->ids[i]) || (s->has_peer && s->peer == w->ids[i]))
 			return true;
-		name = s->systemd ? log_name(v, w->ids[i]) : NULL;
+		name = s->systemd ? log_id_name(v, w->ids[i]) : NULL;
 		if (name && strcmp(s->node, name) == 0)
 			return true;
 	}
@@ -118,7 +141,7 @@ static bool log_takes(struct log_view *v)
 {
 	if (!story_from(&v->story, &v->entry))
 		return false;
-	log_learn(v, &v->story);
+	log_call(v);
 	for (size_t i = 0; i < v->wanted_count; i++) {
 		if (log_is_wanted(v, &v->wanted[i]))
 			return true;
@@ -148,7 +171,7 @@ static void log_want(struct log_view *v, char **nodes, size_t count)
 
 static void log_tell(struct log_view *v)
 {
-	const char *peer = v->story.has_peer ? log_name(v, v->story.peer) : NULL;
+	const char *peer = v->story.has_peer ? log_id_name(v, v->story.peer) : NULL;
 	int len = (int)strlen(v->story.node);
 
 	v->told = true;
@@ -243,8 +266,10 @@ static enum exit_code log_exec(const struct settings *settings, char **args, siz
 		code = log_run(&v);
 	journal_close(v.journal);
 	journal_entry_free(&v.entry);
-	for (size_t i = 0; i < v.name_count; i++)
+	for (size_t i = 0; i < v.name_count; i++) {
+		free(v.names[i].match);
 		free(v.names[i].text);
+	}
 	free(v.names);
 	free(v.wanted);
 	return code;

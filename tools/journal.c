@@ -51,7 +51,8 @@ static const char *const field_names[JOURNAL_FIELDS] = {
 };
 
 #define PROGRAM "SYSLOG_IDENTIFIER=dht-node"
-#define MANAGER "_PID=1" /* it is the one whose word on a unit counts */
+#define NAMELESS_MAX 1000 /* of the last entries, in search of a name */
+#define MANAGER "_PID=1"  /* it is the one whose word on a unit counts */
 
 /* ---- what may be read ---- */
 
@@ -249,17 +250,22 @@ bool journal_wait(struct journal *j)
 	return error >= 0 || journal_fail(error, "follow");
 }
 
-char *journal_name(struct journal *j, const char *id)
+char *journal_name(struct journal *j, const char *match)
 {
-	char match[64];
 	size_t len;
 
 	if (j->names == NULL && !journal_begin(j, &j->names))
 		return NULL;
 	j->flush_matches(j->names);
-	snprintf(match, sizeof(match), "DHT_ID=%.8s", id);
 	if (j->add_match(j->names, PROGRAM, 0) < 0 || j->add_match(j->names, match, 0) < 0 ||
-	    j->seek_tail(j->names) < 0 || j->previous(j->names) <= 0)
+	    j->seek_tail(j->names) < 0)
 		return NULL;
-	return field_read(j, j->names, JOURNAL_NODE, &len);
+	/* What was no entry of its own, but a line on standard error, has no name in it. */
+	for (int i = 0; i < NAMELESS_MAX && j->previous(j->names) > 0; i++) {
+		char *name = field_read(j, j->names, JOURNAL_NODE, &len);
+
+		if (name != NULL)
+			return name;
+	}
+	return NULL;
 }

@@ -56,7 +56,8 @@ void journal_entry_free(struct journal_entry *entry);
 /* Until there may be more.  False after an error line. */
 bool journal_wait(struct journal *journal);
 
-/* The name that the node of this id (as DHT_ID has it) said last, allocated; NULL: it has said nothing. */
-char *journal_name(struct journal *journal, const char *id);
+/* The name of the node that said something last among the entries with this field ("DHT_ID=3fa01234"), allocated; NULL:
+ * none has. */
+char *journal_name(struct journal *journal, const char *match);
 
 #endif

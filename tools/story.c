@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "../common/instance.h"
 #include "../common/note.h"
 #include "output.h"
 
@@ -18,14 +19,16 @@
 
 /* ---- from an entry ---- */
 
-/* The instance of a unit of ours. */
+/* The name of a unit of ours. */
 static bool story_instance(const char *unit, char out[STORY_NODE_MAX])
 {
 	size_t len = unit ? strlen(unit) : 0, begin = strlen(UNIT_BEGIN), end = strlen(UNIT_END);
+	char instance[STORY_NODE_MAX];
 
 	if (len <= begin + end || strncmp(unit, UNIT_BEGIN, begin) != 0 || strcmp(unit + len - end, UNIT_END) != 0)
 		return false;
-	snprintf(out, STORY_NODE_MAX, "%.*s", (int)(len - begin - end), unit + begin);
+	snprintf(instance, sizeof(instance), "%.*s", (int)(len - begin - end), unit + begin);
+	instance_name(instance, out, STORY_NODE_MAX);
 	return true;
 }
 
@@ -40,25 +43,40 @@ static void story_skip(struct story *s, const char *ahead)
 	}
 }
 
+void story_rename(struct story *s, const char *name)
+{
+	char ahead[STORY_NODE_MAX + 2];
+
+	if (name != s->node)
+		snprintf(s->node, sizeof(s->node), "%s", name);
+	snprintf(ahead, sizeof(ahead), "%s: ", s->node);
+	story_skip(s, ahead);
+}
+
+static bool story_systemd(struct story *s)
+{
+	const char *unit = s->entry->fields[JOURNAL_UNIT];
+
+	if (s->priority > PRIORITY_NOTICE || !story_instance(unit, s->node))
+		return false;
+	s->systemd = true;
+	s->unit = unit;
+	story_skip(s, unit);
+	story_skip(s, ": ");
+	return true;
+}
+
 static bool story_who(struct story *s)
 {
 	char *const *fields = s->entry->fields;
-	const char *program = fields[JOURNAL_PROGRAM], *unit = fields[JOURNAL_UNIT];
-	char ahead[STORY_NODE_MAX + sizeof(UNIT_BEGIN) + sizeof(UNIT_END) + 2];
+	const char *program = fields[JOURNAL_PROGRAM];
 
-	if (program != NULL && strcmp(program, PROGRAM) == 0) {
-		if (fields[JOURNAL_NODE] != NULL)
-			snprintf(s->node, sizeof(s->node), "%s", fields[JOURNAL_NODE]);
-		else if (!story_instance(fields[JOURNAL_SPEAKER_UNIT], s->node))
-			snprintf(s->node, sizeof(s->node), "%s", PROGRAM); /* one that nobody has given a unit */
-		snprintf(ahead, sizeof(ahead), "%s: ", s->node);
-	} else {
-		if (s->priority > PRIORITY_NOTICE || !story_instance(unit, s->node))
-			return false;
-		s->systemd = true;
-		snprintf(ahead, sizeof(ahead), "%s: ", unit);
-	}
-	story_skip(s, ahead);
+	if (program == NULL || strcmp(program, PROGRAM) != 0)
+		return story_systemd(s);
+	if (fields[JOURNAL_NODE] == NULL && story_instance(fields[JOURNAL_SPEAKER_UNIT], s->node))
+		s->unit = fields[JOURNAL_SPEAKER_UNIT];
+	else /* or one that nobody has given a unit */
+		story_rename(s, fields[JOURNAL_NODE] ? fields[JOURNAL_NODE] : PROGRAM);
 	return true;
 }
 

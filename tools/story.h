@@ -15,7 +15,8 @@
 struct story {
 	const struct journal_entry *entry;
 	bool systemd;              /* it is the service manager who says it */
-	char node[STORY_NODE_MAX]; /* whose name stands ahead of it */
+	const char *unit;          /* whose node it is about, within the entry; NULL: the entry names the node itself */
+	char node[STORY_NODE_MAX]; /* its name; if the entry does not say it: as the unit would have it */
 	const char *text;          /* within the entry, any bytes */
 	size_t text_len;
 	int priority; /* syslog's */
@@ -28,6 +29,9 @@ struct story {
 /* False: it is no part of the story.  Of what systemd says that is all that a node says better itself: that a unit starts
  * and stops.  entry is borrowed for as long as story is used. */
 bool story_from(struct story *story, const struct journal_entry *entry);
+
+/* The node has that name, which may be story->node. */
+void story_rename(struct story *story, const char *name);
 
 /* "3fa01234": an id as nodes write it. */
 bool story_id(const char *text, uint32_t *id);

@@ -139,6 +139,22 @@ def test_of_some_nodes(journal, who, expected):
     assert lines(journal(STORY), *who) == [LINES[i] for i in expected]
 
 
+def test_whose_unit_it_is(journal):
+    """A node may have another name than its unit; of one that has not said it, the unit's is told as it was typed."""
+    unit = "dht-node@1.service"
+    folder = journal([said(0, "short", KITCHEN, "joining -> active", _SYSTEMD_UNIT=unit),
+                      manager(1, f"{unit}: Watchdog timeout (limit 15s)!", 3, unit),
+                      (2, {"SYSLOG_IDENTIFIER": "dht-node", "_SYSTEMD_UNIT": unit, "MESSAGE": "short: words"}),
+                      manager(3, r"dht-node@k\xc3\xbcche.service: Failed with result 'signal'.", 4,
+                              r"dht-node@k\xc3\xbcche.service")])
+    told = [line[25:] for line in lines(folder)]
+    blank = 22 * " "
+    assert told == [f"short   {blank}  joining -> active", f"short   {blank}  error: systemd: Watchdog timeout (limit 15s)!",
+                    f"short   {blank}  words", f"küche  {blank}  warning: systemd: Failed with result 'signal'."]
+    assert [line[25:] for line in lines(folder, "short")] == told[:3] == [line[25:] for line in lines(folder, KITCHEN)] + told[2:3]
+    assert [line[25:] for line in lines(folder, "küche", env={"LC_ALL": "C"})] == told[3:]
+
+
 def test_the_last_lines_and_since(journal):
     folder = journal(STORY)
     assert lines(folder, "-n", 2) == LINES[-2:]

@@ -69,18 +69,22 @@ class Machine:
         self.host("mount", "-t", "overlay", "-o", f"lowerdir=/,upperdir={self.tmpfs}/upper,workdir={self.tmpfs}/work",
                   "overlay", self.root)
         self._forget_this_machine()
-        with open(os.path.join(BUILD, "build.ninja")) as lock:  # one installs at a time
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            self.host("meson", "install", "-C", BUILD, "--no-rebuild", "--destdir", self.root)
-        self.write("/etc/mosquitto/conf.d/dht-tests.conf", MOSQUITTO)
-        with open(f"{self.root}/usr/local/share/doc/dht-node/examples/unix-broker.conf") as f:
-            line = next(x for x in f if "d /run/mqtt" in x)
-        self.write("/etc/tmpfiles.d/mqtt.conf", line.lstrip("# "))  # as it says there
+        self.install()
         for name in ("passwd", "group"):  # a machine on which it has never been
             with open(f"{self.root}/etc/{name}") as f:
                 kept = [line for line in f if not line.startswith("dht-node:")]
             self.write(f"/etc/{name}", "".join(kept))
         return self
+
+    def install(self):
+        """What is to be tested, and its broker's settings."""
+        with open(os.path.join(BUILD, "build.ninja")) as lock:  # one installs at a time
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            self.host("meson", "install", "-C", BUILD, "--no-rebuild", "--destdir", self.root)
+        with open(f"{self.root}/usr/local/share/doc/dht-node/examples/unix-broker.conf") as f:
+            line = next(x for x in f if "d /run/mqtt" in x)
+        self.write("/etc/tmpfiles.d/mqtt.conf", line.lstrip("# "))  # as it says there
+        self.write("/etc/mosquitto/conf.d/dht-tests.conf", MOSQUITTO)
 
     def _forget_this_machine(self):
         """Only mosquitto starts of what is enabled here, and no journal or setting is inherited."""
