@@ -149,7 +149,7 @@ struct frame {
 	struct arc arc; /* OFFER, ASK, FIND, STATUS; arc_set tells whether it was there */
 	bool arc_set;
 	bool flag;      /* SYNC: answer wanted; CONFIRM: the view asked about is my newest; STATUS: see PROTOCOL.md */
-	bool last;      /* COPY: of the rows that a fill begins with */
+	bool last;      /* COPY: of the rows that a fill begins with; SYNC: ACTIVE may have been lost */
 	bool more;      /* COPY: the next one belongs to it */
 	uint64_t epoch; /* STATUS: of the arc: the number of its view */
 	uint32_t copies, wanted;         /* STATUS: of the arc: there are so many, and are to be; 0: it does not say */
@@ -165,7 +165,7 @@ struct frame {
 	uint8_t view_count;
 	struct member next[FRAME_NEXT_MAX]; /* CONFIRM: who comes behind its sender on the ring, the nearest first */
 	uint8_t next_count;
-	bool full;                                   /* COPIED, CONFIRM: its disk is */
+	bool full;                                   /* COPIED, CONFIRM, SYNC: its disk is */
 	struct frame_doubt doubts[FRAME_DOUBTS_MAX]; /* STATUS in answer to WHO; RECOVER: the one meant */
 	uint8_t doubt_count;
 	struct frame_record *records; /* decode: points into the caller's array */

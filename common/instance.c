@@ -15,12 +15,12 @@ void instance_name(const char *instance, char *out, size_t size)
 	size_t used = 0;
 
 	for (const char *c = instance; *c && used + 1 < size; c++) {
-		if (c[0] == '\\' && c[1] == 'x' && hex_digit(c[2]) >= 0 && hex_digit(c[3]) >= 0) {
-			out[used++] = (char)(hex_digit(c[2]) << 4 | hex_digit(c[3]));
+		int high = c[0] == '\\' && c[1] == 'x' ? hex_digit(c[2]) : -1;
+		int low = high >= 0 ? hex_digit(c[3]) : -1;
+
+		if (low >= 0)
 			c += 3;
-		} else {
-			out[used++] = *c;
-		}
+		out[used++] = low >= 0 ? (char)(high << 4 | low) : *c;
 	}
 	out[used] = '\0';
 }

@@ -24,6 +24,7 @@ struct kv_mqtt {
 	struct kv *kv;
 	struct event *timer;
 	uint64_t deadline; /* when kv_tick is to be called; the timer is set to it */
+	bool heard;        /* on this connection: anything on our topic */
 	void (*ready)(void *arg, bool granted);
 	void *arg;
 	/* By number.  Twice as many as may be open: when the callback of one result begins another, what ended with that
@@ -131,6 +132,7 @@ void kv_mqtt_connected(struct kv_mqtt *k)
 {
 	struct kv_update update;
 
+	k->heard = false;
 	kv_connected(k->kv, clock_now(), &update);
 	carry_out(k, &update);
 }
@@ -148,6 +150,7 @@ bool kv_mqtt_subscribed(struct kv_mqtt *k, const char *filter, bool granted)
 		return false;
 	if (granted) {
 		look_at_line(k);
+		(void)mqtt_publish(k->mqtt, filter, "", 0, false); /* to ourselves: does the broker mean it? */
 		kv_subscribed(k->kv, clock_now(), &update);
 		carry_out(k, &update);
 	}
@@ -164,6 +167,9 @@ bool kv_mqtt_message(struct kv_mqtt *k, const struct mqtt_message *message)
 		return false;
 	/* What was retained answers nobody; what is no answer is dropped by kv_message. */
 	if (message->retained)
+		return true;
+	k->heard = true;
+	if (message->len == 0)
 		return true;
 	(void)kv_message(k->kv, clock_now(), message->payload, message->len, &update);
 	carry_out(k, &update);
@@ -183,6 +189,11 @@ void kv_mqtt_leave(struct kv_mqtt *k)
 
 	kv_leave(k->kv, &update);
 	carry_out(k, &update);
+}
+
+bool kv_mqtt_hears(const struct kv_mqtt *k)
+{
+	return k->heard;
 }
 
 const char *kv_mqtt_topic(const struct kv_mqtt *k)
@@ -230,6 +241,8 @@ struct kv_mqtt *kv_mqtt_new(struct event_base *base, struct mqtt *mqtt, const ch
 	assert(topic_prefix_valid(topic_prefix));
 	kv_config_init(&config);
 	(void)snprintf(config.topic_prefix, sizeof(config.topic_prefix), "%s", topic_prefix);
+	if (topic_user_valid(mqtt_user(mqtt)))
+		(void)snprintf(config.user, sizeof(config.user), "%s", mqtt_user(mqtt));
 	fill_random(config.name, sizeof(config.name));
 	fill_random(&config.seed, sizeof(config.seed));
 	k->mqtt = mqtt;

@@ -68,8 +68,13 @@ void kv_mqtt_free(struct kv_mqtt *k);
  * without it. */
 void kv_mqtt_leave(struct kv_mqtt *k);
 
-/* Where our answers come: what an access list has to let us read, and what error lines may name. */
+/* Where our answers come: what an access list has to let us read, and write (an empty word to ourselves, each time that
+ * the broker has granted it), and what error lines may name.  A user name that can be a level of a topic
+ * (topic_user_valid) is one in it, and in those on which we ask: the broker can bind it to who we are. */
 const char *kv_mqtt_topic(const struct kv_mqtt *k);
+
+/* Has anything come there on this connection?  Mosquitto grants a subscription whatever its access list says. */
+bool kv_mqtt_hears(const struct kv_mqtt *k);
 
 /* The connection, as struct mqtt_callbacks has it.  True: it was for us. */
 void kv_mqtt_connected(struct kv_mqtt *k);

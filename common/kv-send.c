@@ -34,6 +34,7 @@ static void publish(struct kv *kv, struct operation_request *rq, enum topic_kind
 	memcpy(rq->client, kv->config.name, sizeof(rq->client));
 	bytes = kv_own(kv, operation_encode_request(rq, &len));
 	topic_format(topic, kv->config.topic_prefix, kind, to, NULL);
+	topic_add_user(topic, kind, kv->config.user);
 	e = kv_effect_new(kv, KV_PUBLISH);
 	e->topic = kv_own(kv, xstrdup(topic));
 	e->payload = bytes;

@@ -111,6 +111,14 @@ static struct owner *owner_of(struct kv_watch *w, uint32_t id)
 	return o;
 }
 
+/* It is there again: who may not read statuses hears of it by this alone. */
+static void begin_stream(struct owner *o, uint64_t stream)
+{
+	o->stream = stream;
+	if (o->state == NODE_GONE || o->state == NODE_LEFT)
+		o->state = NODE_STATES;
+}
+
 /* Its stream is over, or another begins. */
 static void forget_stream(struct owner *o)
 {
@@ -230,7 +238,7 @@ static void settle(struct kv_watch *w, uint32_t id, const struct watched_place *
 	/* Of what came before there was a watch of ours nothing need have come. */
 	if (!o->stream || (!w->followed && place->number > o->number))
 		o->number = place->number;
-	o->stream = place->stream;
+	begin_stream(o, place->stream);
 	o->promised = place->number;
 	o->answered = w->round;
 	o->doubted = false;
@@ -291,9 +299,20 @@ static bool follow(struct kv_watch *w, const struct watched_frame *f)
 	} else {
 		note_gap(w, f->number != 1 && concerns(w, o));
 	}
-	o->stream = f->stream;
+	begin_stream(o, f->stream);
 	o->number = f->number;
 	return true;
+}
+
+/* Its will, or what others say of it behind that: who has what it had did not get it from its hands. */
+static void take_gone(struct kv_watch *w, struct owner *o)
+{
+	if (o->state == NODE_GONE || o->state == NODE_LEFT)
+		return;
+	note_gap(w, concerns(w, o));
+	o->state = NODE_GONE;
+	forget_stream(o);
+	ask_soon(w);
 }
 
 static const char *take_event(struct kv_watch *w, uint32_t id, const uint8_t *payload, size_t len, size_t *count)
@@ -305,7 +324,9 @@ static const char *take_event(struct kv_watch *w, uint32_t id, const uint8_t *pa
 		return why;
 	if (f.owner != id)
 		return "another's stream";
-	if (!follow(w, &f))
+	if (!f.number)
+		take_gone(w, owner_of(w, id));
+	else if (!follow(w, &f))
 		return "told before";
 	for (size_t i = 0; i < f.count; i++)
 		if (wanted(w, &w->changes[i].key))
@@ -317,17 +338,6 @@ static const char *take_event(struct kv_watch *w, uint32_t id, const uint8_t *pa
 static void take_left(struct kv_watch *w, struct owner *o)
 {
 	o->state = NODE_LEFT;
-	forget_stream(o);
-	ask_soon(w);
-}
-
-/* Its will, or what others say of it behind that: who has what it had did not get it from its hands. */
-static void take_gone(struct kv_watch *w, struct owner *o)
-{
-	if (o->state == NODE_GONE || o->state == NODE_LEFT)
-		return;
-	note_gap(w, concerns(w, o));
-	o->state = NODE_GONE;
 	forget_stream(o);
 	ask_soon(w);
 }

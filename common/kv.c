@@ -89,6 +89,7 @@ struct kv *kv_new(const struct kv_config *config)
 	}
 	digits[2 * OPERATION_CLIENT_LEN] = '\0';
 	topic_format(kv->topic, config->topic_prefix, TOPIC_REPLY, 0, digits);
+	topic_add_user(kv->topic, TOPIC_REPLY, config->user);
 	return kv;
 }
 

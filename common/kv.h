@@ -29,7 +29,8 @@ struct kv_config {
 	unsigned token_age; /* 1000 ms: a token asked for longer ago begins no write */
 	size_t long_value;  /* 4096: a value longer than that goes out with a token only */
 	size_t frame_bytes; /* 65536: a frame holds as much, or one operation */
-	size_t leave_least; /* 32: so many writes are worth a frame to each owner when the client goes */
+	char user[TOPIC_USER_MAX + 1]; /* by which the broker knows us; "": not in our topics */
+	size_t leave_least;            /* 32: so many writes are worth a frame to each owner when the client goes */
 };
 void kv_config_init(struct kv_config *config);
 

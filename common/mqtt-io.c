@@ -269,6 +269,13 @@ bool mqtt_link_subscribe(struct mqtt_link *l, const char *const *filters, size_t
 
 /* ---- reading ---- */
 
+/* What TLS has read ahead no event tells of: the rest of a record, behind a burst that was bounded or a pause. */
+static void link_wake(struct mqtt_link *l)
+{
+	if (l->read_event && !l->paused && link_tls_pending(l))
+		event_active(l->read_event, EV_READ, 0);
+}
+
 void mqtt_link_pause(struct mqtt_link *l, bool paused)
 {
 	l->paused = paused;
@@ -278,6 +285,7 @@ void mqtt_link_pause(struct mqtt_link *l, bool paused)
 		(void)event_del(l->read_event);
 	else
 		(void)event_add(l->read_event, NULL);
+	link_wake(l);
 	link_arm(l, LINK_STUCK_MS); /* a PINGRESP that waits is read before anybody asks for it */
 }
 
@@ -315,7 +323,8 @@ static bool link_read_packet(struct mqtt_link *l)
 		return false;
 	errno = 0;
 	rc = mosquitto_loop_read(l->mosq, 1);
-	dry = errno == EAGAIN; /* only a hint: if it is wrong, the event fires again */
+	/* only a hint: if it is wrong, the event fires again; but not for what has left the socket */
+	dry = errno == EAGAIN && !link_tls_pending(l);
 	if (!link_check(l, rc))
 		return false;
 	if (l->accepted && l->phase == PHASE_HANDSHAKE)
@@ -341,10 +350,15 @@ void link_read_cb(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	if (l->phase == PHASE_TLS) {
+		link_shake(l);
+		return;
+	}
 	for (int i = 0; i < LINK_BURST && !l->paused && link_read_packet(l); i++)
 		;
 	l->last_in = link_now(); /* not earlier than the library's own note of it, see link_keepalive */
 	link_end_turn(l);
+	link_wake(l);
 }
 
 void link_sip(struct mqtt_link *l)

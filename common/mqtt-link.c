@@ -90,6 +90,8 @@ bool link_check(struct mqtt_link *l, int rc)
 	if (rc == MOSQ_ERR_SUCCESS && mosquitto_socket(l->mosq) >= 0)
 		return true;
 	link_drop_events(l);
+	if (!l->refusal && link_tls_explain(l))
+		return false;
 	if (l->refusal)
 		mqtt_link_fail(l, l->refusal >= 4 ? MQTT_DENIED : MQTT_REJECTED, "%s",
 			       mosquitto_connack_string(l->refusal));
@@ -119,12 +121,43 @@ static void link_try_failed(struct mqtt_link *l, const char *detail)
 		link_fail_text(l, MQTT_UNREACHABLE, detail);
 }
 
-static void link_connected(struct mqtt_link *l)
+static void link_say_hello(struct mqtt_link *l)
 {
+	(void)event_del(l->write_event); /* while the descriptor is open: libevent speaks up if one of two goes later */
 	l->phase = PHASE_HANDSHAKE;
 	link_arm(l, l->config->connect_timeout_ms);
 	(void)event_add(l->read_event, NULL);
 	link_flush(l);
+}
+
+void link_shake(struct mqtt_link *l)
+{
+	(void)event_del(l->write_event);
+	switch (link_tls_shake(l)) {
+	case SHAKE_DONE:
+		link_say_hello(l);
+		break;
+	case SHAKE_READ:
+		break;
+	case SHAKE_WRITE:
+		(void)event_add(l->write_event, NULL);
+		break;
+	case SHAKE_FAILED:
+		link_drop_events(l);
+		break;
+	}
+}
+
+static void link_connected(struct mqtt_link *l)
+{
+	if (!l->config->url.tls) {
+		link_say_hello(l);
+		return;
+	}
+	l->phase = PHASE_TLS;
+	link_arm(l, l->config->connect_timeout_ms);
+	(void)event_add(l->read_event, NULL);
+	link_shake(l);
 }
 
 static void link_write_cb(evutil_socket_t fd, short what, void *arg)
@@ -136,6 +169,10 @@ static void link_write_cb(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	if (l->phase == PHASE_DEAD)
 		return;
+	if (l->phase == PHASE_TLS) {
+		link_shake(l);
+		return;
+	}
 	if (l->phase != PHASE_CONNECT) {
 		link_writable(l);
 		if (l->phase == PHASE_FLUSH)
@@ -144,6 +181,10 @@ static void link_write_cb(evutil_socket_t fd, short what, void *arg)
 	}
 	/* Asked before the library does, which would report a plain write error later. */
 	(void)getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len);
+	if (!error && l->config->url.tls && link_tls_refused(l))
+		error = ECONNREFUSED;
+	if (error == ECONNRESET && l->config->url.tls)
+		error = 0; /* connected, and over: libmosquitto began the handshake in its connect, which will say so */
 	if (error)
 		link_try_failed(l, strerror(error));
 	else
@@ -167,6 +208,8 @@ static struct mosquitto *link_handle(struct mqtt_link *l)
 	if (url->user[0])
 		rc |= mosquitto_username_pw_set(mosq, url->user, url->has_password ? url->password : NULL);
 	assert(rc == MOSQ_ERR_SUCCESS);
+	if (url->tls)
+		link_tls_options(l, mosq);
 	return mosq;
 }
 
@@ -189,6 +232,10 @@ static void link_next_address(struct mqtt_link *l)
 	/* Port 0 means a Unix socket.  Keepalive: the library takes 5 s or more. */
 	rc = mosquitto_connect_async(l->mosq, host, url->unix_socket ? 0 : url->port, (int)l->config->keepalive_s);
 	fd = mosquitto_socket(l->mosq);
+	if (url->tls)
+		link_tls_begin(l);
+	if (rc == MOSQ_ERR_TLS && link_tls_explain(l))
+		return;
 	if (rc != MOSQ_ERR_SUCCESS || fd < 0) {
 		link_try_failed(l, rc == MOSQ_ERR_ERRNO ? link_strerror(errno) : mosquitto_strerror(rc));
 		return;
@@ -287,6 +334,10 @@ static void link_timer_cb(evutil_socket_t fd, short what, void *arg)
 		break;
 	case PHASE_CONNECT:
 		link_try_failed(l, "connection timed out");
+		break;
+	case PHASE_TLS:
+		mqtt_link_fail(l, MQTT_NOT_MQTT, "connected, but no TLS answer in %u ms",
+			       l->config->connect_timeout_ms);
 		break;
 	case PHASE_HANDSHAKE:
 		mqtt_link_fail(l, MQTT_NOT_MQTT, "connected, but no MQTT answer in %u ms",

@@ -17,6 +17,7 @@ struct mosquitto;
 enum link_phase {
 	PHASE_LOOKUP,    /* waiting for a name server */
 	PHASE_CONNECT,   /* waiting for TCP */
+	PHASE_TLS,       /* waiting for the end of its handshake */
 	PHASE_HANDSHAKE, /* waiting for CONNACK */
 	PHASE_UP,
 	PHASE_FLUSH,  /* finishing: waiting until the outbox is written */
@@ -62,8 +63,12 @@ struct mqtt_link {
 	int linger_fd;       /* PHASE_LINGER: our duplicate of the socket, else -1 */
 
 	bool paused;
-	bool accepted;    /* CONNACK 0 was read, `up` not yet told */
-	int refusal;      /* CONNACK code that is not 0, else 0 */
+	bool accepted; /* CONNACK 0 was read, `up` not yet told */
+	int refusal;   /* CONNACK code that is not 0, else 0 */
+	/* TLS: why the broker's certificate was refused (""); what alert it sent (0: none); it wanted a certificate */
+	char verdict[MQTT_DETAIL_MAX];
+	int alert;
+	bool asked;
 	uint64_t last_in; /* monotonic ms */
 	uint64_t last_out;
 	uint64_t checked; /* when loop_misc was last called; 0: never */
@@ -74,7 +79,7 @@ struct mqtt_link {
 	struct link_pending *pending;
 
 	enum mqtt_failure why; /* of PHASE_DEAD */
-	char detail[128];
+	char detail[MQTT_DETAIL_MAX];
 };
 
 uint64_t link_now(void);
@@ -84,6 +89,9 @@ void link_fail_text(struct mqtt_link *l, enum mqtt_failure why, const char *deta
 void link_drop_events(struct mqtt_link *l);
 /* What a libmosquitto call that may end the connection has left: false if it did. */
 bool link_check(struct mqtt_link *l, int rc);
+
+/* One step of the handshake of TLS, and what follows. */
+void link_shake(struct mqtt_link *l);
 
 /* In mqtt-io.c. */
 void link_set_callbacks(struct mqtt_link *l);
@@ -97,5 +105,18 @@ void link_flush(struct mqtt_link *l);
 void link_writable(struct mqtt_link *l);
 /* Forgets what was queued or asked for. */
 void link_drop_queue(struct mqtt_link *l);
+
+/* In mqtt-tls.c.  Ahead of the connect; between it and the handshake; the handshake, one step. */
+void link_tls_options(struct mqtt_link *l, struct mosquitto *mosq);
+void link_tls_begin(struct mqtt_link *l);
+/* libmosquitto's first word, from within its connect, has taken the socket's error, if that was there at once: then it was
+ * a refusal, as what else can be known at once connect(2) says itself. */
+bool link_tls_refused(struct mqtt_link *l);
+enum link_shake { SHAKE_DONE, SHAKE_READ, SHAKE_WRITE, SHAKE_FAILED };
+enum link_shake link_tls_shake(struct mqtt_link *l);
+/* Something is read and decrypted, and no event will tell. */
+bool link_tls_pending(const struct mqtt_link *l);
+/* The connection has ended: if that was for TLS, fails the link with the reason. */
+bool link_tls_explain(struct mqtt_link *l);
 
 #endif

@@ -100,7 +100,7 @@ static void mqtt_up_cb(void *arg)
 static void mqtt_down_cb(void *arg, enum mqtt_failure why, const char *detail)
 {
 	struct mqtt *m = arg;
-	char text[128];
+	char text[MQTT_DETAIL_MAX];
 	unsigned wait;
 
 	(void)snprintf(text, sizeof(text), "%s", detail);
@@ -274,6 +274,11 @@ bool mqtt_is_blocked(const struct mqtt *m)
 size_t mqtt_backlog(const struct mqtt *m)
 {
 	return m->link ? mqtt_link_backlog(m->link) : 0;
+}
+
+const char *mqtt_user(const struct mqtt *m)
+{
+	return m->config.url.user;
 }
 
 struct mqtt_traffic mqtt_traffic(const struct mqtt *m)

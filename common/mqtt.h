@@ -36,10 +36,15 @@ enum mqtt_failure {
 	MQTT_UNREACHABLE, /* name not found, refused, no route, socket missing, time-out of the connect */
 	MQTT_NOT_MQTT,    /* connected, but no CONNACK in time, or no MQTT at all */
 	MQTT_DENIED,      /* CONNACK 4 or 5: bad user name or password, not authorised */
+	MQTT_TLS,         /* the broker's certificate does not hold, or it speaks no TLS */
+	MQTT_CERTIFICATE, /* it demands a certificate of ours, or refuses the one it was shown */
 	MQTT_REJECTED,    /* CONNACK 1 to 3: version, client id, unavailable */
 	MQTT_LOST,        /* an established connection ended */
 	MQTT_OVERFLOW,    /* the hard bound of the outbox was hit: we gave the connection up */
 };
+
+/* Room for what `disconnected` is told, with its NUL. */
+#define MQTT_DETAIL_MAX 300
 
 struct mqtt_message {
 	const char *topic;      /* NUL-terminated */
@@ -66,8 +71,11 @@ struct mqtt_callbacks {
 	void (*stopped)(void *arg);
 };
 
+struct tls;
+
 struct mqtt_config {
 	struct url url;
+	struct tls *tls;             /* borrowed; url.tls takes one (tls_new), else it means nothing */
 	unsigned keepalive_s;        /* 5 or more; default 10 */
 	unsigned connect_timeout_ms; /* name look-up, connect and CONNACK, each; default 5000 */
 	unsigned backoff_min_ms;     /* default 50 */
@@ -107,6 +115,8 @@ size_t mqtt_backlog(const struct mqtt *m);
 /* Some of them were left when they were last offered to the kernel: the line is the slower, and not this turn of the loop. */
 bool mqtt_is_blocked(const struct mqtt *m);
 bool mqtt_is_connected(const struct mqtt *m);
+/* By which name the broker knows us, as the URL has it; "": none. */
+const char *mqtt_user(const struct mqtt *m);
 
 /* Messages so far, and their MQTT packets' bytes, over all connections: what was accepted by mqtt_publish, and what was
  * handed to `message`. */

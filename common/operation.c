@@ -184,7 +184,7 @@ const char *operation_decode_request(struct operation_request *r, struct operati
 	struct cursor c = {bytes, bytes + len, NULL};
 	uint64_t pairs, key, seen = 0;
 
-	*r = (struct operation_request){.operations = room->operations};
+	*r = (struct operation_request){.operations = room->operations, .user = ""};
 	if (!wire_take_map(&c, &pairs))
 		return c.error;
 	for (; pairs > 0; pairs--) {

@@ -92,7 +92,8 @@ struct operation {
 
 struct operation_request {
 	uint8_t client[OPERATION_CLIENT_LEN];
-	uint64_t base; /* 1 to OPERATION_BASE_MAX */
+	const char *user; /* by the topic, no part of the frame; decode: "" */
+	uint64_t base;    /* 1 to OPERATION_BASE_MAX */
 	uint64_t first;
 	struct operation_token token;
 	struct operation *operations; /* decode: points into the caller's room */

@@ -38,7 +38,7 @@ struct option_row {
 	uint64_t min, max;
 };
 
-#define OPTION_ROWS_MAX 48
+#define OPTION_ROWS_MAX 64
 
 struct option_table {
 	const char *program; /* for "see 'PROGRAM --help'" */

@@ -40,6 +40,16 @@ static bool is_portable(char c)
 	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || c == '_' || c == '-';
 }
 
+/* Length of what a user's name can be, from there on. */
+static size_t user_length(const char *text)
+{
+	size_t n = 0;
+
+	while (is_portable(text[n]) || (text[n] >= 'A' && text[n] <= 'Z'))
+		n++;
+	return n;
+}
+
 /* Length of the portable level that the text begins with. */
 static size_t level_length(const char *text)
 {
@@ -152,6 +162,16 @@ static bool client_valid(const char *text)
 	return n == TOPIC_CLIENT_DIGITS;
 }
 
+/* The same, behind a user's level or not. */
+static bool reply_valid(const char *text)
+{
+	size_t n = user_length(text);
+
+	if (text[n] == '/' && n > 0 && n <= TOPIC_USER_MAX)
+		text += n + 1;
+	return client_valid(text);
+}
+
 /* Digits, each a level, and `#` for those that are not said. */
 static bool cell_parse(const char *text, struct cell *cell)
 {
@@ -184,7 +204,7 @@ static bool argument_parse(enum argument argument, const char *text, uint32_t *i
 	if (argument == ARGUMENT_ID)
 		return id_parse(text, id);
 	if (argument == ARGUMENT_CLIENT)
-		return client_valid(text);
+		return reply_valid(text);
 	if (!cell_parse(text, &cell) || cell.depth < CELL_DIGITS)
 		return false;
 	*id = (uint32_t)cell.digits << 16;
@@ -221,6 +241,50 @@ enum topic_kind topic_parse(const char *topic, const char *prefix, uint32_t *id)
 		return TOPIC_UNKNOWN;
 	}
 	return TOPIC_UNKNOWN;
+}
+
+enum topic_kind topic_parse_from(const char *topic, const char *prefix, uint32_t *id, char user[TOPIC_USER_MAX + 1])
+{
+	enum topic_kind kind = topic_parse(topic, prefix, id);
+	const char *last = strrchr(topic, '/');
+	char rest[TOPIC_MAX];
+
+	user[0] = '\0';
+	if (kind != TOPIC_UNKNOWN || !last || last - topic >= TOPIC_MAX || !topic_user_valid(last + 1))
+		return kind;
+	memcpy(rest, topic, (size_t)(last - topic));
+	rest[last - topic] = '\0';
+	kind = topic_parse(rest, prefix, id);
+	if (kind != TOPIC_ASK && kind != TOPIC_CELL)
+		return TOPIC_UNKNOWN;
+	memcpy(user, last + 1, strlen(last + 1) + 1);
+	return kind;
+}
+
+void topic_add_user(char topic[TOPIC_MAX], enum topic_kind kind, const char *user)
+{
+	size_t len = strlen(topic), user_len = strlen(user);
+	char *at = topic + len;
+
+	if (!user_len)
+		return;
+	if (len + user_len + 2 > TOPIC_MAX)
+		mem_die("a topic too long");
+	if (kind == TOPIC_REPLY) {
+		at = strrchr(topic, '/'); /* ahead of the client */
+		memmove(at + user_len + 1, at, strlen(at) + 1);
+	} else {
+		at[user_len + 1] = '\0';
+	}
+	at[0] = '/';
+	memcpy(at + 1, user, user_len);
+}
+
+bool topic_user_valid(const char *user)
+{
+	size_t n = user_length(user);
+
+	return n > 0 && n <= TOPIC_USER_MAX && user[n] == '\0';
 }
 
 bool topic_parse_cell_filter(const char *filter, const char *prefix, struct cell *cell)

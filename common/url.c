@@ -130,7 +130,7 @@ static const char *url_parse_network(struct url *url, const char *text)
 	const char *host = at ? at + 1 : text;
 	size_t len = strlen(host);
 
-	url->port = 1883;
+	url->port = url->tls ? 8883 : 1883;
 	if (at != NULL) {
 		const char *wrong = url_parse_user(url, text, (size_t)(at - text));
 
@@ -168,12 +168,14 @@ const char *url_parse(struct url *url, const char *text, char *error, size_t err
 
 	memset(url, 0, sizeof(*url));
 	if (scheme == 0)
-		return "the scheme is missing: write mqtt://host:port or unix:///path";
-	if (scheme == 4 && strncasecmp(text, "mqtt", 4) == 0)
+		return "the scheme is missing: write mqtt://host:port, mqtts://host:port (TLS) or unix:///path";
+	url->tls = scheme == 5 && strncasecmp(text, "mqtts", 5) == 0;
+	if (url->tls || (scheme == 4 && strncasecmp(text, "mqtt", 4) == 0))
 		return url_parse_network(url, mark + 3);
 	if (scheme == 4 && strncasecmp(text, "unix", 4) == 0)
 		return url_parse_socket(url, mark + 3);
-	snprintf(error, error_size, "the scheme '%.*s' is not known: write mqtt://host:port or unix:///path",
+	snprintf(error, error_size,
+		 "the scheme '%.*s' is not known: write mqtt://host:port, mqtts://host:port (TLS) or unix:///path",
 		 (int)(scheme < 20 ? scheme : 20), text);
 	return error;
 }
@@ -217,8 +219,8 @@ void url_format(char *out, size_t size, const struct url *url)
 		return;
 	}
 	url_encode(user, sizeof(user), url->user);
-	snprintf(out, size, "mqtt://%s%s%s%s%s%s:%u", user, url->has_password ? ":***" : "", user[0] ? "@" : "",
-		 brackets ? "[" : "", url->host, brackets ? "]" : "", (unsigned)url->port);
+	snprintf(out, size, "%s://%s%s%s%s%s%s:%u", url->tls ? "mqtts" : "mqtt", user, url->has_password ? ":***" : "",
+		 user[0] ? "@" : "", brackets ? "[" : "", url->host, brackets ? "]" : "", (unsigned)url->port);
 }
 
 /* False if there is none. */

@@ -1,4 +1,5 @@
-/* Where the broker is: `mqtt://[user[:password]@]host[:port]` or `unix:///path`.  Pure but for reading no file. */
+/* Where the broker is: `mqtt://[user[:password]@]host[:port]`, `mqtts://` for the same with TLS, or
+ * `unix:///path`.  Pure but for reading no file. */
 #ifndef DHT_URL_H
 #define DHT_URL_H
 
@@ -10,8 +11,9 @@
 
 struct url {
 	bool unix_socket;
+	bool tls;
 	char host[256]; /* name or numeric address without brackets, or the socket's path */
-	uint16_t port;  /* 1883 if not given; 0 for a socket */
+	uint16_t port;  /* if not given 1883, or 8883 with TLS; 0 for a socket */
 	char user[128]; /* percent-decoded; "" = none */
 	char password[128];
 	bool has_password;

@@ -4,7 +4,7 @@
  * |   1 | type    | FRAME_EVENT                               |
  * |  30 | owner   | uint, 2^32-1                              |
  * |  32 | stream  | uint, not 0                               |
- * |  33 | number  | uint, not 0                               |
+ * |  33 | number  | uint; 0: the stream is over, no changes   |
  * |  34 | changes | [[key, number, counter, life, value], ...], at most 512; value: bytes, or null */
 #include "watched.h"
 
@@ -88,7 +88,7 @@ static bool field_take(struct cursor *c, struct watched_frame *f, uint64_t key)
 	case KEY_STREAM:
 		return positive_take(c, &f->stream);
 	case KEY_NUMBER:
-		return positive_take(c, &f->number);
+		return wire_take_uint(c, UINT64_MAX, &f->number);
 	case KEY_CHANGES:
 		if (!wire_take_array(c, WATCHED_CHANGES, &f->count))
 			return false;
@@ -115,7 +115,9 @@ const char *watched_decode(struct watched_frame *f, struct page_entry changes[WA
 			return c.error;
 	if (c.p != c.end)
 		return "bytes behind the frame";
-	return (seen & ALL_KEYS) == ALL_KEYS ? NULL : "a field too few";
+	if ((seen & ALL_KEYS) != ALL_KEYS)
+		return "a field too few";
+	return f->number || !f->count ? NULL : "changes without a number";
 }
 
 size_t watched_put_place(uint8_t out[WATCHED_PLACE_MAX], const struct watched_place *place)

@@ -10,7 +10,7 @@
 struct watched_frame {
 	uint32_t owner;
 	uint64_t stream;            /* of one connection of its owner's; not 0 */
-	uint64_t number;            /* in the stream, from 1 */
+	uint64_t number;            /* in the stream, from 1; 0: others say that it is over, and there are no changes */
 	struct page_entry *changes; /* value NULL: the record is gone; decode: points into the caller's array */
 	size_t count;
 };

@@ -136,10 +136,26 @@ static int choose_identity(struct configuration *c, char *error)
 	return EX_OK;
 }
 
+static int choose_tls(struct configuration *c, char *error)
+{
+	char problem[OPTION_ERROR_MAX];
+	const char *wrong;
+
+	if (tls_options_take(&c->settings.tls, &node_options, &c->given, &c->shell.mqtt.url, true, &c->tls, &wrong,
+			     problem)) {
+		c->shell.mqtt.tls = c->tls;
+		return EX_OK;
+	}
+	if (wrong)
+		return refuse(c, wrong, error, "%s", problem);
+	(void)snprintf(error, CONFIGURE_ERROR_MAX, "%s", problem);
+	return EX_CONFIG;
+}
+
 static int choose_broker(struct configuration *c, char *error)
 {
 	struct mqtt_config *mqtt = &c->shell.mqtt;
-	char problem[PASSWORD_ERROR_MAX];
+	char problem[SECRET_ERROR_MAX];
 	char shown[400];
 	const char *wrong = url_parse(&mqtt->url, c->settings.broker, problem, sizeof(problem));
 
@@ -150,7 +166,7 @@ static int choose_broker(struct configuration *c, char *error)
 		return refuse(c, "broker", error, "invalid broker URL '%s' (%s): %s",
 			      url_show(shown, sizeof(shown), c->settings.broker), c->broker_origin, wrong);
 	if (password_take(&mqtt->url, c->settings.password_file, true, c->password_place, problem))
-		return EX_OK;
+		return choose_tls(c, error);
 	(void)snprintf(error, CONFIGURE_ERROR_MAX, "%s", problem);
 	return EX_CONFIG;
 }
@@ -295,5 +311,6 @@ void configure_free(struct configuration *config)
 {
 	option_paths_free(&config->paths);
 	option_free(&node_options, &config->settings);
+	tls_free(config->tls);
 	explicit_bzero(&config->shell.mqtt.url, sizeof(config->shell.mqtt.url));
 }

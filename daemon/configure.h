@@ -23,6 +23,7 @@ struct configuration {
 	char broker_origin[OPTION_ORIGIN_MAX];
 	char name_origin[OPTION_ORIGIN_MAX];
 	char password_place[PASSWORD_PLACE_MAX]; /* where it came from; "": there is none */
+	struct tls *tls;                         /* NULL: the broker is without */
 	struct shell_config shell;               /* complete, but for --help and --version */
 };
 

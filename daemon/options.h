@@ -4,10 +4,12 @@
 
 #include "../common/log.h"
 #include "../common/option.h"
+#include "../common/tls-option.h"
 
 struct settings {
 	char *broker;
 	char *password_file;
+	struct tls_options tls;
 	char *id;
 	char *name;
 	char *topic_prefix;

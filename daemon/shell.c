@@ -351,6 +351,8 @@ static const char *shell_remedy(const struct shell *s, enum mqtt_failure why, co
 			return " and on (is it running, and does the unit's IPAddressAllow= name it? see the drop-in "
 			       "remote-broker.conf)";
 		return " and on (is it running? --broker or DHT_BROKER say where)";
+	case MQTT_NOT_MQTT:
+		return s->config.mqtt.url.tls ? "" : " and on (is it an MQTT broker? one with TLS is mqtts://)";
 	case MQTT_DENIED:
 		return " and on (--broker says who: mqtt://user@host, and --password-file)";
 	default:

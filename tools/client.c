@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <time.h>
 
 #include "../common/mem.h"
@@ -26,7 +25,7 @@ struct client {
 	uint64_t deadline;
 	bool connected, stopped, rang;
 	enum mqtt_failure failure; /* of the only connection */
-	char detail[160];
+	char detail[MQTT_DETAIL_MAX];
 	char awaited[TOPIC_MAX]; /* the filter whose SUBACK is awaited */
 	bool answered, granted;
 	struct kv_mqtt *kv;         /* NULL: not asked for */
@@ -60,38 +59,6 @@ uint64_t client_deadline(const struct client *client)
 struct event_base *client_base(const struct client *client)
 {
 	return client->base;
-}
-
-const char *client_timeout_text(const struct settings *settings, char out[32])
-{
-	if (settings->timeout % 1000 == 0)
-		snprintf(out, 32, "%us", settings->timeout / 1000);
-	else
-		snprintf(out, 32, "%ums", settings->timeout);
-	return out;
-}
-
-void client_random(void *out, size_t len)
-{
-	if (getrandom(out, len, 0) != (ssize_t)len) {
-		output_error("the kernel gives no random numbers");
-		abort();
-	}
-}
-
-void client_random_text(char *out, size_t len)
-{
-	static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
-	size_t used = 0;
-
-	while (used < len) {
-		uint8_t byte;
-
-		client_random(&byte, 1);
-		if (byte < 4 * 62) /* each letter alike */
-			out[used++] = letters[byte % 62];
-	}
-	out[len] = '\0';
 }
 
 /* Callbacks ---------------------------------------------------------------------------------------------------- */
@@ -247,7 +214,7 @@ void client_renew(struct client *client)
 
 const char *client_lost(const struct client *client)
 {
-	return client->failure == MQTT_OK ? NULL : client->detail;
+	return client == NULL || client->failure == MQTT_OK ? NULL : client->detail;
 }
 
 void client_readable(struct client *client, int fd, bool *flag)
@@ -273,12 +240,16 @@ static enum exit_code client_explain_connect(const struct client *client)
 			     "--password-file)",
 			     shown, client->detail);
 		return RC_REFUSED;
+	case MQTT_CERTIFICATE:
 	case MQTT_REJECTED:
 		output_error("broker %s refused us: %s", shown, client->detail);
 		return RC_REFUSED;
 	case MQTT_NOT_MQTT:
-		output_error("cannot reach broker %s: %s (is it an MQTT broker? set --broker or DHT_BROKER)", shown,
-			     client->detail);
+		output_error("cannot reach broker %s: %s (is it an MQTT broker?%s set --broker or DHT_BROKER)", shown,
+			     client->detail, client->settings->url.tls ? "" : " one with TLS is mqtts://;");
+		return RC_UNREACHABLE;
+	case MQTT_TLS:
+		output_error("cannot trust broker %s: %s", shown, client->detail);
 		return RC_UNREACHABLE;
 	case MQTT_UNREACHABLE:
 	case MQTT_LOST:
@@ -313,6 +284,7 @@ static void client_make(struct client *client)
 	conn_format(&conn, client->client_id);
 	mqtt_config_init(&config);
 	config.url = client->settings->url;
+	config.tls = client->settings->tls;
 	/* a little less than the whole command has, so that the transport can say which step it was that hung */
 	config.connect_timeout_ms = timeout - timeout / 10;
 	if (client->first != NULL) {
@@ -423,11 +395,32 @@ static enum exit_code client_await_grant(struct client *client)
 	return RC_REFUSED;
 }
 
+/* Of answers: with our name at the broker in it, if that can be. */
+static void client_topic(const struct client *client, enum topic_kind kind, uint32_t id, char out[TOPIC_MAX])
+{
+	const char *user = client->settings->url.user;
+
+	topic_format(out, client->settings->topic_prefix, kind, id, client->client_id);
+	if (kind == TOPIC_REPLY && topic_user_valid(user))
+		topic_add_user(out, kind, user);
+}
+
+const char *client_deaf(const struct client *client, char out[CLIENT_DEAF_MAX])
+{
+	out[0] = '\0';
+	if (client != NULL && client->kv != NULL && client->failure == MQTT_OK && !kv_mqtt_hears(client->kv))
+		snprintf(out, CLIENT_DEAF_MAX,
+			 "; nor did a word to itself on '%s' come back: the broker's access list probably lets user "
+			 "'%s' not read there (or not write)",
+			 kv_mqtt_topic(client->kv), client->settings->url.user);
+	return out;
+}
+
 enum exit_code client_subscribe(struct client *client, enum topic_kind kind, uint32_t id)
 {
 	const char *filter = client->awaited;
 
-	topic_format(client->awaited, client->settings->topic_prefix, kind, id, client->client_id);
+	client_topic(client, kind, id, client->awaited);
 	client->answered = false;
 	mqtt_subscribe(client->mqtt, &filter, 1); /* if it fails, the connection is gone, which client_wait says */
 	return client_await_grant(client);
@@ -463,7 +456,7 @@ enum exit_code client_publish(struct client *client, enum topic_kind kind, uint3
 {
 	char topic[TOPIC_MAX];
 
-	topic_format(topic, client->settings->topic_prefix, kind, id, client->client_id);
+	client_topic(client, kind, id, topic);
 	if (mqtt_publish(client->mqtt, topic, payload, len, false))
 		return RC_OK;
 	output_error("lost the connection to broker %s before '%s' could be sent", client->settings->broker_shown,
@@ -473,11 +466,13 @@ enum exit_code client_publish(struct client *client, enum topic_kind kind, uint3
 
 enum exit_code client_send(struct client *client, enum topic_kind kind, uint32_t id, struct frame *frame)
 {
+	char reply[TOPIC_MAX];
 	enum exit_code code;
 	uint8_t *bytes;
 	size_t len;
 
-	topic_format(frame->reply, client->settings->topic_prefix, TOPIC_REPLY, 0, client->client_id);
+	client_topic(client, TOPIC_REPLY, 0, reply);
+	snprintf(frame->reply, sizeof(frame->reply), "%s", reply);
 	bytes = frame_encode(frame, &len);
 	code = client_publish(client, kind, id, bytes, len);
 	free(bytes);

@@ -53,6 +53,10 @@ void client_renew(struct client *client);
  * is lost is made anew, client_wait goes on meanwhile, and client_lost says why there is none; NULL: there is one. */
 enum exit_code client_keys(struct client *client, struct kv_mqtt **out);
 const char *client_lost(const struct client *client);
+/* What is to be said of a silence besides: "; nor did ...", or "" if our own words have come back.  Returns out.  For
+ * both client may be NULL: there is nothing to be said. */
+#define CLIENT_DEAF_MAX 400
+const char *client_deaf(const struct client *client, char out[CLIENT_DEAF_MAX]);
 
 /* Is told when all that arrived together has been handed on: a good moment to begin something. */
 void client_turns(struct client *client, void (*turn)(void *arg), void *arg);

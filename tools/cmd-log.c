@@ -223,7 +223,7 @@ static enum exit_code log_run(struct log_view *v)
 	}
 	do {
 		while (!v->failed && (got = journal_next(v->journal, &v->entry)) > 0) {
-			if (v->entry.time >= v->since && log_takes(v))
+			if (log_takes(v))
 				log_tell(v);
 		}
 	} while (!v->failed && got == 0 && v->settings->follow && journal_wait(v->journal));

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "../common/option.h"
+#include "../common/tls-option.h"
 #include "../common/url.h"
 
 /* Scripts rely on these. */
@@ -28,6 +29,7 @@ enum exit_code {
 /* What the options say. */
 struct settings {
 	char *broker, *password_file;
+	struct tls_options tls_files;
 	char *topic_prefix;
 	uint32_t timeout; /* ms */
 	char *file, *expected, *format, *color;
@@ -36,10 +38,13 @@ struct settings {
 	char *mix;
 	char *since, *directory;
 	uint32_t lines;
+	char *nodes, *users, *operators, *server_cert, *server_key;
+	uint32_t port; /* 0: the usual one */
 	uint32_t value_size, clients, inflight, batch, operations, warmup, rate, seed;
-	bool numbers, no_preload, keep, force, yes;
+	bool numbers, no_preload, keep, force, yes, reference;
 	bool json, quiet, help, version, name, meta, absent, if_absent, columns, nul, resume, initial, watch, follow;
 	struct url url;         /* broker, parsed */
+	struct tls *tls;        /* NULL: without */
 	char broker_shown[768]; /* "mqtt://host:1883 (default)": masked, and where it came from */
 	char ring_shown[1400];  /* the same, and below which prefix, if one is set: where nobody answers */
 	const struct option_table *options;
@@ -83,6 +88,7 @@ extern const struct command command_bench;
 extern const struct command command_status;
 extern const struct command command_config;
 extern const struct command command_completion;
+extern const struct command command_broker_config;
 
 #define COMMAND_VALUE_MAX (16u << 20)
 

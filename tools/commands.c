@@ -13,10 +13,13 @@ static const struct option_row option_rows[] = {
 	/* cas alone has this one, in the place of the other of that name: see commands_choose */
 	{"version", 0, OPTION_TEXT, FIELD(expected), NULL, NULL, "N/C", "store only if the key has this version", 0,
 	 60},
+	/* not broker-config, which has the last of that name */
+	{"clients", 0, OPTION_UNSIGNED, FIELD(clients), "1", NULL, "N", "connections", 1, 1000},
 	{"broker", 'b', OPTION_URL, FIELD(broker), URL_DEFAULT, "DHT_BROKER", "URL",
-	 "mqtt://[user[:password]@]host[:port] or unix:///path", 0, 1000},
+	 "mqtt[s]://[user[:password]@]host[:port], s for TLS, or unix:///path", 0, 1000},
 	{"password-file", 0, OPTION_TEXT, FIELD(password_file), NULL, "DHT_PASSWORD_FILE", "FILE",
 	 "holds the password of the URL's user, for no other eyes", 0, 0},
+	TLS_OPTION_ROWS(struct settings, tls_files),
 	{"topic-prefix", 0, OPTION_TEXT, FIELD(topic_prefix), "", "DHT_TOPIC_PREFIX", "PREFIX",
 	 "the ring's topics stand below this", 0, TOPIC_PREFIX_MAX},
 	{"timeout", 't', OPTION_DURATION, FIELD(timeout), "5s", "DHT_TIMEOUT", "DURATION",
@@ -51,7 +54,6 @@ static const struct option_row option_rows[] = {
 	 100000000},
 	{"value-size", 0, OPTION_UNSIGNED, FIELD(value_size), "32", NULL, "BYTES", "how long each value is",
 	 BENCH_VALUE_MIN, COMMAND_VALUE_MAX},
-	{"clients", 0, OPTION_UNSIGNED, FIELD(clients), "1", NULL, "N", "connections", 1, 1000},
 	{"inflight", 0, OPTION_UNSIGNED, FIELD(inflight), "128", NULL, "N",
 	 "operations of a connection that are on their way", 1, KV_OPEN_MAX},
 	{"batch", 0, OPTION_UNSIGNED, FIELD(batch), NULL, NULL, "N", "operations that begin together", 1, KV_OPEN_MAX},
@@ -68,21 +70,33 @@ static const struct option_row option_rows[] = {
 	{"force", 0, OPTION_FLAG, FIELD(force), NULL, NULL, NULL, "also the last node, whose records are gone then", 0,
 	 0},
 	{"yes", 0, OPTION_FLAG, FIELD(yes), NULL, NULL, NULL, "do not ask", 0, 0},
+	{"nodes", 0, OPTION_TEXT, FIELD(nodes), NULL, NULL, "NAMES", "the users that nodes log in as", 1, 0},
+	{"operators", 0, OPTION_TEXT, FIELD(operators), NULL, NULL, "NAMES",
+	 "the users that may also see and tend the ring", 1, 0},
+	{"reference", 0, OPTION_FLAG, FIELD(reference), NULL, NULL, NULL, "clients may use the reference's topics", 0,
+	 0},
+	{"server-certfile", 0, OPTION_TEXT, FIELD(server_cert), NULL, NULL, "FILE", "the broker's certificate", 1, 0},
+	{"server-keyfile", 0, OPTION_TEXT, FIELD(server_key), NULL, NULL, "FILE", "its key", 1, 0},
+	{"port", 0, OPTION_UNSIGNED, FIELD(port), NULL, NULL, "N", "where it listens; without it 8883, or 1883", 1,
+	 65535},
 	{"help", 'h', OPTION_STOP, FIELD(help), NULL, NULL, NULL, "this text, or that of a command", 0, 0},
 	{"version", 'V', OPTION_STOP, FIELD(version), NULL, NULL, NULL, "the version", 0, 0},
 	/* ls alone has this one: elsewhere -0 may be a value */
 	{"null", '0', OPTION_FLAG, FIELD(nul), NULL, NULL, NULL, "a NUL behind each key, not a newline", 0, 0},
+	{"clients", 0, OPTION_TEXT, FIELD(users), NULL, NULL, "NAMES", "the users that may only use keys", 1, 0},
 };
 #define ROW_COUNT (sizeof(option_rows) / sizeof(option_rows[0]))
 
-static const struct option_table table_of_cas = {"dhtctl", option_rows, ROW_COUNT - 1};
-static const struct option_table table_of_ls = {"dhtctl", option_rows + 1, ROW_COUNT - 1};
-static const struct option_table table_of_others = {"dhtctl", option_rows + 1, ROW_COUNT - 2};
+static const struct option_table table_of_cas = {"dhtctl", option_rows, ROW_COUNT - 2};
+static const struct option_table table_of_ls = {"dhtctl", option_rows + 1, ROW_COUNT - 2};
+static const struct option_table table_of_broker_config = {"dhtctl", option_rows + 2, ROW_COUNT - 2};
+static const struct option_table table_of_others = {"dhtctl", option_rows + 1, ROW_COUNT - 3};
 
 static const struct command *const commands[] = {
-	&command_put,     &command_get,    &command_del,    &command_cas,    &command_incr,   &command_ls,
-	&command_watch,   &command_export, &command_import, &command_status, &command_ring,   &command_leave,
-	&command_recover, &command_log,    &command_demo,   &command_bench,  &command_config, &command_completion,
+	&command_put,   &command_get,    &command_del,           &command_cas,        &command_incr,
+	&command_ls,    &command_watch,  &command_export,        &command_import,     &command_status,
+	&command_ring,  &command_leave,  &command_recover,       &command_log,        &command_demo,
+	&command_bench, &command_config, &command_broker_config, &command_completion,
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 
@@ -159,6 +173,8 @@ const struct option_table *commands_options(const struct command *command)
 {
 	if (command == &command_cas)
 		return &table_of_cas;
+	if (command == &command_broker_config)
+		return &table_of_broker_config;
 	return command == &command_ls ? &table_of_ls : &table_of_others;
 }
 
@@ -174,6 +190,8 @@ const struct option_table *commands_choose(int argc, char **argv)
 {
 	if (is_command_by(&table_of_cas, &command_cas, argc, argv))
 		return &table_of_cas;
+	if (is_command_by(&table_of_broker_config, &command_broker_config, argc, argv))
+		return &table_of_broker_config;
 	return is_command_by(&table_of_ls, &command_ls, argc, argv) ? &table_of_ls : &table_of_others;
 }
 

@@ -124,11 +124,12 @@ static const char *explain_length(const struct item *item, char out[160])
 	return out;
 }
 
-static void explain_silence(const struct job *job, const struct item *item, const char *key, const char *lost,
-			    char *out, size_t size)
+static void explain_silence(const struct job *job, const struct item *item, const char *key,
+			    const struct client *client, char *out, size_t size)
 {
+	const char *lost = client_lost(client);
 	const struct settings *settings = job->settings;
-	char end[64] = "", timeout[32], length[160];
+	char end[64] = "", timeout[32], length[160], deaf[CLIENT_DEAF_MAX];
 
 	explain_length(item, length);
 	if (item->outcome == KV_UNKNOWN)
@@ -146,11 +147,12 @@ static void explain_silence(const struct job *job, const struct item *item, cons
 	else if (!item->asked)
 		snprintf(out, size, "key %s: time was up before it was asked%s", key, end);
 	else
-		snprintf(out, size, "no answer for key %s at broker %s within %s%s%s " REASONS, key,
-			 settings->ring_shown, client_timeout_text(settings, timeout), end, length);
+		snprintf(out, size, "no answer for key %s at broker %s within %s%s%s%s " REASONS, key,
+			 settings->ring_shown, client_timeout_text(settings, timeout), end, length,
+			 client_deaf(client, deaf));
 }
 
-static void explain(const struct job *job, const struct item *item, const char *lost, char *out, size_t size)
+static void explain(const struct job *job, const struct item *item, const struct client *client, char *out, size_t size)
 {
 	char key[KEY_LABEL_MAX];
 	size_t used = 0;
@@ -163,15 +165,15 @@ static void explain(const struct job *job, const struct item *item, const char *
 	else if (item->outcome == KV_DONE)
 		explain_answer(job, item, key_text_label(&item->op.key, key), out + used, size - used);
 	else
-		explain_silence(job, item, key_text_label(&item->op.key, key), lost, out + used, size - used);
+		explain_silence(job, item, key_text_label(&item->op.key, key), client, out + used, size - used);
 }
 
 /* ---- both ---- */
 
-void job_tell(const struct job *job, struct job_count *count, const struct item *item, const char *lost)
+void job_tell(const struct job *job, struct job_count *count, const struct item *item, const struct client *client)
 {
-	enum exit_code code = verdict(item, lost);
-	char line[900];
+	enum exit_code code = verdict(item, client_lost(client));
+	char line[1400];
 
 	if (code == RC_NO && job->input != NULL && job->input->spare) {
 		code = RC_OK;
@@ -184,7 +186,7 @@ void job_tell(const struct job *job, struct job_count *count, const struct item 
 		job->print(job, item);
 	if (code == RC_OK || (count->first[0] != '\0' && item->line > 0))
 		return;
-	explain(job, item, lost, line, sizeof(line));
+	explain(job, item, client, line, sizeof(line));
 	if (count->first[0] == '\0')
 		snprintf(count->first, sizeof(count->first), "%s", line);
 	/* Of lines there may be 100,000: the summary has the first. */

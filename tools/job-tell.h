@@ -4,18 +4,20 @@
 
 #include "job.h"
 
+struct client;
+
 #define JOB_CODES (RC_WRONG + 1)
 
 struct job_count {
 	size_t by_code[JOB_CODES]; /* how many came to that */
 	size_t spared;             /* of those that are done: nothing was to be done */
-	char first[900];           /* what the first that failed had to say */
+	char first[1400];          /* what the first that failed had to say */
 };
 
 bool job_is_write(const struct operation *op);
 
-/* lost: why there is no connection, or NULL. */
-void job_tell(const struct job *job, struct job_count *count, const struct item *item, const char *lost);
+/* client: over which it was asked; NULL: that is over. */
+void job_tell(const struct job *job, struct job_count *count, const struct item *item, const struct client *client);
 
 /* That the input cannot be read behind so many lines or records (0: at all), with an errno; EMSGSIZE: too long a line. */
 void job_tell_unreadable(const struct job *job, size_t number, int error);

@@ -259,7 +259,7 @@ static size_t tell(struct work *work)
 	while (work->count > 0 && work->queue[work->head % KV_OPEN_MAX]->ended && !ferror(stdout)) {
 		struct item *item = work->queue[work->head % KV_OPEN_MAX];
 
-		job_tell(work->job, &work->tally, item, client_lost(work->client));
+		job_tell(work->job, &work->tally, item, work->client);
 		if (ferror(stdout))
 			work->output_errno = errno;
 		work->bytes -= item_size(item);

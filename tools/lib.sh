@@ -8,12 +8,12 @@ export DHT_CONFIG='' DHT_NODE_CONFIG=''
 
 # What it takes to build and to run a ring, as Debian 12 names it.
 # shellcheck disable=SC2034 # for those who source this
-packages_build='gcc libc6-dev meson ninja-build pkg-config libcbor-dev libevent-dev liblmdb-dev libmosquitto-dev
+packages_build='gcc libc6-dev meson ninja-build pkg-config libcbor-dev libevent-dev liblmdb-dev libmosquitto-dev libssl-dev
 	libsystemd-dev libxxhash-dev uthash-dev'
 # shellcheck disable=SC2034
 packages_run='mosquitto'
 # shellcheck disable=SC2034
-packages_test='clang fish libclang-rt-dev libcmocka-dev mandoc mosquitto-clients patch python3 python3-cbor2
+packages_test='clang fish libclang-rt-dev libcmocka-dev mandoc mosquitto-clients openssl patch python3 python3-cbor2
 	python3-paho-mqtt python3-pytest python3-pytest-xdist python3-xxhash strace systemd
 	systemd-journal-remote zsh'
 

@@ -44,11 +44,12 @@ enum exit_code settings_read_files(struct settings *settings, const struct optio
 void settings_free(struct settings *settings)
 {
 	option_paths_free(&settings->paths);
+	tls_free(settings->tls);
 }
 
 static enum exit_code settings_parse_url(struct settings *settings, const char *origin)
 {
-	char problem[PASSWORD_ERROR_MAX], masked[256], place[PASSWORD_PLACE_MAX];
+	char problem[SECRET_ERROR_MAX], masked[256], place[PASSWORD_PLACE_MAX];
 	const char *wrong = url_parse(&settings->url, settings->broker, problem, sizeof(problem));
 
 	if (wrong != NULL) {
@@ -62,12 +63,27 @@ static enum exit_code settings_parse_url(struct settings *settings, const char *
 	return RC_LOCAL;
 }
 
+static enum exit_code settings_take_tls(struct settings *settings, const struct option_table *table,
+					const struct option_result *given)
+{
+	char problem[OPTION_ERROR_MAX];
+	const char *wrong;
+
+	if (tls_options_take(&settings->tls_files, table, given, &settings->url, false, &settings->tls, &wrong,
+			     problem))
+		return RC_OK;
+	output_error("%s", problem);
+	return wrong != NULL ? RC_USAGE : RC_LOCAL;
+}
+
 enum exit_code settings_check(struct settings *settings, const struct option_table *table,
 			      const struct option_result *given)
 {
 	char origin[OPTION_ORIGIN_MAX], shown[400];
 	enum exit_code code = settings_parse_url(settings, option_origin(table, given, "broker", origin));
 
+	if (code == RC_OK)
+		code = settings_take_tls(settings, table, given);
 	if (code != RC_OK)
 		return code;
 	url_format(shown, sizeof(shown), &settings->url);

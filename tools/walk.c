@@ -55,7 +55,7 @@ static enum exit_code walk_explain(const struct walk *w)
 {
 	const char *lost = client_lost(w->client), *shown = w->settings->broker_shown;
 	struct operation op;
-	char timeout[32];
+	char timeout[32], deaf[CLIENT_DEAF_MAX];
 
 	(void)kv_list_ask(w->list, &op);
 	if (w->wrong) {
@@ -67,9 +67,10 @@ static enum exit_code walk_explain(const struct walk *w)
 			     op.key.id);
 		return RC_UNREACHABLE;
 	}
-	output_error("no answer to the listing from id %u on at broker %s within %s (is a ring there? see 'dhtctl "
+	output_error("no answer to the listing from id %u on at broker %s within %s%s (is a ring there? see 'dhtctl "
 		     "ring'; a node of the reference cannot list)",
-		     op.key.id, w->settings->ring_shown, client_timeout_text(w->settings, timeout));
+		     op.key.id, w->settings->ring_shown, client_timeout_text(w->settings, timeout),
+		     client_deaf(w->client, deaf));
 	return RC_TIMEOUT;
 }
 

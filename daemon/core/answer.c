@@ -6,7 +6,9 @@
 
 #define BYTES_MAX (64u << 10) /* of a frame, unless one answer alone is longer */
 
-static void topic_of(struct node *n, const uint8_t client[OPERATION_CLIENT_LEN], char topic[TOPIC_MAX])
+/* Whose level stood in the topic that was asked on gets the answer, whatever client the request names. */
+static void topic_of(struct node *n, const uint8_t client[OPERATION_CLIENT_LEN], const char *user,
+		     char topic[TOPIC_MAX])
 {
 	char digits[2 * OPERATION_CLIENT_LEN + 1];
 
@@ -16,6 +18,7 @@ static void topic_of(struct node *n, const uint8_t client[OPERATION_CLIENT_LEN],
 	}
 	digits[2 * OPERATION_CLIENT_LEN] = '\0';
 	topic_format(topic, n->config.topic_prefix, TOPIC_REPLY, 0, digits);
+	topic_add_user(topic, TOPIC_REPLY, user);
 }
 
 static void flush(struct node *n, struct answers *a)
@@ -39,7 +42,7 @@ static void flush(struct node *n, struct answers *a)
 		a->results[i].value = a->values + at; /* which may have moved while it grew */
 		at += a->results[i].value_len;
 	}
-	topic_of(n, a->client, topic);
+	topic_of(n, a->client, a->user, topic);
 	bytes = operation_encode_answer(&frame, &len);
 	tell_client_own(n, topic, bytes, len);
 	n->answering -= a->count;
@@ -70,14 +73,15 @@ void answer_free(struct node *n)
 }
 
 /* What it may share a frame with: the same client's, of the same arc under the same view. */
-static struct answers *place(struct node *n, const uint8_t client[OPERATION_CLIENT_LEN], const struct entry *e)
+static struct answers *place(struct node *n, const struct operation_request *rq, const struct entry *e)
 {
 	struct answers *a, *free_one = NULL;
 
 	for (a = n->answers; a < n->answers + ANSWERS_MAX; a++) {
 		if (!a->count)
 			free_one = a;
-		else if (memcmp(a->client, client, OPERATION_CLIENT_LEN) == 0 && a->owned == (e != NULL) &&
+		else if (memcmp(a->client, rq->client, OPERATION_CLIENT_LEN) == 0 && strcmp(a->user, rq->user) == 0 &&
+			 a->owned == (e != NULL) &&
 			 (!e || (arc_equal(a->arc, e->v.arc) && a->token.number == e->v.name.number)))
 			return a;
 	}
@@ -104,7 +108,7 @@ void answer_add(struct node *n, const struct operation_request *rq, const struct
 {
 	uint64_t number = rq->base + result->offset;
 	size_t size = operation_result_size(result);
-	struct answers *a = place(n, rq->client, e);
+	struct answers *a = place(n, rq, e);
 	struct operation_result *r;
 
 	if (a->count && (a->count == OPERATION_COUNT_MAX || a->bytes + size > BYTES_MAX || number < a->base ||
@@ -112,6 +116,7 @@ void answer_add(struct node *n, const struct operation_request *rq, const struct
 		flush(n, a);
 	if (!a->count) {
 		memcpy(a->client, rq->client, OPERATION_CLIENT_LEN);
+		memcpy(a->user, rq->user, strlen(rq->user) + 1);
 		a->base = rq->base;
 		a->owned = e != NULL;
 		a->arc = e ? e->v.arc : (struct arc){0};

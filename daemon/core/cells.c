@@ -25,15 +25,18 @@ static size_t wanted_arcs(struct node *n, struct arc arcs[ENTRY_MAX + 1])
 
 static void send(struct node *n, const struct cell *cells, size_t count, bool on)
 {
-	const char **filters = xmalloc(count * sizeof(*filters));
+	const char **filters = xmalloc(2 * count * sizeof(*filters));
+	size_t filter_count = 0;
 
 	for (size_t i = 0; i < count; i++) {
 		char topic[TOPIC_MAX];
 		size_t len = topic_format_cell_filter(topic, n->config.topic_prefix, cells[i]);
 
-		filters[i] = out_own(n, xmemdup(topic, len + 1));
+		filters[filter_count++] = out_own(n, xmemdup(topic, len + 1));
+		if (cells[i].depth == CELL_DIGITS) /* a user's topic is one level longer */
+			filters[filter_count++] = out_own(n, xstrdup(strcat(topic, "/+")));
 	}
-	out_filters(n, filters, count, on);
+	out_filters(n, filters, filter_count, on);
 	free(filters);
 }
 
@@ -93,6 +96,8 @@ void cells_tick(struct node *n)
 	}
 	/* All of it is granted: whatever else is heard is not needed any more. */
 	c->settled = true;
+	if (entry_main(n))
+		echo_ask(n, ECHO_CELL);
 	c->heard.count = cover_less(c->heard.cells, c->heard.count, wanted, count, c->heard.cells);
 	if (c->heard.count)
 		send(n, c->heard.cells, c->heard.count, false);

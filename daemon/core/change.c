@@ -348,12 +348,21 @@ void change_resume(struct node *n)
 	send_all(n);
 }
 
+struct arc change_arc(const struct change *c)
+{
+	struct arc arc = c->base[0].arc;
+
+	if (c->base[1].name.number)
+		arc.hi = c->base[1].arc.hi;
+	return arc;
+}
+
 /* A maker that was away may be the one that has been fenced: on its new connection nobody has confirmed it.  Before it
  * fences who is silent it asks everybody, for the set time (PROTOCOL.md section 5, rules 4 and 5). */
 static bool doubted(struct node *n, uint64_t *next)
 {
 	struct change *c = &n->change;
-	struct arc arc = c->base[0].arc;
+	struct arc arc = change_arc(c);
 
 	if (c->conn == n->self.conn.count)
 		return false;
@@ -364,8 +373,6 @@ static bool doubted(struct node *n, uint64_t *next)
 			"%u s",
 			n->config.recover / 1000);
 	}
-	if (c->base[1].name.number)
-		arc.hi = c->base[1].arc.hi;
 	if (recover_given_up(n, arc, c->doubt)) {
 		if (!roll_cleared(n, arc, next))
 			return true;

@@ -49,7 +49,7 @@ void *out_own(struct node *n, void *p); /* freed at the next step */
 struct effect *out_effect(struct node *n, enum effect_type type);
 const char *out_topic(struct node *n, enum topic_kind kind, uint32_t id);
 void out_publish(struct node *n, enum topic_kind kind, uint32_t id, const void *payload, size_t len, bool retain);
-void out_publish_to(struct node *n, const char *topic, const void *payload, size_t len);
+void out_publish_to(struct node *n, const char *topic, const void *payload, size_t len, bool retain);
 /* The bytes are freed with the step. */
 void out_publish_own(struct node *n, const char *topic, uint8_t *bytes, size_t len);
 void out_subscribe(struct node *n, enum topic_kind kind, uint32_t id, bool on);
@@ -98,6 +98,7 @@ struct past entry_past_last(const struct node *n, struct arc arc); /* the greate
 bool entry_settled(const struct node *n, const struct entry *e);
 bool entry_serves(const struct node *n, const struct entry *e);
 bool entry_out(struct node *n, const struct entry *e);
+bool entry_unserved(const struct node *n, const struct entry *e); /* what is sealed here has been nobody else's yet */
 bool entry_waits(struct node *n, const struct entry *e); /* its owner has what nobody else has: nobody takes it over */
 bool number_believed(const struct node *n, uint64_t number);
 void number_learn(struct node *n, uint64_t number); /* what others have counted is counted here */
@@ -116,6 +117,7 @@ void node_give_up(struct node *n, const char *why); /* all views; the records st
 
 /* ---- change.c ---- */
 struct party *change_party(struct change *c, const struct member *m);
+struct arc change_arc(const struct change *c); /* of all that it starts from */
 void change_begin(struct node *n, enum change_kind kind, const struct entry *a, const struct entry *b,
 		  const struct member *backup);
 void change_out(struct node *n, const struct member *m, const char *why);
@@ -352,13 +354,15 @@ enum request_verdict { REQUEST_ANSWER, REQUEST_HOLD, REQUEST_IGNORE };
 void request(struct node *n, enum topic_kind kind, const uint8_t *payload, size_t len);
 /* *own: the arc in which it is answered. */
 enum request_verdict request_judge(struct node *n, enum topic_kind kind, uint32_t key, struct entry **own);
-void request_hold(struct node *n, enum topic_kind kind, uint32_t key, const uint8_t *payload, size_t len);
+/* user: by the topic, "" if that does not tell. */
+void request_hold(struct node *n, enum topic_kind kind, const char *user, uint32_t key, const uint8_t *payload,
+		  size_t len);
 void request_recheck(struct node *n);
 void request_drop(struct node *n, struct arc arc);
 void request_forget(struct node *n);
 
 /* ---- routed.c ---- */
-void routed(struct node *n, enum topic_kind kind, const uint8_t *payload, size_t len);
+void routed(struct node *n, enum topic_kind kind, const char *user, const uint8_t *payload, size_t len);
 enum request_verdict routed_again(struct node *n, const struct held *h); /* as request.c's again() */
 struct operation_token request_token(const struct node *n, const struct entry *e);
 
@@ -380,6 +384,7 @@ void watched_ask(struct node *n, const struct entry *e, const struct operation *
 void watched_add(struct node *n, struct arc arc, uint64_t left); /* for so many ms more */
 void watched_changed(struct node *n, const struct key *key);
 void watched_flush(struct node *n);
+void watched_over(struct node *n, uint32_t owner); /* another's stream: nothing of it comes any more */
 void watched_forget(struct node *n);
 void watched_free(struct node *n);
 
@@ -483,6 +488,7 @@ void room_said(struct node *n, struct follower *f, bool full); /* on that of who
 
 /* ---- echo.c ---- */
 void echo_await(struct node *n, enum echo_kind kind);
+void echo_ask(struct node *n, enum echo_kind kind); /* says an empty word there, and awaits it */
 void echo_heard(struct node *n, enum echo_kind kind);
 void echo_forget(struct node *n, enum echo_kind kind);
 void echo_tick(struct node *n, uint64_t *next);

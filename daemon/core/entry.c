@@ -199,9 +199,16 @@ bool entry_out(struct node *n, const struct entry *e)
 	return e->peer.memory && (absent || fence_done(n, &e->peer));
 }
 
+/* The taker of what is sealed here has served nobody: all that it has said since GRANT has been heard.  Else its ACTIVE may
+ * have been lost with a connection, or with a process. */
+bool entry_unserved(const struct node *n, const struct entry *e)
+{
+	return e->sealed && n->give.phase && arc_equal(n->give.arc, e->v.arc) && n->give.conn == n->self.conn.count;
+}
+
 bool entry_waits(struct node *n, const struct entry *e)
 {
-	return recover_waits(n, e->v.arc) && !e->mine && !e->sealed && !e->absent && !copy_whole(n, e);
+	return recover_waits(n, e->v.arc) && !e->mine && !entry_unserved(n, e) && !e->absent && !copy_whole(n, e);
 }
 
 /* Beyond the term of our ring, and of the one that is registered, nobody has counted: it is of a ring that is gone, or a

@@ -188,6 +188,11 @@ static void frame(struct node *n, enum topic_kind kind, uint32_t id, const struc
 		n->restate |= kind == TOPIC_NODE && id == n->self.id;
 		return;
 	}
+	if (!ev->len && kind == TOPIC_CUT) {
+		if (id == n->self.id)
+			echo_heard(n, ECHO_CUT);
+		return;
+	}
 	why = frame_decode(&f, n->room, ev->payload, ev->len);
 	if (why) {
 		out_complain(n, "frame", why, NULL, ev->len);
@@ -231,16 +236,37 @@ static void frame(struct node *n, enum topic_kind kind, uint32_t id, const struc
 	r->handle(n, &f);
 }
 
+/* What is retained there would lie at the broker for ever, and come again at each subscription. */
+static bool is_stale(struct node *n, enum topic_kind kind, const struct event *ev)
+{
+	if (!ev->retained || kind == TOPIC_FOUNDER || kind == TOPIC_NODE)
+		return false;
+	if ((kind == TOPIC_CELL || kind == TOPIC_ASK) && ev->len)
+		out_publish_to(n, ev->topic, "", 0, true);
+	return true;
+}
+
+static void asked(struct node *n, enum topic_kind kind, uint32_t id, const char *user, const struct event *ev)
+{
+	if (ev->len)
+		routed(n, kind, user, ev->payload, ev->len);
+	else if (kind == TOPIC_ASK)
+		echo_heard(n, ECHO_ASK);
+	else if (id >> 16 == n->self.id >> 16)
+		echo_heard(n, ECHO_CELL);
+}
+
 /* True if it was what a client of ours asks: more of that may have come with it. */
 static bool message(struct node *n, const struct event *ev)
 {
 	uint32_t id = 0;
-	enum topic_kind kind = topic_parse(ev->topic, n->config.topic_prefix, &id);
+	char user[TOPIC_USER_MAX + 1];
+	enum topic_kind kind = topic_parse_from(ev->topic, n->config.topic_prefix, &id, user);
 
 	if (kind != TOPIC_CELL && kind != TOPIC_ASK)
 		answer_flush(n);
 	/* Nobody else's words are to be said again to whoever comes later: a retained put would be done at each return. */
-	if (ev->retained && kind != TOPIC_FOUNDER && kind != TOPIC_NODE)
+	if (is_stale(n, kind, ev))
 		return false;
 	switch (kind) {
 	case TOPIC_PUT:
@@ -276,7 +302,7 @@ static bool message(struct node *n, const struct event *ev)
 		break;
 	case TOPIC_CELL:
 	case TOPIC_ASK:
-		routed(n, kind, ev->payload, ev->len);
+		asked(n, kind, id, user, ev);
 		return true;
 	case TOPIC_REPLY:
 	case TOPIC_EVENT:

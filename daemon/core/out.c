@@ -71,16 +71,21 @@ void out_publish(struct node *n, enum topic_kind kind, uint32_t id, const void *
 	publish(n, out_topic(n, kind, id), payload, len, retain);
 }
 
-void out_publish_to(struct node *n, const char *topic, const void *payload, size_t len)
+void out_publish_to(struct node *n, const char *topic, const void *payload, size_t len, bool retain)
 {
-	publish(n, out_own(n, xstrdup(topic)), payload, len, false);
+	publish(n, out_own(n, xstrdup(topic)), payload, len, retain);
 }
 
 void out_subscribe(struct node *n, enum topic_kind kind, uint32_t id, bool on)
 {
-	const char *filter = out_topic(n, kind, id);
+	const char *filters[] = {out_topic(n, kind, id), NULL};
+	char topic[TOPIC_MAX];
 
-	out_filters(n, &filter, 1, on);
+	if (kind == TOPIC_ASK) { /* a user's topic is one level longer; the broker's answer names the first */
+		topic_format(topic, n->config.topic_prefix, kind, id, NULL);
+		filters[1] = out_own(n, xstrdup(strcat(topic, "/+")));
+	}
+	out_filters(n, filters, filters[1] ? 2 : 1, on);
 }
 
 void out_filters(struct node *n, const char *const *filters, size_t count, bool on)

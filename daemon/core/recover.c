@@ -22,7 +22,7 @@ static void add(struct doubts *d, struct arc arc, struct view_name name, const u
 
 static void of_entry(struct node *n, struct entry *e, struct doubts *d)
 {
-	bool copy = e->mine || e->sealed || copy_whole(n, e);
+	bool copy = e->mine || entry_unserved(n, e) || copy_whole(n, e);
 	bool silent = e->other_asked && n->now - e->other_asked >= n->config.silence;
 
 	if (e->doubt)
@@ -45,9 +45,7 @@ static void of_change(struct node *n, struct doubts *d)
 	for (unsigned i = 0; i < c->party_count && !waits; i++)
 		if (!c->party[i].stored && !c->party[i].out)
 			waits = &c->party[i].m.id;
-	for (unsigned i = 0; i < 2; i++)
-		if (c->base[i].name.number)
-			add(d, c->base[i].arc, c->base[i].name, waits, true);
+	add(d, change_arc(c), c->base[0].name, waits, true);
 }
 
 static struct view_name ring_name(const struct ring_id *ring)

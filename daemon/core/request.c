@@ -90,7 +90,8 @@ static void answer(struct node *n, struct entry *e, const struct wanted *op)
 		answer_put(n, e, &op->put);
 }
 
-void request_hold(struct node *n, enum topic_kind kind, uint32_t key, const uint8_t *payload, size_t len)
+void request_hold(struct node *n, enum topic_kind kind, const char *user, uint32_t key, const uint8_t *payload,
+		  size_t len)
 {
 	struct held *h;
 
@@ -103,6 +104,7 @@ void request_hold(struct node *n, enum topic_kind kind, uint32_t key, const uint
 	h->kind = kind;
 	h->key = key;
 	h->early = false;
+	memcpy(h->user, user, strlen(user) + 1);
 	h->len = len;
 	memcpy(h->payload, payload, len);
 	*n->held_last = h;
@@ -126,12 +128,12 @@ void request(struct node *n, enum topic_kind kind, const uint8_t *payload, size_
 	case REQUEST_ANSWER:
 		n->backlog |= follow_full(n);
 		if (n->backlog)
-			request_hold(n, kind, op.key, payload, len); /* in order */
+			request_hold(n, kind, "", op.key, payload, len); /* in order */
 		else
 			answer(n, e, &op);
 		break;
 	case REQUEST_HOLD:
-		request_hold(n, kind, op.key, payload, len);
+		request_hold(n, kind, "", op.key, payload, len);
 		break;
 	case REQUEST_IGNORE:
 		break;

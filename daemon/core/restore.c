@@ -182,6 +182,15 @@ static void begin_copies(struct node *n)
 	}
 }
 
+/* Who is named in no view keeps nothing for others, and is in no ring: what lies here is of the one that he was in. */
+static void outside(struct node *n)
+{
+	copy_forget_all(n);
+	if (n->ring.term)
+		n->stash_ring = n->ring;
+	n->ring = (struct ring_id){0};
+}
+
 void restore_begin(struct node *n)
 {
 	struct durable *d = n->durable;
@@ -204,7 +213,7 @@ void restore_begin(struct node *n)
 		seek_begin(n);
 	follow_restore(n, d->kept, d->kept_count);
 	if (n->entry_end == n->entries)
-		copy_forget_all(n); /* who is named in no view keeps nothing */
+		outside(n);
 	if (!store_empty(n->store))
 		merge_soon(n);
 	n->recheck = true;

@@ -119,7 +119,7 @@ static void hold_one(struct node *n, enum topic_kind kind, const struct operatio
 	one.operations = &copy;
 	one.count = 1;
 	bytes = operation_encode_request(&one, &len);
-	request_hold(n, kind, op->key.id, bytes, len);
+	request_hold(n, kind, rq->user, op->key.id, bytes, len);
 	free(bytes);
 }
 
@@ -163,7 +163,7 @@ static void judge_one(struct node *n, enum topic_kind kind, const struct operati
 	}
 }
 
-void routed(struct node *n, enum topic_kind kind, const uint8_t *payload, size_t len)
+void routed(struct node *n, enum topic_kind kind, const char *user, const uint8_t *payload, size_t len)
 {
 	struct operation_request rq;
 	const char *why = operation_decode_request(&rq, n->operations, payload, len);
@@ -172,6 +172,7 @@ void routed(struct node *n, enum topic_kind kind, const uint8_t *payload, size_t
 		out_complain(n, "request", why, NULL, len);
 		return;
 	}
+	rq.user = user;
 	for (size_t i = 0; i < rq.count; i++) {
 		store_ahead(n->store, &rq.operations->key, sizeof(*rq.operations), rq.count, i);
 		judge_one(n, kind, &rq, &rq.operations[i]);
@@ -186,6 +187,7 @@ enum request_verdict routed_again(struct node *n, const struct held *h)
 
 	if (operation_decode_request(&rq, n->operations, h->payload, h->len))
 		return REQUEST_IGNORE;
+	rq.user = h->user;
 	verdict = judge(n, &rq.operations[0], &e);
 	if (verdict == REQUEST_HOLD || (verdict == REQUEST_ANSWER && node_full(n)))
 		return verdict;

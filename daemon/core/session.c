@@ -94,6 +94,8 @@ void node_tripped(struct node *n)
 	n->proving = false;
 	if (n->self.conn.count > 1)
 		find_back(n);
+	echo_ask(n, ECHO_CUT);
+	echo_ask(n, ECHO_ASK);
 	if (n->seek.active)
 		n->seek.next = n->now;
 	if (n->entry_end > n->entries)

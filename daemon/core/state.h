@@ -227,6 +227,7 @@ struct held {
 	enum topic_kind kind;
 	uint32_t key;
 	bool early; /* before the joiner of the reference is known to have subscribed */
+	char user[TOPIC_USER_MAX + 1];
 	size_t len;
 	uint8_t payload[];
 };
@@ -248,9 +249,10 @@ struct recent {
 	uint64_t when;
 };
 
-enum echo_kind { ECHO_INBOX, ECHO_RING, ECHO_FOUNDER, ECHO_KINDS };
+enum echo_kind { ECHO_INBOX, ECHO_RING, ECHO_FOUNDER, ECHO_NODE, ECHO_CUT, ECHO_ASK, ECHO_CELL, ECHO_KINDS };
 
 struct echo {
+	uint64_t asked; /* an empty word was said last; 0: others come by themselves */
 	uint64_t since; /* the first word that is not back; 0: none is awaited */
 	uint64_t next;  /* it is not said again before */
 	unsigned said;
@@ -274,6 +276,7 @@ struct cells {
 /* What is to be said to one client, at the end of the turn. */
 struct answers {
 	uint8_t client[OPERATION_CLIENT_LEN];
+	char user[TOPIC_USER_MAX + 1];
 	uint64_t base;
 	bool owned; /* arc and token are there */
 	struct arc arc;

@@ -42,6 +42,7 @@ static void publish(struct node *n, const struct arc *taking)
 	}
 	frame_send(n, &f, TOPIC_NODE, n->self.id);
 	n->told = true;
+	echo_await(n, ECHO_NODE);
 }
 
 void status_publish(struct node *n)
@@ -74,6 +75,7 @@ void status_gone(struct node *n, const struct member *m, bool voided)
 	f.seq = n->number;
 	f.flag = voided;
 	frame_send(n, &f, TOPIC_NODE, m->id);
+	watched_over(n, m->id);
 }
 
 static enum node_state state_now(struct node *n)
@@ -131,6 +133,8 @@ static void on_own_status(struct node *n, const struct frame *f)
 {
 	bool ours = member_same(&f->from, &n->self), here = ours && conn_equal(&f->from.conn, &n->self.conn);
 
+	if (here)
+		echo_heard(n, ECHO_NODE);
 	if (here && f->state != NODE_GONE) {
 		n->recheck |= !n->announced;
 		n->announced = true;

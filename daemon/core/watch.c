@@ -14,6 +14,8 @@ static void send_sync(struct node *n, struct entry *e)
 	f.views[f.view_count++] = e->v;
 	f.peer = e->peer.conn;
 	f.flag = e->held;
+	f.full = n->no_room;
+	f.last = n->durable && e->sealed && !entry_unserved(n, e); /* ACTIVE may have been lost */
 	/* What is taken for kept there: it may have given that up while this node slept, and nothing is written since. */
 	if (e->mine && e->held && follow_whole(n, &e->peer, e->v.arc))
 		f.attempt = follow_attempt(n, &e->peer, &f.seq);
@@ -285,6 +287,10 @@ void on_sync(struct node *n, const struct frame *f)
 		}
 		if (f->attempt)
 			(void)copy_upto(n, f);
+		if (e->mine && member_same(&e->peer, &f->from))
+			room_said(n, follower_of(n, &f->from), f->full);
+		if (f->last && e->mine && e->held)
+			take_say_active(n, e);
 		r.flag = true;
 		r.full = n->no_room;
 		r.views[r.view_count++] = e->v;

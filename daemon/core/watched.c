@@ -112,6 +112,17 @@ static void send(struct node *n, struct page_entry *changes, size_t count)
 	tell_client_own(n, topic, bytes, len);
 }
 
+/* To those who may not read statuses: these name connections. */
+void watched_over(struct node *n, uint32_t owner)
+{
+	struct watched_frame f = {.owner = owner, .stream = 1};
+	size_t len;
+	uint8_t *bytes = watched_encode(&f, &len);
+
+	out_publish(n, TOPIC_EVENT, owner, bytes, len, false);
+	free(bytes);
+}
+
 void watched_flush(struct node *n)
 {
 	struct watched *w = &n->watch;

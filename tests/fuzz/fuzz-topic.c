@@ -20,7 +20,25 @@ static void check_topic(const char *topic, const char *prefix)
 	if (kind == TOPIC_UNKNOWN)
 		return;
 	FUZZ_CHECK(strlen(topic) < TOPIC_MAX);
-	topic_format(again, prefix, kind, id, kind == TOPIC_REPLY ? strrchr(topic, '/') + 1 : "");
+	topic_format(again, prefix, kind, id, kind == TOPIC_REPLY ? topic + strlen(prefix) + (*prefix ? 4 : 3) : "");
+	FUZZ_CHECK(strcmp(topic, again) == 0);
+}
+
+/* The same, with who has said it. */
+static void check_user(const char *topic, const char *prefix)
+{
+	char again[TOPIC_MAX], user[TOPIC_USER_MAX + 1];
+	uint32_t id = 0, plain = 0;
+	enum topic_kind kind = topic_parse_from(topic, prefix, &id, user);
+
+	if (!user[0]) {
+		FUZZ_CHECK(kind == topic_parse(topic, prefix, &plain) && plain == id);
+		return;
+	}
+	FUZZ_CHECK(topic_user_valid(user) && (kind == TOPIC_ASK || kind == TOPIC_CELL));
+	FUZZ_CHECK(topic_parse(topic, prefix, &plain) == TOPIC_UNKNOWN);
+	topic_format(again, prefix, kind, id, NULL);
+	topic_add_user(again, kind, user);
 	FUZZ_CHECK(strcmp(topic, again) == 0);
 }
 
@@ -57,11 +75,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	bool valid = topic_prefix_valid(prefix);
 
 	check_topic(prefix, "");
+	check_user(prefix, "");
 	check_conn(prefix);
 	if (valid)
 		check_prefix(prefix);
-	if (valid && topic)
+	if (valid && topic) {
 		check_topic(topic, prefix);
+		check_user(topic, prefix);
+	}
 	if (text_is_clean(data, size))
 		FUZZ_CHECK(len == size);
 	free(topic);

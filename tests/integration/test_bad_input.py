@@ -228,13 +228,3 @@ def test_bad_options_of_the_node():
     for args in (["--help"], ["--version"]):
         done = subprocess.run([harness.node_binary(), *args], capture_output=True, timeout=20)
         assert done.returncode == 0 and done.stdout and not done.stderr
-
-
-@pytest.mark.parametrize("replicas, said", [("1", 0), ("2", 0), ("3", 1), ("5", 1)])
-def test_replicas_are_accepted_and_it_is_said_that_two_are_kept(ring, client, replicas, said):
-    r = ring()
-    node = r.add(id=7, args=["--replicas", replicas]).wait_ready()
-    client.put(5, "alone")
-    assert client.get(5) == b"alone"
-    node.leave()
-    assert node.log_text().count(f"--replicas {replicas}: no more than 2 copies are kept so far") == said, node.tail()

@@ -188,7 +188,7 @@ def test_a_line_that_delays(ring, make_proxy, make_hammer):
 
 # A broker that grants every subscription and delivers nothing (Mosquitto's acl_file), or throws away what is published.
 
-TOPICS = ("join has_started ack-join put ack-put get res-get leave ack-leave ring founder in/# cut/# node/# to/#").split()
+TOPICS = ("join has_started ack-join put ack-put get res-get leave ack-leave ring founder in/# cut/# node/# to/# op/# ask/# ev/#").split()
 
 
 def access_list(path, **special):

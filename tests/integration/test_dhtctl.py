@@ -211,6 +211,8 @@ COMMANDS = {
     "status": ["--watch"],
     "ring": ["--watch"],
     "config": [],
+    "broker-config [DIR]": ["--nodes", "--clients", "--operators", "--reference", "--server-certfile", "--server-keyfile",
+                            "--port"],
     "completion bash|zsh|fish": [],
     "leave NODE": ["--force"],
     "recover ARC|all": ["--yes"],

@@ -137,7 +137,7 @@ def test_no_mqtt(talk, cause):
     with server(talk) as url:
         before = time.monotonic()
         refuses(run(url, "get", 5, "--timeout", "2s"), UNREACHABLE, f"cannot reach broker {url} (--broker): {cause}",
-                "(is it an MQTT broker? set --broker or DHT_BROKER)")
+                "(is it an MQTT broker? one with TLS is mqtts://; set --broker or DHT_BROKER)")
         assert time.monotonic() - before < 5 * PATIENCE
 
 

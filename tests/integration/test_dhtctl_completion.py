@@ -30,8 +30,8 @@ def test_commands():
 @pytest.mark.parametrize("usage", COMMANDS)
 def test_options(usage):
     offered = set(offers(usage.split()[0], "-"))
-    general = {"--broker", "--password-file", "--topic-prefix", "--timeout", "--color", "--json", "--quiet", "--help",
-               "--version"}
+    general = {"--broker", "--password-file", "--cafile", "--certfile", "--keyfile", "--topic-prefix",
+               "--timeout", "--color", "--json", "--quiet", "--help", "--version"}
     assert offered == general | {option.split()[0] for option in COMMANDS[usage]}
 
 

@@ -38,8 +38,9 @@ def files(tmp_path):
 def test_defaults(tmp_path):
     told = config(env={"HOME": tmp_path})
     assert told.pop("json") == ("yes", "--json")
-    assert told == {"broker": ("mqtt://127.0.0.1:1883", "default"), "password-file": ("", "default"), "topic-prefix": ("", "default"),
-                    "timeout": ("5s", "default"), "color": ("auto", "default"), "quiet": ("no", "default")}
+    assert told == {"broker": ("mqtt://127.0.0.1:1883", "default"), "password-file": ("", "default"),
+                    "cafile": ("", "default"), "certfile": ("", "default"), "keyfile": ("", "default"),
+                    "topic-prefix": ("", "default"), "timeout": ("5s", "default"), "color": ("auto", "default"), "quiet": ("no", "default")}
 
 
 def test_each_source_is_stronger_than_the_next(files):
@@ -82,7 +83,7 @@ def test_the_users_file(tmp_path):
 
 @pytest.mark.parametrize("line, parts", [
     ("brokr = x", ["unknown setting 'brokr'", "did you mean 'broker'?"]),
-    ("frobnicate = x", ["unknown setting 'frobnicate'", "broker password-file topic-prefix timeout color json quiet"]),
+    ("frobnicate = x", ["unknown setting 'frobnicate'", "broker password-file cafile certfile keyfile topic-prefix timeout color json quiet"]),
     ("ttl = 5s", ["unknown setting 'ttl'"]),  # an option of commands: nobody would think of it
     ("version = 1/2", ["unknown setting 'version'"]),
     ("mqtt://me:secret@h", ["expected NAME = VALUE"]),

@@ -54,7 +54,7 @@ def test_every_option_and_variable_of_help_is_there(program):
 
 def test_every_command_is_there():
     text = shown("dhtctl")
-    commands = re.findall(r"^  ([a-z]+) (\S+ )*", help_of("dhtctl").partition("commands:")[2].partition("options")[0],
+    commands = re.findall(r"^  ([a-z-]+) (\S+ )*", help_of("dhtctl").partition("commands:")[2].partition("options")[0],
                           re.M)
     assert {usage.split()[0] for usage in COMMANDS} | {"help"} <= {c[0] for c in commands}
     for command, _ in commands:

@@ -76,7 +76,7 @@ def test_what_it_prints_is_a_file_of_settings(files):
     printed = run("--check-config", *args).stdout
     told, _ = check(env=files(printed))
     assert {k: v for k, (v, _) in told.items()} == {k: v for k, (v, _) in check(*args)[0].items()}
-    assert told["name"] == ("kitchen", f"{files.paths[0]}:4")
+    assert told["name"] == ("kitchen", f"{files.paths[0]}:7")
 
 
 def test_the_files_of_the_machine_and_of_the_instance_are_looked_for():
@@ -109,7 +109,7 @@ def test_a_long_instance_may_have_a_name(files):
 
 @pytest.mark.parametrize("line, parts", [
     ("replikas = 2", ["unknown setting 'replikas'", "did you mean 'replicas'?"]),
-    ("frobnicate = x", ["unknown setting 'frobnicate'", "broker password-file id name"]),
+    ("frobnicate = x", ["unknown setting 'frobnicate'", "broker password-file cafile certfile keyfile id name"]),
     ("DHT_BROKER=mqtt://h", ["unknown setting 'DHT_BROKER'", "did you mean 'broker'?"]),
     ("instance = x", ["unknown setting 'instance'"]),
     ("check-config = yes", ["unknown setting 'check-config'"]),

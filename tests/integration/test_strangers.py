@@ -40,7 +40,7 @@ def token(client, spy, key):
     return fake_ring.decode(m.payload)[0][TOKEN]
 
 
-@pytest.mark.parametrize("reply", ["to/+", "to/#", "#", "+/a", "to/a/b", "to/", "", "put", "in/000003e8", "op/0/0/0/0",
+@pytest.mark.parametrize("reply", ["to/+", "to/#", "#", "+/a", "to/a/b/c", "to//b", "to/", "", "put", "in/000003e8", "op/0/0/0/0",
                                    "founder", "to/a+", "$SYS/a"])
 def test_a_reply_topic_that_is_none(ring, client, spy, reply):
     """WHO and LEAVE with it are neither answered nor done."""

@@ -47,7 +47,7 @@ def test_verify_sees_what_is_wrong(tmp_path):
 
 def test_unit_says_what_the_readme_says():
     lines = unit_text().splitlines()
-    for line in ("Type=notify", "NotifyAccess=main", "KillSignal=SIGTERM", "LoadCredential=dht-node.password",
+    for line in ("Type=notify", "NotifyAccess=main", "KillSignal=SIGTERM", "LoadCredential=dht-node.password", "LoadCredential=dht-node.key",
                  "StateDirectory=dht-node/%i", "Restart=on-failure", "StartLimitIntervalSec=0",
                  "RestartPreventExitStatus=64 65 77 78", "PartOf=dht-node.target",
                  "WantedBy=multi-user.target dht-node.target"):

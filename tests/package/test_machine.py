@@ -167,7 +167,7 @@ def test_remove_stops_all_in_good_order_and_keeps_settings(three):
     ends = [three.texts(i).splitlines()[-2:] for i in NODES]
     assert sorted(re.sub(r"^\d: ", "", end[0]) for end in ends) == ["left the ring in good order"] * 2 + \
         ["the last node leaves: 500 records are gone with it"]
-    assert all(end[1].endswith("leaving -> left") for end in ends)
+    assert all(end[1].endswith(" -> left") for end in ends)
     assert three.run("ls", "/etc/dht-node").stdout.split() == ["2.conf", "dht-node.conf"]
     three.run("test", "-d", "/var/lib/dht-node/1")
     three.install_packages()

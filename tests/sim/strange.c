@@ -22,14 +22,15 @@ void strange_record(struct world *w, struct packet *p)
 	struct packet **slot = &w->recorded[w->recorded_count % RECORDED_MAX];
 	enum topic_kind said = w->topics[p->topic].kind;
 
+	if (p->len == 0)
+		return;
 	if ((said == TOPIC_CELL || said == TOPIC_ASK) && p->from != NONE && p->from != w->stranger) {
 		record_request(w, p);
 		return;
 	}
-
 	if (p->from != NONE && w->links[p->from].client)
 		return;
-	if (w->topics[p->topic].kind < TOPIC_RING || w->topics[p->topic].kind > TOPIC_NODE || p->len == 0)
+	if (w->topics[p->topic].kind < TOPIC_RING || w->topics[p->topic].kind > TOPIC_NODE)
 		return;
 	if (p->hash >> 32 & 3) /* a quarter, so that what is kept goes back further */
 		return;

@@ -41,6 +41,15 @@ static void above(struct world *w, uint32_t topic)
 	memcpy(w->topics[topic].up, up, sizeof(up));
 }
 
+/* What only clients with a name at the broker ask on: here they have none, and nobody is to look there at each message. */
+static bool of_users(const char *filter)
+{
+	size_t len = strlen(filter);
+
+	return len > 2 && strcmp(filter + len - 2, "/+") == 0 &&
+	       (strncmp(filter, "ask/", 4) == 0 || strncmp(filter, "op/", 3) == 0);
+}
+
 uint32_t topic_intern(struct world *w, const char *name)
 {
 	struct sim_topic *t;
@@ -57,7 +66,7 @@ uint32_t topic_intern(struct world *w, const char *name)
 	t->kind = topic_parse(name, "", &t->id);
 	w->topic_index[slot] = (uint32_t)++w->topic_count;
 	slot = w->topic_count - 1;
-	t->cells = t->kind == TOPIC_CELL || topic_parse_cell_filter(name, "", &cell);
+	t->cells = t->kind == TOPIC_CELL || topic_parse_cell_filter(name, "", &cell) || of_users(name);
 	if (t->kind == TOPIC_CELL) {
 		above(w, (uint32_t)slot);
 	} else if (t->wildcard && !t->cells) {

@@ -43,6 +43,7 @@ TRIES = {
     "write /usr": lambda: write("/usr/x"),
     "write /etc": lambda: write("/etc/x"),
     "write /var": lambda: write("/var/x"),
+    "write another instance's state": lambda: write(os.path.join(os.path.dirname(STATE), "other", "x")),
     "see /home": lambda: os.listdir("/home")[0],
     "see /root": lambda: os.listdir("/root")[0],
     "see other processes": lambda: os.kill(1, 0) if os.path.exists("/proc/1/status") else os.stat("/proc/1/status"),

@@ -23,6 +23,7 @@ def tried(booted):
     booted.write("/etc/systemd/system/dht-node@probe.service.d/test.conf",
                  "[Service]\nExecStartPre=/usr/bin/python3 /usr/local/lib/probe.py\n")
     booted.systemctl("daemon-reload")
+    booted.run("install", "-d", "-m", "700", "-o", "dht-node", "/var/lib/dht-node/other")  # as systemd makes it
     booted.systemctl("start", "dht-node@probe")
     lines = [e["MESSAGE"] for e in booted.journal("_SYSTEMD_UNIT=dht-node@probe.service", "_COMM=python3")]
     booted.systemctl("stop", "dht-node@probe")

@@ -31,7 +31,7 @@ struct user {
 	unsigned connected;
 	unsigned disconnected;
 	enum mqtt_failure why; /* of the last disconnection */
-	char detail[128];
+	char detail[MQTT_DETAIL_MAX];
 	unsigned retry_ms;
 	unsigned granted;
 	unsigned refused;

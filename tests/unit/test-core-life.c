@@ -208,7 +208,10 @@ static void a_search_begins_anew(void **state)
  * minute; and when it is over. */
 static void a_silent_denial_is_told(void **state)
 {
-	static const char *const denied[][2] = {{"in/", "in/00001267: "}, {"ring", "ring: "}, {"founder", "founder: "}};
+	static const char *const denied[][2] = {{"in/", "in/00001267: "},   {"ring", "ring: "},
+						{"founder", "founder: "},   {"node/", "node/00001267: "},
+						{"cut/", "cut/00001267: "}, {"ask/", "ask/00001267: "},
+						{"op/", "op/0/0/0/0: "}};
 
 	for (size_t i = 0; i < sizeof(denied) / sizeof(denied[0]); i++) {
 		struct core *c = core_new();
@@ -237,6 +240,7 @@ static void a_silent_denial_is_told(void **state)
 		assert_int_equal(core_count_logs(c, n, back), 0);
 		c->denied = NULL;
 		core_whole(c, 1, 10000);
+		core_run(c, 10000);
 		assert_int_equal(core_count_logs(c, n, back), 1);
 		core_free(c);
 	}

@@ -24,6 +24,32 @@ static struct core *joining(struct operation_token *token)
 	return c;
 }
 
+/* Held or not, by giver or taker: the answer is the sender's. */
+static void test_a_user_at_each_place(void **state)
+{
+	unsigned places = 0;
+	bool going = true;
+
+	(void)state;
+	while (going) {
+		struct operation_token token;
+		struct core *c = joining(&token);
+		char asked[TOPIC_MAX];
+		size_t since;
+
+		going = to_place(c, places++);
+		since = c->line_count;
+		(void)snprintf(asked, sizeof(asked), "%s/alice", routed_cell(ID));
+		routed_ask(c, asked, 1, (struct operation_token){0}, routed_get(ID));
+		core_whole(c, 3, 10000);
+		core_run(c, 1000);
+		assert_int_equal(core_count(c, since, "to/alice/01010101010101010101010101010101", NULL), 1);
+		assert_int_equal(core_count(c, since, REPLY, NULL), 0);
+		core_free(c);
+	}
+	assert_true(places > 20);
+}
+
 /* Whoever ends up owning answers it, once; said again behind the handover it is answered as the first time. */
 static void test_at_each_place_of_a_handover(void **state)
 {
@@ -189,6 +215,7 @@ static void test_cells_follow(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
+		core_test(test_a_user_at_each_place),
 		core_test(test_at_each_place_of_a_handover),
 		core_test(test_asked_at_each_place_of_a_handover),
 		core_test(test_buried_before_told),

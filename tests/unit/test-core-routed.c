@@ -62,6 +62,59 @@ static void test_one_turn_one_frame(void **state)
 	assert_int_equal(core_count(c, since, REPLY, NULL), 1);
 }
 
+static unsigned heard_by(const struct core *c, const char *user)
+{
+	char topic[TOPIC_MAX] = REPLY;
+
+	topic_add_user(topic, TOPIC_REPLY, user);
+	return core_count(c, 0, topic, NULL);
+}
+
+static void ask_as(struct core *c, const char *topic, const char *user, uint64_t number, uint32_t id)
+{
+	char asked[TOPIC_MAX];
+
+	(void)snprintf(asked, sizeof(asked), "%s/%s", topic, user);
+	routed_ask(c, asked, number, (struct operation_token){0}, routed_get(id));
+}
+
+/* The answer goes to whose level stood in the topic, which is the broker's word, whatever client the request names: also
+ * of one client's name in one turn; by cell, of the owner, and moved. */
+static void test_users(void **state)
+{
+	struct core *c = routed_three(state);
+
+	ask_as(c, routed_cell(ID), "alice", 1, ID);
+	ask_as(c, routed_cell(ID), "mallory", 2, ID);
+	core_run(c, 100);
+	assert_int_equal(heard_by(c, "alice"), 1);
+	assert_int_equal(heard_by(c, "mallory"), 1);
+	ask_as(c, routed_inbox(MOVING), "alice", 3, ID);
+	ask_as(c, routed_inbox(LOW), "alice", 4, ID); /* moved */
+	core_run(c, 100);
+	assert_int_equal(heard_by(c, "alice"), 3);
+	assert_int_equal(core_count(c, 0, REPLY, NULL), 0);
+}
+
+/* Own cells only: those of others are not subscribed, with a user's level or without. */
+static void test_users_of_one_cell(void **state)
+{
+	struct core *c = *state;
+	uint32_t near = MOVING - 5; /* its arc is less than a cell */
+
+	core_add(c, MOVING);
+	core_add(c, near);
+	core_add(c, HIGH);
+	core_whole(c, 3, 10000);
+	core_run(c, 1000);
+	routed_ask(c, routed_cell(MOVING), 1, (struct operation_token){0}, routed_get(MOVING));
+	core_run(c, 100);
+	assert_int_equal(routed_told(c, 1).count, 1);
+	ask_as(c, routed_cell(MOVING), "alice", 2, MOVING);
+	core_run(c, 100);
+	assert_int_equal(heard_by(c, "alice"), 1);
+}
+
 /* What is retained would be done again at each reconnection. */
 static void test_retained(void **state)
 {
@@ -223,6 +276,8 @@ int main(void)
 		core_test(test_owner_only),
 		core_test(test_asked_of_the_wrong_one),
 		core_test(test_one_turn_one_frame),
+		core_test(test_users),
+		core_test(test_users_of_one_cell),
 		core_test(test_retained),
 		core_test(test_once),
 		core_test(test_tokens),

@@ -117,9 +117,30 @@ static void test_back_from_the_stash(void **state)
 	assert_true(is_heard(c, since, ID));
 }
 
+/* Who may not read statuses hears by this that an owner has lost what it had. */
+static void test_over(void **state)
+{
+	static struct page_entry changes[WATCHED_CHANGES];
+	struct core *c = routed_three(state);
+	unsigned over = 0;
+
+	core_kill(c, 2);
+	core_whole(c, 2, 60000);
+	for (size_t i = 0; i < c->line_count; i++) {
+		struct watched_frame f;
+
+		if (strcmp(c->lines[i].topic, "ev/77359400") != 0)
+			continue;
+		assert_null(watched_decode(&f, changes, (const uint8_t *)c->lines[i].payload, c->lines[i].len));
+		over += f.owner == MOVING && f.number == 0;
+	}
+	assert_int_equal(over, 1);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
+		core_test(test_over),
 		core_test(test_too_many_pieces),
 		core_test(test_back_from_the_stash),
 		core_test(test_buried_before_told),

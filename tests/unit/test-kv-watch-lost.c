@@ -20,6 +20,25 @@ STORY(a_node_dies)
 	assert_false(play_gap(p));
 }
 
+/* The same to who may not read statuses: others say that its stream is over. */
+STORY(a_node_dies_and_no_status_says_so)
+{
+	assert_int_equal(play_tell(p, 1, "a"), 1);
+	p->players[1].there = false;
+	assert_int_equal(play_frame(p, 1, 0, NULL), 0);
+	assert_true(play_gap(p));
+	assert_int_equal(play_frame(p, 1, 0, NULL), 0);
+	assert_false(play_gap(p));
+	for (unsigned again = 0; again < 2; again++) {
+		p->players[1] = (struct player){p->players[1].id, true, 9 + again, 0}; /* back */
+		assert_int_equal(play_tell(p, 1, "a"), 1);
+		assert_false(play_gap(p));
+		p->players[1].there = false;
+		assert_int_equal(play_frame(p, 1, 0, NULL), 0);
+		assert_true(play_gap(p));
+	}
+}
+
 /* Of whom nobody knows what it had. */
 STORY(a_stranger_dies)
 {
@@ -120,6 +139,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_node_dies),
+		cmocka_unit_test(a_node_dies_and_no_status_says_so),
 		cmocka_unit_test(a_stranger_dies),
 		cmocka_unit_test(a_doubt_that_ends_well_and_one_that_does_not),
 		cmocka_unit_test(nobody_answers),

@@ -119,7 +119,7 @@ static void what_is_not_ours(void **state)
 		"to",
 		"to/",
 		"to/D1",
-		"to/a/b",
+		"to/a/b/c",
 		"to/+",
 		"to/a ",
 		"to/abcdefghijklmnopqrstuvwx",
@@ -341,7 +341,7 @@ static void reply_topics_of_clients(void **state)
 		"to/00112233445566778899aabbccddee+f",
 		"to/00112233445566778899aabbccddeef#",
 		"to/00112233445566778899aabbccddeef ",
-		"to/0011223344556677/899aabbccddeeff",
+		"to/0011223344556677/8/99aabbccddeeff",
 		"to/" CLIENT_DIGITS "/",
 		"to/" CLIENT_DIGITS "/#",
 		"to/001122334455667788990011", /* 24 digits are neither */
@@ -365,6 +365,70 @@ static void reply_topics_of_clients(void **state)
 		memset(text + 3, 'd', n);
 		assert_int_equal(topic_is_reply(text, ""), (n > 0 && n < 24) || n == 32);
 	}
+}
+
+static void users(void **state)
+{
+	static const struct {
+		enum topic_kind kind;
+		const char *client, *user, *text;
+	} good[] = {
+		{TOPIC_ASK, NULL, "Alice_-9", "lab/ask/3fa01234/Alice_-9"},
+		{TOPIC_CELL, NULL, "a", "lab/op/3/f/a/0/a"},
+		{TOPIC_REPLY, CLIENT, "Alice", "lab/to/Alice/" CLIENT},
+		{TOPIC_REPLY, CLIENT_DIGITS, "abcdefghijklmnopqrstuvwxyz0",
+		 "lab/to/abcdefghijklmnopqrstuvwxyz0/" CLIENT_DIGITS},
+		{TOPIC_ASK, NULL, "", "lab/ask/3fa01234"},
+		{TOPIC_REPLY, CLIENT, "", "lab/to/" CLIENT},
+	};
+	static const char *const bad[] = {
+		"ask/3fa01234/",
+		"ask/3fa01234/a/b",
+		"ask/3fa01234/a.b",
+		"ask/3fa01234/+",
+		"ask/3fa01234/#",
+		"ask//a",
+		"op/3/f/a/x",
+		"op/3/f/a/0/",
+		"op/3/f/a/0/a/b",
+		"op/3/f/a/0/+",
+		"op/a",
+		"in/3fa01234/a",
+		"node/0/a",
+		"ring/a",
+		"put/a",
+		"ev/3fa01234/a",
+		"cut/3fa01234/a",
+		"founder/a",
+		"to/a/b/c",
+		"to//" CLIENT,
+		"to/+/" CLIENT,
+		"to/a.b/" CLIENT,
+		"a",
+		"",
+		"ask/3fa01234/abcdefghijklmnopqrstuvwxyz01",
+	};
+	char topic[TOPIC_MAX], user[TOPIC_USER_MAX + 1];
+	uint32_t id;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		topic_format(topic, "lab", good[i].kind, 0x3fa01234, good[i].client);
+		topic_add_user(topic, good[i].kind, good[i].user);
+		assert_string_equal(topic, good[i].text);
+		assert_int_equal(topic_parse_from(topic, "lab", &id, user), good[i].kind);
+		assert_string_equal(user, good[i].kind == TOPIC_REPLY ? "" : good[i].user);
+		assert_int_equal(topic_parse_from(topic, "", &id, user), TOPIC_UNKNOWN);
+		assert_int_equal(topic_is_reply(topic, "lab"), good[i].kind == TOPIC_REPLY);
+	}
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		if (topic_parse_from(bad[i], "", &id, user) != TOPIC_UNKNOWN || user[0])
+			fail_msg("\"%s\" was taken", bad[i]);
+	/* the longest there is */
+	topic_format(topic, PREFIX_63, TOPIC_REPLY, 0, CLIENT_DIGITS);
+	topic_add_user(topic, TOPIC_REPLY, "abcdefghijklmnopqrstuvwxyz0");
+	assert_int_equal(strlen(topic), TOPIC_MAX - 1);
+	assert_true(topic_is_reply(topic, PREFIX_63));
 }
 
 /* Whatever is taken for ours is exactly what we would have written. */
@@ -435,6 +499,7 @@ int main(void)
 		cmocka_unit_test(a_cell_filter_stands_under_its_prefix),
 		cmocka_unit_test(reply_topics),
 		cmocka_unit_test(reply_topics_of_clients),
+		cmocka_unit_test(users),
 		cmocka_unit_test(mutated_topics),
 		cmocka_unit_test(mutated_cell_filters),
 	};

@@ -65,6 +65,23 @@ static void a_socket(void **state)
 	assert_string_equal(shown, "unix:///run/my broker@1.sock");
 }
 
+static void with_tls(void **state)
+{
+	char error[200], shown[200];
+	struct url url;
+
+	(void)state;
+	assert_null(url_parse(&url, "MQTTS://me:x@h", error, sizeof(error)));
+	assert_true(url.tls && !url.unix_socket);
+	assert_int_equal(url.port, 8883);
+	url_format(shown, sizeof(shown), &url);
+	assert_string_equal(shown, "mqtts://me:***@h:8883");
+	assert_null(url_parse(&url, "mqtts://[::1]:1883", error, sizeof(error)));
+	assert_int_equal(url.port, 1883);
+	assert_null(url_parse(&url, "mqtt://h", error, sizeof(error)));
+	assert_false(url.tls);
+}
+
 /* Every refusal names the part that is wrong. */
 static void bad_urls(void **state)
 {
@@ -75,7 +92,8 @@ static void bad_urls(void **state)
 		{"localhost", "scheme"},
 		{"localhost:1883", "scheme"},
 		{"://h", "scheme"},
-		{"mqtts://h", "'mqtts'"},
+		{"mqttss://h", "'mqttss'"},
+		{"mqtts://", "host is missing"},
 		{"http://h", "'http'"},
 		{"mqtt://", "host is missing"},
 		{"mqtt://:1883", "host is missing"},
@@ -167,6 +185,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(good_urls),
 		cmocka_unit_test(a_socket),
+		cmocka_unit_test(with_tls),
 		cmocka_unit_test(bad_urls),
 		cmocka_unit_test(a_small_buffer_is_enough_for_no_overrun),
 		cmocka_unit_test(masks_hide_whatever_may_be_a_password),

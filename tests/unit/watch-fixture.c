@@ -82,9 +82,9 @@ void play_begin(struct play *p)
 int play_frame(struct play *p, unsigned player, uint64_t number, const char *key)
 {
 	const struct player *o = &p->players[player];
-	struct page_entry change = {.key = play_key(key), .value = (const uint8_t *)"v", .value_len = 1};
+	struct page_entry change = {.key = play_key(key ? key : "a"), .value = (const uint8_t *)"v", .value_len = 1};
 	struct watched_frame f = {
-		.owner = o->id, .stream = o->stream, .number = number, .changes = &change, .count = 1};
+		.owner = o->id, .stream = o->stream, .number = number, .changes = &change, .count = key != NULL};
 	const struct page_entry *changes;
 	char topic[TOPIC_MAX];
 	const char *why;

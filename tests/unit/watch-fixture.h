@@ -47,7 +47,8 @@ unsigned play_answers(struct play *p);
 /* Has there been a gap, as it is told once all is watched again? */
 bool play_gap(struct play *p);
 
-/* That owner's frame with this number: how many changes of it are wanted; -1: dropped. */
+/* That owner's frame with this number: how many changes of it are wanted; -1: dropped.  key NULL:
+ * without changes. */
 int play_frame(struct play *p, unsigned player, uint64_t number, const char *key);
 
 /* ... with its next number. */

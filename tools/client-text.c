@@ -1,0 +1,40 @@
+/* Words and numbers that need no connection. */
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/random.h>
+
+#include "client.h"
+#include "output.h"
+
+const char *client_timeout_text(const struct settings *settings, char out[32])
+{
+	if (settings->timeout % 1000 == 0)
+		snprintf(out, 32, "%us", settings->timeout / 1000);
+	else
+		snprintf(out, 32, "%ums", settings->timeout);
+	return out;
+}
+
+void client_random(void *out, size_t len)
+{
+	if (getrandom(out, len, 0) != (ssize_t)len) {
+		output_error("the kernel gives no random numbers");
+		abort();
+	}
+}
+
+void client_random_text(char *out, size_t len)
+{
+	static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+	size_t used = 0;
+
+	while (used < len) {
+		uint8_t byte;
+
+		client_random(&byte, 1);
+		if (byte < 4 * 62) /* each letter alike */
+			out[used++] = letters[byte % 62];
+	}
+	out[len] = '\0';
+}
