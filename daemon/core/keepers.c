@@ -112,7 +112,7 @@ unsigned keepers_count(struct node *n, struct arc arc)
 
 /* ---- what they are told ---- */
 
-static bool has_all(struct node *n, const struct follower *f)
+static bool has_all(const struct node *n, const struct follower *f)
 {
 	for (const struct entry *e = n->entries; e < n->entry_end; e++)
 		if (e->used && e->mine && !arcs_cover(&f->whole, e->v.arc))
