@@ -3,6 +3,8 @@
 #ifndef DHT_TLS_OPTION_H
 #define DHT_TLS_OPTION_H
 
+#include <stddef.h>
+
 #include "option.h"
 #include "tls.h"
 #include "url.h"
@@ -11,21 +13,21 @@ struct tls_options {
 	char *cafile, *certfile, *keyfile;
 };
 
-/* Rows of a table whose target has the member `member`, a struct tls_options. */
-#define TLS_OPTION_ROWS(target, member)                                                                             \
-	{"cafile",    0,                                                                                            \
-	 OPTION_TEXT, offsetof(target, member.cafile),                                                              \
-	 NULL,        "DHT_CAFILE",                                                                                 \
-	 "FILE",      "of mqtts://: the CAs by which the broker's certificate is judged; without it: the system's", \
-	 0,           0},                                                                                           \
-		{"certfile",  0,                                                                                    \
-		 OPTION_TEXT, offsetof(target, member.certfile),                                                    \
-		 NULL,        "DHT_CERTFILE",                                                                       \
-		 "FILE",      "of mqtts://: our own certificate, for a broker that demands one",                    \
-		 0,           0},                                                                                   \
-	{                                                                                                           \
-		"keyfile", 0, OPTION_TEXT, offsetof(target, member.keyfile), NULL, "DHT_KEYFILE", "FILE",           \
-			"of mqtts://: its key, for no other eyes", 0, 0                                             \
+/* Rows of a table; at: where a struct tls_options lies in its target. */
+#define TLS_OPTION_ROWS(at)                                                                                           \
+	{"cafile",    0,                                                                                              \
+	 OPTION_TEXT, (at) + offsetof(struct tls_options, cafile),                                                    \
+	 NULL,        "DHT_CAFILE",                                                                                   \
+	 "FILE",      "of mqtts://: the CAs by which the broker's certificate is judged; without it: the system's",   \
+	 0,           0},                                                                                             \
+		{"certfile",  0,                                                                                      \
+		 OPTION_TEXT, (at) + offsetof(struct tls_options, certfile),                                          \
+		 NULL,        "DHT_CERTFILE",                                                                         \
+		 "FILE",      "of mqtts://: our own certificate, for a broker that demands one",                      \
+		 0,           0},                                                                                     \
+	{                                                                                                             \
+		"keyfile", 0, OPTION_TEXT, (at) + offsetof(struct tls_options, keyfile), NULL, "DHT_KEYFILE", "FILE", \
+			"of mqtts://: its key, for no other eyes", 0, 0                                               \
 	}
 
 /* *tls becomes NULL if the URL wants none.  False, with a line in error, if a file cannot be used, or if one is given where

@@ -55,7 +55,8 @@ size_t topic_format(char out[TOPIC_MAX], const char *prefix, enum topic_kind kin
  * TOPIC_UNKNOWN if it is not ours, or a filter. */
 enum topic_kind topic_parse(const char *topic, const char *prefix, uint32_t *id);
 
-/* Puts a user's level where it belongs in a topic of the kinds REPLY, ASK and CELL; "": leaves it as it is. */
+/* Puts a user's level where it belongs in a topic of the kinds REPLY, ASK and CELL; "": leaves it as it is; "+": makes it the
+ * filter of all users. */
 void topic_add_user(char topic[TOPIC_MAX], enum topic_kind kind, const char *user);
 
 /* As topic_parse; and who has said it, "" if the topic does not tell. */

@@ -14,7 +14,7 @@ static const struct option_row option_rows[] = {
 	 "mqtt[s]://[user[:password]@]host[:port], s for TLS, or unix:///path", 0, 1000},
 	{"password-file", 0, OPTION_TEXT, FIELD(password_file), NULL, "DHT_PASSWORD_FILE", "FILE",
 	 "holds the password of the URL's user, for no other eyes", 0, 0},
-	TLS_OPTION_ROWS(struct settings, tls),
+	TLS_OPTION_ROWS(FIELD(tls)),
 	{"id", 'i', OPTION_TEXT, FIELD(id), NULL, "DHT_ID", "N",
 	 "position on the ring, 0 to 4294967295; without it: from the name, or random", 0, 0},
 	{"name", 'n', OPTION_TEXT, FIELD(name), NULL, "DHT_NAME", "TEXT",
@@ -70,8 +70,7 @@ const struct node_exit node_exits[] = {
 	{EX_IOERR, "what was to be kept could not be written"},
 	{EX_TEMPFAIL, "the data directory is in use by another process"},
 	{EX_NOPERM, "refused (the id or name is in use, or the ring speaks a later version)"},
-	{EX_CONFIG,
-	 "wrong settings in a file, or a file of settings, password or TLS that cannot be used; or the data "
-	 "directory is another node's or ring's, or of a later format"},
+	{EX_CONFIG, "wrong settings in a file, or a file of settings, password or TLS that cannot be used; or the data "
+		    "directory is another node's or ring's, or of a later format"},
 };
 const size_t node_exit_count = sizeof(node_exits) / sizeof(node_exits[0]);

@@ -19,7 +19,7 @@ static const struct option_row option_rows[] = {
 	 "mqtt[s]://[user[:password]@]host[:port], s for TLS, or unix:///path", 0, 1000},
 	{"password-file", 0, OPTION_TEXT, FIELD(password_file), NULL, "DHT_PASSWORD_FILE", "FILE",
 	 "holds the password of the URL's user, for no other eyes", 0, 0},
-	TLS_OPTION_ROWS(struct settings, tls_files),
+	TLS_OPTION_ROWS(FIELD(tls_files)),
 	{"topic-prefix", 0, OPTION_TEXT, FIELD(topic_prefix), "", "DHT_TOPIC_PREFIX", "PREFIX",
 	 "the ring's topics stand below this", 0, TOPIC_PREFIX_MAX},
 	{"timeout", 't', OPTION_DURATION, FIELD(timeout), "5s", "DHT_TIMEOUT", "DURATION",

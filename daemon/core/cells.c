@@ -33,8 +33,10 @@ static void send(struct node *n, const struct cell *cells, size_t count, bool on
 		size_t len = topic_format_cell_filter(topic, n->config.topic_prefix, cells[i]);
 
 		filters[filter_count++] = out_own(n, xmemdup(topic, len + 1));
-		if (cells[i].depth == CELL_DIGITS) /* a user's topic is one level longer */
-			filters[filter_count++] = out_own(n, xstrdup(strcat(topic, "/+")));
+		if (cells[i].depth == CELL_DIGITS) { /* a user's topic is one level longer */
+			topic_add_user(topic, TOPIC_CELL, "+");
+			filters[filter_count++] = out_own(n, xstrdup(topic));
+		}
 	}
 	out_filters(n, filters, filter_count, on);
 	free(filters);

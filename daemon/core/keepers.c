@@ -2,11 +2,12 @@
  * two copies").  Who they are each node learns from its backup, when that confirms a view. */
 #include "follow-inside.h"
 
-#define AGAIN 4 /* of the set time, one in so many: no keeper hears nothing for longer */
+#define ASK_AGAIN 1000 /* ms, while there are too few */
+#define AGAIN 4        /* of the set time, one in so many: no keeper hears nothing for longer */
 
-static const struct entry *settled_main(struct node *n)
+static struct entry *settled_main(struct node *n)
 {
-	const struct entry *own = entry_main(n);
+	struct entry *own = entry_main(n);
 
 	return own && own->held && own->peer.memory && own->v.arc.lo != own->v.arc.hi && !entry_out(n, own) ? own
 													    : NULL;
@@ -32,9 +33,12 @@ void keepers_told(struct node *n, const struct frame *f)
 
 	k->by = f->from;
 	k->count = 0;
+	k->around = false;
 	for (unsigned i = 0; i < f->next_count; i++) {
-		if (member_same(&f->next[i], &n->self))
-			break; /* all around */
+		if (member_same(&f->next[i], &n->self)) {
+			k->around = true;
+			break;
+		}
 		if (f->next[i].memory && !member_same(&f->next[i], &f->from))
 			k->next[k->count++] = f->next[i];
 	}
@@ -153,11 +157,23 @@ static bool is_silent(struct node *n, struct follower *f, uint64_t *next)
 	return false;
 }
 
+/* Its backup may know of more by now. */
+static void ask(struct node *n, struct entry *own, uint64_t *next)
+{
+	if (n->now - n->keepers.asked >= ASK_AGAIN && !own->silent) {
+		n->keepers.asked = n->now;
+		own->heard = 0;
+		soonest(next, n->now);
+	}
+	soonest(next, n->keepers.asked + ASK_AGAIN);
+}
+
 void keepers_tick(struct node *n, uint64_t *next)
 {
 	bool busy = n->change.kind || n->give.phase || n->take.phase || !node_ready(n);
-	const struct entry *own = settled_main(n);
+	struct entry *own = settled_main(n);
 	const struct member *m;
+	unsigned i;
 
 	for (struct follower *f = n->followers; node_ready(n) && f < n->follower_end; f++) {
 		struct member silent = f->m;
@@ -168,8 +184,10 @@ void keepers_tick(struct node *n, uint64_t *next)
 		keepers_lost(n, &silent, "does not answer");
 	}
 	/* The backup first. */
-	if (busy || !own || !entry_serves(n, own) || !follow_whole(n, &own->peer, own->v.arc))
+	if (busy || n->config.replicas < 3 || !own || !entry_serves(n, own) || !follow_whole(n, &own->peer, own->v.arc))
 		return;
-	for (unsigned i = 0; i + 2 < n->config.replicas && (m = wanted(n, i)) != NULL; i++)
+	for (i = 0; i + 2 < n->config.replicas && (m = wanted(n, i)) != NULL; i++)
 		fill(n, m);
+	if (i + 2 < n->config.replicas && !n->keepers.around && !n->stopping)
+		ask(n, own, next);
 }

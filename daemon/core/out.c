@@ -83,7 +83,8 @@ void out_subscribe(struct node *n, enum topic_kind kind, uint32_t id, bool on)
 
 	if (kind == TOPIC_ASK) { /* a user's topic is one level longer; the broker's answer names the first */
 		topic_format(topic, n->config.topic_prefix, kind, id, NULL);
-		filters[1] = out_own(n, xstrdup(strcat(topic, "/+")));
+		topic_add_user(topic, kind, "+");
+		filters[1] = out_own(n, xstrdup(topic));
 	}
 	out_filters(n, filters, filters[1] ? 2 : 1, on);
 }

@@ -25,12 +25,10 @@ static void of_entry(struct node *n, struct entry *e, struct doubts *d)
 	bool copy = e->mine || entry_unserved(n, e) || copy_whole(n, e);
 	bool silent = e->other_asked && n->now - e->other_asked >= n->config.silence;
 
-	if (e->doubt)
+	if (e->doubt || (!e->mine && e->held && entry_out(n, e) && entry_waits(n, e)))
 		add(d, e->v.arc, e->v.name, &e->peer.id, copy);
 	else if (e->orphan) /* nobody says whether its view holds */
 		add(d, e->v.arc, e->v.name, e->peer.memory && !e->confirmed ? &e->peer.id : NULL, copy);
-	else if (!e->mine && e->held && entry_out(n, e) && entry_waits(n, e))
-		add(d, e->v.arc, e->v.name, &e->peer.id, copy);
 	else if (!e->mine && silent)
 		add(d, e->v.arc, e->v.name, &e->other.owner.id, copy);
 }

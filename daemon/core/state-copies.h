@@ -61,6 +61,8 @@ struct keepers {
 	struct member by;                   /* the backup, which has told who comes behind it: */
 	struct member next[FRAME_NEXT_MAX]; /* the nearest first */
 	unsigned count;
+	bool around;    /* that is everybody */
+	uint64_t asked; /* when it was asked for more */
 	struct shunned {
 		struct member m;
 		uint64_t until;

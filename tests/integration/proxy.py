@@ -55,6 +55,7 @@ class Proxy:
     .upward(topic, payload) and .downward(topic, payload) see each PUBLISH from and to the node: True or None forwards
     it, False drops it, a function forwards it and is then called.  .delay: seconds that either direction takes.
     .swallow: nothing is forwarded, the connections stay open.  .refuse: new connections are closed at once.
+    .hold(True): nothing is forwarded until .hold(False), and then all of it is, in order.
     """
 
     def __init__(self, broker_port):
@@ -63,6 +64,7 @@ class Proxy:
         self.delay = 0.0
         self.swallow = False
         self.refuse = False
+        self.held = False
         self.accepted = 0
         self.links = []
         self.todo = []
@@ -84,6 +86,11 @@ class Proxy:
     def cut(self):
         """Ends every connection now; a hook may do so too."""
         self._call(lambda: [self._drop(link) for link in list(self.links)])
+
+    def hold(self, on):
+        def set_held():
+            self.held = on
+        self._call(set_held)
 
     def close(self):
         self.stopping = True
@@ -129,7 +136,7 @@ class Proxy:
 
     def _run(self):
         while not self.stopping:
-            due = [item[0] for link in self.links for item in link.queue[:1]]
+            due = [] if self.held else [item[0] for link in self.links for item in link.queue[:1]]
             timeout = max(0.0, min(due) - time.monotonic()) if due else None
             for key, _ in self.selector.select(timeout):
                 if key.fileobj is self.listener:
@@ -152,7 +159,7 @@ class Proxy:
         self.selector.close()
 
     def _flush(self, link, now):
-        while link in self.links and link.queue and link.queue[0][0] <= now:
+        while not self.held and link in self.links and link.queue and link.queue[0][0] <= now:
             _, target, data = link.queue.pop(0)
             self._send(link, target, data)
 
@@ -184,7 +191,7 @@ class Proxy:
                 verdict = hook(*publish)
             if verdict is False:
                 continue
-            if self.delay:
+            if self.delay or self.held or link.queue:  # in order
                 link.queue.append((time.monotonic() + self.delay, target, packet))
             else:
                 self._send(link, target, packet)

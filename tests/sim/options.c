@@ -342,8 +342,9 @@ void options_parse(struct arguments *a, int argc, char **argv)
 		if (!parse_run(&a->sim, c, optarg))
 			parse_one(a, c, optarg);
 	}
-	if (optind < argc || a->sim.nodes < 1 || a->sim.nodes > 200 || a->sim.replicas > REPLICAS_MAX || a->sim.clients < 1 ||
-	    a->jobs < 1 || a->jobs > JOBS_MAX || a->seeds < 1 || a->scale == 1 || a->scale > 20000) {
+	if (optind < argc || a->sim.nodes < 1 || a->sim.nodes > 200 || a->sim.replicas > REPLICAS_MAX ||
+	    a->sim.clients < 1 || a->jobs < 1 || a->jobs > JOBS_MAX || a->seeds < 1 || a->scale == 1 ||
+	    a->scale > 20000) {
 		fputs("sim: arguments that make no sense; see sim --help\n", stderr);
 		exit(2);
 	}

@@ -120,10 +120,11 @@ static void kept_beside(struct world *w, unsigned key, const struct proc *by, st
 		for (unsigned j = 0; j < count; j++)
 			if (w->procs[i]->memory == keepers[j].memory && w->procs[i]->alive && !w->procs[i]->forgot_at &&
 			    !has(w, w->procs[i], key, version))
-				fail(w, "I3: %s tells of version %llx/%llu of key %08x, which %s, beside its backup, does "
+				fail(w,
+				     "I3: %s tells of version %llx/%llu of key %08x, which %s, beside its backup, does "
 				     "not have",
-				     by->label, (unsigned long long)version.number,
-				     (unsigned long long)version.counter, w->keys[key], w->procs[i]->label);
+				     by->label, (unsigned long long)version.number, (unsigned long long)version.counter,
+				     w->keys[key], w->procs[i]->label);
 }
 
 /* An answer tells of that version: whoever is to keep a copy has it by now. */
