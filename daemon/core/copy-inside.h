@@ -11,7 +11,6 @@ struct arcs copy_unguarded(const struct node *n, const struct copy *c);
 /* Some of a copy goes: for good, or to be merged, as nobody is known to have it as well. */
 void copy_forget_arc(struct node *n, struct copy *c, struct arc arc);
 void copy_set_free(struct node *n, struct copy *c, struct arc arc);
-void copy_replaced(struct node *n, struct arc arc); /* its owner has told all of it */
 /* ... of it what lies in the arc. */
 void copy_common(struct node *n, struct copy *c, struct arc arc, void (*go)(struct node *, struct copy *, struct arc));
 void copy_left_free(struct node *n, struct left *l);

@@ -328,11 +328,23 @@ static void records_take(struct node *n, struct copy *c, const struct frame *f)
 	}
 }
 
+/* All that its owner has: it keeps nothing else for him, but what it guards. */
+static void keep_only(struct node *n, struct copy *c, const struct frame *f)
+{
+	struct arcs rest = copy_unguarded(n, c);
+
+	for (unsigned i = 0; i < f->view_count; i++)
+		arcs_cut(&rest, f->views[i].arc);
+	for (unsigned i = 0; f->view_count && i < rest.count; i++)
+		copy_forget_arc(n, c, arcs_piece(&rest, i));
+}
+
 static void take_in(struct node *n, struct copy *c, const struct frame *f)
 {
 	const char *why;
 
 	mark(n);
+	keep_only(n, c, f);
 	if (f->arc_set && f->flag)
 		fill_go_on(n, c, f);
 	else if (f->arc_set)

@@ -399,6 +399,22 @@ static void copy_end(struct node *n, struct copy *c)
 		slot_free(c);
 }
 
+/* Who was to tell it anew does so no more: it is offered to whoever owns the arc. */
+static void replaced_tick(struct node *n)
+{
+	struct arcs rest = {.count = 0};
+
+	if (store_empty(n->replaced))
+		return;
+	(void)arcs_add(&rest, (struct arc){0, 0});
+	for (const struct copy *c = n->copies; c < n->copies + COPIES_MAX; c++)
+		if (c->used && c->filling)
+			arcs_cut(&rest, c->fill);
+	for (unsigned i = 0; i < rest.count; i++)
+		if (store_move(n->store, n->replaced, arcs_piece(&rest, i)))
+			merge_soon(n);
+}
+
 void copy_tick(struct node *n, uint64_t *next)
 {
 	uint64_t patience = 2 * (uint64_t)n->config.silence + n->config.recover;
@@ -429,5 +445,6 @@ void copy_tick(struct node *n, uint64_t *next)
 		else
 			soonest(next, l->since + patience);
 	}
+	replaced_tick(n);
 	(void)store_forget(n->copied, n->now, n->config.tombstones, 1000);
 }

@@ -284,6 +284,7 @@ void keepers_tell(struct node *n, struct frame *f);       /* who comes behind th
 void keepers_told(struct node *n, const struct frame *f); /* ... and behind its backup */
 bool keepers_want(struct node *n, const struct follower *f);
 unsigned keepers_count(struct node *n, struct arc arc); /* who has all of it, besides the backup */
+void keepers_doubt(struct node *n); /* they may have given up what they had: nothing went to them for long */
 void keepers_lost(struct node *n, const struct member *m, const char *why);
 void keepers_tick(struct node *n, uint64_t *next);
 
@@ -302,6 +303,8 @@ size_t copy_count(const struct node *n);
 void copy_unfilled(struct node *n, struct copy *c); /* a fill that ended with its process */
 void copy_asked(struct node *n, struct arc arc, const struct member *by);
 /* Records of it are kept for others than who asks, who are not known to own it. */
+/* Its owner has told all of it, or is this node. */
+void copy_replaced(struct node *n, struct arc arc);
 /* Whoever it keeps copies for beside a backup is to find another in time: this node leaves. */
 void copies_leave(struct node *n);
 /* heard: those count, too, whose owner has been heard lately */

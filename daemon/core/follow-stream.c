@@ -197,10 +197,21 @@ void follow_tell(struct node *n, struct follower *f)
 void follow_say(struct node *n, struct follower *f)
 {
 	struct frame frame;
+	bool all = !n->change.kind && !n->give.phase && !n->take.phase;
 
 	if (!n->connected)
 		return;
 	frame_start(n, &frame, FRAME_COPY);
+	/* Of nothing else need it keep anything: FORGET may have been lost. */
+	for (const struct entry *e = n->entries; e < n->entry_end; e++) {
+		if (!e->used || !e->mine)
+			continue;
+		all = all && frame.view_count < FRAME_VIEWS_MAX;
+		if (all)
+			frame.views[frame.view_count++] = e->v;
+	}
+	if (!all)
+		frame.view_count = 0;
 	send(n, f, &frame, false);
 }
 

@@ -136,6 +136,11 @@ static bool owes(struct node *n, const struct follower *f)
 	return false;
 }
 
+bool follow_proved(const struct follower *f)
+{
+	return !f->prove && (!f->window_count || f->window[0].seq > f->prove_seq);
+}
+
 static uint64_t has_upto(const struct node *n, const struct follower *f)
 {
 	if (f->owed)
@@ -303,9 +308,16 @@ static void resend(struct node *n, struct follower *f, uint64_t *next)
 	/* What the transport has not taken yet is not lost; but others fill it as well, again and again. */
 	if (n->full && n->now - f->sent > n->config.resend / 2)
 		f->sent = n->now - n->config.resend / 2;
-	if (!n->full && n->now - f->sent >= n->config.resend) {
-		for (size_t i = 0; i < f->window_count && !n->full; i++)
+	if (!n->full && (f->resent || n->now - f->sent >= n->config.resend)) {
+		uint64_t last = 0;
+
+		for (size_t i = 0; i < f->window_count && !n->full; i++) {
+			if (f->window[i].seq <= f->resent)
+				continue;
 			out_publish(n, TOPIC_INBOX, f->m.id, f->window[i].bytes, f->window[i].len, false);
+			last = f->window[i].seq;
+		}
+		f->resent = n->full ? last : 0; /* the rest when the transport takes it */
 		f->sent = n->now;
 		/* Whoever is answered waits for it: is it there? */
 		for (struct entry *e = n->entries; e < n->entry_end; e++)

@@ -132,8 +132,17 @@ static void fill(struct node *n, const struct member *m)
 		if (e->used && e->mine && e->held)
 			(void)follow_want(n, m, e);
 	f = follower_of(n, m);
-	if (f && !f->owed && has_all(n, f))
+	if (f && !f->owed && has_all(n, f) && follow_proved(f))
 		f->extra = true; /* from here on answers wait for it, too */
+}
+
+void keepers_doubt(struct node *n)
+{
+	for (struct follower *f = n->followers; f < n->follower_end; f++)
+		if (f->used && f->extra) {
+			f->extra = false;
+			f->prove = true;
+		}
 }
 
 void keepers_lost(struct node *n, const struct member *m, const char *why)
@@ -149,6 +158,11 @@ static bool is_silent(struct node *n, struct follower *f, uint64_t *next)
 {
 	uint64_t pause = n->config.recover / AGAIN;
 
+	if (f->prove) {
+		follow_say(n, f);
+		f->prove_seq = f->seq;
+		f->prove = false;
+	}
 	if (f->window_count)
 		return line_waited(n, f->progress, n->config.silence, next);
 	if (n->now - f->sent >= pause)

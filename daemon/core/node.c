@@ -389,7 +389,10 @@ void node_overslept(struct node *n, uint64_t by, uint64_t now)
 	later(&n->merged_at, by, now);
 	later(&n->line.sent, by, now);
 	later(&n->line.proved, by, now);
+	for (struct copy *c = n->copies; c < n->copies + COPIES_MAX; c++)
+		later(&c->idle, by, now);
 	reference_overslept(n, by, now);
+	keepers_doubt(n);
 }
 
 void node_step(struct node *n, const struct event *ev, struct update *update)

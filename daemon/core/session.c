@@ -46,6 +46,7 @@ void node_connected(struct node *n)
 	n->watched_count = 0;
 	for (unsigned i = 0; i < BASE_TOPICS; i++)
 		out_subscribe(n, base_topics[i], n->self.id, true);
+	keepers_doubt(n);
 	change_resume(n);
 }
 

@@ -53,7 +53,10 @@ struct follower {
 	bool full;                 /* its disk is */
 	uint64_t wanted;           /* as somebody to be filled */
 	bool extra;                /* no view names it, and it has everything: keepers.c */
+	bool prove;                /* ... as far as is known: it is to be asked, */
+	uint64_t prove_seq;        /* ... or was, by this frame */
 	uint64_t sent, progress;
+	uint64_t resent; /* up to there it was sent again, and then the transport took no more; 0: it did */
 };
 
 /* Who is to keep copies beside the backup (keepers.c). */

@@ -321,6 +321,7 @@ void take_held(struct node *n)
 	if (n->config.replicas > 1 && t->minor >= 2)
 		follow_same(n, &t->giver, t->arc);
 	copy_moved_on(n, &t->giver, t->arc);
+	copy_replaced(n, t->arc);
 	back = record_beating(n, t->arc, t->staging, &back_count);
 	store_merge(n->store, t->staging);
 	once_take(n->once, t->share);

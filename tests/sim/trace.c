@@ -78,6 +78,8 @@ static void frame_text(const struct frame *f, char *text, size_t size)
 		n += (size_t)snprintf(text + n, size - n, " att %" PRIx64, f->attempt);
 	if (f->seq)
 		n += (size_t)snprintf(text + n, size - n, " seq %" PRIu64, f->seq);
+	if (f->count && f->type == FRAME_CONFIRM)
+		n += (size_t)snprintf(text + n, size - n, " has some");
 	if (f->arc_set)
 		n += (size_t)snprintf(text + n, size - n, " (%08x,%08x]", f->arc.lo, f->arc.hi);
 	if (f->flag)
