@@ -56,6 +56,9 @@ def test_a_ring_under_the_list(broker, ring):
     heard = []
     threading.Thread(target=lambda: heard.extend(iter(watch.stdout.readline, "")), daemon=True).start()
     wait_for("the first event", lambda: alice("put", "now", "1") == b"" and any("now" in line for line in heard))
+    for node in ring.look():    # of whom it has heard nothing it misses nothing
+        alice("put", str(node["id"]), "its own")
+        wait_for(f"an event of {node['name']}", lambda: any(str(node["id"]) in line for line in heard))
     assert not any("gap" in line for line in heard)
     ring.nodes[1].kill()
     ring.wait_whole(2)
