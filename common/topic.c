@@ -248,15 +248,17 @@ enum topic_kind topic_parse_from(const char *topic, const char *prefix, uint32_t
 	enum topic_kind kind = topic_parse(topic, prefix, id);
 	const char *last = strrchr(topic, '/');
 	char rest[TOPIC_MAX];
+	uint32_t found = 0;
 
 	user[0] = '\0';
 	if (kind != TOPIC_UNKNOWN || !last || last - topic >= TOPIC_MAX || !topic_user_valid(last + 1))
 		return kind;
 	memcpy(rest, topic, (size_t)(last - topic));
 	rest[last - topic] = '\0';
-	kind = topic_parse(rest, prefix, id);
+	kind = topic_parse(rest, prefix, &found);
 	if (kind != TOPIC_ASK && kind != TOPIC_CELL)
 		return TOPIC_UNKNOWN;
+	*id = found;
 	memcpy(user, last + 1, strlen(last + 1) + 1);
 	return kind;
 }

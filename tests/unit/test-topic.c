@@ -424,6 +424,9 @@ static void users(void **state)
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		if (topic_parse_from(bad[i], "", &id, user) != TOPIC_UNKNOWN || user[0])
 			fail_msg("\"%s\" was taken", bad[i]);
+	id = 7;
+	assert_int_equal(topic_parse_from("in/46bf18a1/8a1bcd1400", "", &id, user), TOPIC_UNKNOWN);
+	assert_int_equal(id, 7);
 	/* the longest there is */
 	topic_format(topic, PREFIX_63, TOPIC_REPLY, 0, CLIENT_DIGITS);
 	topic_add_user(topic, TOPIC_REPLY, "abcdefghijklmnopqrstuvwxyz0");
