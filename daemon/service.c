@@ -26,6 +26,7 @@ struct service {
 	struct teller *teller;
 	struct libevent_event *terminate, *interrupt, *hangup;
 	struct libevent_event *tick; /* NULL: there is no manager */
+	struct libevent_event *hush; /* is there something to say of what was hushed? */
 	bool watchdog;
 	bool stopping;
 };
@@ -81,6 +82,26 @@ static void service_tick_cb(evutil_socket_t fd, short what, void *arg)
 	service_changed(s);
 }
 
+void service_said(struct service *s)
+{
+	uint64_t next = teller_next(s->teller), now = service_now();
+	uint64_t wait = next > now ? next - now : 0;
+	struct timeval tv = {.tv_sec = (time_t)(wait / 1000) + 1};
+
+	if (next != UINT64_MAX && !evtimer_pending(s->hush, NULL))
+		(void)evtimer_add(s->hush, &tv);
+}
+
+static void service_hush_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct service *s = arg;
+
+	(void)fd;
+	(void)what;
+	teller_tick(s->teller);
+	service_said(s);
+}
+
 static struct libevent_event *service_watch(struct event_base *base, int number, event_callback_fn callback,
 					    struct service *s)
 {
@@ -121,6 +142,9 @@ struct service *service_new(struct event_base *base, const struct libsystemd *sy
 	s->terminate = service_watch(base, SIGTERM, service_signal_cb, s);
 	s->interrupt = service_watch(base, SIGINT, service_signal_cb, s);
 	s->hangup = service_watch(base, SIGHUP, service_reload_cb, s);
+	s->hush = evtimer_new(base, service_hush_cb, s);
+	if (!s->hush)
+		mem_die("out of memory");
 	backoff_begin(&s->backoff, s->notify.systemd ? getenv("RUNTIME_DIRECTORY") : NULL);
 	service_begin_ticks(s, base);
 	return s;
@@ -174,6 +198,7 @@ void service_free(struct service *s)
 	event_free(s->terminate);
 	event_free(s->interrupt);
 	event_free(s->hangup);
+	event_free(s->hush);
 	if (s->tick)
 		event_free(s->tick);
 	free(s);

@@ -23,6 +23,8 @@ struct service_user {
 struct service *service_new(struct event_base *base, const struct libsystemd *systemd, struct teller *teller,
 			    const struct service_user *user);
 void service_free(struct service *service);
+/* Something may have been told: what of it was hushed is told when its time is over, though nothing else happens then. */
+void service_said(struct service *service);
 
 struct notify *service_notify(struct service *service);
 /* How long to wait before the node is started: as earlier starts came to nothing (backoff.h). */

@@ -38,7 +38,6 @@ struct shell {
 	struct libevent_event *room; /* the disk's has changed */
 	bool full;
 	struct libevent_event *settled; /* has the connection lasted? */
-	struct libevent_event *hush;    /* is there something to say of what was hushed? */
 	struct service *service;
 	uint64_t deadline; /* the timer is set for it; UINT64_MAX: it is not */
 	bool connected;    /* the core has been told so */
@@ -201,17 +200,6 @@ static void shell_set_timer(struct shell *s, uint64_t deadline, uint64_t now)
 		(void)evtimer_add(s->timer, &tv);
 }
 
-/* What was hushed is told when its time is over, though nothing else happens then. */
-static void shell_set_hush(struct shell *s)
-{
-	uint64_t next = teller_next(s->teller), now = shell_now();
-	uint64_t wait = next > now ? next - now : 0;
-	struct timeval tv = {.tv_sec = (time_t)(wait / 1000) + 1};
-
-	if (next != UINT64_MAX && !evtimer_pending(s->hush, NULL))
-		(void)evtimer_add(s->hush, &tv);
-}
-
 static void shell_step(struct shell *s, const struct event *event)
 {
 	struct event stamped = *event;
@@ -228,7 +216,7 @@ static void shell_step(struct shell *s, const struct event *event)
 	s->teller->state = node_get_state(s->node);
 	outlet_take(s->outlet, &update, s->connected);
 	s->stepping = false;
-	shell_set_hush(s);
+	service_said(s->service);
 	s->turn = update.turn;
 	shell_committed_cb(s);
 	if (!s->exiting)
@@ -275,16 +263,6 @@ static void shell_describe_cb(void *arg, char *out, size_t size)
 	struct shell *s = arg;
 
 	node_describe(s->node, out, size);
-}
-
-static void shell_hush_cb(evutil_socket_t fd, short what, void *arg)
-{
-	struct shell *s = arg;
-
-	(void)fd;
-	(void)what;
-	teller_tick(s->teller);
-	shell_set_hush(s);
 }
 
 /* ---- the transport's callbacks ---- */
@@ -478,10 +456,9 @@ struct shell *shell_new(struct event_base *base, struct evdns_base *dns, const s
 	s->outlet = outlet_new(base, config->disk, &outlet_callbacks, s);
 	s->timer = evtimer_new(base, shell_timer_cb, s);
 	s->settled = evtimer_new(base, shell_settled_cb, s);
-	s->hush = evtimer_new(base, shell_hush_cb, s);
 	s->start = evtimer_new(base, shell_start_cb, s);
 	s->room = event_new(base, -1, 0, shell_room_cb, s);
-	if (!s->timer || !s->settled || !s->hush || !s->start || !s->room)
+	if (!s->timer || !s->settled || !s->start || !s->room)
 		mem_die("out of memory");
 	s->service = service_new(base, systemd, teller, &user);
 	return s;
@@ -512,7 +489,6 @@ void shell_free(struct shell *s)
 	event_free(s->timer);
 	event_free(s->settled);
 	event_free(s->room);
-	event_free(s->hush);
 	event_free(s->start);
 	service_free(s->service);
 	free(s);

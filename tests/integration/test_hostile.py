@@ -6,7 +6,6 @@ import re
 import socket
 import subprocess
 import threading
-import time
 
 import pytest
 
@@ -316,7 +315,7 @@ class Flood:
             [ctl_binary(), "bench", "--clients", "2", "--inflight", "2000", "--keys", "2000", "--value-size", "512",
              "--ops", "100000000", "--json"], env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             preexec_fn=harness.die_with_parent)
-        self.going = True
+        self.ended = threading.Event()
         self.said = 0
         self.user = User(broker, "mallory")
         self.thread = threading.Thread(target=self._nonsense, daemon=True)
@@ -324,15 +323,15 @@ class Flood:
 
     def _nonsense(self):
         words = [os.urandom(300), request(GET, KEY), request(PUT, KEY ^ 1, b"x" * 200), b"\xbf" * 1000]
-        while self.going:
+        while not self.ended.is_set():
             self.user.publish(CELL + "/mallory", words[self.said % 4])
             self.user.publish("ring", words[self.said % 4])
             self.said += 2
             if self.said % 200 == 0:
-                time.sleep(0.005)
+                self.ended.wait(0.005)  # its pace
 
     def stop(self):
-        self.going = False
+        self.ended.set()
         self.thread.join()
         self.process.kill()
         self.process.wait()

@@ -12,11 +12,8 @@ import packaged  # noqa: E402
 
 @pytest.fixture(scope="session")
 def booted(tmp_path_factory):
-    m = packaged.Machine(tmp_path_factory.mktemp("machine"))
-    try:
-        yield m.make().boot()
-    finally:
-        m.close()
+    with packaged.machines.booted(packaged.Machine(tmp_path_factory.mktemp("machine"))) as m:
+        yield m
 
 
 @pytest.fixture
@@ -53,9 +50,4 @@ def later(tmp_path_factory):
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
-    """A failed test prints the end of the journal."""
-    outcome = yield
-    report = outcome.get_result()
-    m = getattr(item, "funcargs", {}).get("machine")
-    if report.failed and m is not None and m.leader:
-        report.sections.append(("journal", m.read("-n", "60")))
+    packaged.machines.report_journal(item, (yield))

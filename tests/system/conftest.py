@@ -11,11 +11,8 @@ import machine as machines  # noqa: E402
 
 @pytest.fixture(scope="session")
 def booted(tmp_path_factory):
-    m = machines.Machine(tmp_path_factory.mktemp("machine"))
-    try:
-        yield m.make().boot()
-    finally:
-        m.close()
+    with machines.booted(machines.Machine(tmp_path_factory.mktemp("machine"))) as m:
+        yield m
 
 
 @pytest.fixture
@@ -33,9 +30,4 @@ def machine(booted):
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
-    """A failed test prints the end of the journal."""
-    outcome = yield
-    report = outcome.get_result()
-    m = getattr(item, "funcargs", {}).get("machine")
-    if report.failed and m is not None and m.leader:
-        report.sections.append(("journal", m.read("-n", "60")))
+    machines.report_journal(item, (yield))

@@ -8,10 +8,13 @@ import re
 import shutil
 import signal
 import subprocess
-import time
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "integration"))
+
+import harness  # noqa: E402
 
 BUILD = os.environ.get("DHT_BUILD", os.path.join(os.path.dirname(__file__), "..", "..", "build", "gcc"))
-PATIENCE = float(os.environ.get("DHT_PATIENCE", "1"))
 ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8",
                "HOME": "/root", "TERM": "dumb", "SYSTEMD_COLORS": "0", "SYSTEMD_PAGER": "", "DHT_CONFIG": ""}
 MOSQUITTO = """listener 1883 127.0.0.1
@@ -22,15 +25,23 @@ max_queued_messages 100000
 
 
 def wait_for(what, condition, timeout=20.0, interval=0.05):
-    """Returns the first true value of condition(); `what` (a text or a function) says what was waited for."""
-    end = time.monotonic() + timeout * PATIENCE
-    while True:
-        value = condition()
-        if value:
-            return value
-        if time.monotonic() > end:
-            raise AssertionError(f"not within {timeout * PATIENCE:g} s: {what() if callable(what) else what}")
-        time.sleep(interval)
+    return harness.wait_for(what, condition, timeout, interval)
+
+
+def report_journal(item, outcome):
+    """A failed test prints the end of the journal."""
+    report = outcome.get_result()
+    m = getattr(item, "funcargs", {}).get("machine")
+    if report.failed and m is not None and m.leader:
+        report.sections.append(("journal", m.read("-n", "60")))
+
+
+@contextlib.contextmanager
+def booted(machine):
+    try:
+        yield machine.make().boot()
+    finally:
+        machine.close()
 
 
 def hierarchies():
@@ -187,7 +198,7 @@ class Machine:
     def run(self, *command, check=True, input=None, timeout=60, text=True, env=None):
         done = subprocess.run(["nsenter", "-t", str(self.leader), "-a", *map(str, command)], capture_output=True,
                               text=text, input="" if input is None and text else input or b"" if not text else input,
-                              timeout=timeout * PATIENCE, env={**ENVIRONMENT, **(env or {})})
+                              timeout=timeout * harness.PATIENCE, env={**ENVIRONMENT, **(env or {})})
         if check and done.returncode != 0:
             raise AssertionError(f"{command}: {done.returncode}\n{done.stdout}{done.stderr}")
         return done

@@ -77,7 +77,11 @@ def test_a_node_that_hangs_is_started_anew(machine):
     machine.drop_in("[Service]\nWatchdogSec=2s\n")
     machine.systemctl("start", *(f"dht-node@{i}" for i in EIGHT[:3]))
     before = machine.pid("2")
-    time.sleep(4)  # twice as long as it takes: whoever turns is left alone
+
+    def fed():
+        return int(machine.property(machine.unit("2"), "WatchdogTimestampMonotonic"))
+    since = fed()
+    wait_for("whoever turns is left alone for twice that long", lambda: fed() >= since + 4_000_000)
     assert machine.pid("2") == before
     machine.systemctl("kill", "-s", "STOP", "dht-node@2")
     wait_for("another process", lambda: machine.pid("2") not in (0, before))
@@ -110,7 +114,8 @@ def test_a_broker_that_comes_late(machine):
     wait_for("it is started anew", lambda: int(machine.property(machine.unit("1"), "NRestarts")) >= 1)
     pid = wait_for("a process", lambda: machine.pid("1"))
     wait_for("a sentence", lambda: "onnection refused" in machine.property(machine.unit("1"), "StatusText"))
-    time.sleep(6)  # twice the time that the first one had
+    since = int(machine.property(machine.unit("1"), "ExecMainStartTimestampMonotonic"))
+    wait_for("it is twice as old as the first one became", lambda: time.monotonic() * 1e6 >= since + 6_000_000)
     assert machine.pid("1") == pid
     machine.systemctl("start", "mosquitto.service")
     machine.wait_ring({"1"})
