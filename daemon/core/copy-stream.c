@@ -421,8 +421,8 @@ void on_forget(struct node *n, const struct frame *f)
 	rest = copy_unguarded(n, c);
 	if (f->arc_set)
 		arcs_limit(&rest, f->arc);
-	for (unsigned i = 0; i < rest.count; i++)
+	for (unsigned i = 0; i < rest.count; i++) {
 		copy_forget_arc(n, c, arcs_piece(&rest, i));
-	for (unsigned i = 0; i < rest.count; i++)
 		copy_replaced(n, arcs_piece(&rest, i));
+	}
 }

@@ -63,13 +63,13 @@ static void shun(struct node *n, const struct member *m)
 	*oldest = (struct shunned){*m, n->now + n->config.ping};
 }
 
-/* The i-th beside the backup, or NULL. */
+/* The i-th beside the backup; NULL: there are no more, or are not to be. */
 static const struct member *wanted(struct node *n, unsigned i)
 {
 	const struct entry *own = settled_main(n);
 	const struct keepers *k = &n->keepers;
 
-	if (!own || n->stopping || n->config.replicas < 3 || !member_same(&k->by, &own->peer))
+	if (!own || n->stopping || i + 2 >= n->config.replicas || !member_same(&k->by, &own->peer))
 		return NULL;
 	for (unsigned j = 0; j < k->count; j++)
 		if (!is_shunned(n, &k->next[j]) && i-- == 0)
@@ -82,7 +82,7 @@ bool keepers_want(struct node *n, const struct follower *f)
 	const struct member *m;
 	bool all = true;
 
-	for (unsigned i = 0; i + 2 < n->config.replicas && (m = wanted(n, i)) != NULL; i++) {
+	for (unsigned i = 0; (m = wanted(n, i)) != NULL; i++) {
 		const struct follower *other = follower_of(n, m);
 
 		if (member_same(m, &f->m))
@@ -93,6 +93,11 @@ bool keepers_want(struct node *n, const struct follower *f)
 	return f->extra && !all;
 }
 
+static bool counts(struct node *n, const struct follower *f, struct arc arc)
+{
+	return f->used && f->extra && !follow_backup(n, f) && arcs_cover(&f->whole, arc);
+}
+
 unsigned node_get_keepers(const struct node *node, uint32_t id, struct member *keepers)
 {
 	struct node *n = (struct node *)node;
@@ -100,7 +105,7 @@ unsigned node_get_keepers(const struct node *node, uint32_t id, struct member *k
 	unsigned count = 0;
 
 	for (const struct follower *f = n->followers; e && f < n->follower_end && count < REPLICAS_MAX - 2; f++)
-		if (f->used && f->extra && !follow_backup(n, f) && arcs_cover(&f->whole, e->v.arc))
+		if (counts(n, f, e->v.arc))
 			keepers[count++] = f->m;
 	return count;
 }
@@ -110,7 +115,7 @@ unsigned keepers_count(struct node *n, struct arc arc)
 	unsigned count = 0;
 
 	for (const struct follower *f = n->followers; f < n->follower_end; f++)
-		count += f->used && f->extra && !follow_backup(n, f) && arcs_cover(&f->whole, arc);
+		count += counts(n, f, arc);
 	return count;
 }
 
@@ -153,8 +158,8 @@ void keepers_lost(struct node *n, const struct member *m, const char *why)
 	n->recheck = true;
 }
 
-/* It is in no view, so it need not be fenced: it can serve nothing that others do not ask it for. */
-static bool is_silent(struct node *n, struct follower *f, uint64_t *next)
+/* That its owner is there, and whether it is. */
+static void remind(struct node *n, struct follower *f, uint64_t *next)
 {
 	uint64_t pause = n->config.recover / AGAIN;
 
@@ -164,11 +169,16 @@ static bool is_silent(struct node *n, struct follower *f, uint64_t *next)
 		f->prove = false;
 	}
 	if (f->window_count)
-		return line_waited(n, f->progress, n->config.silence, next);
+		return;
 	if (n->now - f->sent >= pause)
 		follow_say(n, f);
 	soonest(next, f->sent + pause);
-	return false;
+}
+
+/* It is in no view, so it need not be fenced: it can serve nothing that others do not ask it for. */
+static bool is_silent(struct node *n, const struct follower *f, uint64_t *next)
+{
+	return f->window_count && line_waited(n, f->progress, n->config.silence, next);
 }
 
 /* Its backup may know of more by now. */
@@ -192,7 +202,10 @@ void keepers_tick(struct node *n, uint64_t *next)
 	for (struct follower *f = n->followers; node_ready(n) && f < n->follower_end; f++) {
 		struct member silent = f->m;
 
-		if (!f->used || follow_backup(n, f) || !keepers_want(n, f) || !is_silent(n, f, next))
+		if (!f->used || follow_backup(n, f) || !keepers_want(n, f))
+			continue;
+		remind(n, f, next);
+		if (!is_silent(n, f, next))
 			continue;
 		follow_end(n, f);
 		keepers_lost(n, &silent, "does not answer");
@@ -200,7 +213,7 @@ void keepers_tick(struct node *n, uint64_t *next)
 	/* The backup first. */
 	if (busy || n->config.replicas < 3 || !own || !entry_serves(n, own) || !follow_whole(n, &own->peer, own->v.arc))
 		return;
-	for (i = 0; i + 2 < n->config.replicas && (m = wanted(n, i)) != NULL; i++)
+	for (i = 0; (m = wanted(n, i)) != NULL; i++)
 		fill(n, m);
 	if (i + 2 < n->config.replicas && !n->keepers.around && !n->stopping)
 		ask(n, own, next);
