@@ -206,97 +206,51 @@ static bool text_take(struct cursor *c, struct frame *f, const struct frame_row 
 
 const struct frame_kind frame_kind_text = {text_empty, text_put, text_take};
 
-static bool views_empty(const struct frame *f, const struct frame_row *row)
+static void put_number(struct wire *w, const uint64_t *n)
 {
-	(void)row;
-	return f->view_count == 0;
+	wire_put_uint(w, *n);
 }
 
-static void views_put(struct wire *w, const struct frame *f, const struct frame_row *row)
+static bool take_number(struct cursor *c, uint64_t *n)
 {
-	if (f->view_count > row->bound)
-		mem_die("too many views in a frame");
-	wire_put_array(w, f->view_count);
-	for (size_t i = 0; i < f->view_count; i++)
-		wire_put_view(w, &f->views[i]);
+	return wire_take_uint(c, UINT64_MAX, n);
 }
 
-static bool views_take(struct cursor *c, struct frame *f, const struct frame_row *row)
-{
-	size_t count;
+/* Short arrays, each with its count beside it: of views, of members, of doubts, of checks, of arcs. */
+#define LIST(field, counter, piece_put, piece_take)                                             \
+	static bool field##_empty(const struct frame *f, const struct frame_row *row)           \
+	{                                                                                       \
+		(void)row;                                                                      \
+		return f->counter == 0;                                                         \
+	}                                                                                       \
+	static void field##_put(struct wire *w, const struct frame *f, const struct frame_row *row) \
+	{                                                                                       \
+		if (f->counter > row->bound)                                                    \
+			mem_die("too many " #field " in a frame");                              \
+		wire_put_array(w, f->counter);                                                  \
+		for (size_t i = 0; i < f->counter; i++)                                         \
+			piece_put(w, &f->field[i]);                                             \
+	}                                                                                       \
+	static bool field##_take(struct cursor *c, struct frame *f, const struct frame_row *row) \
+	{                                                                                       \
+		size_t count;                                                                   \
+                                                                                                \
+		if (!wire_take_array(c, row->bound, &count))                                    \
+			return false;                                                           \
+		f->counter = (uint8_t)count;                                                    \
+		for (size_t i = 0; i < count; i++)                                              \
+			if (!piece_take(c, &f->field[i]))                                       \
+				return false;                                                   \
+		return true;                                                                    \
+	}                                                                                       \
+	const struct frame_kind frame_kind_##field = {field##_empty, field##_put, field##_take};
 
-	if (!wire_take_array(c, row->bound, &count))
-		return false;
-	f->view_count = (uint8_t)count;
-	for (size_t i = 0; i < count; i++) {
-		if (!wire_take_view(c, &f->views[i]))
-			return false;
-	}
-	return true;
-}
-
-const struct frame_kind frame_kind_views = {views_empty, views_put, views_take};
-
-static bool next_empty(const struct frame *f, const struct frame_row *row)
-{
-	(void)row;
-	return f->next_count == 0;
-}
-
-static void next_put(struct wire *w, const struct frame *f, const struct frame_row *row)
-{
-	if (f->next_count > row->bound)
-		mem_die("too many members in a frame");
-	wire_put_array(w, f->next_count);
-	for (size_t i = 0; i < f->next_count; i++)
-		wire_put_member(w, &f->next[i]);
-}
-
-static bool next_take(struct cursor *c, struct frame *f, const struct frame_row *row)
-{
-	size_t count;
-
-	if (!wire_take_array(c, row->bound, &count))
-		return false;
-	f->next_count = (uint8_t)count;
-	for (size_t i = 0; i < count; i++)
-		if (!wire_take_member(c, &f->next[i]))
-			return false;
-	return true;
-}
-
-const struct frame_kind frame_kind_next = {next_empty, next_put, next_take};
-
-static bool doubts_empty(const struct frame *f, const struct frame_row *row)
-{
-	(void)row;
-	return f->doubt_count == 0;
-}
-
-static void doubts_put(struct wire *w, const struct frame *f, const struct frame_row *row)
-{
-	if (f->doubt_count > row->bound)
-		mem_die("too many doubts in a frame");
-	wire_put_array(w, f->doubt_count);
-	for (size_t i = 0; i < f->doubt_count; i++)
-		wire_put_doubt(w, &f->doubts[i]);
-}
-
-static bool doubts_take(struct cursor *c, struct frame *f, const struct frame_row *row)
-{
-	size_t count;
-
-	if (!wire_take_array(c, row->bound, &count))
-		return false;
-	f->doubt_count = (uint8_t)count;
-	for (size_t i = 0; i < count; i++) {
-		if (!wire_take_doubt(c, &f->doubts[i]))
-			return false;
-	}
-	return true;
-}
-
-const struct frame_kind frame_kind_doubts = {doubts_empty, doubts_put, doubts_take};
+LIST(views, view_count, wire_put_view, wire_take_view)
+LIST(next, next_count, wire_put_member, wire_take_member)
+LIST(doubts, doubt_count, wire_put_doubt, wire_take_doubt)
+LIST(checks, check_count, wire_put_check, wire_take_check)
+LIST(differs, differ_count, wire_put_arc, wire_take_arc)
+LIST(scrub, scrub_count, put_number, take_number)
 
 static bool records_empty(const struct frame *f, const struct frame_row *row)
 {
@@ -325,6 +279,32 @@ static bool records_take(struct cursor *c, struct frame *f, const struct frame_r
 }
 
 const struct frame_kind frame_kind_records = {records_empty, records_put, records_take};
+
+/* Of all records or of none: one after the other, so that each costs four bytes and who does not know them steps over all. */
+static bool sums_empty(const struct frame *f, const struct frame_row *row)
+{
+	(void)row;
+	for (size_t i = 0; i < f->record_count; i++)
+		if (f->records[i].sum)
+			return false;
+	return true;
+}
+
+static void sums_put(struct wire *w, const struct frame *f, const struct frame_row *row)
+{
+	(void)row;
+	wire_put_sums(w, f->record_count);
+	for (size_t i = 0; i < f->record_count; i++)
+		wire_put_sum(w, f->records[i].sum);
+}
+
+static bool sums_take(struct cursor *c, struct frame *f, const struct frame_row *row)
+{
+	(void)row;
+	return wire_take_bytes(c, &f->sums, &f->sums_len);
+}
+
+const struct frame_kind frame_kind_sums = {sums_empty, sums_put, sums_take};
 
 static bool keys_empty(const struct frame *f, const struct frame_row *row)
 {

@@ -16,6 +16,7 @@ const char *frame_type_name(enum frame_type type)
 		[FRAME_LEAVE] = "leave",     [FRAME_REPLY] = "reply",     [FRAME_REQUEST] = "request",
 		[FRAME_ANSWER] = "answer",   [FRAME_EVENT] = "event",     [FRAME_COPY] = "copy",
 		[FRAME_COPIED] = "copied",   [FRAME_FORGET] = "forget",   [FRAME_RECOVER] = "recover",
+		[FRAME_SCRUB] = "scrub",
 	};
 
 	return type < FRAME_TYPES && names[type] ? names[type] : "unknown";

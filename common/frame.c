@@ -38,12 +38,19 @@
  * |  42 | doubts      | [doubt, ...]                            | 8                            |
  * |  43 | full        | bool                                    |                              |
  * |  44 | next        | [member, ...]                           | 3                            |
+ * |  45 | sums        | bytes: 4 for each of `records`          | 2048                         |
+ * |  46 | checks      | [check, ...]                            | 16                           |
+ * |  47 | checked     | uint                                    | 2^64-1                       |
+ * |  48 | differs     | [arc, ...]                              | 16                           |
+ * |  49 | anew        | bool                                    |                              |
+ * |  50 | scrub       | [uint, ...]                             | 9, 2^64-1 each               |
  *
  * conn   = [nonce, count]              2^64-1, below 2^24-1
  * member = [id, memory, nonce, count]  2^32-1, 2^64-1, and as in conn
  * arc    = [lo, hi]                    2^32-1 each
  * view   = [number, maker, base number, base maker, far base number, far base maker, split, lo, hi, owner, backup]
  *          numbers 2^64-1, makers, split, lo and hi 2^32-1; owner a member; backup a member with a memory, or null
+ * check  = [lo, hi, count, hash]        2^32-1, 2^64-1
  * doubt  = [lo, hi, number, maker, waits, copy]  as in a view; an id, 2^32-1, or null; bool
  * key    = a number's uint, 2^32-1; or a name's bytes, 1 to 65,536
  * record = [key, number, counter, value, life]  2^64-1, 2^64-1, bytes of at most 16 MiB or null (a tombstone), 2^64-1;
@@ -61,7 +68,7 @@
 #include "mem.h"
 #include "wire.h"
 
-enum { KEY_VERSION, KEY_TYPE, KEYS_KNOWN = 45 };
+enum { KEY_VERSION, KEY_TYPE, KEYS_KNOWN = 51 };
 
 static const struct frame_row rows[KEYS_KNOWN] = {
 	[KEY_VERSION] = {&frame_kind_version, 0, 0},
@@ -101,6 +108,12 @@ static const struct frame_row rows[KEYS_KNOWN] = {
 	[42] = {&frame_kind_doubts, offsetof(struct frame, doubts), FRAME_DOUBTS_MAX},
 	[43] = {&frame_kind_bool, offsetof(struct frame, full), 0},
 	[44] = {&frame_kind_next, offsetof(struct frame, next), FRAME_NEXT_MAX},
+	[45] = {&frame_kind_sums, 0, 0},
+	[46] = {&frame_kind_checks, 0, FRAME_CHECKS_MAX},
+	[47] = {&frame_kind_u64, offsetof(struct frame, checked), UINT64_MAX},
+	[48] = {&frame_kind_differs, 0, FRAME_CHECKS_MAX},
+	[49] = {&frame_kind_bool, offsetof(struct frame, anew), 0},
+	[50] = {&frame_kind_scrub, 0, SCRUB_NUMBERS},
 };
 
 size_t frame_record_size(const struct frame_record *r)
@@ -113,7 +126,8 @@ static size_t frame_bound(const struct frame *f)
 {
 	size_t size = 256 + sizeof(f->name) + sizeof(f->software) + sizeof(f->reply) +
 		      (size_t)f->view_count * WIRE_VIEW_MAX + (size_t)f->doubt_count * WIRE_DOUBT_MAX +
-		      (size_t)f->next_count * WIRE_MEMBER_MAX + f->table_len;
+		      (size_t)f->next_count * WIRE_MEMBER_MAX + (size_t)f->check_count * WIRE_CHECK_MAX +
+		      (size_t)f->differ_count * WIRE_ARC_MAX + (size_t)f->scrub_count * 9 + f->table_len;
 
 	for (size_t i = 0; i < f->key_count; i++)
 		size += WIRE_KEY_MAX + f->keys[i].name_len;
@@ -153,6 +167,18 @@ static bool pair_take(struct cursor *c, struct frame *f, uint64_t *seen)
 	return key < KEYS_KNOWN && rows[key].kind ? rows[key].kind->take(c, f, &rows[key]) : cursor_skip(c);
 }
 
+/* Whichever of the two came first. */
+static const char *sums_read(struct frame *f)
+{
+	if (!f->sums)
+		return NULL;
+	if (f->sums_len != WIRE_SUM * f->record_count)
+		return "sums of other records";
+	for (size_t i = 0; i < f->record_count; i++)
+		f->records[i].sum = wire_sum(f->sums + WIRE_SUM * i);
+	return NULL;
+}
+
 const char *frame_decode(struct frame *f, struct frame_room *room, const uint8_t *bytes, size_t len)
 {
 	struct cursor c = {bytes, bytes + len, NULL};
@@ -173,7 +199,7 @@ const char *frame_decode(struct frame *f, struct frame_room *room, const uint8_t
 		return "no version";
 	if (f->type == FRAME_NONE)
 		return "no type";
-	return NULL;
+	return sums_read(f);
 }
 
 enum frame_type frame_type_of(const uint8_t *bytes, size_t len)

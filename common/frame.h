@@ -55,6 +55,7 @@ enum frame_type {
 	FRAME_COPIED,  /* ... all COPY up to `seq` are here                             inbox */
 	FRAME_FORGET,  /* owner -> who was to keep a copy: not any more                 inbox */
 	FRAME_RECOVER, /* a tool: an operator gives up what a doubt waits for           inbox */
+	FRAME_SCRUB,   /* a tool: compare all copies of your arc, or how far is that?   inbox */
 	FRAME_TYPES,
 };
 
@@ -118,6 +119,28 @@ struct frame_doubt {
 	bool copy; /* who says so has all of the arc, as far as he knows */
 };
 
+#define FRAME_CHECKS_MAX 16
+
+/* What there is of records with a value in an arc, by its owner. */
+struct frame_check {
+	struct arc arc;
+	uint64_t count, hash;
+};
+
+/* REPLY to SCRUB: what came of it so far, in this order. */
+enum scrub_number {
+	SCRUB_DONE,     /* of the arc, in thousandths */
+	SCRUB_RECORDS,  /* looked at here */
+	SCRUB_BYTES,    /* names and values of these */
+	SCRUB_COPIES,   /* beside this node's, that they were compared with */
+	SCRUB_DIFFERED, /* pieces of the arc of which a copy was another */
+	SCRUB_SENT,     /* records that were told anew there */
+	SCRUB_DAMAGED,  /* records whose bytes here were not what was put */
+	SCRUB_HEALED,   /* ... fetched anew from another copy */
+	SCRUB_LOST,     /* ... of which no copy was sound */
+	SCRUB_NUMBERS,
+};
+
 /* A record on the wire.  Name and value are borrowed from the frame's bytes (decode) or the caller (encode). */
 struct frame_record {
 	struct key key;
@@ -127,6 +150,7 @@ struct frame_record {
 	size_t value_len;
 	uint64_t life; /* milliseconds that it has left; 0: for ever */
 	bool deleted;  /* a tombstone: no value */
+	uint32_t sum;  /* key_sum() as whoever put it told it; 0: none is told */
 };
 
 #define FRAME_RECORDS_MAX 512
@@ -168,11 +192,21 @@ struct frame {
 	bool full;                                   /* COPIED, CONFIRM, SYNC: its disk is */
 	struct frame_doubt doubts[FRAME_DOUBTS_MAX]; /* STATUS in answer to WHO; RECOVER: the one meant */
 	uint8_t doubt_count;
+	struct frame_check checks[FRAME_CHECKS_MAX]; /* COPY: to be compared, as of this place in the stream */
+	uint8_t check_count;
+	uint64_t checked;                     /* COPIED: those of the COPY of that `seq` have been; */
+	struct arc differs[FRAME_CHECKS_MAX]; /* ... and of these there is something else there */
+	uint8_t differ_count;
+	bool anew;                     /* COPY: what this turn tells is all that there is of the arc */
+	uint64_t scrub[SCRUB_NUMBERS]; /* REPLY to SCRUB */
+	uint8_t scrub_count;
 	struct frame_record *records; /* decode: points into the caller's array */
 	size_t record_count;
+	const uint8_t *sums; /* decode only: the records' as they came; borrowed */
+	size_t sums_len;
 	const uint8_t *table; /* RECORDS: of the writes done in the arc (daemon/core/share.c); borrowed, NULL: none */
 	size_t table_len;
-	struct key *keys; /* MERGED; decode: points into the caller's array */
+	struct key *keys; /* MERGED; COPY: wanted; COPIED: not there, or damaged as well; decode: points into the caller's array */
 	size_t key_count;
 };
 

@@ -21,6 +21,14 @@ bool key_equal(const struct key *a, const struct key *b)
 	       (!a->name_len || memcmp(a->name, b->name, a->name_len) == 0);
 }
 
+uint32_t key_sum(const struct key *key, const uint8_t *value, size_t len)
+{
+	uint64_t seed = key->name_len ? XXH3_64bits_withSeed(key->name, key->name_len, key->id) : key->id;
+	uint32_t sum = (uint32_t)XXH3_64bits_withSeed(value, len, seed);
+
+	return sum ? sum : 1;
+}
+
 struct key key_copy(const struct key *key)
 {
 	struct key copy = *key;

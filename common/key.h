@@ -26,6 +26,10 @@ struct key key_named(const uint8_t *name, size_t len);
 
 bool key_equal(const struct key *a, const struct key *b);
 
+/* The sum of a record: of its key and its value, by which whoever has one or hears one knows whether these are the bytes that
+ * somebody put (PROTOCOL.md section 7, "Sums").  Never 0, which stands for none told. */
+uint32_t key_sum(const struct key *key, const uint8_t *value, size_t len);
+
 /* A copy whose name is allocated, for key_free. */
 struct key key_copy(const struct key *key);
 void key_free(struct key *key);

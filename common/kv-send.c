@@ -53,6 +53,8 @@ static void group_send(struct kv *kv, struct group *g)
 		operations[i] = g->ops[i]->op;
 		operations[i].offset = (uint32_t)(g->ops[i]->number - rq.base);
 		operations[i].value_len = value_to_send(kv, g->ops[i]);
+		if (operations[i].value_len != g->ops[i]->op.value_len)
+			operations[i].sum = 0; /* that is of the whole value */
 	}
 	rq.operations = operations;
 	rq.count = g->count;

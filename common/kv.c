@@ -244,6 +244,7 @@ uint64_t kv_begin(struct kv *kv, const struct operation *op, uint64_t until)
 	o->op = *op;
 	o->op.key = key_copy(&op->key);
 	o->op.value = op->value_len ? xmemdup(op->value, op->value_len) : NULL;
+	o->op.sum = op->kind == OPERATION_PUT ? key_sum(&op->key, op->value, op->value_len) : 0;
 	o->number = kv->following++;
 	o->until = until;
 	o->pause = first_pause(kv);
@@ -397,6 +398,9 @@ static void take(struct kv *kv, uint64_t now, const struct operation_answer *a, 
 	default:
 		/* Of a write without a token nothing can have been done: no answer to it. */
 		if (operation_writes(o->op.kind) && !o->bore)
+			return;
+		/* Changed on its way: not believed, and asked again. */
+		if (r->sum && r->value && r->sum != key_sum(&o->op.key, r->value, r->value_len))
 			return;
 		e = end(kv, o, KV_DONE, r);
 		e->arc_set = a->arc_set;

@@ -83,6 +83,13 @@ enum note_kind {
 	NOTE_PEER_FULL,
 	NOTE_PEER_ROOM,
 
+	/* what is not as it was put */
+	NOTE_DAMAGED,
+	NOTE_HEALED,
+	NOTE_DAMAGED_LOST,
+	NOTE_COPY_DIFFERS,
+	NOTE_SCRUBBED,
+
 	/* bounds */
 	NOTE_TOO_MANY_VIEWS,
 	NOTE_TOO_MANY_NODES,

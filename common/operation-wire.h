@@ -12,8 +12,8 @@
 /* What they take at most, but for names and values: heads of 1 to 5 bytes, numbers of up to 3, 5 or 9. */
 enum {
 	OPERATION_VERSION_WIRE_MAX = 1 + 9 + 9,
-	OPERATION_WIRE_MAX = 1 + 3 + 1 + 5 + 9 + OPERATION_VERSION_WIRE_MAX + 9,
-	OPERATION_RESULT_WIRE_MAX = 1 + 3 + 1 + OPERATION_VERSION_WIRE_MAX + 9,
+	OPERATION_WIRE_MAX = 1 + 3 + 1 + 5 + 9 + OPERATION_VERSION_WIRE_MAX + 9 + WIRE_SUM,
+	OPERATION_RESULT_WIRE_MAX = 1 + 3 + 1 + OPERATION_VERSION_WIRE_MAX + 9 + WIRE_SUM,
 };
 
 /* False, and the cursor says why, on anything but one within its bounds that has the fields of its kind. */

@@ -12,6 +12,7 @@
  * |  28 | operations | REQUEST | [operation, ...] | 512                                    |               |
  * |  29 | answers    | ANSWER  | [answer, ...]    | 512                                    |               |
  * |  30 | owner      | ANSWER  | uint             | 2^32-1                                 | yes           |
+ * |  45 | sums       | both    | bytes            | 4 for each of `operations`, `answers`  |               |
  *
  * arc       = [lo, hi]                 2^32-1 each
  * token     = [number, counter, ring]  1 to 2^64-1, 2^64-1, 2^32-1
@@ -26,9 +27,9 @@
  *   life      of a put, add or sub: null, or milliseconds, 2^64-1; else null
  * answer    = [offset, status, version, value], without what is null at its end
  *   offset    uint, 65535
- *   status    1 done, 2 absent, 3 failed, 4 wrong, 5 token, 6 unknown, 7 moved
+ *   status    1 done, 2 absent, 3 failed, 4 wrong, 5 token, 6 unknown, 7 moved, 8 full, 9 damaged
  *   version   the counter, 2^64-1, if the number is the token's, or [number, counter], 2^64-1 each; may be null unless
- *             done, and is from 5 on
+ *             done, and is from 5 to 7
  *   value     of done: null, bytes of at most 16 MiB + 65792 (a page that holds the longest record), or an integer,
  *             -2^63 to 2^63-1; else null
  *
@@ -55,8 +56,10 @@ enum {
 	KEY_OPERATIONS,
 	KEY_ANSWERS,
 	KEY_OWNER,
+	KEY_SUMS = 45,
 };
 
+#define OTHER_SUMS "sums of others than came"
 #define KEY_BIT(key) (UINT64_C(1) << (key))
 
 /* ---- reading ---- */
@@ -134,6 +137,8 @@ static bool request_field(struct cursor *c, struct operation_request *r, uint64_
 		return token_take(c, &r->token);
 	case KEY_OPERATIONS:
 		return operations_take(c, r);
+	case KEY_SUMS:
+		return wire_take_bytes(c, &r->sums, &r->sums_len);
 	default:
 		return cursor_skip(c);
 	}
@@ -157,6 +162,8 @@ static bool answer_field(struct cursor *c, struct operation_answer *a, uint64_t 
 		return results_take(c, a, bare);
 	case KEY_OWNER:
 		return wire_take_u32(c, &a->owner);
+	case KEY_SUMS:
+		return wire_take_bytes(c, &a->sums, &a->sums_len);
 	default:
 		return cursor_skip(c);
 	}
@@ -183,6 +190,7 @@ const char *operation_decode_request(struct operation_request *r, struct operati
 {
 	struct cursor c = {bytes, bytes + len, NULL};
 	uint64_t pairs, key, seen = 0;
+	const char *error;
 
 	*r = (struct operation_request){.operations = room->operations, .user = ""};
 	if (!wire_take_map(&c, &pairs))
@@ -191,12 +199,21 @@ const char *operation_decode_request(struct operation_request *r, struct operati
 		if (!wire_take_field(&c, &seen, &key) || !request_field(&c, r, key))
 			return c.error;
 	}
-	return end_check(&c, seen, KEY_BIT(KEY_VERSION) | KEY_BIT(KEY_TYPE) | KEY_BIT(KEY_CLIENT) | KEY_BIT(KEY_BASE));
+	error = end_check(&c, seen, KEY_BIT(KEY_VERSION) | KEY_BIT(KEY_TYPE) | KEY_BIT(KEY_CLIENT) | KEY_BIT(KEY_BASE));
+	if (!error && r->sums && r->sums_len != WIRE_SUM * r->count)
+		return OTHER_SUMS;
+	for (size_t i = 0; !error && r->sums && i < r->count; i++)
+		r->operations[i].sum = wire_sum(r->sums + WIRE_SUM * i);
+	return error;
 }
 
-/* The number of what came without one, now that the token is known. */
+/* The number of what came without one, now that the token is known; and the sums. */
 static const char *complete(struct operation_answer *a, const bool bare[OPERATION_COUNT_MAX])
 {
+	if (a->sums && a->sums_len != WIRE_SUM * a->count)
+		return OTHER_SUMS;
+	for (size_t i = 0; a->sums && i < a->count; i++)
+		a->results[i].sum = wire_sum(a->sums + WIRE_SUM * i);
 	for (size_t i = 0; i < a->count; i++) {
 		if (bare[i] && a->token.number == 0)
 			return "a version that wants a token";
@@ -234,8 +251,9 @@ const char *operation_decode_answer(struct operation_answer *a, struct operation
 enum {
 	ARC_MAX = 1 + 1 + 5 + 5,
 	TOKEN_MAX = 2 + 1 + 9 + 9 + 5,
-	REQUEST_MAX = 1 + 2 + 3 + (2 + 1 + OPERATION_CLIENT_LEN) + (2 + 9) + (2 + 9) + TOKEN_MAX + (2 + 3),
-	ANSWER_MAX = 1 + 2 + 3 + ARC_MAX + (2 + 9) + TOKEN_MAX + (2 + 3) + (2 + 5),
+	SUMS_MAX = 2 + 3,
+	REQUEST_MAX = 1 + 2 + 3 + (2 + 1 + OPERATION_CLIENT_LEN) + (2 + 9) + (2 + 9) + TOKEN_MAX + (2 + 3) + SUMS_MAX,
+	ANSWER_MAX = 1 + 2 + 3 + ARC_MAX + (2 + 9) + TOKEN_MAX + (2 + 3) + (2 + 5) + SUMS_MAX,
 };
 _Static_assert(REQUEST_MAX <= OPERATION_FRAME_MAX && ANSWER_MAX <= OPERATION_FRAME_MAX, "frames keep to what is said");
 
@@ -287,15 +305,27 @@ static void list_put(struct wire *w, uint64_t key, size_t count)
 	wire_put_array(w, count);
 }
 
+/* Of `count` that lie `stride` bytes apart. */
+static void sums_put(struct wire *w, const uint32_t *first, size_t stride, size_t count)
+{
+	wire_put_uint(w, KEY_SUMS);
+	wire_put_sums(w, count);
+	for (size_t i = 0; i < count; i++)
+		wire_put_sum(w, *(const uint32_t *)(const void *)((const char *)first + i * stride));
+}
+
 uint8_t *operation_encode_request(const struct operation_request *r, size_t *len)
 {
 	struct wire w = {.size = REQUEST_MAX};
+	bool sums = false;
 
 	if (r->count > OPERATION_COUNT_MAX)
 		mem_die("too many operations in a frame");
-	for (size_t i = 0; i < r->count; i++)
+	for (size_t i = 0; i < r->count; i++) {
 		w.size += operation_size(&r->operations[i]);
-	head_put(&w, 4u + (r->first != 0) + (r->token.number != 0) + (r->count != 0), FRAME_REQUEST);
+		sums |= r->operations[i].sum != 0;
+	}
+	head_put(&w, 4u + (r->first != 0) + (r->token.number != 0) + (r->count != 0) + sums, FRAME_REQUEST);
 	wire_put_uint(&w, KEY_CLIENT);
 	wire_put_bytes(&w, r->client, sizeof(r->client));
 	base_put(&w, r->base);
@@ -307,6 +337,8 @@ uint8_t *operation_encode_request(const struct operation_request *r, size_t *len
 	list_put(&w, KEY_OPERATIONS, r->count);
 	for (size_t i = 0; i < r->count; i++)
 		operation_put(&w, &r->operations[i]);
+	if (sums)
+		sums_put(&w, &r->operations->sum, sizeof(*r->operations), r->count);
 	*len = w.used;
 	return w.p;
 }
@@ -314,14 +346,17 @@ uint8_t *operation_encode_request(const struct operation_request *r, size_t *len
 uint8_t *operation_encode_answer(const struct operation_answer *a, size_t *len)
 {
 	struct wire w = {.size = ANSWER_MAX};
+	bool sums = false;
 
 	if (a->count > OPERATION_COUNT_MAX)
 		mem_die("too many answers in a frame");
 	if (a->token.number != 0 && !a->arc_set)
 		mem_die("a token without an arc");
-	for (size_t i = 0; i < a->count; i++)
+	for (size_t i = 0; i < a->count; i++) {
 		w.size += operation_result_size(&a->results[i]);
-	head_put(&w, 4u + a->arc_set + (a->token.number != 0) + (a->count != 0), FRAME_ANSWER);
+		sums |= a->results[i].sum != 0;
+	}
+	head_put(&w, 4u + a->arc_set + (a->token.number != 0) + (a->count != 0) + sums, FRAME_ANSWER);
 	if (a->arc_set) {
 		wire_put_uint(&w, KEY_ARC);
 		wire_put_arc(&w, &a->arc);
@@ -333,6 +368,8 @@ uint8_t *operation_encode_answer(const struct operation_answer *a, size_t *len)
 		operation_result_put(&w, &a->results[i], &a->token);
 	wire_put_uint(&w, KEY_OWNER);
 	wire_put_uint(&w, a->owner);
+	if (sums)
+		sums_put(&w, &a->results->sum, sizeof(*a->results), a->count);
 	*len = w.used;
 	return w.p;
 }
@@ -357,6 +394,7 @@ const char *operation_status_name(enum operation_status status)
 		[ANSWER_NONE] = "none",       [ANSWER_DONE] = "done",   [ANSWER_ABSENT] = "absent",
 		[ANSWER_FAILED] = "failed",   [ANSWER_WRONG] = "wrong", [ANSWER_TOKEN] = "token",
 		[ANSWER_UNKNOWN] = "unknown", [ANSWER_MOVED] = "moved", [ANSWER_FULL] = "full",
+		[ANSWER_DAMAGED] = "damaged",
 	};
 
 	return (unsigned)status < ANSWER_STATUSES ? names[status] : "not a status";

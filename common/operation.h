@@ -59,6 +59,7 @@ enum operation_status {
 	ANSWER_UNKNOWN, /* its token is too old to know whether it was done */
 	ANSWER_MOVED,   /* not done: not the owner of this id */
 	ANSWER_FULL,    /* not written: there is no room on a disk where it has to be */
+	ANSWER_DAMAGED, /* not what was put is there, neither here nor in any copy */
 	ANSWER_STATUSES,
 };
 const char *operation_status_name(enum operation_status status);
@@ -85,6 +86,7 @@ struct operation {
 	uint64_t amount;
 	struct version version; /* CONDITION_VERSION */
 	uint64_t life;          /* milliseconds until the record expires; 0: for ever, or (ADD, SUB) as it was */
+	uint32_t sum;           /* PUT: key_sum(); 0: none is told */
 	uint32_t offset;        /* its number is base + offset; at most OPERATION_OFFSET_MAX */
 	enum operation_kind kind;
 	enum operation_condition condition;
@@ -98,6 +100,8 @@ struct operation_request {
 	struct operation_token token;
 	struct operation *operations; /* decode: points into the caller's room */
 	size_t count;                 /* at most OPERATION_COUNT_MAX; 0: only `first` is told */
+	const uint8_t *sums;          /* decode only: the operations' as they came; borrowed */
+	size_t sums_len;
 };
 
 /* One answer.  DONE has a version, and a value or an amount or neither; ABSENT, FAILED and WRONG may have a version;
@@ -107,6 +111,7 @@ struct operation_result {
 	size_t value_len;     /* at most OPERATION_FOUND_MAX */
 	int64_t amount;       /* what an add or sub came to; what a look has found left of a life, ms */
 	struct version version;
+	uint32_t sum; /* of the operation's key and the value, key_sum(); 0: none is told */
 	uint32_t offset;
 	enum operation_status status;
 	bool has_version;
@@ -121,6 +126,8 @@ struct operation_answer {
 	struct operation_token token;
 	struct operation_result *results; /* decode: points into the caller's room */
 	size_t count;                     /* at most OPERATION_COUNT_MAX */
+	const uint8_t *sums;              /* decode only, as above */
+	size_t sums_len;
 };
 
 /* Room for what a decoded frame points at; one is enough for a process that decodes one at a time. */
@@ -147,7 +154,7 @@ uint8_t *operation_encode_answer(const struct operation_answer *a, size_t *len);
 
 /* How many bytes an operation, or an answer, takes in a frame, at most, and all else in that frame; to fill frames to a
  * size. */
-#define OPERATION_FRAME_MAX 80u
+#define OPERATION_FRAME_MAX 88u
 size_t operation_size(const struct operation *op);
 size_t operation_result_size(const struct operation_result *result);
 

@@ -62,6 +62,23 @@ void wire_put_bytes(struct wire *w, const uint8_t *p, size_t len)
 	put_content(w, p, len);
 }
 
+void wire_put_sums(struct wire *w, size_t count)
+{
+	advance(w, cbor_encode_bytestring_start(count * WIRE_SUM, w->p + w->used, w->size - w->used));
+}
+
+void wire_put_sum(struct wire *w, uint32_t sum)
+{
+	const uint8_t bytes[WIRE_SUM] = {(uint8_t)(sum >> 24), (uint8_t)(sum >> 16), (uint8_t)(sum >> 8), (uint8_t)sum};
+
+	put_content(w, bytes, sizeof(bytes));
+}
+
+uint32_t wire_sum(const uint8_t p[WIRE_SUM])
+{
+	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+
 void wire_put_text(struct wire *w, const char *text)
 {
 	size_t len = strlen(text);
@@ -137,6 +154,15 @@ void wire_put_doubt(struct wire *w, const struct frame_doubt *d)
 	else
 		wire_put_null(w);
 	wire_put_bool(w, d->copy);
+}
+
+void wire_put_check(struct wire *w, const struct frame_check *check)
+{
+	wire_put_array(w, 4);
+	wire_put_uint(w, check->arc.lo);
+	wire_put_uint(w, check->arc.hi);
+	wire_put_uint(w, check->count);
+	wire_put_uint(w, check->hash);
 }
 
 void wire_put_key(struct wire *w, const struct key *key)
@@ -351,6 +377,12 @@ bool wire_take_doubt(struct cursor *c, struct frame_doubt *d)
 	return (!d->waits_known || wire_take_u32(c, &d->waits)) && wire_take_bool(c, &d->copy);
 }
 
+bool wire_take_check(struct cursor *c, struct frame_check *check)
+{
+	return wire_take_tuple(c, 4) && wire_take_u32(c, &check->arc.lo) && wire_take_u32(c, &check->arc.hi) &&
+	       wire_take_uint(c, UINT64_MAX, &check->count) && wire_take_uint(c, UINT64_MAX, &check->hash);
+}
+
 bool wire_take_key(struct cursor *c, struct key *key)
 {
 	struct item item;
@@ -388,6 +420,7 @@ bool wire_take_record(struct cursor *c, struct frame_record *r)
 	size_t count;
 
 	r->life = 0;
+	r->sum = 0;
 	if (!wire_take_array(c, 5, &count))
 		return false;
 	if (count < 4)

@@ -32,16 +32,23 @@ void wire_put_arc(struct wire *w, const struct arc *arc);
 void wire_put_member(struct wire *w, const struct member *m);
 void wire_put_view(struct wire *w, const struct view *v);
 void wire_put_doubt(struct wire *w, const struct frame_doubt *d);
+void wire_put_check(struct wire *w, const struct frame_check *check);
 void wire_put_key(struct wire *w, const struct key *key);
 void wire_put_record(struct wire *w, const struct frame_record *r);
+/* The head of the sums of so many; then each, big-endian. */
+void wire_put_sums(struct wire *w, size_t count);
+void wire_put_sum(struct wire *w, uint32_t sum);
 
 /* What a view, a key without its name, and a record without name and value take at most: heads of 1 to 5 bytes, numbers of up to 5 or 9. */
 enum {
 	WIRE_MEMBER_MAX = 1 + 5 + 9 + 9 + 5,
 	WIRE_VIEW_MAX = 1 + 3 * (9 + 5) + 3 * 5 + 2 * WIRE_MEMBER_MAX,
 	WIRE_DOUBT_MAX = 1 + 2 * 5 + 9 + 5 + 5 + 1,
+	WIRE_ARC_MAX = 1 + 5 + 5,
+	WIRE_CHECK_MAX = 1 + 5 + 5 + 9 + 9,
 	WIRE_KEY_MAX = 5,
-	WIRE_RECORD_MAX = 1 + WIRE_KEY_MAX + 9 + 9 + 5 + 9,
+	WIRE_SUM = 4,
+	WIRE_RECORD_MAX = 1 + WIRE_KEY_MAX + 9 + 9 + 5 + 9 + WIRE_SUM,
 };
 
 /* The readers return false, and the cursor says why, on anything but a piece within its bounds.  What they fill is zero
@@ -66,8 +73,10 @@ bool wire_take_arc(struct cursor *c, struct arc *arc);
 bool wire_take_member(struct cursor *c, struct member *m);
 bool wire_take_view(struct cursor *c, struct view *v);
 bool wire_take_doubt(struct cursor *c, struct frame_doubt *d);
+bool wire_take_check(struct cursor *c, struct frame_check *check);
 bool wire_take_key(struct cursor *c, struct key *key);
 bool wire_take_record(struct cursor *c, struct frame_record *r);
+uint32_t wire_sum(const uint8_t p[WIRE_SUM]); /* one of those that lie behind each other */
 
 /* What all frames have in common.  The head of a map; a key, of which *seen has a bit for each below 64 so far, as those
  * must not come twice; and the version, which must be ours. */

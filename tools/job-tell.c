@@ -100,6 +100,11 @@ static void explain_answer(const struct job *job, const struct item *item, const
 			 r->version.number, r->version.counter);
 	else if (r->status == ANSWER_FAILED)
 		snprintf(out, size, "key %s: not %s: it is absent", key, job->done);
+	else if (r->status == ANSWER_DAMAGED)
+		snprintf(out, size,
+			 "key %s: damaged: no node has it as it was put (the nodes' logs say when that was noticed) -> put it "
+			 "anew, or delete it",
+			 key);
 	else if (r->status == ANSWER_FULL)
 		snprintf(out, size,
 			 "key %s: not %s: there is no room on a disk where it has to be (the nodes' logs say "

@@ -18,4 +18,8 @@ void copy_picture_drop(struct copy *c);
 void copy_part_drop(struct copy *c);
 struct copy *copy_slot_freed(struct node *n); /* NULL: all of them are guarded */
 
+/* Compared with what its owner has at this place, for its next COPIED; what he wants of it, at once (copy-check.c). */
+void copy_check(struct node *n, struct copy *c, const struct frame *f);
+void copy_wanted(struct node *n, const struct copy *c, const struct frame *f);
+
 #endif

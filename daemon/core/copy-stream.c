@@ -8,7 +8,7 @@
 /* An owner takes on no more than 8 MiB that its backup has not acknowledged (follow.c), and one value beyond it. */
 #define TURN_MOST (64u << 20)
 
-static void say(struct node *n, const struct frame *f, uint64_t seq)
+static void say(struct node *n, const struct frame *f, const struct copy *c, uint64_t seq)
 {
 	struct frame r;
 
@@ -16,6 +16,9 @@ static void say(struct node *n, const struct frame *f, uint64_t seq)
 	r.attempt = f->attempt;
 	r.seq = seq;
 	r.full = n->no_room;
+	r.checked = c->checked;
+	r.differ_count = c->differ_count;
+	memcpy(r.differs, c->differs, sizeof(r.differs));
 	frame_send(n, &r, TOPIC_INBOX, f->from.id);
 }
 
@@ -136,7 +139,8 @@ static struct copy *stream_go_on(struct node *n, const struct frame *f)
 			if (l->attempt == c->attempt && member_same(&l->owner, &c->owner))
 				l->attempt = f->attempt;
 		c->attempt = f->attempt;
-		c->seq = c->whole_seq = 0;
+		c->seq = c->whole_seq = c->checked = 0;
+		c->differ_count = 0;
 		c->broken = c->again = false;
 		return c;
 	}
@@ -191,6 +195,17 @@ static void fill_go_on(struct node *n, struct copy *c, const struct frame *f)
 	picture_begin(n, c, f->arc);
 	part_begin(c);
 	c->going = true; /* a row is not to be here without its record, nor the other way round */
+}
+
+/* A turn that tells all of a piece. */
+static void anew_begin(struct copy *c, const struct frame *f)
+{
+	if (!f->arc_set || c->going || c->filling || c->part_rows || !arcs_cover(&c->arcs, f->arc)) {
+		c->broken = true;
+		return;
+	}
+	c->anew = true;
+	c->anew_arc = f->arc;
 }
 
 static void fill_begin(struct node *n, struct copy *c, const struct frame *f)
@@ -306,6 +321,9 @@ static void part_add(struct node *n, struct copy *c, const struct frame *f)
 /* What was told before the last frame of a turn. */
 static void parts_take(struct node *n, struct copy *c)
 {
+	if (c->anew)
+		(void)store_purge(n->copied, c->anew_arc);
+	c->anew = false;
 	for (size_t i = 0; i < c->part_count; i++) {
 		const struct copy_part *p = &c->parts[i];
 
@@ -345,11 +363,13 @@ static void take_in(struct node *n, struct copy *c, const struct frame *f)
 
 	mark(n);
 	keep_only(n, c, f);
-	if (f->arc_set && f->flag)
+	if (f->anew)
+		anew_begin(c, f);
+	else if (f->arc_set && f->flag)
 		fill_go_on(n, c, f);
 	else if (f->arc_set)
 		fill_begin(n, c, f);
-	if (f->more && !c->part_rows)
+	if ((f->more || c->anew) && !c->part_rows)
 		part_begin(c);
 	if (c->part_rows)
 		part_add(n, c, f);
@@ -369,6 +389,8 @@ static void take_in(struct node *n, struct copy *c, const struct frame *f)
 	}
 	if (c->part_rows && !f->more && !c->going && !why)
 		parts_take(n, c);
+	if (f->check_count && !c->part_rows)
+		copy_check(n, c, f);
 	c->broken |= why != NULL;
 	if (why)
 		out_log(n, NOTE_PEER_WRONG, ABOUT(OF_PEER(c->owner.id), OF_REASON(why)),
@@ -403,10 +425,12 @@ void on_copy(struct node *n, const struct frame *f)
 	}
 	if (!c->part_rows)
 		c->whole_seq = c->seq;
+	if (f->key_count)
+		copy_wanted(n, c, f);
 	if (c->broken)
 		say_absent(n, f, c);
 	else
-		say(n, f, n->durable && !c->going ? c->whole_seq : c->seq);
+		say(n, f, c, n->durable && !c->going ? c->whole_seq : c->seq);
 }
 
 /* It keeps nothing here any more, but what we guard for it. */

@@ -30,6 +30,7 @@ void copy_part_drop(struct copy *c)
 	c->parts = NULL;
 	c->part_count = c->part_bytes = 0;
 	c->part_rows = NULL;
+	c->anew = false;
 }
 
 static void slot_free(struct copy *c)

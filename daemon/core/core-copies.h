@@ -41,6 +41,18 @@ void keepers_doubt(struct node *n); /* they may have given up what they had: not
 void keepers_lost(struct node *n, const struct member *m, const char *why);
 void keepers_tick(struct node *n, uint64_t *next);
 
+/* ---- scrub.c ---- */
+void on_scrub(struct node *n, const struct frame *f);
+void scrub_told(struct node *n, struct follower *f, const struct frame *frame); /* a keeper has compared */
+void scrub_tick(struct node *n, uint64_t *next);
+
+/* ---- damage.c ---- */
+/* It is not sound: other copies are asked for it.  True: none of them has it. */
+bool damage_lost(struct node *n, const struct store_item *item);
+void damage_told(struct node *n, const struct follower *f, const struct frame *frame); /* ... what a keeper has of that */
+void damage_tick(struct node *n, uint64_t *next);
+void damage_forget(struct node *n);
+
 /* ---- copy.c ---- */
 bool copy_take(struct node *n, const struct entry *e);  /* its owner is out; false: there is no copy of all of it */
 bool copy_whole(struct node *n, const struct entry *e); /* all of what it guards is kept here */

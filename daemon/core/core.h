@@ -311,6 +311,7 @@ const char *share_decode(struct once_share *s, struct watched_piece watched[WATC
 /* ---- operate.c ---- */
 void operate_read(struct node *n, const struct operation *op, struct operation_result *r);
 /* version: what the write gets, also one that comes to nothing */
+bool operate_waits(struct node *n, const struct operation *op); /* for a record that is being fetched anew */
 void operate_write(struct node *n, const struct operation *op, struct version version, struct operation_result *r);
 
 /* ---- watched.c ---- */

@@ -12,7 +12,7 @@
 #define ATTEMPTS 256u
 #define CONNS (2u * NODE_IDENTITIES)
 #define WALL_EVERY 10000u /* ms: the time of day is noted with whatever is written then */
-#define RECORD_HEAD (1 + 9 + 9 + 9 + 1)
+#define RECORD_HEAD (1 + 9 + 9 + 9 + 1 + 5)
 #define ROW_MAX (1 + 5 + 9 + 9 + 2 + 9)
 #define ROW_KEY (ONCE_CLIENT + 8)
 
@@ -159,11 +159,12 @@ static void tell_record(struct node *n, const struct durable_key *k)
 	if (write->remove)
 		return;
 	w = (struct wire){.p = xmalloc(RECORD_HEAD + item.len), .size = RECORD_HEAD};
-	wire_put_array(&w, 4);
+	wire_put_array(&w, 5);
 	wire_put_uint(&w, item.version.number);
 	wire_put_uint(&w, item.version.counter);
 	wire_put_uint(&w, durable_wall(n, item.expires));
 	wire_put_bool(&w, item.deleted);
+	wire_put_uint(&w, item.sum);
 	if (item.len)
 		memcpy(w.p + w.used, item.value, item.len);
 	write->value = out_own(n, w.p);

@@ -20,4 +20,10 @@ void follow_fill(struct node *n, struct follower *f, const struct entry *e);
 void follow_fill_on(struct node *n, struct follower *f);
 void follow_fill_end(struct follower *f);
 
+/* For scrub.c and damage.c: pieces to be compared, and the number of that frame; all that there is of a piece, and how many
+ * records that is; a record is wanted. */
+uint64_t follow_check(struct node *n, struct follower *f, const struct frame_check *checks, unsigned count);
+size_t follow_anew(struct node *n, struct follower *f, struct arc piece);
+void follow_ask(struct node *n, struct follower *f, const struct key *key);
+
 #endif

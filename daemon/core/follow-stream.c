@@ -222,6 +222,59 @@ void follow_flush(struct node *n)
 			follow_tell(n, f);
 }
 
+/* ---- compared ---- */
+
+uint64_t follow_check(struct node *n, struct follower *f, const struct frame_check *checks, unsigned count)
+{
+	struct frame frame;
+
+	follow_tell(n, f);
+	frame_start(n, &frame, FRAME_COPY);
+	frame.check_count = (uint8_t)count;
+	for (unsigned i = 0; i < count; i++)
+		frame.checks[i] = checks[i];
+	send(n, f, &frame, false);
+	return f->seq;
+}
+
+void follow_ask(struct node *n, struct follower *f, const struct key *key)
+{
+	struct frame frame;
+	struct key wanted = *key;
+
+	follow_tell(n, f);
+	frame_start(n, &frame, FRAME_COPY);
+	frame.keys = &wanted;
+	frame.key_count = 1;
+	send(n, f, &frame, false);
+}
+
+/* As a turn: nobody ever keeps a piece of which some is missing. */
+size_t follow_anew(struct node *n, struct follower *f, struct arc piece)
+{
+	struct frame_record records[FRAME_RECORDS_MAX];
+	size_t count, from = 0, told = 0;
+	struct key *keys = store_keys(n->store, piece, &count);
+
+	follow_tell(n, f);
+	do {
+		struct frame frame;
+
+		frame_start(n, &frame, FRAME_COPY);
+		frame.anew = frame.arc_set = from == 0;
+		frame.arc = piece;
+		frame.records = records;
+		from += gather(n, keys, from, count, records, &frame.record_count);
+		frame.more = from < count;
+		told += frame.record_count;
+		send(n, f, &frame, false);
+	} while (from < count);
+	for (size_t i = 0; i < count; i++)
+		key_free(&keys[i]);
+	free(keys);
+	return told;
+}
+
 /* ---- a fill ---- */
 
 void follow_fill_end(struct follower *f)

@@ -218,6 +218,7 @@ void on_copied(struct node *n, const struct frame *frame)
 	if (!f || frame->attempt != f->attempt)
 		return;
 	room_said(n, f, frame->full);
+	damage_told(n, f, frame);
 	if (frame->reason == REASON_ABSENT) {
 		lost(n, f, frame->flag);
 		return;
@@ -233,6 +234,7 @@ void on_copied(struct node *n, const struct frame *frame)
 		f->fill_frames -= s->fill;
 		free(s->bytes);
 	}
+	scrub_told(n, f, frame);
 	if (!acked)
 		return;
 	f->window_count -= acked;

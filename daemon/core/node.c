@@ -38,7 +38,7 @@ static const struct rule rules[FRAME_TYPES] = {
 	[FRAME_MERGED] = {on_merged, ANY, TOPIC_INBOX},    [FRAME_LEAVE] = {on_leave_request, ANY, TOPIC_INBOX},
 	[FRAME_STATUS] = {on_status, ANY, TOPIC_NODE},     [FRAME_COPY] = {on_copy, ANY, TOPIC_INBOX},
 	[FRAME_COPIED] = {on_copied, ANY, TOPIC_INBOX},    [FRAME_FORGET] = {on_forget, ANY, TOPIC_INBOX},
-	[FRAME_RECOVER] = {on_recover, ANY, TOPIC_INBOX},
+	[FRAME_RECOVER] = {on_recover, ANY, TOPIC_INBOX},  [FRAME_SCRUB] = {on_scrub, ANY, TOPIC_INBOX},
 	/* FOUND and TRIP are seen to before the table; REPLY is for tools; operation.c reads REQUEST and ANSWER. */
 };
 /* clang-format on */
@@ -103,6 +103,7 @@ void node_free(struct node *n)
 	out_reset(n);
 	tell_forget(n);
 	follow_end_all(n);
+	damage_forget(n);
 	for (struct copy *c = n->copies; c < n->copies + COPIES_MAX; c++) {
 		copy_picture_drop(c);
 		copy_part_drop(c);
@@ -217,7 +218,7 @@ static void frame(struct node *n, enum topic_kind kind, uint32_t id, const struc
 	r = &rules[f.type];
 	/* Between nodes everybody says who he is, and on which connection. */
 	if ((!f.from.memory || !f.from.conn.count) && f.type != FRAME_WHO && f.type != FRAME_LEAVE &&
-	    f.type != FRAME_RECOVER) {
+	    f.type != FRAME_RECOVER && f.type != FRAME_SCRUB) {
 		out_complain(n, "frame", "no sender", NULL, ev->len);
 		return;
 	}
@@ -339,6 +340,8 @@ static uint64_t ticks(struct node *n)
 	keepers_tick(n, &next);
 	follow_tick(n, &next);
 	copy_tick(n, &next);
+	damage_tick(n, &next);
+	scrub_tick(n, &next);
 	watch_tick(n, &next);
 	give_tick(n, &next);
 	take_tick(n, &next);

@@ -53,7 +53,7 @@ static uint64_t ends(const struct node *n, uint64_t life)
 
 static void put(struct node *n, const struct operation *op, struct version version)
 {
-	struct store_item item = {.key = op->key, .value = op->value, .len = op->value_len};
+	struct store_item item = {.key = op->key, .value = op->value, .len = op->value_len, .sum = op->sum};
 
 	if (op->life)
 		item.expires = ends(n, op->life);
@@ -92,15 +92,30 @@ void operate_read(struct node *n, const struct operation *op, struct operation_r
 	r->status = ANSWER_DONE;
 	r->version = item.version;
 	r->has_version = true;
-	if (op->kind == OPERATION_GET) {
+	if (op->kind == OPERATION_GET && !store_sound(&item)) {
+		r->status = damage_lost(n, &item) ? ANSWER_DAMAGED : ANSWER_NONE;
+	} else if (op->kind == OPERATION_GET) {
 		r->value = item.value;
 		r->value_len = item.len;
+		r->sum = item.sum;
 	} else if (item.expires) {
 		uint64_t left = item.expires - n->now;
 
 		r->amount = left < INT64_MAX ? (int64_t)left : INT64_MAX;
 		r->has_amount = true;
 	}
+}
+
+static bool counts(const struct operation *op)
+{
+	return op->kind == OPERATION_ADD || op->kind == OPERATION_SUB;
+}
+
+bool operate_waits(struct node *n, const struct operation *op)
+{
+	struct store_item item;
+
+	return counts(op) && record_live(n, &op->key, &item) && !store_sound(&item) && !damage_lost(n, &item);
 }
 
 void operate_write(struct node *n, const struct operation *op, struct version version, struct operation_result *r)
@@ -110,6 +125,8 @@ void operate_write(struct node *n, const struct operation *op, struct version ve
 	r->status = ANSWER_DONE;
 	if (!holds(op, old)) {
 		r->status = ANSWER_FAILED;
+	} else if (counts(op) && old && !store_sound(old)) {
+		r->status = ANSWER_DAMAGED;
 	} else if (op->kind != OPERATION_DELETE && room_lacks(n)) {
 		r->status = ANSWER_FULL;
 	} else if (op->kind == OPERATION_PUT) {

@@ -53,7 +53,8 @@ struct frame_record record_told(const struct node *n, const struct store_item *i
 				 .counter = item->version.counter,
 				 .value = item->value,
 				 .value_len = item->len,
-				 .deleted = item->deleted};
+				 .deleted = item->deleted,
+				 .sum = item->sum};
 
 	if (item->expires)
 		r.life = item->expires > n->now ? item->expires - n->now : 1;
@@ -66,7 +67,8 @@ struct store_item record_heard(const struct node *n, const struct frame_record *
 				  .version = {r->number, r->counter},
 				  .value = r->value,
 				  .len = r->value_len,
-				  .deleted = r->deleted};
+				  .deleted = r->deleted,
+				  .sum = r->sum};
 
 	/* A tombstone without an end would stay for ever; a life beyond all clocks is one without an end. */
 	if (r->life && r->life <= UINT64_MAX - n->now)

@@ -34,6 +34,10 @@ static void answer_get(struct node *n, uint32_t key)
 
 	if (!record_answered(n, &number, &item))
 		item = (struct store_item){0};
+	if (!store_sound(&item)) {
+		(void)damage_lost(n, &item);
+		return; /* there is no word for it */
+	}
 	text = reference_format_res_get(key, item.value, item.len, &len);
 	tell_client(n, TOPIC_RES_GET, text, len);
 	free(text);

@@ -69,6 +69,7 @@ static const char *restore_record(struct node *n, enum node_space space, const u
 	struct cursor c = {.p = value, .end = value + len};
 	struct store_item item = {0};
 	uint64_t wall = 0;
+	size_t items;
 
 	if (key_len < 4 || key_len - 4 > KEY_NAME_MAX)
 		return "a record whose key is too short or too long";
@@ -76,9 +77,9 @@ static const char *restore_record(struct node *n, enum node_space space, const u
 		item.key.id = item.key.id << 8 | key[i];
 	item.key.name_len = (uint32_t)key_len - 4;
 	item.key.name = key_len > 4 ? key + 4 : NULL;
-	if (!wire_take_tuple(&c, 4) || !wire_take_uint(&c, UINT64_MAX, &item.version.number) ||
+	if (!wire_take_array(&c, 5, &items) || items < 4 || !wire_take_uint(&c, UINT64_MAX, &item.version.number) ||
 	    !wire_take_uint(&c, UINT64_MAX, &item.version.counter) || !wire_take_uint(&c, UINT64_MAX, &wall) ||
-	    !wire_take_bool(&c, &item.deleted))
+	    !wire_take_bool(&c, &item.deleted) || (items > 4 && !wire_take_u32(&c, &item.sum)))
 		return "a record that cannot be read";
 	item.value = c.p;
 	item.len = (size_t)(c.end - c.p);

@@ -63,6 +63,8 @@ static void write_once(struct node *n, const struct entry *e, const struct opera
 	mark(n);
 	switch (once_look(n->once, &w, &here, &answer)) {
 	case ONCE_NEW:
+		if (operate_waits(n, op))
+			break; /* no answer yet */
 		write_now(n, e, &w, op, r);
 		break;
 	case ONCE_KNOWN:
@@ -98,6 +100,8 @@ static void execute(struct node *n, const struct entry *e, const struct operatio
 	else
 		operate_read(n, op, &r);
 	r.offset = op->offset;
+	if (r.value && !r.sum)
+		r.sum = key_sum(&op->key, r.value, r.value_len); /* of a page */
 	if (r.status != ANSWER_NONE)
 		answer_add(n, rq, e, &r);
 }
@@ -140,6 +144,15 @@ static enum request_verdict judge(struct node *n, const struct operation *op, st
 	return verdict == REQUEST_ANSWER && reference_holds(n, op) ? REQUEST_HOLD : verdict;
 }
 
+/* Not what the client has put: it says it again. */
+static bool is_damaged(struct node *n, const struct operation *op)
+{
+	if (!op->sum || op->sum == key_sum(&op->key, op->value, op->value_len))
+		return false;
+	out_complain(n, "put", "its sum is not that of its bytes", NULL, op->value_len);
+	return true;
+}
+
 static void judge_one(struct node *n, enum topic_kind kind, const struct operation_request *rq,
 		      const struct operation *op)
 {
@@ -175,7 +188,8 @@ void routed(struct node *n, enum topic_kind kind, const char *user, const uint8_
 	rq.user = user;
 	for (size_t i = 0; i < rq.count; i++) {
 		store_ahead(n->store, &rq.operations->key, sizeof(*rq.operations), rq.count, i);
-		judge_one(n, kind, &rq, &rq.operations[i]);
+		if (!is_damaged(n, &rq.operations[i]))
+			judge_one(n, kind, &rq, &rq.operations[i]);
 	}
 }
 

@@ -190,6 +190,7 @@ static bool can_be(const struct once_answer *a)
 	case ANSWER_FAILED:
 	case ANSWER_WRONG:
 	case ANSWER_FULL:
+	case ANSWER_DAMAGED:
 		return !a->has_result;
 	default:
 		return false;

@@ -51,6 +51,7 @@ struct follower {
 	bool low;                  /* something whose version tells nothing is to be told; */
 	unsigned lows;             /* ... or is told, in so many frames, and not acknowledged */
 	bool full;                 /* its disk is */
+	uint64_t check_seq;        /* the frame whose pieces it is to compare; 0: it has (scrub.c) */
 	uint64_t wanted;           /* as somebody to be filled */
 	bool extra;                /* no view names it, and it has everything: keepers.c */
 	bool prove;                /* ... as far as is known: it is to be asked, */
@@ -101,6 +102,11 @@ struct copy {
 	bool again;         /* broken, but what is in `arcs` is whole */
 	bool going;         /* it is told what it may have missed: all of that at once, when it is here */
 	uint64_t idle;      /* since when some of it is guarded for nobody; 0: it is */
+	uint64_t checked;   /* the frame whose pieces were last compared, */
+	struct arc differs[FRAME_CHECKS_MAX]; /* ... and which of these are not the same here */
+	uint8_t differ_count;
+	bool anew; /* what is told in this turn is all that there is of: */
+	struct arc anew_arc;
 	bool broken;        /* a view names us that takes more for kept than is: its owner is to begin anew */
 };
 
@@ -109,6 +115,35 @@ struct copy {
 /* The last stream that an owner has begun here: strangers may say an earlier one again. */
 struct stream {
 	uint64_t memory, attempt;
+};
+
+#define SCRUB_FINER 512
+
+/* All copies of our arc compared (scrub.c). */
+struct scrub {
+	bool on;
+	uint64_t tool;            /* the attempt by which a tool asked for it; 0: by itself */
+	uint64_t first, begun_at; /* when the first round is due; when the last one began */
+	struct arc arc;
+	uint64_t done;                   /* of its ids */
+	struct arc finer[SCRUB_FINER];   /* cut out of those, to be looked at again */
+	unsigned finer_count;
+	struct frame_check asked[FRAME_CHECKS_MAX]; /* on their way to whoever keeps copies */
+	unsigned asked_count;
+	bool little[FRAME_CHECKS_MAX], cut[FRAME_CHECKS_MAX]; /* may be told anew in one turn; is cut finer already */
+	uint64_t next;
+	uint64_t told[SCRUB_NUMBERS];
+};
+
+#define DAMAGED_MAX 16
+
+/* A record of ours whose bytes are not what was put (damage.c). */
+struct damaged {
+	bool used, lost;
+	struct key key;
+	struct version version;
+	uint64_t asked;
+	unsigned open; /* a bit for each of the followers that has not answered */
 };
 
 #define LEFT_MAX 8

@@ -404,6 +404,8 @@ struct node {
 	uint64_t written; /* changes of what is owned, so far */
 	struct follower followers[FOLLOWERS_MAX], *follower_end;
 	struct keepers keepers;
+	struct scrub scrub;
+	struct damaged damaged[DAMAGED_MAX];
 	struct store *copied;   /* records of others */
 	struct store *replaced; /* ... as former owners told them, until the present one has (copy.c) */
 	struct once *copied_once;

@@ -24,6 +24,7 @@ struct record {
 	UT_hash_handle hh;
 	struct version version;
 	uint32_t id;
+	uint32_t sum;
 	uint32_t len : 25; /* STORE_VALUE_MAX included */
 	uint32_t deleted : 1;
 	uint32_t expires : 1; /* a struct mortal follows the value */
@@ -121,7 +122,8 @@ static inline struct store_item item_of(const struct record *r)
 				   .value = r->value,
 				   .len = r->len,
 				   .expires = mortal_of(r).at,
-				   .deleted = r->deleted};
+				   .deleted = r->deleted,
+				   .sum = r->sum};
 }
 
 #endif

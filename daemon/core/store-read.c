@@ -151,6 +151,40 @@ uint64_t store_item_hash(const struct store_item *item)
 	return item->deleted ? ~hash : hash;
 }
 
+bool store_sound(const struct store_item *item)
+{
+	return item->deleted || !item->sum || item->sum == key_sum(&item->key, item->value, item->len);
+}
+
+struct store_checked store_check(const struct store *s, struct arc arc, void (*bad)(void *arg, const struct store_item *item),
+				 void *arg)
+{
+	struct store_checked checked = {0};
+	struct walk w = walk_near(s, arc);
+
+	for (struct record *r; (r = walk_next(&w)) != NULL;) {
+		struct store_item item;
+		uint64_t head[4];
+
+		if (r->deleted || !ring_contains(arc, r->id))
+			continue;
+		item = item_of(r);
+		head[0] = item.key.id;
+		head[1] = item.version.number;
+		head[2] = item.version.counter;
+		head[3] = key_sum(&item.key, item.value, item.len);
+		checked.count++;
+		checked.bytes += item.len + item.key.name_len;
+		checked.hash += XXH3_64bits(head, sizeof(head));
+		if (head[3] == item.sum)
+			continue;
+		checked.bad++;
+		if (bad)
+			bad(arg, &item);
+	}
+	return checked;
+}
+
 void store_digest(const struct store *s, struct arc arc, uint64_t *count, uint64_t *hash)
 {
 	struct walk w = walk_near(s, arc);

@@ -194,6 +194,11 @@ static struct record *record_new(const struct store_item *item)
 	return r;
 }
 
+static uint32_t sum_of(const struct store_item *item)
+{
+	return item->deleted ? 0 : item->sum ? item->sum : key_sum(&item->key, item->value, item->len);
+}
+
 void store_put(struct store *s, const struct store_item *item)
 {
 	struct record *r = find(s, &item->key);
@@ -212,19 +217,28 @@ void store_put(struct store *s, const struct store_item *item)
 		}
 		add(s, fresh);
 		fresh->version = item->version;
+		fresh->sum = sum_of(item);
 		return;
 	}
 	r->version = item->version;
+	r->sum = sum_of(item);
 	if (item->len)
 		memmove(r->value, item->value, item->len);
 	tell(s, r);
+}
+
+static bool heals(const struct store_item *item, const struct record *r)
+{
+	struct store_item own = item_of(r);
+
+	return version_equal(item->version, r->version) && !store_sound(&own) && store_sound(item);
 }
 
 bool store_put_newer(struct store *s, const struct store_item *item)
 {
 	const struct record *r = find(s, &item->key);
 
-	if (r && !version_newer(item->version, r->version))
+	if (r && !version_newer(item->version, r->version) && !heals(item, r))
 		return false;
 	store_put(s, item);
 	return true;
@@ -336,6 +350,7 @@ static void bury(struct store *s, struct record *r, uint64_t until)
 	item.expires = until;
 	item.deleted = true;
 	fresh = record_new(&item);
+	fresh->sum = 0;
 	fresh->version = r->version;
 	take_out(s, r);
 	free(r);

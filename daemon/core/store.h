@@ -27,7 +27,11 @@ struct store_item {
 	size_t len;       /* at most STORE_VALUE_MAX */
 	uint64_t expires; /* a time of the caller's, 0: never */
 	bool deleted;     /* a tombstone: no value */
+	uint32_t sum;     /* key_sum() as it was told when it was put; to put: 0, and it is worked out */
 };
+
+/* Are these the bytes that were put?  A tombstone always is. */
+bool store_sound(const struct store_item *item);
 
 /* secret keys the table's hash; nothing else depends on it. */
 struct store *store_new(uint64_t secret);
@@ -50,7 +54,7 @@ void store_ahead(const struct store *s, const struct key *first, size_t stride, 
 /* Puts a copy, whatever was there. */
 void store_put(struct store *s, const struct store_item *item);
 
-/* Puts a copy if there is none or an older one; true if it did. */
+/* Puts a copy if there is none or an older one, or one of that version that is not sound, where this one is; true if it did. */
 bool store_put_newer(struct store *s, const struct store_item *item);
 
 void store_remove(struct store *s, struct key key);
@@ -108,6 +112,14 @@ void store_demote(struct store *s);
 /* How many records the arc holds, tombstones among them, and the sum of their hashes: equal for equal copies.  When a
  * record expires is not part of it: each node counts by its own clock. */
 void store_digest(const struct store *s, struct arc arc, uint64_t *count, uint64_t *hash);
+
+/* The same over what has a value, by the bytes that are there now; and how many of these are not sound, of each of which bad()
+ * is told (nothing may be changed meanwhile). */
+struct store_checked {
+	uint64_t count, bytes, hash, bad;
+};
+struct store_checked store_check(const struct store *s, struct arc arc, void (*bad)(void *arg, const struct store_item *item),
+				 void *arg);
 
 /* 64 bits that depend on key, version and value; sums of them compare copies of an arc whatever their order. */
 uint64_t store_item_hash(const struct store_item *item);

@@ -79,6 +79,7 @@ static inline struct frame_record frames_record(struct random *r, const uint8_t 
 	if (!record.deleted) {
 		record.value = values;
 		record.value_len = random_below(r, FRAMES_VALUE_MAX);
+		record.sum = random_below(r, 2) ? (uint32_t)random_next(r) : 0;
 	}
 	return record;
 }
@@ -133,6 +134,18 @@ static inline struct frame frames_random(struct random *r, struct frame_room *ro
 	f.doubt_count = with & 0x1000000 ? (uint8_t)random_below(r, FRAME_DOUBTS_MAX + 1) : 0;
 	for (size_t i = 0; i < f.doubt_count; i++)
 		f.doubts[i] = frames_doubt(r);
+	f.check_count = with & 0x4000000 ? (uint8_t)random_below(r, FRAME_CHECKS_MAX + 1) : 0;
+	for (size_t i = 0; i < f.check_count; i++)
+		f.checks[i] = (struct frame_check){
+			{(uint32_t)random_sized(r), (uint32_t)random_sized(r)}, random_sized(r), random_sized(r)};
+	f.checked = with & 0x8000000 ? random_sized(r) : 0;
+	f.differ_count = with & 0x8000000 ? (uint8_t)random_below(r, FRAME_CHECKS_MAX + 1) : 0;
+	for (size_t i = 0; i < f.differ_count; i++)
+		f.differs[i] = (struct arc){(uint32_t)random_sized(r), (uint32_t)random_sized(r)};
+	f.anew = with & 0x10000000;
+	f.scrub_count = with & 0x20000000 ? (uint8_t)random_below(r, SCRUB_NUMBERS + 1) : 0;
+	for (size_t i = 0; i < f.scrub_count; i++)
+		f.scrub[i] = random_sized(r);
 	f.record_count = with & 0x40000 ? random_below(r, random_below(r, 8) ? 5 : FRAME_RECORDS_MAX + 1) : 0;
 	for (size_t i = 0; i < f.record_count; i++)
 		f.records[i] = frames_record(r, values);
@@ -166,10 +179,15 @@ static inline bool frames_same_doubt(const struct frame_doubt *a, const struct f
 	       a->waits_known == b->waits_known && a->waits == b->waits && a->copy == b->copy;
 }
 
+static inline bool frames_same_arc(const struct arc *a, const struct arc *b)
+{
+	return a->lo == b->lo && a->hi == b->hi;
+}
+
 static inline bool frames_same_record(const struct frame_record *a, const struct frame_record *b)
 {
 	return key_equal(&a->key, &b->key) && a->number == b->number && a->counter == b->counter &&
-	       a->life == b->life && a->deleted == b->deleted && a->value_len == b->value_len &&
+	       a->life == b->life && a->deleted == b->deleted && a->sum == b->sum && a->value_len == b->value_len &&
 	       (a->value_len == 0 || memcmp(a->value, b->value, a->value_len) == 0);
 }
 
@@ -205,6 +223,12 @@ static inline const char *frames_difference(const struct frame *a, const struct 
 	DIFFER(predecessor);
 	DIFFER(successor);
 	DIFFER(view_count);
+	DIFFER(next_count);
+	DIFFER(check_count);
+	DIFFER(checked);
+	DIFFER(differ_count);
+	DIFFER(anew);
+	DIFFER(scrub_count);
 	DIFFER(doubt_count);
 	DIFFER(record_count);
 	DIFFER(key_count);
@@ -233,6 +257,19 @@ static inline const char *frames_difference(const struct frame *a, const struct 
 		if (!frames_same_doubt(&a->doubts[i], &b->doubts[i]))
 			return "doubts";
 	}
+	for (size_t i = 0; i < a->check_count; i++) {
+		if (!frames_same_arc(&a->checks[i].arc, &b->checks[i].arc) || a->checks[i].count != b->checks[i].count ||
+		    a->checks[i].hash != b->checks[i].hash)
+			return "checks";
+	}
+	for (size_t i = 0; i < a->differ_count; i++) {
+		if (!frames_same_arc(&a->differs[i], &b->differs[i]))
+			return "differs";
+	}
+	for (size_t i = 0; i < a->scrub_count; i++) {
+		if (a->scrub[i] != b->scrub[i])
+			return "scrub";
+	}
 	for (size_t i = 0; i < a->record_count; i++) {
 		if (!frames_same_record(&a->records[i], &b->records[i]))
 			return "records";
@@ -257,7 +294,8 @@ static inline const char *frames_out_of_bounds(const struct frame *f, const uint
 	    !memchr(f->reply, '\0', sizeof(f->reply)))
 		return "a text";
 	if (f->view_count > FRAME_VIEWS_MAX || f->doubt_count > FRAME_DOUBTS_MAX || f->next_count > FRAME_NEXT_MAX ||
-	    f->record_count > FRAME_RECORDS_MAX || f->key_count > FRAME_KEYS_MAX)
+	    f->check_count > FRAME_CHECKS_MAX || f->differ_count > FRAME_CHECKS_MAX ||
+	    f->scrub_count > SCRUB_NUMBERS || f->record_count > FRAME_RECORDS_MAX || f->key_count > FRAME_KEYS_MAX)
 		return "a count";
 	for (size_t i = 0; i < f->view_count; i++) {
 		if (f->views[i].owner.conn.count >= CONN_COUNT_MAX || f->views[i].backup.conn.count >= CONN_COUNT_MAX)

@@ -230,6 +230,11 @@ static void the_largest_frame(void **state)
 			  .next = {m, m, m},
 			  .next_count = FRAME_NEXT_MAX,
 			  .doubt_count = FRAME_DOUBTS_MAX,
+			  .check_count = FRAME_CHECKS_MAX,
+			  .checked = UINT64_MAX,
+			  .differ_count = FRAME_CHECKS_MAX,
+			  .anew = true,
+			  .scrub_count = SCRUB_NUMBERS,
 			  .records = room->records,
 			  .record_count = FRAME_RECORDS_MAX,
 			  .keys = room->keys,
@@ -255,7 +260,14 @@ static void the_largest_frame(void **state)
 						     .number = UINT64_MAX,
 						     .counter = UINT64_MAX,
 						     .value = (const uint8_t *)"",
-						     .life = UINT64_MAX};
+						     .life = UINT64_MAX,
+						     .sum = UINT32_MAX};
+	for (size_t i = 0; i < FRAME_CHECKS_MAX; i++) {
+		f.checks[i] = (struct frame_check){{UINT32_MAX, UINT32_MAX}, UINT64_MAX, UINT64_MAX};
+		f.differs[i] = (struct arc){UINT32_MAX, UINT32_MAX};
+	}
+	for (size_t i = 0; i < SCRUB_NUMBERS; i++)
+		f.scrub[i] = UINT64_MAX;
 	for (size_t i = 0; i < FRAME_KEYS_MAX; i++)
 		f.keys[i] = key_number(UINT32_MAX);
 	assert_round_trip(&f);
@@ -292,7 +304,8 @@ static void record_sizes(void **state)
 					      .counter = UINT64_MAX,
 					      .value = value,
 					      .value_len = lens[i / 2],
-					      .life = UINT64_MAX};
+					      .life = UINT64_MAX,
+					      .sum = UINT32_MAX};
 		struct frame f = {.type = FRAME_RECORDS, .records = &record, .record_count = 1};
 		size_t with, without;
 
@@ -301,8 +314,8 @@ static void record_sizes(void **state)
 		free(frame_encode(&f, &with));
 		f.record_count = 0;
 		free(frame_encode(&f, &without));
-		/* the key and the array's head are not the record's */
-		assert_in_range(frame_record_size(&record), with - without - 2, with - without - 2 + 8);
+		/* two keys, and the heads of array and sums, are not the record's */
+		assert_in_range(frame_record_size(&record), with - without - 5, with - without - 5 + 8);
 	}
 	free(value);
 }

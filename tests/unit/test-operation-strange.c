@@ -265,7 +265,7 @@ static void results(void **state)
 		{BYTES("\x82\x1a\x00\x01\x00\x00\x07"), "a number above its bound"},
 		{BYTES("\x82\x20\x07"), "a field of the wrong type"},
 		{BYTES("\x82\x00\x00"), "an answer of no status"},
-		{BYTES("\x82\x00\x09"), "a number above its bound"},
+		{BYTES("\x82\x00\x0a"), "a number above its bound"},
 		{BYTES("\x82\x00" NUMBER_33), "a number above its bound"},
 		/* version */
 		{BYTES("\x83\x00\x01\x1b\xff\xff\xff\xff\xff\xff\xff\xff"), NULL},

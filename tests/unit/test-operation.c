@@ -208,6 +208,7 @@ static void the_largest_frames(void **state)
 							 .version = version,
 							 .life = UINT64_MAX,
 							 .offset = OPERATION_OFFSET_MAX,
+							 .sum = UINT32_MAX,
 							 .kind = OPERATION_ADD,
 							 .condition = CONDITION_VERSION};
 	assert_request_round_trip(&r);
@@ -217,6 +218,7 @@ static void the_largest_frames(void **state)
 	for (size_t i = 0; i < OPERATION_COUNT_MAX; i++)
 		room->results[i] = (struct operation_result){.amount = INT64_MIN,
 							     .version = version,
+							     .sum = UINT32_MAX,
 							     .offset = OPERATION_OFFSET_MAX,
 							     .status = ANSWER_DONE,
 							     .has_version = true,
