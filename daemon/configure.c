@@ -193,6 +193,7 @@ static void choose_times(const struct settings *settings, struct node_config *no
 	node->grace = settings->grace;
 	node->ping = settings->ping;
 	node->recover = settings->recover;
+	node->scrub = settings->scrub;
 	node->replicas = settings->replicas;
 }
 

@@ -43,6 +43,8 @@ static const struct option_row option_rows[] = {
 	 100, 3600000},
 	{"replicas", 0, OPTION_UNSIGNED, FIELD(replicas), "2", "DHT_REPLICAS", "R",
 	 "nodes that have each record of an arc of this one, this one among them", 1, REPLICAS_MAX},
+	{"scrub", 0, OPTION_DURATION, FIELD(scrub), "24h", "DHT_SCRUB", "DURATION",
+	 "how often all copies of this node's arc are compared, and mended; 0s: only at dhtctl scrub", 0, 3600000000},
 	{"data-dir", 0, OPTION_TEXT, FIELD(data_dir), NULL, "DHT_DATA_DIR", "DIR",
 	 "what this node has is kept there, and it goes on with that when it is started again; without it: in memory "
 	 "alone",

@@ -23,6 +23,7 @@ struct settings {
 	uint32_t ping;
 	uint32_t recover;
 	uint32_t replicas;
+	uint32_t scrub;
 	char *data_dir;
 	char *durability;
 	char *instance;

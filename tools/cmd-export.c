@@ -17,18 +17,34 @@ struct export
 	const char *path; /* NULL: standard output */
 	struct dump_file file;
 	FILE *out;
-	size_t count;
+	size_t count, damaged;
 	int output_errno;
 	struct progress progress;
 };
+
+/* No node has it as it was put. */
+static void export_damaged(struct export *x, const struct key *key)
+{
+	progress_end(&x->progress);
+	x->damaged++;
+	fputs("dhtctl: key ", stderr);
+	output_key(stderr, key);
+	fputs(": damaged in all copies, left out -> put it anew, or delete it\n", stderr);
+}
 
 /* Ids are spread evenly, so how far the listing has come is how much there still is. */
 static bool export_use(void *arg, const struct walk_page *page)
 {
 	struct export *x = arg;
 
-	for (size_t i = 0; i < page->count && !ferror(x->out); i++, x->count++)
+	for (size_t i = 0; i < page->count && !ferror(x->out); i++) {
+		if (!page->entries[i].value) {
+			export_damaged(x, &page->entries[i].key);
+			continue;
+		}
 		x->format->write(x->out, &page->entries[i]);
+		x->count++;
+	}
 	if (fflush(x->out) != 0 || ferror(x->out))
 		x->output_errno = errno;
 	if (page->count > 0)
@@ -72,12 +88,12 @@ static enum exit_code export_tell(const struct export *x, enum exit_code code, b
 		output_error("nothing was written to %s: %zu had come, and not what follows", x->path, x->count);
 	if (x->settings->json && x->path != NULL)
 		printf("{\"exported\":%zu,\"whole\":%s}\n", code == RC_OK || partly ? x->count : 0,
-		       code == RC_OK ? "true" : "false");
+		       code == RC_OK && !x->damaged ? "true" : "false");
 	else if (code == RC_OK && !x->settings->quiet)
 		output_error("exported %zu", x->count);
 	else if (partly)
 		output_error("exported %zu, and not what follows", x->count);
-	return partly ? RC_PARTLY : code;
+	return partly || (code == RC_OK && x->damaged > 0) ? RC_PARTLY : code;
 }
 
 static enum exit_code export_exec(const struct settings *settings, char **args, size_t count)

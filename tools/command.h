@@ -82,6 +82,7 @@ extern const struct command command_watch;
 extern const struct command command_ring;
 extern const struct command command_leave;
 extern const struct command command_recover;
+extern const struct command command_scrub;
 extern const struct command command_log;
 extern const struct command command_demo;
 extern const struct command command_bench;

@@ -95,7 +95,7 @@ static const struct option_table table_of_others = {"dhtctl", option_rows + 1, R
 static const struct command *const commands[] = {
 	&command_put,   &command_get,    &command_del,           &command_cas,        &command_incr,
 	&command_ls,    &command_watch,  &command_export,        &command_import,     &command_status,
-	&command_ring,  &command_leave,  &command_recover,       &command_log,        &command_demo,
+	&command_ring,  &command_leave,  &command_recover,  &command_scrub,      &command_log,        &command_demo,
 	&command_bench, &command_config, &command_broker_config, &command_completion,
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))

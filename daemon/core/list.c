@@ -22,6 +22,7 @@ struct listing {
 	struct page_entry entries[PAGE_ENTRIES];
 	size_t count, bytes, looked;
 	bool full, over;
+	bool waits; /* for a record that is being fetched anew */
 };
 
 /* Whoever is told the page is told that it is absent. */
@@ -40,7 +41,8 @@ static void add(struct listing *l, const struct store_item *item)
 
 	if (item->expires)
 		e.life = item->expires - l->n->now;
-	if (l->op->kind == OPERATION_DUMP) {
+	/* One that nobody has as it was put is told without a value. */
+	if (l->op->kind == OPERATION_DUMP && store_sound(item)) {
 		e.value = item->value;
 		e.value_len = item->len;
 	}
@@ -83,6 +85,9 @@ static void part(struct listing *l)
 
 		if (item->expires && item->expires <= l->n->now)
 			continue;
+		l->waits = l->op->kind == OPERATION_DUMP && !store_sound(item) && !damage_lost(l->n, item);
+		if (l->waits)
+			break;
 		add(l, item);
 		if (l->full)
 			break;
@@ -121,10 +126,14 @@ void list_page(struct node *n, const struct entry *e, const struct operation *op
 	l->op = op;
 	l->last = e->v.arc.hi >= op->key.id ? e->v.arc.hi : UINT32_MAX;
 	l->range = (struct store_range){.from = op->key, .prefix = op->value, .prefix_len = op->value_len};
-	for (unsigned parts = 0; !l->full && !l->over && parts < PARTS_MAX && l->looked < LOOK_PAGE; parts++)
+	for (unsigned parts = 0; !l->full && !l->over && !l->waits && parts < PARTS_MAX && l->looked < LOOK_PAGE; parts++)
 		part(l);
 	n->listed += l->looked;
 	n->listing = true;
+	if (l->waits && !l->count) {
+		free(l);
+		return; /* asked for again */
+	}
 	next = (struct page_next){.end = l->over, .key = l->range.from};
 	r->status = ANSWER_DONE;
 	r->version = (struct version){e->v.name.number, n->counter};
