@@ -152,6 +152,22 @@ static uint8_t *rows_encode(const struct node *n, const struct once_share *rows,
 	return bytes;
 }
 
+/* Of nothing else need it keep anything: FORGET, or that a view holds, may have been lost. */
+static void add_views(const struct node *n, struct frame *frame)
+{
+	bool all = !n->change.kind && !n->give.phase && !n->take.phase;
+
+	for (const struct entry *e = n->entries; e < n->entry_end; e++) {
+		if (!e->used || !e->mine)
+			continue;
+		all = all && frame->view_count < FRAME_VIEWS_MAX;
+		if (all)
+			frame->views[frame->view_count++] = e->v;
+	}
+	if (!all)
+		frame->view_count = 0;
+}
+
 /* Records and rows of a turn.  A row without its record, or the other way round, would have a write done not at all or
  * twice: so all frames but the last say that there is more. */
 void follow_tell(struct node *n, struct follower *f)
@@ -173,6 +189,10 @@ void follow_tell(struct node *n, struct follower *f)
 		table = rows_encode(n, f->rows, &told, &frame.table_len);
 		frame.table = table;
 		frame.more = more = from < f->changed_count || told < f->rows->row_count;
+		if (n->now - f->named >= n->config.recover) {
+			add_views(n, &frame);
+			f->named = n->now;
+		}
 		if (frame.record_count || table || (begun && !more)) {
 			send(n, f, &frame, false);
 			begun = more;
@@ -197,21 +217,11 @@ void follow_tell(struct node *n, struct follower *f)
 void follow_say(struct node *n, struct follower *f)
 {
 	struct frame frame;
-	bool all = !n->change.kind && !n->give.phase && !n->take.phase;
 
 	if (!n->connected)
 		return;
 	frame_start(n, &frame, FRAME_COPY);
-	/* Of nothing else need it keep anything: FORGET may have been lost. */
-	for (const struct entry *e = n->entries; e < n->entry_end; e++) {
-		if (!e->used || !e->mine)
-			continue;
-		all = all && frame.view_count < FRAME_VIEWS_MAX;
-		if (all)
-			frame.views[frame.view_count++] = e->v;
-	}
-	if (!all)
-		frame.view_count = 0;
+	add_views(n, &frame);
 	send(n, f, &frame, false);
 }
 
@@ -230,6 +240,7 @@ uint64_t follow_check(struct node *n, struct follower *f, const struct frame_che
 
 	follow_tell(n, f);
 	frame_start(n, &frame, FRAME_COPY);
+	add_views(n, &frame);
 	frame.check_count = (uint8_t)count;
 	for (unsigned i = 0; i < count; i++)
 		frame.checks[i] = checks[i];

@@ -1,6 +1,8 @@
 /* All copies of an arc compared, piece by piece, by its owner: slowly by itself, or at once for a tool (PROTOCOL.md section 7,
  * "Sums").  A piece is told as it is at one place in the stream, where its keeper compares it; what differs is cut finer until
  * it is little, and that is told anew. */
+#include <inttypes.h>
+
 #include "follow-inside.h"
 
 #define RECORDS 16384u        /* looked at in one step, unless one piece alone has more: a millisecond or two */
@@ -34,14 +36,17 @@ static void end(struct node *n)
 	char text[24];
 
 	s->on = false;
-	if (s->tool || t[SCRUB_DIFFERED] || t[SCRUB_DAMAGED])
+	if (t[SCRUB_DIFFERED] || t[SCRUB_DAMAGED])
 		out_log(n, NOTE_SCRUBBED, ABOUT(OF_ARC(s->arc)),
-			"arc %s: %llu records compared with %llu copies: %llu pieces differed, %llu records told anew; %llu "
-			"damaged here, %llu fetched anew, %llu lost",
-			arc_text(s->arc, text), (unsigned long long)t[SCRUB_RECORDS],
-			(unsigned long long)t[SCRUB_COPIES], (unsigned long long)t[SCRUB_DIFFERED],
-			(unsigned long long)t[SCRUB_SENT], (unsigned long long)t[SCRUB_DAMAGED],
-			(unsigned long long)t[SCRUB_HEALED], (unsigned long long)t[SCRUB_LOST]);
+			"arc %s: %" PRIu64 " records, copies compared: %" PRIu64 " -> %" PRIu64
+			" pieces differed, sent anew with %" PRIu64 " records; damaged here %" PRIu64
+			", fetched anew %" PRIu64 ", lost %" PRIu64,
+			arc_text(s->arc, text), t[SCRUB_RECORDS], t[SCRUB_COPIES], t[SCRUB_DIFFERED], t[SCRUB_SENT],
+			t[SCRUB_DAMAGED], t[SCRUB_HEALED], t[SCRUB_LOST]);
+	else
+		out_log(n, NOTE_SCRUBBED, ABOUT(OF_ARC(s->arc)),
+			"arc %s: %" PRIu64 " records, copies compared: %" PRIu64 " -> all the same", arc_text(s->arc, text),
+			t[SCRUB_RECORDS], t[SCRUB_COPIES]);
 }
 
 /* Nothing is on its way but what is written. */

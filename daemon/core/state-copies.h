@@ -57,6 +57,7 @@ struct follower {
 	bool prove;                /* ... as far as is known: it is to be asked, */
 	uint64_t prove_seq;        /* ... or was, by this frame */
 	uint64_t sent, progress;
+	uint64_t named; /* when it was last told of what it is to keep something */
 	uint64_t resent; /* up to there it was sent again, and then the transport took no more; 0: it did */
 };
 

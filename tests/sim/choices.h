@@ -142,6 +142,7 @@ struct sim_options {
 	unsigned calm;     /* 1 << enum calm */
 	uint64_t work_ms;  /* the longest first phase, 0: as drawn */
 	unsigned replicas; /* 0: as drawn */
+	unsigned scrub;    /* ms, 0: never */
 	enum disks disks;  /* nodes have some */
 	struct mask starts, clients_on, faults, aimed, turns;
 	FILE *trace;               /* NULL: none */

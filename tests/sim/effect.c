@@ -88,6 +88,9 @@ void proc_carry_out(struct world *w, struct proc *p, const struct effect *e)
 	case EFFECT_LOG:
 		assert(note_complete(e->note, e->about));
 		trace(w, "%-7s log %d: %s", p->label, note_rows[e->note].level, e->text);
+		if (e->note == NOTE_COPY_DIFFERS || e->note == NOTE_DAMAGED)
+			fail(w, "%s: %s", p->label, e->text);
+		w->stats[STAT_SCRUBBED] += e->note == NOTE_SCRUBBED;
 		break;
 	case EFFECT_STATE:
 		story_mark(w, STORY_STATE, p->index, e->state);

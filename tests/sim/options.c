@@ -35,6 +35,7 @@ static const char help[] =
 	"  --disks[=KIND]      nodes keep what they have when they are killed; some seeds cut the power of all.  "
 	"usual: what\n"
 	"                      nobody answers for is given up after the set time; faithful: never; default: as drawn\n"
+	"  --scrub MS          all copies are compared that often, and are to be the same (default: never)\n"
 	"  --profile NAME      mosquitto (default), gentle (joins and leaves only), storm, drops (and full queues),\n"
 	"                      disorder (order per publisher and topic only), refused (subscriptions), hasty (nodes "
 	"of\n"
@@ -83,6 +84,7 @@ enum option_id {
 	OPT_SCALE,
 	OPT_SWEEP,
 	OPT_KEPT,
+	OPT_SCRUB,
 	OPT_NO_SHRINK,
 	OPT_SHRINK_SECONDS,
 	OPT_TRACE,
@@ -107,6 +109,7 @@ static const struct option options[] = {{"seed", 1, NULL, OPT_SEED},
 					{"ops", 1, NULL, OPT_OPS},
 					{"replicas", 1, NULL, OPT_REPLICAS},
 					{"disks", 2, NULL, OPT_DISKS},
+					{"scrub", 1, NULL, OPT_SCRUB},
 					{"profile", 1, NULL, OPT_PROFILE},
 					{"jobs", 1, NULL, OPT_JOBS},
 					{"quiet", 0, NULL, OPT_QUIET},
@@ -234,6 +237,9 @@ static bool parse_run(struct sim_options *o, int c, const char *value)
 		break;
 	case OPT_REPLICAS:
 		o->replicas = (unsigned)number(value);
+		break;
+	case OPT_SCRUB:
+		o->scrub = (unsigned)number(value);
 		break;
 	case OPT_DISKS:
 		o->disks = disks_named(value);
@@ -401,6 +407,8 @@ char *options_spec(const struct sim_options *o)
 	fprintf(out, "--seed %" PRIu64 " --nodes %u --clients %u --ops %u", o->seed, o->nodes, o->clients, o->ops);
 	if (o->replicas)
 		fprintf(out, " --replicas %u", o->replicas);
+	if (o->scrub)
+		fprintf(out, " --scrub %u", o->scrub);
 	if (o->disks)
 		fprintf(out, " --disks%s", disks[o->disks]);
 	if (o->profile != PROFILE_MOSQUITTO)

@@ -13,6 +13,7 @@
 	X(OPS_EXCUSED, "operations that a fault excused, if there were no answer", 0)          \
 	X(OPS_OPEN, "operations never answered (excused)", 0)                                  \
 	X(GETS_ABSENT, "gets answered: absent", 1)                                             \
+	X(SCRUBBED, "rounds in which all copies of an arc were compared", 0)                   \
 	X(QUIET_OPS, "operations of the quiet phase", 1)                                       \
 	X(GENTLE, "seeds with joins and leaves only", 1)                                       \
 	X(STARTS, "processes started", 1)                                                      \

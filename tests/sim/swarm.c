@@ -224,6 +224,7 @@ static void draw_replicas(struct world *w)
 		w->swarm.patience.replicas = rng_below(&r, 2) ? 3 : 4 + (unsigned)rng_below(&r, 2);
 	if (w->options.replicas)
 		w->swarm.patience.replicas = w->options.replicas;
+	w->swarm.patience.scrub = w->options.scrub;
 }
 
 /* Likewise. */
