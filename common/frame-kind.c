@@ -217,32 +217,32 @@ static bool take_number(struct cursor *c, uint64_t *n)
 }
 
 /* Short arrays, each with its count beside it: of views, of members, of doubts, of checks, of arcs. */
-#define LIST(field, counter, piece_put, piece_take)                                             \
-	static bool field##_empty(const struct frame *f, const struct frame_row *row)           \
-	{                                                                                       \
-		(void)row;                                                                      \
-		return f->counter == 0;                                                         \
-	}                                                                                       \
+#define LIST(field, counter, piece_put, piece_take)                                                 \
+	static bool field##_empty(const struct frame *f, const struct frame_row *row)               \
+	{                                                                                           \
+		(void)row;                                                                          \
+		return f->counter == 0;                                                             \
+	}                                                                                           \
 	static void field##_put(struct wire *w, const struct frame *f, const struct frame_row *row) \
-	{                                                                                       \
-		if (f->counter > row->bound)                                                    \
-			mem_die("too many " #field " in a frame");                              \
-		wire_put_array(w, f->counter);                                                  \
-		for (size_t i = 0; i < f->counter; i++)                                         \
-			piece_put(w, &f->field[i]);                                             \
-	}                                                                                       \
-	static bool field##_take(struct cursor *c, struct frame *f, const struct frame_row *row) \
-	{                                                                                       \
-		size_t count;                                                                   \
-                                                                                                \
-		if (!wire_take_array(c, row->bound, &count))                                    \
-			return false;                                                           \
-		f->counter = (uint8_t)count;                                                    \
-		for (size_t i = 0; i < count; i++)                                              \
-			if (!piece_take(c, &f->field[i]))                                       \
-				return false;                                                   \
-		return true;                                                                    \
-	}                                                                                       \
+	{                                                                                           \
+		if (f->counter > row->bound)                                                        \
+			mem_die("too many " #field " in a frame");                                  \
+		wire_put_array(w, f->counter);                                                      \
+		for (size_t i = 0; i < f->counter; i++)                                             \
+			piece_put(w, &f->field[i]);                                                 \
+	}                                                                                           \
+	static bool field##_take(struct cursor *c, struct frame *f, const struct frame_row *row)    \
+	{                                                                                           \
+		size_t count;                                                                       \
+                                                                                                    \
+		if (!wire_take_array(c, row->bound, &count))                                        \
+			return false;                                                               \
+		f->counter = (uint8_t)count;                                                        \
+		for (size_t i = 0; i < count; i++)                                                  \
+			if (!piece_take(c, &f->field[i]))                                           \
+				return false;                                                       \
+		return true;                                                                        \
+	}                                                                                           \
 	const struct frame_kind frame_kind_##field = {field##_empty, field##_put, field##_take};
 
 LIST(views, view_count, wire_put_view, wire_take_view)

@@ -28,7 +28,7 @@ struct frame_kind {
 
 extern const struct frame_kind frame_kind_version, frame_kind_u32, frame_kind_u64, frame_kind_bool, frame_kind_conn,
 	frame_kind_member, frame_kind_ring, frame_kind_arc, frame_kind_text, frame_kind_views, frame_kind_doubts,
-	frame_kind_records, frame_kind_keys, frame_kind_table, frame_kind_next, frame_kind_sums, frame_kind_checks, frame_kind_differs,
-	frame_kind_scrub;
+	frame_kind_records, frame_kind_keys, frame_kind_table, frame_kind_next, frame_kind_sums, frame_kind_checks,
+	frame_kind_differs, frame_kind_scrub;
 
 #endif

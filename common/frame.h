@@ -206,7 +206,8 @@ struct frame {
 	size_t sums_len;
 	const uint8_t *table; /* RECORDS: of the writes done in the arc (daemon/core/share.c); borrowed, NULL: none */
 	size_t table_len;
-	struct key *keys; /* MERGED; COPY: wanted; COPIED: not there, or damaged as well; decode: points into the caller's array */
+	struct key *
+		keys; /* MERGED; COPY: wanted; COPIED: not there, or damaged as well; decode: points into the caller's array */
 	size_t key_count;
 };
 

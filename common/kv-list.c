@@ -67,7 +67,7 @@ static const char *judge(const struct kv_list *l, size_t count, const struct pag
 
 		if (i ? !page_before(last, key) : !behind(&l->at, key))
 			return "a page out of order";
-		if (l->values && !l->entries[i].value)
+		if (l->values && !l->entries[i].value && !l->entries[i].damaged)
 			return "a page without values";
 		last = key;
 	}

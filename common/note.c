@@ -265,26 +265,30 @@ const struct note_row note_rows[NOTE_COUNT] = {
 			    "Make room on that node's disk. It goes on by itself."},
 	[NOTE_PEER_ROOM] = {"peer-room", "0d51bcab7260b99cf976fbb8904c16a2", 6,
 			    "The disk of node @DHT_PEER@ has room again, and writes go on.", "Nothing."},
-	[NOTE_DAMAGED] = {"damaged", "2b78bdfd490748fc8a43af7bc0c16a5a", 4,
-			  "A record is not what a client put, by the sum that came with it: memory, a disk or a broker has "
-			  "changed it. It is answered to nobody, and asked of the nodes that keep copies.",
-			  "Nothing for one. If it happens again, look at the memory of this machine, and at its disk."},
+	[NOTE_DAMAGED] =
+		{"damaged", "2b78bdfd490748fc8a43af7bc0c16a5a", 4,
+		 "A record is not what a client put, by the sum that came with it: memory, a disk or a broker has "
+		 "changed it. It is answered to nobody, and asked of the nodes that keep copies.",
+		 "Nothing for one. If it happens again, look at the memory of this machine, and at its disk."},
 	[NOTE_HEALED] = {"healed", "0f6d7803dd9742bca1fb45bce027bcb5", 6,
 			 "Node @DHT_PEER@ had the record as it was put, and it is answered again.", "Nothing."},
-	[NOTE_DAMAGED_LOST] =
-		{"damaged-lost", "c101d462f3d043f0bc83d1eb4641b288", 3,
-		 "A record is not what a client put, and no node that keeps a copy has it as it was. Who asks for it is told "
-		 "that it is damaged.",
-		 "Put it anew, or delete it; 'dhtctl export' names the key. If there was one copy only, think of --replicas 2."},
+	[NOTE_DAMAGED_LOST] = {"damaged-lost", "c101d462f3d043f0bc83d1eb4641b288", 3,
+			       "A record is not what a client put, and no node that keeps a copy has it as it was. Who "
+			       "asks for it is told "
+			       "that it is damaged.",
+			       "Put it anew, or delete it; 'dhtctl export' names the key. If there was one copy only, "
+			       "think of --replicas 2."},
 	[NOTE_COPY_DIFFERS] =
 		{"copy-differs", "d03b5956706a4c45a10aeab864bdad1d", 4,
 		 "What node @DHT_PEER@ keeps for this one was compared with what is here, and was not the same. That "
 		 "piece is sent to it anew.",
-		 "Nothing for one. If it happens again with that node, look at its memory and its disk; if with all, please "
+		 "Nothing for one. If it happens again with that node, look at its memory and its disk; if with all, "
+		 "please "
 		 "report it."},
-	[NOTE_SCRUBBED] = {"scrubbed", "cf80c2b17aff4af9b2eba19def76bec4", 6,
-			   "All copies of the node's arc have been compared, piece by piece, and what differed was sent anew.",
-			   "Nothing, unless records were damaged."},
+	[NOTE_SCRUBBED] =
+		{"scrubbed", "cf80c2b17aff4af9b2eba19def76bec4", 6,
+		 "All copies of the node's arc have been compared, piece by piece, and what differed was sent anew.",
+		 "Nothing, unless records were damaged."},
 	[NOTE_TOO_MANY_VIEWS] =
 		{"too-many-views", "8f2ba6acb5ae4f929f154d93f713bf5b", 3,
 		 "The node is named in more views of arcs than it has room for, and refuses one more. No ring "

@@ -1,6 +1,7 @@
 /* page  = [next, entries]
  * next  = null at the end, or a key: an uint, a position with all of that id; bytes, a position behind that name
- * entry = [key, number, counter, life, value]  null and 0 at its end left out */
+ * entry = [key, number, counter, life, value]  what is missing at its end left out, but for a value that is
+ * damaged: null */
 #include "page.h"
 
 #include <string.h>
@@ -29,14 +30,18 @@ size_t page_entry_size(const struct page_entry *entry)
 
 static void entry_put(struct wire *w, const struct page_entry *e)
 {
-	wire_put_array(w, e->value ? 5 : e->life ? 4 : 3);
+	bool whole = e->value || e->damaged;
+
+	wire_put_array(w, whole ? 5 : e->life ? 4 : 3);
 	wire_put_key(w, &e->key);
 	wire_put_uint(w, e->version.number);
 	wire_put_uint(w, e->version.counter);
-	if (e->life || e->value)
+	if (e->life || whole)
 		wire_put_uint(w, e->life);
 	if (e->value)
 		wire_put_bytes(w, e->value, e->value_len);
+	else if (e->damaged)
+		wire_put_null(w);
 }
 
 uint8_t *page_encode(const struct page_entry *entries, size_t count, const struct page_next *next, size_t *len)
@@ -72,8 +77,10 @@ static bool entry_take(struct cursor *c, struct page_entry *e)
 		return false;
 	if (items > 3 && !wire_take_uint(c, UINT64_MAX, &e->life))
 		return false;
-	return items < 5 || (wire_take_bytes(c, &e->value, &e->value_len) &&
-			     (e->value_len <= OPERATION_VALUE_MAX || cursor_fail(c, "a value too long")));
+	e->damaged = items > 4 && wire_take_null(c);
+	return items < 5 || e->damaged ||
+	       (wire_take_bytes(c, &e->value, &e->value_len) &&
+		(e->value_len <= OPERATION_VALUE_MAX || cursor_fail(c, "a value too long")));
 }
 
 const char *page_decode(struct page_entry entries[PAGE_ENTRIES], size_t *count, struct page_next *next,

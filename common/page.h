@@ -20,6 +20,7 @@ struct page_entry {
 	uint64_t life;        /* milliseconds left; 0: for ever */
 	const uint8_t *value; /* borrowed; NULL: it was not asked for */
 	size_t value_len;
+	bool damaged; /* in the value's place: no node has it as it was put */
 };
 
 /* Where the listing goes on. */

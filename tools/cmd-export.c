@@ -38,7 +38,7 @@ static bool export_use(void *arg, const struct walk_page *page)
 	struct export *x = arg;
 
 	for (size_t i = 0; i < page->count && !ferror(x->out); i++) {
-		if (!page->entries[i].value) {
+		if (page->entries[i].damaged) {
 			export_damaged(x, &page->entries[i].key);
 			continue;
 		}

@@ -14,8 +14,8 @@
 
 struct scrubbed {
 	const struct census_node *node;
-	bool heard, done, none;         /* it has answered; it is through; it owns nothing */
-	uint64_t heard_at;              /* when it last answered */
+	bool heard, done, none;          /* it has answered; it is through; it owns nothing */
+	uint64_t heard_at;               /* when it last answered */
 	uint64_t numbers[SCRUB_NUMBERS]; /* as REPLY has them */
 };
 
@@ -214,16 +214,20 @@ const struct command command_scrub = {
 	.name = "scrub",
 	.arguments = "",
 	.summary = "compare all copies of all records, and mend what differs",
-	.details =
-		"\n"
-		"Each node compares its arc with every copy of it, piece by piece, while everything goes on; a copy that\n"
-		"differs is sent that piece anew. Each record carries a sum that the client who put it has made: where\n"
-		"the bytes at its owner do not fit that any more, it is fetched from another copy. Nodes do the same by\n"
-		"themselves once a day (dht-node's --scrub).\n"
-		"\n"
-		"A line for each node says what was found; with --json an object: {\"node\",\"name\",\"done\",\"records\",\n"
-		"\"bytes\",\"copies\",\"differed\" (pieces),\"sent\" (records told anew),\"damaged\",\"healed\",\"lost\"}.\n"
-		"--timeout bounds how long a node may be silent, not the whole. Exit code 1 means that records are\n"
-		"damaged in all copies, 6 that a node did not answer.\n",
+	.details = "\n"
+		   "Each node compares its arc with every copy of it, piece by piece, while everything goes on; a copy "
+		   "that\n"
+		   "differs is sent that piece anew. Each record carries a sum that the client who put it has made: "
+		   "where\n"
+		   "the bytes at its owner do not fit that any more, it is fetched from another copy. Nodes do the "
+		   "same by\n"
+		   "themselves once a day (dht-node's --scrub).\n"
+		   "\n"
+		   "A line for each node says what was found; with --json an object: "
+		   "{\"node\",\"name\",\"done\",\"records\",\n"
+		   "\"bytes\",\"copies\",\"differed\" (pieces),\"sent\" (records told "
+		   "anew),\"damaged\",\"healed\",\"lost\"}.\n"
+		   "--timeout bounds how long a node may be silent, not the whole. Exit code 1 means that records are\n"
+		   "damaged in all copies, 6 that a node did not answer.\n",
 	.exec = scrub_exec,
 };

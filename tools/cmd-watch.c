@@ -206,7 +206,8 @@ static bool watch_initial_use(void *arg, const struct walk_page *page)
 
 	watch_ask(w);
 	for (size_t i = 0; i < page->count; i++)
-		watch_event(w, &page->entries[i]);
+		if (!page->entries[i].damaged)
+			watch_event(w, &page->entries[i]);
 	return !w->over;
 }
 

@@ -93,10 +93,10 @@ static const struct option_table table_of_broker_config = {"dhtctl", option_rows
 static const struct option_table table_of_others = {"dhtctl", option_rows + 1, ROW_COUNT - 3};
 
 static const struct command *const commands[] = {
-	&command_put,   &command_get,    &command_del,           &command_cas,        &command_incr,
-	&command_ls,    &command_watch,  &command_export,        &command_import,     &command_status,
-	&command_ring,  &command_leave,  &command_recover,  &command_scrub,      &command_log,        &command_demo,
-	&command_bench, &command_config, &command_broker_config, &command_completion,
+	&command_put,  &command_get,   &command_del,     &command_cas,           &command_incr,
+	&command_ls,   &command_watch, &command_export,  &command_import,        &command_status,
+	&command_ring, &command_leave, &command_recover, &command_scrub,         &command_log,
+	&command_demo, &command_bench, &command_config,  &command_broker_config, &command_completion,
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 

@@ -102,7 +102,8 @@ static void explain_answer(const struct job *job, const struct item *item, const
 		snprintf(out, size, "key %s: not %s: it is absent", key, job->done);
 	else if (r->status == ANSWER_DAMAGED)
 		snprintf(out, size,
-			 "key %s: damaged: no node has it as it was put (the nodes' logs say when that was noticed) -> put it "
+			 "key %s: damaged: no node has it as it was put (the nodes' logs say when that was noticed) -> "
+			 "put it "
 			 "anew, or delete it",
 			 key);
 	else if (r->status == ANSWER_FULL)

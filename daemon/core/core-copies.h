@@ -49,7 +49,8 @@ void scrub_tick(struct node *n, uint64_t *next);
 /* ---- damage.c ---- */
 /* It is not sound: other copies are asked for it.  True: none of them has it. */
 bool damage_lost(struct node *n, const struct store_item *item);
-void damage_told(struct node *n, const struct follower *f, const struct frame *frame); /* ... what a keeper has of that */
+void damage_told(struct node *n, const struct follower *f,
+		 const struct frame *frame); /* ... what a keeper has of that */
 void damage_tick(struct node *n, uint64_t *next);
 void damage_forget(struct node *n);
 

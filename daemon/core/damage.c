@@ -55,9 +55,9 @@ static void settle(struct node *n, struct damaged *d)
 	if (d->open || d->lost)
 		return;
 	d->lost = true;
-	n->scrub.told[SCRUB_LOST]++;
 	out_log(n, NOTE_DAMAGED_LOST, NULL,
-		"record of id %08x: damaged, and no other copy of it is sound -> it is not answered until it is put anew",
+		"record of id %08x: damaged, and no other copy of it is sound -> it is not answered until it is put "
+		"anew",
 		d->key.id);
 }
 
@@ -74,7 +74,6 @@ bool damage_lost(struct node *n, const struct store_item *item)
 	if (!d)
 		return false; /* these first */
 	*d = (struct damaged){.used = true, .key = key_copy(&item->key), .version = item->version};
-	n->scrub.told[SCRUB_DAMAGED]++;
 	out_log(n, NOTE_DAMAGED, NULL, "record of id %08x: its bytes are not what was put -> asking the other copies",
 		item->key.id);
 	ask(n, d);

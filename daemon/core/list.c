@@ -41,8 +41,8 @@ static void add(struct listing *l, const struct store_item *item)
 
 	if (item->expires)
 		e.life = item->expires - l->n->now;
-	/* One that nobody has as it was put is told without a value. */
-	if (l->op->kind == OPERATION_DUMP && store_sound(item)) {
+	e.damaged = l->op->kind == OPERATION_DUMP && !store_sound(item);
+	if (l->op->kind == OPERATION_DUMP && !e.damaged) {
 		e.value = item->value;
 		e.value_len = item->len;
 	}
@@ -126,7 +126,8 @@ void list_page(struct node *n, const struct entry *e, const struct operation *op
 	l->op = op;
 	l->last = e->v.arc.hi >= op->key.id ? e->v.arc.hi : UINT32_MAX;
 	l->range = (struct store_range){.from = op->key, .prefix = op->value, .prefix_len = op->value_len};
-	for (unsigned parts = 0; !l->full && !l->over && !l->waits && parts < PARTS_MAX && l->looked < LOOK_PAGE; parts++)
+	for (unsigned parts = 0; !l->full && !l->over && !l->waits && parts < PARTS_MAX && l->looked < LOOK_PAGE;
+	     parts++)
 		part(l);
 	n->listed += l->looked;
 	n->listing = true;

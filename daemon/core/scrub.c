@@ -5,12 +5,12 @@
 
 #include "follow-inside.h"
 
-#define RECORDS 16384u        /* looked at in one step, unless one piece alone has more: a millisecond or two */
-#define LITTLE (256u << 10)   /* bytes that are told anew in one turn */
-#define MANY 512u             /* records, likewise */
-#define AGAIN 200             /* ms: a piece with damaged records is looked at again */
-#define WAIT 1000             /* ms, until the arc is at rest */
-#define STEPS 128             /* of a period, for one round by itself; a round has 64 steps, if the arc is the whole ring */
+#define RECORDS 16384u      /* looked at in one step, unless one piece alone has more: a millisecond or two */
+#define LITTLE (256u << 10) /* bytes that are told anew in one turn */
+#define MANY 512u           /* records, likewise */
+#define AGAIN 200           /* ms: a piece with damaged records is looked at again */
+#define WAIT 1000           /* ms, until the arc is at rest */
+#define STEPS 128 /* of a period, for one round by itself; a round has 64 steps, if the arc is the whole ring */
 #define SPLIT 16u
 
 static uint64_t width(struct arc arc)
@@ -26,7 +26,8 @@ static void begin(struct node *n, uint64_t tool, const struct entry *e)
 
 	for (struct follower *f = n->followers; f < n->follower_end; f++)
 		f->check_seq = 0;
-	*s = (struct scrub){.on = true, .tool = tool, .arc = e->v.arc, .begun_at = n->now, .next = n->now, .first = s->first};
+	*s = (struct scrub){
+		.on = true, .tool = tool, .arc = e->v.arc, .begun_at = n->now, .next = n->now, .first = s->first};
 }
 
 static void end(struct node *n)
@@ -45,8 +46,8 @@ static void end(struct node *n)
 			t[SCRUB_DAMAGED], t[SCRUB_HEALED], t[SCRUB_LOST]);
 	else
 		out_log(n, NOTE_SCRUBBED, ABOUT(OF_ARC(s->arc)),
-			"arc %s: %" PRIu64 " records, copies compared: %" PRIu64 " -> all the same", arc_text(s->arc, text),
-			t[SCRUB_RECORDS], t[SCRUB_COPIES]);
+			"arc %s: %" PRIu64 " records, copies compared: %" PRIu64 " -> all the same",
+			arc_text(s->arc, text), t[SCRUB_RECORDS], t[SCRUB_COPIES]);
 }
 
 /* Nothing is on its way but what is written. */
@@ -114,7 +115,8 @@ static void look(struct node *n)
 	bool first_time;
 
 	s->asked_count = 0;
-	while (s->asked_count + again_count < FRAME_CHECKS_MAX && records < RECORDS && piece_next(s, &piece, &first_time)) {
+	while (s->asked_count + again_count < FRAME_CHECKS_MAX && records < RECORDS &&
+	       piece_next(s, &piece, &first_time)) {
 		struct looking l = {n, 0};
 		struct store_checked c = store_check(n->store, piece, damaged, &l);
 
@@ -122,9 +124,12 @@ static void look(struct node *n)
 		if (first_time) {
 			s->told[SCRUB_RECORDS] += c.count;
 			s->told[SCRUB_BYTES] += c.bytes;
+			s->told[SCRUB_DAMAGED] += c.bad;
 		}
 		if (c.bad > l.lost)
 			again[again_count++] = piece;
+		else
+			s->told[SCRUB_LOST] += l.lost;
 		if (c.bad)
 			continue;
 		s->little[s->asked_count] = c.bytes <= LITTLE && c.count <= MANY;
@@ -138,10 +143,13 @@ static void look(struct node *n)
 
 /* ---- whom it is compared with ---- */
 
+/* Whom the view names, and who is known to have kept it. */
 static bool compares(struct node *n, const struct follower *f)
 {
-	return f->used && !f->owed && !f->filling && arcs_cover(&f->whole, n->scrub.arc) &&
-	       (f->extra || follow_backup(n, f));
+	const struct entry *e = entry_main(n);
+
+	return f->used && !f->owed && !f->filling && arcs_cover(&f->whole, n->scrub.arc) && e &&
+	       (f->extra || member_same(&e->v.backup, &f->m));
 }
 
 static void ask(struct node *n)
@@ -178,6 +186,12 @@ static void differs(struct node *n, struct follower *f, unsigned i)
 	struct scrub *s = &n->scrub;
 	struct arc piece = s->asked[i].arc;
 
+	/* Amid a change it may have been left out by now: that one is looked at again. */
+	if (!at_rest(n)) {
+		if (s->finer_count < SCRUB_FINER)
+			s->finer[s->finer_count++] = piece;
+		return;
+	}
 	if (!s->little[i] && width(piece) > 1) {
 		if (!s->cut[i])
 			cut_finer(s, piece);

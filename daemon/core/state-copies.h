@@ -57,7 +57,7 @@ struct follower {
 	bool prove;                /* ... as far as is known: it is to be asked, */
 	uint64_t prove_seq;        /* ... or was, by this frame */
 	uint64_t sent, progress;
-	uint64_t named; /* when it was last told of what it is to keep something */
+	uint64_t named;  /* when it was last told of what it is to keep something */
 	uint64_t resent; /* up to there it was sent again, and then the transport took no more; 0: it did */
 };
 
@@ -108,7 +108,7 @@ struct copy {
 	uint8_t differ_count;
 	bool anew; /* what is told in this turn is all that there is of: */
 	struct arc anew_arc;
-	bool broken;        /* a view names us that takes more for kept than is: its owner is to begin anew */
+	bool broken; /* a view names us that takes more for kept than is: its owner is to begin anew */
 };
 
 #define STREAMS_MAX 32
@@ -126,8 +126,8 @@ struct scrub {
 	uint64_t tool;            /* the attempt by which a tool asked for it; 0: by itself */
 	uint64_t first, begun_at; /* when the first round is due; when the last one began */
 	struct arc arc;
-	uint64_t done;                   /* of its ids */
-	struct arc finer[SCRUB_FINER];   /* cut out of those, to be looked at again */
+	uint64_t done;                 /* of its ids */
+	struct arc finer[SCRUB_FINER]; /* cut out of those, to be looked at again */
 	unsigned finer_count;
 	struct frame_check asked[FRAME_CHECKS_MAX]; /* on their way to whoever keeps copies */
 	unsigned asked_count;

@@ -156,8 +156,8 @@ bool store_sound(const struct store_item *item)
 	return item->deleted || !item->sum || item->sum == key_sum(&item->key, item->value, item->len);
 }
 
-struct store_checked store_check(const struct store *s, struct arc arc, void (*bad)(void *arg, const struct store_item *item),
-				 void *arg)
+struct store_checked store_check(const struct store *s, struct arc arc,
+				 void (*bad)(void *arg, const struct store_item *item), void *arg)
 {
 	struct store_checked checked = {0};
 	struct walk w = walk_near(s, arc);

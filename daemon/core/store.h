@@ -118,8 +118,8 @@ void store_digest(const struct store *s, struct arc arc, uint64_t *count, uint64
 struct store_checked {
 	uint64_t count, bytes, hash, bad;
 };
-struct store_checked store_check(const struct store *s, struct arc arc, void (*bad)(void *arg, const struct store_item *item),
-				 void *arg);
+struct store_checked store_check(const struct store *s, struct arc arc,
+				 void (*bad)(void *arg, const struct store_item *item), void *arg);
 
 /* 64 bits that depend on key, version and value; sums of them compare copies of an arc whatever their order. */
 uint64_t store_item_hash(const struct store_item *item);

@@ -258,8 +258,8 @@ static inline const char *frames_difference(const struct frame *a, const struct 
 			return "doubts";
 	}
 	for (size_t i = 0; i < a->check_count; i++) {
-		if (!frames_same_arc(&a->checks[i].arc, &b->checks[i].arc) || a->checks[i].count != b->checks[i].count ||
-		    a->checks[i].hash != b->checks[i].hash)
+		if (!frames_same_arc(&a->checks[i].arc, &b->checks[i].arc) ||
+		    a->checks[i].count != b->checks[i].count || a->checks[i].hash != b->checks[i].hash)
 			return "checks";
 	}
 	for (size_t i = 0; i < a->differ_count; i++) {
@@ -294,8 +294,8 @@ static inline const char *frames_out_of_bounds(const struct frame *f, const uint
 	    !memchr(f->reply, '\0', sizeof(f->reply)))
 		return "a text";
 	if (f->view_count > FRAME_VIEWS_MAX || f->doubt_count > FRAME_DOUBTS_MAX || f->next_count > FRAME_NEXT_MAX ||
-	    f->check_count > FRAME_CHECKS_MAX || f->differ_count > FRAME_CHECKS_MAX ||
-	    f->scrub_count > SCRUB_NUMBERS || f->record_count > FRAME_RECORDS_MAX || f->key_count > FRAME_KEYS_MAX)
+	    f->check_count > FRAME_CHECKS_MAX || f->differ_count > FRAME_CHECKS_MAX || f->scrub_count > SCRUB_NUMBERS ||
+	    f->record_count > FRAME_RECORDS_MAX || f->key_count > FRAME_KEYS_MAX)
 		return "a count";
 	for (size_t i = 0; i < f->view_count; i++) {
 		if (f->views[i].owner.conn.count >= CONN_COUNT_MAX || f->views[i].backup.conn.count >= CONN_COUNT_MAX)

@@ -1,7 +1,6 @@
 /* Records that are not what was put, and copies that are not the same (PROTOCOL.md section 7, "Sums"): found and mended. */
 #include "copies-fixture.h"
 
-
 #define TOOL "07070707070707070707070707070707"
 #define OWNER 1
 #define KEEPER 2
