@@ -175,7 +175,7 @@ struct frame {
 	bool flag;      /* SYNC: answer wanted; CONFIRM: the view asked about is my newest; STATUS: see PROTOCOL.md */
 	bool last;      /* COPY: of the rows that a fill begins with; SYNC: ACTIVE may have been lost */
 	bool more;      /* COPY: the next one belongs to it */
-	uint64_t epoch; /* STATUS: of the arc: the number of its view */
+	uint64_t epoch; /* STATUS, COPY: of the arc: the number of its view */
 	uint32_t copies, wanted;         /* STATUS: of the arc: there are so many, and are to be; 0: it does not say */
 	uint64_t behind;                 /* STATUS: records that are still to be told to who is to have the next copy */
 	enum node_state state;           /* STATUS */

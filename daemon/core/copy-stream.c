@@ -103,6 +103,25 @@ bool copy_upto(struct node *n, const struct frame *f)
 	return !sealed && (!f->flag || (c && !c->broken && c->seq >= f->seq));
 }
 
+/* Somebody else has told of some of the arc by a later view: this was said on its way there, and comes again. */
+static bool is_outdated(const struct node *n, const struct frame *f)
+{
+	for (const struct filled *d = n->filled; d < n->filled + FILLED_MAX; d++)
+		if (d->epoch > f->epoch && d->memory != f->from.memory && arc_overlap(d->arc, f->arc))
+			return true;
+	return false;
+}
+
+static void filled_note(struct node *n, const struct frame *f)
+{
+	for (struct filled *d = n->filled; d < n->filled + FILLED_MAX; d++)
+		if (d->memory == f->from.memory && arc_equal(d->arc, f->arc)) {
+			d->epoch = f->epoch;
+			return;
+		}
+	n->filled[n->filled_next++ % FILLED_MAX] = (struct filled){f->arc, f->from.memory, f->epoch};
+}
+
 static void stream_note(struct node *n, const struct frame *f)
 {
 	struct stream *s = stream_of(n, &f->from);
@@ -210,6 +229,11 @@ static void anew_begin(struct copy *c, const struct frame *f)
 
 static void fill_begin(struct node *n, struct copy *c, const struct frame *f)
 {
+	if (is_outdated(n, f)) {
+		c->broken = true;
+		return;
+	}
+	filled_note(n, f);
 	copy_moved_on(n, &f->from, f->arc);
 	if (!arcs_add(&c->arcs, f->arc))
 		return;

@@ -332,6 +332,7 @@ void follow_fill(struct node *n, struct follower *f, const struct entry *e)
 	frame_start(n, &frame, FRAME_COPY);
 	frame.arc = f->fill;
 	frame.arc_set = true;
+	frame.epoch = e->v.name.number;
 	frame.flag = f->again; /* what it has of it stays */
 	send(n, f, &frame, true);
 }

@@ -147,6 +147,14 @@ struct damaged {
 	unsigned open; /* a bit for each of the followers that has not answered */
 };
 
+#define FILLED_MAX 32
+
+/* Which arcs were told to be kept here, last, and by which view (copy-stream.c). */
+struct filled {
+	struct arc arc;
+	uint64_t memory, epoch;
+};
+
 #define LEFT_MAX 8
 
 /* Kept until the view holds that leaves us out. */

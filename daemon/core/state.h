@@ -414,6 +414,8 @@ struct node {
 	unsigned left_next;
 	struct stream streams[STREAMS_MAX];
 	unsigned stream_next;
+	struct filled filled[FILLED_MAX];
+	unsigned filled_next;
 	struct told *told_first, **told_last; /* to clients, once it is safe to say */
 	size_t told_bytes;
 	struct cells cells;

@@ -151,6 +151,7 @@ static inline struct frame played_copy(const struct core *c, unsigned owner, uin
 	f.attempt = attempt;
 	f.seq = seq;
 	f.hash = c->nodes[2].node->self.memory;
+	f.epoch = c->nodes[2].node->number + 1;
 	return f;
 }
 

@@ -82,7 +82,7 @@ static void refusals(void **state)
 		{BYTES("\x82\xf6\x19\x04\x01"), "a field of the wrong type"},
 		{BYTES("\x82\xf6\x99\x04\x01"), "an array too long"},
 		{BYTES("\x82\xf6\x81\x82\x07\x01"), "an array too short"},
-		{BYTES("\x82\xf6\x81\x85\x07\x01\x02\x00\xf6"), "a field of the wrong type"},
+		{BYTES("\x82\xf6\x81\x85\x07\x01\x02\x00\xf5"), "a field of the wrong type"},
 	};
 	struct page_entry *got = calloc(PAGE_ENTRIES, sizeof(*got));
 
