@@ -216,6 +216,7 @@ COMMANDS = {
     "completion bash|zsh|fish": [],
     "leave NODE": ["--force"],
     "recover ARC|all": ["--yes"],
+    "scrub": [],
     "log [NODE...]": ["--follow", "--since", "--lines", "--directory"],
     "demo": ["--keys"],
 }

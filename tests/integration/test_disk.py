@@ -139,7 +139,7 @@ def test_one_of_five_never_comes_back(durable, broker, client):
     lost = next(n for n in d.nodes if n not in back)
     wait_for("all that is in doubt to be told", lambda: doubts(broker) and all(
         doubt["waits_for"] == lost.id and doubt["copy"] and doubt["operator"] for doubt in doubts(broker)))
-    ctl(broker.url, "recover", "all", "--yes", "--timeout", "60s")
+    ctl(broker.url, "recover", "all", "--yes", "--timeout", "60s", timeout=70)
     d.ring.wait_whole(4, timeout=60)
     check(client, broker, records, gone)
 
@@ -163,7 +163,7 @@ def test_who_has_all_copies_is_waited_for(durable, broker, client, accepted):
     with pytest.raises(harness.Timeout):
         client.get(key, timeout=13)  # beyond the time after which a node without a directory gives up
     if accepted:
-        ctl(broker.url, "recover", "all", "--yes", "--timeout", "60s")
+        ctl(broker.url, "recover", "all", "--yes", "--timeout", "60s", timeout=70)
         d.ring.wait_whole(2, timeout=40)
         assert client.get(key) == b""
     for node in d.nodes[2:]:
@@ -179,7 +179,7 @@ def test_a_ring_whose_nodes_are_all_away_is_waited_for(broker, left, make_ring, 
     node = r.add(id=9, args=["--data-dir", tmp_path / "nine"], env={"DHT_GRACE": "100ms"})
     wait_for("its word", lambda: "nobody answers -> waiting for its nodes" in node.log_text(), 40)
     assert node.log_text().count("-> waiting for its nodes") == 1 and not node.ready()
-    told = ctl(broker.url, "recover", "all", "--yes", "--timeout", "40s")
+    told = ctl(broker.url, "recover", "all", "--yes", "--timeout", "40s", timeout=50)
     assert b"all records of it may be lost" in told.stderr and b"served again" in told.stdout
     r.wait_whole(1, timeout=40)
 
