@@ -20,6 +20,11 @@ os.environ["TERM"] = "xterm"  # and a terminal that is dumb, or none
 BUILD = os.environ.get("DHT_BUILD", os.path.join(os.path.dirname(__file__), "..", "..", "build", "gcc"))
 # Sanitizers and a loaded machine make everything slower; every limit is multiplied by this.
 PATIENCE = float(os.environ.get("DHT_PATIENCE", "1"))
+
+
+def setting(name, default):
+    """For who wants more of a test than is run each time: DHT_KILLS=50, say."""
+    return type(default)(os.environ.get(name, default))
 SPACE = 1 << 32
 LIBC = ctypes.CDLL(None)
 PR_SET_PDEATHSIG = 1

@@ -13,7 +13,7 @@ import pytest
 import endure
 import frames
 import wire
-from harness import PATIENCE, SPACE, in_arc, partition_fault, wait_for
+from harness import PATIENCE, SPACE, in_arc, partition_fault, setting, wait_for
 from manners import done, put_lines, run
 from test_core import spread
 from test_kv_count import Counters
@@ -92,11 +92,12 @@ def longest_waits(clients, moments):
 
 @pytest.mark.slow
 def test_kill_9_of_one_of_five_under_load(ring, load):
-    """Ten times, each time a newcomer in its place: nothing lost, counters exact."""
+    """Ten times, or $DHT_KILLS, each time a newcomer in its place: nothing lost, counters exact."""
     r, dice, kills = ring(5), random.Random(7), []
     wait_copied(r, 5)
-    clients = load(90)
-    for _ in range(10):
+    times = setting("DHT_KILLS", 10)
+    clients = load(30 * times)
+    for _ in range(times):
         wait_operations(clients, 2500)  # whoever waited is answered: each death has an outage of its own
         kills.append(time.monotonic_ns())
         dice.choice(r.living()).kill()
@@ -110,7 +111,7 @@ def test_kill_9_of_one_of_five_under_load(ring, load):
           f"increments acknowledged, {found['counters']} counted; longest wait of any key, in s: "
           + " ".join(f"{wait:.2f}" for wait in waits))
     assert waits[-1] < 20 * PATIENCE
-    assert sum(n.log_text().count("taken over with the copy of its") for n in r.nodes) >= 10
+    assert sum(n.log_text().count("taken over with the copy of its") for n in r.nodes) >= times
     assert not [n.label for n in r.nodes if "lost with it" in n.log_text()], r.tails()
 
 
@@ -199,20 +200,22 @@ def test_an_owner_dies_while_its_new_backup_is_being_filled(broker, ring, make_p
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seconds", [5, 15])
-def test_a_member_is_stopped_under_load_and_goes_on(ring, load, seconds):
-    """It serves nothing that is old by then."""
-    r = ring(3)
-    wait_copied(r, 3)
-    clients = load(seconds + 20)
-    wait_operations(clients, 300)
-    victim = r.nodes[1]
-    at = time.monotonic()
-    victim.pause()
-    wait_copied(r, 2)
-    wait_operations(clients, 300)  # which the others have to answer
-    time.sleep(max(0.0, at + seconds - time.monotonic()))
-    victim.resume()
-    wait_copied(r, 3)
+@pytest.mark.parametrize("n", [3, 2])
+def test_a_member_is_stopped_under_load_and_goes_on(ring, load, n, seconds):
+    """It serves nothing that is old by then; $DHT_STOPS times, each time another, for $DHT_STOP_SECONDS."""
+    r, seconds = ring(n), setting("DHT_STOP_SECONDS", seconds)
+    wait_copied(r, n)
+    clients = load((seconds + 40) * setting("DHT_STOPS", 1))
+    for i in range(setting("DHT_STOPS", 1)):
+        wait_operations(clients, 300)
+        victim = r.nodes[(i + 1) % n]
+        at = time.monotonic()
+        victim.pause()
+        wait_copied(r, n - 1)
+        wait_operations(clients, 300)  # which the others have to answer
+        time.sleep(max(0.0, at + seconds - time.monotonic()))
+        victim.resume()
+        wait_copied(r, n)
     wait_operations(clients, 300)
     judge(clients)
 

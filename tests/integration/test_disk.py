@@ -11,7 +11,7 @@ import time
 import pytest
 
 import harness
-from harness import ctl, wait_for
+from harness import ctl, setting, wait_for
 from test_core import spread
 
 GAPS = random.Random()
@@ -65,10 +65,12 @@ def check(client, broker, records, gone):
 
 
 def start_all(nodes, longest=0.5):
-    """In any order, with gaps."""
+    """In any order, with gaps, the last one perhaps much later ($DHT_LATE, in seconds)."""
     order = list(nodes)
     GAPS.shuffle(order)
     for node in order:
+        if node is order[-1]:
+            time.sleep(GAPS.uniform(0, setting("DHT_LATE", 0.0)))
         node.start()
         time.sleep(GAPS.uniform(0, longest))  # which is what is tried
 
@@ -80,11 +82,12 @@ def doubts(broker):
 @pytest.mark.slow
 @pytest.mark.parametrize("durability", ["fsync", "os"])
 def test_all_nodes_and_the_broker_are_killed(durable, broker, client, make_hammer, durability):
-    """kill -9 of everything under load, restarted in any order: every acknowledged value is there, nothing deleted is."""
+    """kill -9 of everything under load, $DHT_KILLS_OF_ALL times, restarted in any order: every acknowledged value is there,
+    nothing deleted is."""
     d = durable(5, ["--durability", durability])
     hammer = make_hammer(keys=60, timeout=4)
     records, gone = fill_and_delete(client, broker, 20)
-    for _ in range(2):
+    for _ in range(setting("DHT_KILLS_OF_ALL", 2)):
         hammer.wait_operations(100)
         for node in d.nodes:
             node.kill()
