@@ -38,6 +38,9 @@
  * |  42 | doubts      | [doubt, ...]                            | 8                            |
  * |  43 | full        | bool                                    |                              |
  * |  44 | next        | [member, ...]                           | 3                            |
+ * |  45 | bytes       | uint                                    | 2^64-1                       |
+ * |  46 | limit       | uint                                    | 2^64-1                       |
+ * |  47 | need        | uint                                    | 2^64-1                       |
  *
  * conn   = [nonce, count]              2^64-1, below 2^24-1
  * member = [id, memory, nonce, count]  2^32-1, 2^64-1, and as in conn
@@ -61,7 +64,7 @@
 #include "mem.h"
 #include "wire.h"
 
-enum { KEY_VERSION, KEY_TYPE, KEYS_KNOWN = 45 };
+enum { KEY_VERSION, KEY_TYPE, KEYS_KNOWN = 48 };
 
 static const struct frame_row rows[KEYS_KNOWN] = {
 	[KEY_VERSION] = {&frame_kind_version, 0, 0},
@@ -101,6 +104,9 @@ static const struct frame_row rows[KEYS_KNOWN] = {
 	[42] = {&frame_kind_doubts, offsetof(struct frame, doubts), FRAME_DOUBTS_MAX},
 	[43] = {&frame_kind_bool, offsetof(struct frame, full), 0},
 	[44] = {&frame_kind_next, offsetof(struct frame, next), FRAME_NEXT_MAX},
+	[45] = {&frame_kind_u64, offsetof(struct frame, bytes), UINT64_MAX},
+	[46] = {&frame_kind_u64, offsetof(struct frame, limit), UINT64_MAX},
+	[47] = {&frame_kind_u64, offsetof(struct frame, need), UINT64_MAX},
 };
 
 size_t frame_record_size(const struct frame_record *r)

@@ -48,6 +48,7 @@ struct node_config {
 	bool durable;
 	size_t burst; /* 8 MiB: whoever publishes more bytes than that in one step is told by EVENT_DRAINED when to go on */
 	size_t held_max;                /* 16 MiB: operations held during a handover, in bytes */
+	uint64_t max_memory;            /* bytes that it may hold (memory.c), 0: no limit; writers may fill three quarters */
 	const struct once_limits *once; /* NULL: those of once.h; tests take tighter ones; read by node_new only */
 };
 void node_config_init(struct node_config *config);
@@ -64,6 +65,7 @@ enum event_type {
 	EVENT_TIMER,        /* the deadline of the last update has come */
 	EVENT_STOP,         /* SIGTERM, SIGINT: leave in good order */
 	EVENT_ROOM,         /* the disk is full, or has room again (granted) */
+	EVENT_LIMIT,        /* config.max_memory is another from here on (limit) */
 	EVENT_TYPES,
 };
 
@@ -76,6 +78,7 @@ struct event {
 	size_t len;
 	bool retained;
 	bool granted;
+	uint64_t limit;
 	struct conn conn;
 };
 
@@ -161,6 +164,7 @@ enum node_state node_get_state(const struct node *node);
 bool node_serves(const struct node *node, uint32_t id);
 size_t node_record_count(const struct node *node);
 size_t node_held_bytes(const struct node *node); /* of operations held, bounded by held_max */
+uint64_t node_memory_held(const struct node *node); /* bytes, as config.max_memory counts them */
 /* Clients whose writes it remembers no more, as there was no room. */
 uint64_t node_forgotten(const struct node *node);
 /* The newest version that it has of a key, owned or kept, a deletion among them; false: none. */
