@@ -418,6 +418,8 @@ void on_recover(struct node *n, const struct frame *f);
 /* ---- room.c ---- */
 bool room_lacks(struct node *n);               /* nothing may be written but what makes room, or has to be */
 bool room_full(const struct node *n);          /* ... because of this node itself */
+/* Of a write that is not done for want of room, and that an earlier owner may have done. */
+void room_unknown(struct node *n, const struct entry *e, const struct operation *op, struct operation_result *r);
 void room_tell(struct node *n);                /* that has changed: to whose copies lie here */
 void room_changed(struct node *n, bool there); /* on the disk of this node */
 void room_said(struct node *n, struct follower *f, bool full); /* on that of who keeps copies of ours */

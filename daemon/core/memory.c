@@ -7,7 +7,8 @@
 #include "core.h"
 
 #define WRITERS(limit) ((limit) / 4 * 3) /* the rest: copies, handovers, deletions, and what does not last */
-#define GRAVES(limit) ((limit) / 16)
+#define GRAVES(limit) ((limit) / 16 > GRAVES_LEAST ? (limit) / 16 : GRAVES_LEAST)
+#define GRAVES_LEAST (128u << 10) /* that of the longest name, and some thousand of short ones */
 #define BELOW(line) ((line) - (line) / 32) /* ... which it ends at */
 #define UNFIT_AGAIN 60000                  /* ms */
 #define MIB 1048576.0
@@ -27,6 +28,11 @@ void memory_begin(struct node *n)
 uint64_t node_memory_held(const struct node *n)
 {
 	return counted(n) - n->memory.empty;
+}
+
+bool node_has_room(const struct node *n)
+{
+	return !room_full(n);
 }
 
 /* Beyond the line; once it was, until it is well below. */

@@ -165,6 +165,7 @@ bool node_serves(const struct node *node, uint32_t id);
 size_t node_record_count(const struct node *node);
 size_t node_held_bytes(const struct node *node); /* of operations held, bounded by held_max */
 uint64_t node_memory_held(const struct node *node); /* bytes, as config.max_memory counts them */
+bool node_has_room(const struct node *node);        /* its disk is not full, and writers have not filled its memory */
 /* Clients whose writes it remembers no more, as there was no room. */
 uint64_t node_forgotten(const struct node *node);
 /* The newest version that it has of a key, owned or kept, a deletion among them; false: none. */

@@ -31,6 +31,15 @@ void room_tell(struct node *n)
 	}
 }
 
+/* Any other answer of a write leaves a version here that wins over what he may come back with; and it stays as it is said. */
+void room_unknown(struct node *n, const struct entry *e, const struct operation *op, struct operation_result *r)
+{
+	struct arc id = {op->key.id - 1, op->key.id};
+
+	*r = (struct operation_result){.offset = op->offset, .status = ANSWER_UNKNOWN};
+	once_own(n->once, &(struct once_arc){id, {e->v.name.number, n->counter}});
+}
+
 void room_changed(struct node *n, bool there)
 {
 	bool before = room_full(n);

@@ -35,6 +35,7 @@ static const char help[] =
 	"  --disks[=KIND]      nodes keep what they have when they are killed; some seeds cut the power of all.  "
 	"usual: what\n"
 	"                      nobody answers for is given up after the set time; faithful: never; default: as drawn\n"
+	"  --memory            what most nodes may hold is less than what is written\n"
 	"  --profile NAME      mosquitto (default), gentle (joins and leaves only), storm, drops (and full queues),\n"
 	"                      disorder (order per publisher and topic only), refused (subscriptions), hasty (nodes "
 	"of\n"
@@ -77,6 +78,7 @@ enum option_id {
 	OPT_OPS,
 	OPT_REPLICAS,
 	OPT_DISKS,
+	OPT_MEMORY,
 	OPT_PROFILE,
 	OPT_JOBS,
 	OPT_QUIET,
@@ -107,6 +109,7 @@ static const struct option options[] = {{"seed", 1, NULL, OPT_SEED},
 					{"ops", 1, NULL, OPT_OPS},
 					{"replicas", 1, NULL, OPT_REPLICAS},
 					{"disks", 2, NULL, OPT_DISKS},
+					{"memory", 0, NULL, OPT_MEMORY},
 					{"profile", 1, NULL, OPT_PROFILE},
 					{"jobs", 1, NULL, OPT_JOBS},
 					{"quiet", 0, NULL, OPT_QUIET},
@@ -237,6 +240,9 @@ static bool parse_run(struct sim_options *o, int c, const char *value)
 		break;
 	case OPT_DISKS:
 		o->disks = disks_named(value);
+		break;
+	case OPT_MEMORY:
+		o->memory = true;
 		break;
 	case OPT_PROFILE:
 		o->profile = (enum profile)name_index(value, strlen(value), profiles, PROFILE_COUNT, "profile");
@@ -403,6 +409,8 @@ char *options_spec(const struct sim_options *o)
 		fprintf(out, " --replicas %u", o->replicas);
 	if (o->disks)
 		fprintf(out, " --disks%s", disks[o->disks]);
+	if (o->memory)
+		fputs(" --memory", out);
 	if (o->profile != PROFILE_MOSQUITTO)
 		fprintf(out, " --profile %s", profiles[o->profile]);
 	print_mask(out, "nodes", &o->starts);
