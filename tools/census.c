@@ -229,17 +229,17 @@ static void census_check_room(struct census *census)
 
 		if (node->full && node->limit > 0 && node->bytes > node->limit / 2)
 			snprintf(census_add_problem(census), size,
-				 "node %s has no room: %.1f MiB are held, and max-memory is for %.1f, of which writers "
-				 "may fill three quarters; what is written there is refused -> delete, add nodes, or "
-				 "raise it",
-				 node->name, (double)node->bytes / MIB, (double)node->limit / MIB);
+				 "node %s has no room: %.1f MiB of memory are held, and writers may fill %.1f (three "
+				 "quarters of max-memory less 8M); what is written there is refused -> delete, add "
+				 "nodes, or raise it",
+				 node->name, (double)node->bytes / MIB, (double)(node->limit / 4 * 3) / MIB);
 		else if (node->full)
 			snprintf(census_add_problem(census), size,
 				 "node %s has no room: its disk is full, and what is written there is refused", node->name);
 		else if (node->limit > 0 && node->need > node->limit)
 			snprintf(census_add_problem(census), size,
-				 "node %s would hold up to %.1f MiB if the one before it were gone, and max-memory is "
-				 "for %.1f -> add nodes, or raise it",
+				 "node %s would hold up to %.1f MiB of memory if the one before it were gone, more "
+				 "than the %.1f of max-memory less 8M -> add nodes, or raise it",
 				 node->name, (double)node->need / MIB, (double)node->limit / MIB);
 	}
 }

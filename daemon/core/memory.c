@@ -35,6 +35,12 @@ bool node_has_room(const struct node *n)
 	return !room_full(n);
 }
 
+/* A write is done if it fits below the line, so the sum comes near to it and not beyond: near is full. */
+static bool filled(uint64_t held, uint64_t line, bool before)
+{
+	return held > BELOW(before ? BELOW(line) : line);
+}
+
 /* Beyond the line; once it was, until it is well below. */
 static bool beyond(uint64_t held, uint64_t line, bool before)
 {
@@ -60,7 +66,7 @@ static uint64_t plus(uint64_t a, uint64_t b)
 
 static void look_full(struct node *n, uint64_t held, uint64_t line)
 {
-	bool full = line && beyond(held, line, n->memory.full);
+	bool full = line && filled(held, line, n->memory.full);
 	bool before = room_full(n);
 
 	if (full == n->memory.full)
@@ -91,12 +97,13 @@ static void look_over(struct node *n, uint64_t held, uint64_t limit)
 	n->memory.over = over;
 }
 
+/* Who holds too much by now has said so. */
 static void look_ahead(struct node *n, uint64_t held, uint64_t limit)
 {
 	uint64_t need = plus(held, inherits(n));
 	bool cramped = limit && beyond(need, limit, n->memory.cramped);
 
-	if (cramped && !n->memory.cramped)
+	if (cramped && !n->memory.cramped && !n->memory.over)
 		out_log(n, NOTE_MEMORY_SHORT, NULL,
 			"memory: if the node ahead of this one were gone %.1f MiB would have to be held here, and "
 			"--max-memory lets it hold %.1f -> add nodes, or raise it",
