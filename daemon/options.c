@@ -44,7 +44,8 @@ static const struct option_row option_rows[] = {
 	{"replicas", 0, OPTION_UNSIGNED, FIELD(replicas), "2", "DHT_REPLICAS", "R",
 	 "nodes that have each record of an arc of this one, this one among them", 1, REPLICAS_MAX},
 	{"max-memory", 0, OPTION_SIZE, FIELD(max_memory), "0", "DHT_MAX_MEMORY", "SIZE",
-	 "what this node may take, such as 512M; 0: no limit. From about three quarters of it on writes are refused, and "
+	 "what this node may take, such as 512M; 0: no limit. From about three quarters of it on writes are refused, "
+	 "and "
 	 "the rest is for copies and handovers, which are not",
 	 MEMORY_LEAST, UINT64_C(1024) << 40},
 	{"data-dir", 0, OPTION_TEXT, FIELD(data_dir), NULL, "DHT_DATA_DIR", "DIR",

@@ -418,7 +418,8 @@ static void shell_start_cb(evutil_socket_t fd, short what, void *arg)
 	}
 	s->started = true;
 	shell_step(s, &(struct event){.type = EVENT_START});
-	shell_step(s, &(struct event){.type = EVENT_LIMIT, .limit = s->config.node.max_memory}); /* a reload may have been */
+	shell_step(s, &(struct event){.type = EVENT_LIMIT,
+				      .limit = s->config.node.max_memory}); /* a reload may have been */
 }
 
 struct shell *shell_new(struct event_base *base, struct evdns_base *dns, const struct shell_config *config,

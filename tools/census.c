@@ -235,7 +235,8 @@ static void census_check_room(struct census *census)
 				 node->name, (double)node->bytes / MIB, (double)(node->limit / 4 * 3) / MIB);
 		else if (node->full)
 			snprintf(census_add_problem(census), size,
-				 "node %s has no room: its disk is full, and what is written there is refused", node->name);
+				 "node %s has no room: its disk is full, and what is written there is refused",
+				 node->name);
 		else if (node->limit > 0 && node->need > node->limit)
 			snprintf(census_add_problem(census), size,
 				 "node %s would hold up to %.1f MiB of memory if the one before it were gone, more "

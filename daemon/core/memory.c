@@ -8,7 +8,7 @@
 
 #define WRITERS(limit) ((limit) / 4 * 3) /* the rest: copies, handovers, deletions, and what does not last */
 #define GRAVES(limit) ((limit) / 16 > GRAVES_LEAST ? (limit) / 16 : GRAVES_LEAST)
-#define GRAVES_LEAST (128u << 10) /* that of the longest name, and some thousand of short ones */
+#define GRAVES_LEAST (128u << 10)          /* that of the longest name, and some thousand of short ones */
 #define BELOW(line) ((line) - (line) / 32) /* ... which it ends at */
 #define UNFIT_AGAIN 60000                  /* ms */
 #define MIB 1048576.0
@@ -163,7 +163,8 @@ bool memory_fits(struct node *n, const struct frame *offer)
 	if (!n->memory.unfit || n->now - n->memory.unfit >= UNFIT_AGAIN) {
 		n->memory.unfit = n->now;
 		out_log(n, NOTE_MEMORY_UNFIT, ABOUT(OF_PEER(offer->from.id)),
-			"node %08x: offers an arc with about %.1f MiB, and --max-memory lets %.1f be held -> not taken; "
+			"node %08x: offers an arc with about %.1f MiB, and --max-memory lets %.1f be held -> not "
+			"taken; "
 			"asking again every %u s (raise it, or add a larger node first)",
 			offer->from.id, (double)offer->bytes / MIB, (double)n->config.max_memory / MIB,
 			MEMORY_AGAIN / 1000);
@@ -179,7 +180,8 @@ void memory_takes(struct node *n, const struct frame *ask)
 		return;
 	n->memory.over = true;
 	out_log(n, NOTE_MEMORY_OVER, ABOUT(OF_PEER(ask->from.id)),
-		"node %08x: leaves about %.1f MiB here, with which more is held than the %.1f of --max-memory -> taken all "
+		"node %08x: leaves about %.1f MiB here, with which more is held than the %.1f of --max-memory -> taken "
+		"all "
 		"the same, as it goes; add nodes, or raise it",
 		ask->from.id, (double)ask->bytes / MIB, (double)n->config.max_memory / MIB);
 }

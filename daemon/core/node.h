@@ -47,8 +47,8 @@ struct node_config {
 	/* Each step tells what is to be kept (update.writes), and the process that comes after this one goes on with it. */
 	bool durable;
 	size_t burst; /* 8 MiB: whoever publishes more bytes than that in one step is told by EVENT_DRAINED when to go on */
-	size_t held_max;                /* 16 MiB: operations held during a handover, in bytes */
-	uint64_t max_memory;            /* bytes that it may hold (memory.c), 0: no limit; writers may fill three quarters */
+	size_t held_max;     /* 16 MiB: operations held during a handover, in bytes */
+	uint64_t max_memory; /* bytes that it may hold (memory.c), 0: no limit; writers may fill three quarters */
 	const struct once_limits *once; /* NULL: those of once.h; tests take tighter ones; read by node_new only */
 };
 void node_config_init(struct node_config *config);
@@ -163,7 +163,7 @@ enum node_state node_get_state(const struct node *node);
 /* True if the node would answer an operation on this id now. */
 bool node_serves(const struct node *node, uint32_t id);
 size_t node_record_count(const struct node *node);
-size_t node_held_bytes(const struct node *node); /* of operations held, bounded by held_max */
+size_t node_held_bytes(const struct node *node);    /* of operations held, bounded by held_max */
 uint64_t node_memory_held(const struct node *node); /* bytes, as config.max_memory counts them */
 bool node_has_room(const struct node *node);        /* its disk is not full, and writers have not filled its memory */
 /* Clients whose writes it remembers no more, as there was no room. */

@@ -307,11 +307,11 @@ struct accepted {
 
 /* What of it has been said (memory.c). */
 struct memory {
-	uint64_t empty;   /* what an empty node counts */
-	bool full;        /* writers have filled what they may */
-	bool over;        /* it holds more than it may, */
-	bool cramped;     /* ... or would if the node ahead of it were gone */
-	uint64_t unfit;   /* when it was last said that an arc is too large to begin with; 0: never */
+	uint64_t empty; /* what an empty node counts */
+	bool full;      /* writers have filled what they may */
+	bool over;      /* it holds more than it may, */
+	bool cramped;   /* ... or would if the node ahead of it were gone */
+	uint64_t unfit; /* when it was last said that an arc is too large to begin with; 0: never */
 };
 
 struct told;

@@ -42,8 +42,8 @@ struct mortal {
 struct store {
 	struct record *tables[TABLES]; /* by the first bits of the id */
 	uint64_t secret;
-	size_t count;       /* tombstones among them */
-	size_t buried;      /* tombstones */
+	size_t count;  /* tombstones among them */
+	size_t buried; /* tombstones */
 	size_t bytes, buried_bytes;
 	struct heap ends;   /* of the records that expire */
 	struct heap graves; /* of the tombstones */

@@ -378,8 +378,8 @@ size_t store_expire(struct store *s, uint64_t now, uint64_t until, size_t most,
 
 bool store_forget(struct store *s, uint64_t now, struct store_keep keep, size_t most)
 {
-	while (s->graves.count && (s->graves.count > keep.count || s->buried_bytes > keep.bytes ||
-				   s->graves.entries[0].at <= now)) {
+	while (s->graves.count &&
+	       (s->graves.count > keep.count || s->buried_bytes > keep.bytes || s->graves.entries[0].at <= now)) {
 		struct record *r = s->graves.entries[0].owner;
 
 		if (!most--)

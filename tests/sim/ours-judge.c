@@ -248,7 +248,8 @@ void ours_served(struct world *w, const struct proc *by, const struct packet *p)
  * belongs, and nobody need say that he does not know; but who has no room for what an earlier owner may have done. */
 static void not_known(struct world *w, struct op *op, const char *by)
 {
-	bool harmed = !w->swarm.gentle || w->swarm.memory || w->stats[STAT_STOP_ALL] || w->stats[STAT_OPERATE] || w->stats[STAT_EXIT_LAST];
+	bool harmed = !w->swarm.gentle || w->swarm.memory || w->stats[STAT_STOP_ALL] || w->stats[STAT_OPERATE] ||
+		      w->stats[STAT_EXIT_LAST];
 
 	w->stats[STAT_OURS_NOT_KNOWN]++;
 	op->excused = true; /* it is answered, if not as one would wish: its token was of an owner that is gone */

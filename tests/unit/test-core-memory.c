@@ -260,10 +260,15 @@ static void deletions_are_bounded(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		core_test(writers_fill_three_quarters), core_test(a_long_one), core_test(beyond_the_line_it_is_said_once),
-		core_test(a_keeper_with_less_memory),   core_test(any_keeper_with_less_memory),
-		core_test(a_death_at_the_limit),        core_test(a_leaver_is_relieved),
-		core_test(a_newcomer_that_is_too_small), core_test(what_would_be_inherited),
+		core_test(writers_fill_three_quarters),
+		core_test(a_long_one),
+		core_test(beyond_the_line_it_is_said_once),
+		core_test(a_keeper_with_less_memory),
+		core_test(any_keeper_with_less_memory),
+		core_test(a_death_at_the_limit),
+		core_test(a_leaver_is_relieved),
+		core_test(a_newcomer_that_is_too_small),
+		core_test(what_would_be_inherited),
 		core_test(deletions_are_bounded),
 	};
 
