@@ -44,6 +44,9 @@
  * |  48 | differs     | [arc, ...]                              | 16                           |
  * |  49 | anew        | bool                                    |                              |
  * |  50 | scrub       | [uint, ...]                             | 9, 2^64-1 each               |
+ * |  51 | bytes       | uint                                    | 2^64-1                       |
+ * |  52 | limit       | uint                                    | 2^64-1                       |
+ * |  53 | need        | uint                                    | 2^64-1                       |
  *
  * conn   = [nonce, count]              2^64-1, below 2^24-1
  * member = [id, memory, nonce, count]  2^32-1, 2^64-1, and as in conn
@@ -68,7 +71,7 @@
 #include "mem.h"
 #include "wire.h"
 
-enum { KEY_VERSION, KEY_TYPE, KEYS_KNOWN = 51 };
+enum { KEY_VERSION, KEY_TYPE, KEYS_KNOWN = 54 };
 
 static const struct frame_row rows[KEYS_KNOWN] = {
 	[KEY_VERSION] = {&frame_kind_version, 0, 0},
@@ -114,6 +117,9 @@ static const struct frame_row rows[KEYS_KNOWN] = {
 	[48] = {&frame_kind_differs, 0, FRAME_CHECKS_MAX},
 	[49] = {&frame_kind_bool, offsetof(struct frame, anew), 0},
 	[50] = {&frame_kind_scrub, 0, SCRUB_NUMBERS},
+	[51] = {&frame_kind_u64, offsetof(struct frame, bytes), UINT64_MAX},
+	[52] = {&frame_kind_u64, offsetof(struct frame, limit), UINT64_MAX},
+	[53] = {&frame_kind_u64, offsetof(struct frame, need), UINT64_MAX},
 };
 
 size_t frame_record_size(const struct frame_record *r)

@@ -189,7 +189,11 @@ struct frame {
 	uint8_t view_count;
 	struct member next[FRAME_NEXT_MAX]; /* CONFIRM: who comes behind its sender on the ring, the nearest first */
 	uint8_t next_count;
-	bool full;                                   /* COPIED, CONFIRM, SYNC: its disk is */
+	bool full; /* COPIED, CONFIRM, SYNC, STATUS: there is no room, on its disk or in its memory */
+	uint64_t
+		bytes; /* of memory: STATUS: held; OFFER, ASK: what is offered takes; SYNC: what its backup would inherit */
+	uint64_t limit; /* STATUS: it may hold so much; 0: no limit */
+	uint64_t need;  /* STATUS: it would come to hold so much, at most, if the node ahead of it were gone */
 	struct frame_doubt doubts[FRAME_DOUBTS_MAX]; /* STATUS in answer to WHO; RECOVER: the one meant */
 	uint8_t doubt_count;
 	struct frame_check checks[FRAME_CHECKS_MAX]; /* COPY: to be compared, as of this place in the stream */

@@ -52,4 +52,15 @@ static inline char *xstrdup(const char *text)
 	return xmemdup(text, strlen(text) + 1);
 }
 
+/* What a block of that size takes of a process: glibc rounds up to 16 bytes, with 8 of its own ahead, and maps large ones by
+ * whole pages.  To count by, the same on every machine; what other allocators take is close to it. */
+static inline size_t mem_block(size_t size)
+{
+	size_t block = (size + 8 + 15) & ~(size_t)15;
+
+	if (block >= (128u << 10))
+		return (block + 4095) & ~(size_t)4095;
+	return block < 32 ? 32 : block;
+}
+
 #endif

@@ -260,11 +260,12 @@ const struct note_row note_rows[NOTE_COUNT] = {
 			      "Look at the kernel's log, and at the disk. With another one, and an empty directory, "
 			      "the node gets its records from the others."},
 	[NOTE_PEER_FULL] = {"peer-full", "83b626c093bad48959a10315bd2d98f8", 4,
-			    "The disk of node @DHT_PEER@, which keeps a copy of an arc of this one, is full. Writes "
-			    "that need room there are refused, as they could not have all their copies.",
-			    "Make room on that node's disk. It goes on by itself."},
+			    "Node @DHT_PEER@, which keeps a copy of an arc of this one, has no room: its disk is full, "
+			    "or its memory has come to its limit. Writes that need room there are refused, as they "
+			    "could not have all their copies.",
+			    "That node's own log says which, and what to do. It goes on by itself."},
 	[NOTE_PEER_ROOM] = {"peer-room", "0d51bcab7260b99cf976fbb8904c16a2", 6,
-			    "The disk of node @DHT_PEER@ has room again, and writes go on.", "Nothing."},
+			    "Node @DHT_PEER@ has room again, and writes go on.", "Nothing."},
 	[NOTE_DAMAGED] =
 		{"damaged", "2b78bdfd490748fc8a43af7bc0c16a5a", 4,
 		 "A record is not what a client put, by the sum that came with it: memory, a disk or a broker has "
@@ -289,6 +290,29 @@ const struct note_row note_rows[NOTE_COUNT] = {
 		{"scrubbed", "cf80c2b17aff4af9b2eba19def76bec4", 6,
 		 "All copies of the node's arc have been compared, piece by piece, and what differed was sent anew.",
 		 "Nothing, unless records were damaged."},
+	[NOTE_MEMORY_FULL] =
+		{"memory-full", "c5ea01cb16ff4776a5e947b16bc737cd", 4,
+		 "What writers may fill of this node's memory (--max-memory) is full. Puts and additions are refused "
+		 "here, and by those whose copies lie here; reads, deletes, copies and handovers go on.",
+		 "Delete what is not needed, add nodes, or set a greater max-memory ('systemctl reload' is enough). "
+		 "It goes on by itself when a 32nd of it is free."},
+	[NOTE_MEMORY_ROOM] = {"memory-room", "0c4036286a22434e91f5b723b63cedff", 6,
+			      "There is room in this node's memory again, and writes go on.", "Nothing."},
+	[NOTE_MEMORY_SHORT] =
+		{"memory-short", "2bb797419d404788b5eeb56b18509da4", 4,
+		 "If the node ahead of this one left or died, this one would come to hold more than max-memory. It "
+		 "would hold it all the same, as nobody else may have it.",
+		 "Add nodes, delete what is not needed, or set a greater max-memory, before that happens."},
+	[NOTE_MEMORY_OVER] =
+		{"memory-over", "d066d687b5da46e5b3fe1d946895aa46", 4,
+		 "This node holds more than max-memory, or is about to: records of who has left or died, or copies "
+		 "for others. They are not refused, as nobody else may have them.",
+		 "Add nodes, or set a greater max-memory. Does the machine have room for what it holds?"},
+	[NOTE_MEMORY_UNFIT] =
+		{"memory-unfit", "d6785aef112247cb92f9bb969feef39b", 3,
+		 "This node is to join, and the arc at its place has more than its max-memory. It does not take it, "
+		 "and asks again; nothing is lost, as the records stay where they are.",
+		 "Set a greater max-memory, or add a larger node first. Another name has another place on the ring."},
 	[NOTE_TOO_MANY_VIEWS] =
 		{"too-many-views", "8f2ba6acb5ae4f929f154d93f713bf5b", 3,
 		 "The node is named in more views of arcs than it has room for, and refuses one more. No ring "
@@ -351,8 +375,8 @@ const struct note_row note_rows[NOTE_COUNT] = {
 		 "it without starting a node."},
 	[NOTE_RELOADED] =
 		{"reloaded", "4e83231f744b44e79836b0453e9beb51", 6,
-		 "The files of settings have been read anew. The log's level counts at once; the settings that "
-		 "are named wait for a restart, which loses nothing.",
+		 "The files of settings have been read anew. The log's level and max-memory count at once; the "
+		 "settings that are named wait for a restart, which loses nothing.",
 		 "Restart the node, if the entry names settings."},
 	[NOTE_RELOAD_WRONG] =
 		{"reload-wrong", "138873c380e54bc4bdf534354a439221", 3,

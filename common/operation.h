@@ -58,7 +58,7 @@ enum operation_status {
 	ANSWER_TOKEN,   /* not done: a write without a token */
 	ANSWER_UNKNOWN, /* its token is too old to know whether it was done */
 	ANSWER_MOVED,   /* not done: not the owner of this id */
-	ANSWER_FULL,    /* not written: there is no room on a disk where it has to be */
+	ANSWER_FULL,    /* not written: there is no room where it has to be, on a disk or in memory */
 	ANSWER_DAMAGED, /* not what was put is there, neither here nor in any copy */
 	ANSWER_STATUSES,
 };

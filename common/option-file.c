@@ -214,6 +214,8 @@ bool option_same(const struct option_row *row, const void *a, const void *b)
 	case OPTION_UNSIGNED:
 	case OPTION_DURATION:
 		return memcmp(left, right, sizeof(uint32_t)) == 0;
+	case OPTION_SIZE:
+		return memcmp(left, right, sizeof(uint64_t)) == 0;
 	}
 	return false;
 }
@@ -241,6 +243,9 @@ const char *option_show(const struct option_row *row, const void *target, char *
 		break;
 	case OPTION_DURATION:
 		option_format_duration(out, size, *(const uint32_t *)member);
+		break;
+	case OPTION_SIZE:
+		option_format_size(out, size, *(const uint64_t *)member);
 		break;
 	case OPTION_LEVEL:
 		snprintf(out, size, "%s", levels[*(const enum log_level *)member]);

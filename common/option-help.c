@@ -18,6 +18,10 @@ const char *option_bounds(const struct option_row *row, char *out, size_t size)
 		option_format_duration(low, sizeof(low), row->min);
 		option_format_duration(high, sizeof(high), row->max);
 		snprintf(out, size, "%s to %s", low, high);
+	} else if (row->kind == OPTION_SIZE) {
+		option_format_size(low, sizeof(low), row->min);
+		option_format_size(high, sizeof(high), row->max);
+		snprintf(out, size, "%s to %s, or 0", low, high);
 	} else if (row->kind == OPTION_UNSIGNED) {
 		snprintf(out, size, "%llu to %llu", (unsigned long long)row->min, (unsigned long long)row->max);
 	}

@@ -20,4 +20,8 @@ const char *option_quote(const struct option_row *row, const char *text, char ou
 /* "2m", "5s", "200ms". */
 void option_format_duration(char *out, size_t size, uint64_t ms);
 
+/* "512M", "1000". */
+void option_format_size(char *out, size_t size, uint64_t bytes);
+#define OPTION_SIZE_MAX (UINT64_C(1) << 50)
+
 #endif

@@ -138,6 +138,55 @@ static bool option_set_duration(const struct option_row *row, void *member, cons
 	return true;
 }
 
+static const char option_units[] = "KMGT";
+
+void option_format_size(char *out, size_t size, uint64_t bytes)
+{
+	size_t unit = 0;
+
+	while (bytes && bytes % 1024 == 0 && option_units[unit]) {
+		bytes /= 1024;
+		unit++;
+	}
+	snprintf(out, size, "%llu%.*s", (unsigned long long)bytes, unit ? 1 : 0, unit ? &option_units[unit - 1] : "");
+}
+
+/* UINT64_MAX - 1 if they are too many, UINT64_MAX if it is no size. */
+static uint64_t option_parse_size(const char *text)
+{
+	size_t digits = strspn(text, "0123456789");
+	const char *unit = text[digits] ? strchr(option_units, toupper((unsigned char)text[digits])) : NULL;
+	uint64_t value = 0;
+	bool over = false;
+
+	if (digits == 0 || (text[digits] && (!unit || text[digits + 1])))
+		return UINT64_MAX;
+	for (size_t i = 0; i < digits; i++)
+		over |= __builtin_mul_overflow(value, 10, &value) ||
+			__builtin_add_overflow(value, (uint64_t)(text[i] - '0'), &value);
+	if (unit)
+		over |= __builtin_mul_overflow(value, UINT64_C(1024) << 10 * (unit - option_units), &value);
+	return over || value >= UINT64_MAX - 1 ? UINT64_MAX - 1 : value;
+}
+
+static bool option_set_size(const struct option_row *row, void *member, const char *text, char *expected)
+{
+	uint64_t most = row->max ? row->max : OPTION_SIZE_MAX, bytes = option_parse_size(text);
+	char low[32], high[32];
+
+	if (bytes != 0 && (bytes < row->min || bytes > most)) {
+		option_format_size(low, sizeof(low), row->min);
+		option_format_size(high, sizeof(high), most);
+		if (bytes == UINT64_MAX)
+			snprintf(expected, OPTION_ERROR_MAX, "expected a size in bytes, K, M, G or T, such as 512M");
+		else
+			snprintf(expected, OPTION_ERROR_MAX, "expected %s to %s, or 0", low, high);
+		return false;
+	}
+	*(uint64_t *)member = bytes;
+	return true;
+}
+
 static bool option_set_level(void *member, const char *text, char *expected)
 {
 	static const struct {
@@ -194,6 +243,8 @@ bool option_set(const struct option_row *row, void *target, const char *text, ch
 		return option_set_unsigned(row, member, text, expected);
 	case OPTION_DURATION:
 		return option_set_duration(row, member, text, expected);
+	case OPTION_SIZE:
+		return option_set_size(row, member, text, expected);
 	case OPTION_LEVEL:
 		return option_set_level(member, text, expected);
 	case OPTION_CHOICE:

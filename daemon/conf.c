@@ -46,11 +46,15 @@ static void manual_rest(void)
 	fputs(".PP\n", stdout);
 	roff_text(
 		stdout,
-		"A duration is a number with its unit: 200ms, 5s, 2m, 1h. How to give a password, and who may read "
+		"A duration is a number with its unit: 200ms, 5s, 2m, 1h. A size is a number of bytes, or of K, M, G "
+		"or T: "
+		"512M.\n"
+		"How to give a password, and who may read "
 		"its\n"
 		"file, stands in dht-node(8).\n"
 		"\n"
-		"At 'systemctl reload' (SIGHUP) a node reads its files anew: the log's level counts at once, and its\n"
+		"At 'systemctl reload' (SIGHUP) a node reads its files anew: the log's level and max-memory count at "
+		"once, and its\n"
 		"log says which others have changed and wait for a restart. If they are wrong everything stays as it\n"
 		"was.\n");
 	roff_section(stdout, "EXAMPLES");

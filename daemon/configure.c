@@ -1,6 +1,7 @@
 #include "configure.h"
 
 #include <stdarg.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sysexits.h>
@@ -184,6 +185,11 @@ static int choose_durability(struct configuration *c, char *error)
 	return EX_OK;
 }
 
+uint64_t configure_memory(const struct settings *settings)
+{
+	return settings->max_memory ? settings->max_memory - MEMORY_PROGRAM : 0;
+}
+
 static void choose_times(const struct settings *settings, struct node_config *node)
 {
 	node->join_interval = settings->join_interval;
@@ -195,6 +201,7 @@ static void choose_times(const struct settings *settings, struct node_config *no
 	node->recover = settings->recover;
 	node->scrub = settings->scrub;
 	node->replicas = settings->replicas;
+	node->max_memory = configure_memory(settings);
 }
 
 static int choose(struct configuration *c, char *error)
@@ -272,6 +279,11 @@ void configure_print(const struct configuration *config, FILE *out)
 			      config->paths.at[i].read ? "" : ": no such file");
 }
 
+static bool counts_at_once(const struct option_row *row)
+{
+	return row->kind == OPTION_LEVEL || row->offset == offsetof(struct settings, max_memory);
+}
+
 static void find_changes(const struct configuration *c, const struct settings *fresh, const struct option_result *given,
 			 char *changed)
 {
@@ -281,7 +293,7 @@ static void find_changes(const struct configuration *c, const struct settings *f
 	for (size_t i = 0; i < node_options.count; i++) {
 		const struct option_row *row = &node_options.rows[i];
 
-		if (!row->env || given->sources[i] == OPTION_GIVEN || row->kind == OPTION_LEVEL ||
+		if (!row->env || given->sources[i] == OPTION_GIVEN || counts_at_once(row) ||
 		    option_same(row, &c->settings, fresh))
 			continue;
 		used += (size_t)snprintf(changed + used, CONFIGURE_ERROR_MAX - used, "%s%s", used ? " " : "",
@@ -303,6 +315,8 @@ int configure_again(struct configuration *config, char *changed, char error[CONF
 		find_changes(config, &fresh, &given, changed);
 		if (option_source(&node_options, &given, "log-level") != OPTION_GIVEN)
 			config->settings.log_level = fresh.log_level;
+		if (option_source(&node_options, &given, "max-memory") != OPTION_GIVEN)
+			config->settings.max_memory = fresh.max_memory;
 	}
 	option_free(&node_options, &fresh);
 	return good ? EX_OK : EX_CONFIG;

@@ -33,6 +33,7 @@ struct process {
 	struct libsystemd systemd;
 	struct log log;
 	struct teller teller;
+	struct shell *shell;
 };
 
 static void reload(void *arg)
@@ -51,6 +52,7 @@ static void reload(void *arg)
 	tell(&p->teller, NOTE_RELOADED, changed[0] ? ABOUT(OF_REASON(changed)) : NULL, "settings read anew%s%s",
 	     changed[0] ? " -> these wait for a restart: " : "", changed);
 	p->log.level = p->config.settings.log_level;
+	shell_limit(p->shell, configure_memory(&p->config.settings));
 }
 
 static void say_what_is_in_force(struct process *p)
@@ -80,7 +82,6 @@ static int run(struct process *p)
 {
 	struct event_base *base = event_base_new();
 	struct evdns_base *dns = NULL;
-	struct shell *shell;
 	int code;
 
 	if (!base)
@@ -91,11 +92,11 @@ static int run(struct process *p)
 	p->config.shell.reload = reload;
 	p->config.shell.arg = p;
 	do_not_interrupt();
-	shell = shell_new(base, dns, &p->config.shell, p->systemd.library ? &p->systemd : NULL, &p->teller);
-	shell_start(shell);
+	p->shell = shell_new(base, dns, &p->config.shell, p->systemd.library ? &p->systemd : NULL, &p->teller);
+	shell_start(p->shell);
 	(void)event_base_dispatch(base);
-	code = shell_exit_code(shell);
-	shell_free(shell);
+	code = shell_exit_code(p->shell);
+	shell_free(p->shell);
 	if (dns)
 		evdns_base_free(dns, 0);
 	event_base_free(base);

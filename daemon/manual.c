@@ -113,7 +113,8 @@ static void manual_rest(void)
 	roff_section(stdout, "SIGNALS");
 	roff_term(stdout, "SIGTERM, SIGINT", "leave the ring in good order, and end; the second one ends it at once");
 	roff_term(stdout, "SIGHUP",
-		  "read the files of settings anew: the log's level counts at once, others wait for a restart");
+		  "read the files of settings anew: the log's level and max-memory count at once, others wait for a "
+		  "restart");
 	roff_section(stdout, "EXAMPLES");
 	roff_example(stdout, "is a node at the machine's own broker.", "dht-node");
 	roff_example(stdout, "is one at another, whose place in the ring comes from its name.",

@@ -45,6 +45,11 @@ static const struct option_row option_rows[] = {
 	 "nodes that have each record of an arc of this one, this one among them", 1, REPLICAS_MAX},
 	{"scrub", 0, OPTION_DURATION, FIELD(scrub), "24h", "DHT_SCRUB", "DURATION",
 	 "how often all copies of this node's arc are compared, and mended; 0s: only at dhtctl scrub", 0, 3600000000},
+	{"max-memory", 0, OPTION_SIZE, FIELD(max_memory), "0", "DHT_MAX_MEMORY", "SIZE",
+	 "what this node may take, such as 512M; 0: no limit. From about three quarters of it on writes are refused, "
+	 "and "
+	 "the rest is for copies and handovers, which are not",
+	 MEMORY_LEAST, UINT64_C(1024) << 40},
 	{"data-dir", 0, OPTION_TEXT, FIELD(data_dir), NULL, "DHT_DATA_DIR", "DIR",
 	 "what this node has is kept there, and it goes on with that when it is started again; without it: in memory "
 	 "alone",

@@ -418,6 +418,8 @@ static void shell_start_cb(evutil_socket_t fd, short what, void *arg)
 	}
 	s->started = true;
 	shell_step(s, &(struct event){.type = EVENT_START});
+	shell_step(s, &(struct event){.type = EVENT_LIMIT,
+				      .limit = s->config.node.max_memory}); /* a reload may have been */
 }
 
 struct shell *shell_new(struct event_base *base, struct evdns_base *dns, const struct shell_config *config,
@@ -473,6 +475,15 @@ void shell_start(struct shell *s)
 		     service_wait_s(s->service));
 	(void)evtimer_add(s->start, &wait);
 	service_changed(s->service);
+}
+
+void shell_limit(struct shell *s, uint64_t max_memory)
+{
+	if (max_memory == s->config.node.max_memory)
+		return;
+	s->config.node.max_memory = max_memory;
+	if (s->started)
+		shell_step(s, &(struct event){.type = EVENT_LIMIT, .limit = max_memory});
 }
 
 int shell_exit_code(const struct shell *s)

@@ -33,6 +33,9 @@ struct shell *shell_new(struct event_base *base, struct evdns_base *dns, const s
  * or SIGINT ends the process at once by that signal. */
 void shell_start(struct shell *s);
 
+/* From here on, as config.node.max_memory. */
+void shell_limit(struct shell *s, uint64_t max_memory);
+
 /* After the loop: the exit code that the core asked for. */
 int shell_exit_code(const struct shell *s);
 

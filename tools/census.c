@@ -217,6 +217,34 @@ static void census_check_nodes(struct census *census)
 	}
 }
 
+#define MIB 1048576.0
+
+/* All goes on, but not for ever. */
+static void census_check_room(struct census *census)
+{
+	size_t size = sizeof(census->problems->text);
+
+	for (size_t i = 0; i < census->count; i++) {
+		const struct census_node *node = &census->nodes[i];
+
+		if (node->full && node->limit > 0 && node->bytes > node->limit / 2)
+			snprintf(census_add_problem(census), size,
+				 "node %s has no room: %.1f MiB of memory are held, and writers may fill %.1f (three "
+				 "quarters of max-memory less 8M); what is written there is refused -> delete, add "
+				 "nodes, or raise it",
+				 node->name, (double)node->bytes / MIB, (double)(node->limit / 4 * 3) / MIB);
+		else if (node->full)
+			snprintf(census_add_problem(census), size,
+				 "node %s has no room: its disk is full, and what is written there is refused",
+				 node->name);
+		else if (node->limit > 0 && node->need > node->limit)
+			snprintf(census_add_problem(census), size,
+				 "node %s would hold up to %.1f MiB of memory if the one before it were gone, more "
+				 "than the %.1f of max-memory less 8M -> add nodes, or raise it",
+				 node->name, (double)node->need / MIB, (double)node->limit / MIB);
+	}
+}
+
 void census_judge(struct census *census)
 {
 	free(census->problems);
@@ -228,6 +256,8 @@ void census_judge(struct census *census)
 	census_check_doubts(census);
 	census_check_arcs(census);
 	census_check_nodes(census);
+	census->broken = census->problem_count;
+	census_check_room(census);
 }
 
 /* Asking ------------------------------------------------------------------------------------------------------- */
@@ -283,6 +313,10 @@ static void census_message_cb(void *arg, const struct mqtt_message *message)
 	node->doubt_count = f->doubt_count;
 	memcpy(node->doubts, f->doubts, sizeof(node->doubts));
 	node->operated = f->flag;
+	node->full = f->full;
+	node->bytes = f->bytes;
+	node->limit = f->limit;
+	node->need = f->need;
 	memcpy(node->software, f->software, sizeof(node->software));
 	if (f->name[0] != '\0')
 		memcpy(node->name, f->name, sizeof(node->name));
@@ -308,7 +342,7 @@ static enum exit_code census_collect(struct client *client, struct census_poll *
 		if (code == RC_OK || poll->census->count == 0)
 			continue;
 		census_judge(poll->census);
-		if (poll->census->problem_count + poll->census->silent_count == 0 ||
+		if (poll->census->broken + poll->census->silent_count == 0 ||
 		    client_now() - news_at >= CENSUS_PATIENCE_MS)
 			break;
 	}

@@ -22,6 +22,8 @@ struct census_node {
 	uint32_t copies, wanted;                     /* 0: an earlier version, which does not say */
 	struct frame_doubt doubts[FRAME_DOUBTS_MAX]; /* arcs that it does not serve, as it waits for somebody */
 	unsigned doubt_count;
+	bool full;                   /* it has no room for what is written */
+	uint64_t bytes, limit, need; /* of memory, as STATUS has them */
 	bool operated;               /* ... until an operator says a word */
 	char name[NAME_MAX_LEN + 1]; /* never "": the id in decimal if it has none */
 	char software[32];
@@ -38,6 +40,7 @@ struct census {
 	size_t silent_count;
 	struct census_problem *problems;
 	size_t problem_count;
+	size_t broken; /* of the problems, the first: what is not answered, or not agreed on; the others are of room */
 };
 
 /* Subscribes the client's reply topic, asks, and collects until the arcs of those who serve partition the ring, all

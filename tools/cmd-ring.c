@@ -54,9 +54,13 @@ const struct command command_ring = {
 		"prints\n"
 		"{\"nodes\":[{\"id\",\"name\",\"state\",\"predecessor\",\"successor\",\"records\",\"arc\":[FROM,TO],"
 		"\"epoch\",\n"
-		"\"copies\",\"wanted\",\"behind\",\"share\",\"since\",\"software\"}],\"silent\":[IDS],\n"
+		"\"copies\",\"wanted\",\"behind\",\"full\",\"bytes\",\"limit\",\"share\",\"since\",\"software\"}],"
+		"\"silent\":[IDS],\n"
 		"\"doubts\":[{\"arc\",\"node\",\"waits_for\",\"copy\",\"operator\"}],\"problems\":[TEXTS]};\n"
-		"an arc is what lies behind FROM up to TO, its epoch the number of its view.\n"
+		"an arc is what lies behind FROM up to TO, its epoch the number of its view; bytes are what a node "
+		"holds,\n"
+		"limit what its max-memory lets it hold (0: no limit), and a node that is full refuses what is "
+		"written.\n"
 		"\n" LIVE_TEXT,
 	.exec = ring_exec,
 };

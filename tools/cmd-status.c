@@ -49,12 +49,12 @@ static void status_json(FILE *out, const struct settings *settings, const struct
 
 static void status_text(FILE *out, const struct settings *settings, const struct census *census)
 {
-	bool whole = census->problem_count == 0;
+	bool whole = census->broken == 0;
 	const char *mark = "";
 
 	for (size_t i = 0; i < census->problem_count; i++)
 		ring_view_problem(out, census->problems[i].text);
-	if (!whole)
+	if (census->problem_count > 0)
 		fputc('\n', out);
 	fprintf(out, "broker   %s\nring     %zu node%s, %s%s%s (", settings->broker_shown, census->count,
 		census->count == 1 ? "" : "s", output_color(whole ? COLOR_GOOD : COLOR_BAD),

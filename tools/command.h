@@ -23,7 +23,7 @@ enum exit_code {
 	RC_TIMEOUT = 5,     /* no answer in time */
 	RC_PARTLY = 6,      /* of several, some were done */
 	RC_LOCAL = 7,       /* a file of this machine: unreadable or wrong input, output that cannot be written */
-	RC_WRONG = 8,       /* the ring answered that it cannot be done (not a number, a full disk) */
+	RC_WRONG = 8,       /* the ring answered that it cannot be done (not a number, no room) */
 };
 
 /* What the options say. */

@@ -109,7 +109,7 @@ static const struct command_exit exits[] = {
 	{RC_TIMEOUT, "no answer in time (\"unknown\": a write may have been done)"},
 	{RC_PARTLY, "of several, some done"},
 	{RC_LOCAL, "a local file, what stands in it, or the output failed"},
-	{RC_WRONG, "the ring cannot do it (not a number, a full disk)"},
+	{RC_WRONG, "the ring cannot do it (not a number, no room)"},
 	{129, "SIGHUP ended it"},
 	{130, "Ctrl-C did"},
 	{143, "SIGTERM did"},

@@ -108,8 +108,8 @@ static void explain_answer(const struct job *job, const struct item *item, const
 			 key);
 	else if (r->status == ANSWER_FULL)
 		snprintf(out, size,
-			 "key %s: not %s: there is no room on a disk where it has to be (the nodes' logs say "
-			 "which; what is there can be read and deleted)",
+			 "key %s: not %s: there is no room where it has to be, on a disk or in memory ('dhtctl status' "
+			 "says which; what is there can be read and deleted)",
 			 key, job->done);
 	else
 		snprintf(out, size, "key %s: not %s: its value is no number of 64 bits, or would be none", key,

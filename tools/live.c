@@ -52,7 +52,7 @@ enum exit_code live_look(struct client *client, const struct settings *settings,
 	enum exit_code code = census_take(client, settings, census);
 	char timeout[32];
 
-	if (code == RC_OK && census->problem_count > 0)
+	if (code == RC_OK && census->broken > 0)
 		code = live_look_again(client, settings, census);
 	if (code == RC_TIMEOUT)
 		output_error(

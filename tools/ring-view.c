@@ -230,6 +230,8 @@ static void ring_json_node(FILE *out, const struct census_node *node, time_t now
 			(unsigned long long)node->epoch, node->copies, node->wanted, (unsigned long long)node->behind);
 	else
 		fprintf(out, ",\"epoch\":null,\"copies\":null,\"wanted\":null,\"behind\":null");
+	fprintf(out, ",\"full\":%s,\"bytes\":%llu,\"limit\":%llu", node->full ? "true" : "false",
+		(unsigned long long)node->bytes, (unsigned long long)node->limit);
 	fprintf(out, ",\"share\":%.9f,\"since\":\"%s\",", ring_share(node), text);
 	output_json_bytes(out, "software", (const uint8_t *)node->software, strlen(node->software));
 	fputc('}', out);

@@ -36,6 +36,6 @@ void copy_wanted(struct node *n, const struct copy *c, const struct frame *f)
 		else
 			lacking[r.key_count++] = f->keys[i];
 	}
-	r.full = n->no_room;
+	r.full = room_full(n);
 	frame_send(n, &r, TOPIC_INBOX, f->from.id);
 }

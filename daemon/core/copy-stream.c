@@ -15,7 +15,7 @@ static void say(struct node *n, const struct frame *f, const struct copy *c, uin
 	frame_start(n, &r, FRAME_COPIED);
 	r.attempt = f->attempt;
 	r.seq = seq;
-	r.full = n->no_room;
+	r.full = room_full(n);
 	r.checked = c->checked;
 	r.differ_count = c->differ_count;
 	memcpy(r.differs, c->differs, sizeof(r.differs));
@@ -31,7 +31,7 @@ static void say_absent(struct node *n, const struct frame *f, const struct copy 
 	r.attempt = f->attempt;
 	r.reason = REASON_ABSENT;
 	r.flag = c && c->again;
-	r.full = n->no_room;
+	r.full = room_full(n);
 	frame_send(n, &r, TOPIC_INBOX, f->from.id);
 }
 

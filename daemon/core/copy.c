@@ -447,5 +447,5 @@ void copy_tick(struct node *n, uint64_t *next)
 			soonest(next, l->since + patience);
 	}
 	replaced_tick(n);
-	(void)store_forget(n->copied, n->now, n->config.tombstones, 1000);
+	(void)store_forget(n->copied, n->now, memory_graves(n), 1000);
 }

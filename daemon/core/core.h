@@ -417,9 +417,26 @@ void recover_forget(struct node *n);
 void on_recover(struct node *n, const struct frame *f);
 
 /* ---- room.c ---- */
-bool room_lacks(struct node *n);               /* nothing may be written but what makes room, or has to be */
-void room_changed(struct node *n, bool there); /* on the disk of this node */
+bool room_lacks(struct node *n);      /* nothing may be written but what makes room, or has to be */
+bool room_full(const struct node *n); /* ... because of this node itself */
+/* Of a write that is not done for want of room, and that an earlier owner may have done. */
+void room_unknown(struct node *n, const struct entry *e, const struct operation *op, struct operation_result *r);
+void room_tell(struct node *n);                                /* that has changed: to whose copies lie here */
+void room_changed(struct node *n, bool there);                 /* on the disk of this node */
 void room_said(struct node *n, struct follower *f, bool full); /* on that of who keeps copies of ours */
+
+/* ---- memory.c ---- */
+#define MEMORY_AGAIN 5000 /* ms: who had no room for an arc asks for another */
+void memory_begin(struct node *n);
+void memory_look(struct node *n); /* at the end of each step: says what has changed */
+bool memory_holds(struct node *n, const struct store_item *item,
+		  const struct store_item *old);       /* a write; old: or NULL */
+struct store_keep memory_graves(const struct node *n); /* of deletions that are remembered */
+/* Of a view guarded there: what its backup would inherit from this node. */
+uint64_t memory_leaves(const struct node *n, const struct member *backup);
+bool memory_fits(struct node *n, const struct frame *offer); /* false, and said: a newcomer does not take it */
+void memory_takes(struct node *n, const struct frame *ask);  /* it does, whatever it is */
+void memory_status(const struct node *n, struct frame *f);
 
 /* ---- echo.c ---- */
 void echo_await(struct node *n, enum echo_kind kind);

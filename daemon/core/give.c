@@ -22,6 +22,7 @@ void give_begin(struct node *n, const struct member *taker, struct arc arc, bool
 	f.attempt = g->attempt;
 	f.arc = arc;
 	f.arc_set = true;
+	f.bytes = store_arc_bytes(n->store, arc);
 	frame_to(n, &f, taker);
 	out_log(n, NOTE_OFFERED, ABOUT(OF_ARC(arc), OF_PEER(taker->id)), "arc %s: offered to node %08x",
 		arc_text(arc, text), taker->id);

@@ -84,6 +84,7 @@ struct node *node_new(const struct node_config *config)
 	n->operations = xmalloc(sizeof(*n->operations));
 	n->once = once_new(n->config.secret, n->config.once);
 	n->copied_once = once_new(n->config.secret, n->config.once);
+	memory_begin(n);
 	if (config->durable)
 		n->durable = durable_new(n);
 	n->repair_at = NEVER;
@@ -448,6 +449,9 @@ void node_step(struct node *n, const struct event *ev, struct update *update)
 	case EVENT_ROOM:
 		room_changed(n, ev->granted);
 		break;
+	case EVENT_LIMIT:
+		n->config.max_memory = ev->limit;
+		break;
 	case EVENT_TURN:
 	case EVENT_TIMER:
 	case EVENT_TYPES:
@@ -463,6 +467,7 @@ void node_step(struct node *n, const struct event *ev, struct update *update)
 		}
 		state_update(n);
 	} while (next <= n->now && ++rounds < 32);
+	memory_look(n);
 	if (n->connected)
 		watch_statuses(n);
 	cells_tick(n);

@@ -48,7 +48,8 @@ struct node_config {
 	/* Each step tells what is to be kept (update.writes), and the process that comes after this one goes on with it. */
 	bool durable;
 	size_t burst; /* 8 MiB: whoever publishes more bytes than that in one step is told by EVENT_DRAINED when to go on */
-	size_t held_max;                /* 16 MiB: operations held during a handover, in bytes */
+	size_t held_max;     /* 16 MiB: operations held during a handover, in bytes */
+	uint64_t max_memory; /* bytes that it may hold (memory.c), 0: no limit; writers may fill three quarters */
 	const struct once_limits *once; /* NULL: those of once.h; tests take tighter ones; read by node_new only */
 };
 void node_config_init(struct node_config *config);
@@ -65,6 +66,7 @@ enum event_type {
 	EVENT_TIMER,        /* the deadline of the last update has come */
 	EVENT_STOP,         /* SIGTERM, SIGINT: leave in good order */
 	EVENT_ROOM,         /* the disk is full, or has room again (granted) */
+	EVENT_LIMIT,        /* config.max_memory is another from here on (limit) */
 	EVENT_TYPES,
 };
 
@@ -77,6 +79,7 @@ struct event {
 	size_t len;
 	bool retained;
 	bool granted;
+	uint64_t limit;
 	struct conn conn;
 };
 
@@ -161,7 +164,9 @@ enum node_state node_get_state(const struct node *node);
 /* True if the node would answer an operation on this id now. */
 bool node_serves(const struct node *node, uint32_t id);
 size_t node_record_count(const struct node *node);
-size_t node_held_bytes(const struct node *node); /* of operations held, bounded by held_max */
+size_t node_held_bytes(const struct node *node);    /* of operations held, bounded by held_max */
+uint64_t node_memory_held(const struct node *node); /* bytes, as config.max_memory counts them */
+bool node_has_room(const struct node *node);        /* its disk is not full, and writers have not filled its memory */
 /* Clients whose writes it remembers no more, as there was no room. */
 uint64_t node_forgotten(const struct node *node);
 /* The newest version that it has of a key, owned or kept, a deletion among them; false: none. */

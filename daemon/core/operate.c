@@ -51,6 +51,16 @@ static uint64_t ends(const struct node *n, uint64_t life)
 	return life <= UINT64_MAX - n->now ? n->now + life : 0; /* beyond all clocks */
 }
 
+static bool has_room(struct node *n, const struct operation *op, const struct store_item *old)
+{
+	bool put = op->kind == OPERATION_PUT;
+	struct store_item item = {.key = op->key, .len = put ? op->value_len : NUMBER_TEXT, .expires = op->life};
+
+	if (!put && old)
+		item.expires |= old->expires;
+	return !room_lacks(n) && memory_holds(n, &item, old);
+}
+
 static void put(struct node *n, const struct operation *op, struct version version)
 {
 	struct store_item item = {.key = op->key, .value = op->value, .len = op->value_len, .sum = op->sum};
@@ -127,7 +137,7 @@ void operate_write(struct node *n, const struct operation *op, struct version ve
 		r->status = ANSWER_FAILED;
 	} else if (counts(op) && old && !store_sound(old)) {
 		r->status = ANSWER_DAMAGED;
-	} else if (op->kind != OPERATION_DELETE && room_lacks(n)) {
+	} else if (op->kind != OPERATION_DELETE && !has_room(n, op, old)) {
 		r->status = ANSWER_FULL;
 	} else if (op->kind == OPERATION_PUT) {
 		put(n, op, version);

@@ -199,7 +199,7 @@ void record_tick(struct node *n, uint64_t *next)
 	if (n->give.phase)
 		return;
 	(void)store_expire(n->store, n->now, n->now + n->config.tombstone, EXPIRE_MOST, gone, n);
-	if (!store_forget(n->store, n->now, n->config.tombstones, EXPIRE_MOST))
+	if (!store_forget(n->store, n->now, memory_graves(n), EXPIRE_MOST))
 		soonest(next, n->now);
 	soonest(next, store_next_end(n->store));
 }

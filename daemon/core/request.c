@@ -49,10 +49,11 @@ static void answer_put(struct node *n, const struct entry *e, const struct refer
 				  .version = {e->v.name.number, ++n->counter},
 				  .value = put->value,
 				  .len = put->value_len};
+	struct store_item old;
 	char text[REFERENCE_TEXT_MAX];
 
-	if (room_lacks(n)) {
-		out_complain(n, "put", "no room on a disk where it has to be", put->value, put->value_len);
+	if (room_lacks(n) || !memory_holds(n, &item, store_get(n->store, item.key, &old) ? &old : NULL)) {
+		out_complain(n, "put", "no room where it has to be", put->value, put->value_len);
 		return; /* there is no word for it */
 	}
 	store_put(n->store, &item);

@@ -31,6 +31,10 @@ static void write_now(struct node *n, const struct entry *e, const struct once_w
 	struct once_answer answer = {0};
 
 	operate_write(n, op, (struct version){e->v.name.number, ++n->counter}, r);
+	if (r->status == ANSWER_FULL && w->token.number < e->v.name.number) {
+		room_unknown(n, e, op, r);
+		return;
+	}
 	answer.status = (uint8_t)r->status;
 	answer.version = r->version;
 	answer.has_result = r->has_amount;

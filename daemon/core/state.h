@@ -54,6 +54,7 @@ struct entry {
 	uint64_t orphan;      /* since when nobody sees to it that it holds; 0: somebody does */
 	uint64_t found;       /* when FIND was last sent */
 	uint64_t other_asked; /* since when the joiner of `other` is asked; 0: not */
+	uint64_t inherits;    /* guarded: bytes that would come here if its owner were gone, by his last word */
 };
 
 enum change_kind {
@@ -304,6 +305,15 @@ struct accepted {
 	uint64_t until; /* the word counts; 0: none */
 };
 
+/* What of it has been said (memory.c). */
+struct memory {
+	uint64_t empty; /* what an empty node counts */
+	bool full;      /* writers have filled what they may */
+	bool over;      /* it holds more than it may, */
+	bool cramped;   /* ... or would if the node ahead of it were gone */
+	uint64_t unfit; /* when it was last said that an arc is too large to begin with; 0: never */
+};
+
 struct told;
 struct durable;
 struct reference_peer;
@@ -459,7 +469,8 @@ struct node {
 	uint64_t drop_window; /* rate limit of complaints about strangers' input */
 	unsigned drop_count, drop_hidden;
 	struct durable *durable; /* NULL: nothing is kept */
-	bool no_room;            /* the disk is full */
+	bool disk_full;
+	struct memory memory;
 	struct accepted accepted[ACCEPTED_MAX];
 	struct reference_peer *reference;
 	struct echo echo[ECHO_KINDS];

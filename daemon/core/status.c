@@ -12,6 +12,7 @@ void status_fill(struct node *n, struct frame *f)
 	f->seq = n->number;
 	f->since = n->now - n->state_since;
 	f->count = store_count(n->store);
+	memory_status(n, f);
 	f->predecessor = f->successor = n->self.id;
 	memcpy(f->name, n->config.name, sizeof(f->name));
 	snprintf(f->software, sizeof(f->software), "%s", n->config.software);

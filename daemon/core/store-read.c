@@ -59,6 +59,31 @@ void store_each(const struct store *s, struct arc arc, bool (*each)(void *arg, c
 	}
 }
 
+#define SAMPLE 8192 /* records of a table that an arc begins or ends in */
+
+/* How many of a table are in the arc: as many as of those that came first. */
+static size_t sampled(const struct record *table, struct arc arc)
+{
+	size_t seen = 0, in = 0;
+
+	for (const struct record *r = table; r && seen < SAMPLE; r = r->hh.next, seen++)
+		in += ring_contains(arc, r->id);
+	return seen ? HASH_COUNT(table) * in / seen : 0;
+}
+
+size_t store_arc_bytes(const struct store *s, struct arc arc)
+{
+	size_t count = 0;
+
+	for (unsigned t = 0; t < TABLES; t++) {
+		if (t == table_of(arc.lo) || t == table_of(arc.hi))
+			count += sampled(s->tables[t], arc);
+		else if (ring_contains(arc, t << (32 - TABLE_BITS)))
+			count += HASH_COUNT(s->tables[t]);
+	}
+	return count ? s->bytes / s->count * count : 0;
+}
+
 uint32_t store_part_end(uint32_t id)
 {
 	return id | (UINT32_MAX >> TABLE_BITS);

@@ -52,7 +52,11 @@ static void add(struct store *s, struct record *r)
 	tell(s, r);
 	HASH_ADD_BYHASHVALUE(hh, s->tables[table_of(r->id)], id, sizeof(r->id), hash_of(s, &key), r);
 	s->count++;
-	s->buried += r->deleted;
+	s->bytes += bytes_of(r);
+	if (r->deleted) {
+		s->buried++;
+		s->buried_bytes += bytes_of(r);
+	}
 	if (r->expires)
 		heap_add(heap_of(s, r), mortal_of(r).at, r);
 	if (s->order.count && !r->deleted)
@@ -65,7 +69,11 @@ static void take_out(struct store *s, struct record *r)
 	tell(s, r);
 	if (s->order.count && !r->deleted)
 		order_removed(&s->order, r);
-	s->buried -= r->deleted;
+	if (r->deleted) {
+		s->buried--;
+		s->buried_bytes -= bytes_of(r);
+	}
+	s->bytes -= bytes_of(r);
 	if (r->expires)
 		heap_remove(heap_of(s, r), mortal_of(r).place);
 	s->count--;
@@ -114,6 +122,16 @@ size_t store_count(const struct store *s)
 bool store_empty(const struct store *s)
 {
 	return s->count == 0;
+}
+
+size_t store_bytes(const struct store *s)
+{
+	return s->bytes;
+}
+
+size_t store_item_bytes(const struct store_item *item)
+{
+	return block_of(item->len, item->expires != 0, item->key.name_len);
 }
 
 /* uthash compares the hash and the id, and finds the first of those that share both. */
@@ -373,9 +391,10 @@ size_t store_expire(struct store *s, uint64_t now, uint64_t until, size_t most,
 	return done;
 }
 
-bool store_forget(struct store *s, uint64_t now, size_t keep, size_t most)
+bool store_forget(struct store *s, uint64_t now, struct store_keep keep, size_t most)
 {
-	while (s->graves.count && (s->graves.count > keep || s->graves.entries[0].at <= now)) {
+	while (s->graves.count &&
+	       (s->graves.count > keep.count || s->buried_bytes > keep.bytes || s->graves.entries[0].at <= now)) {
 		struct record *r = s->graves.entries[0].owner;
 
 		if (!most--)

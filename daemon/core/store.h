@@ -43,6 +43,13 @@ void store_watch(struct store *s, void (*changed)(void *arg, const struct key *k
 size_t store_count(const struct store *s); /* without tombstones */
 bool store_empty(const struct store *s);   /* no tombstone either */
 
+/* What all records take of memory, tombstones and the tables' share among them: a sum that depends on their keys, lengths and
+ * ends alone. */
+size_t store_bytes(const struct store *s);
+size_t store_item_bytes(const struct store_item *item); /* what one adds to it */
+/* About how much of it lies in the arc; some ten thousand records are looked at, at most. */
+size_t store_arc_bytes(const struct store *s, struct arc arc);
+
 /* True if there is a record, a tombstone among them; item may be NULL. */
 bool store_get(const struct store *s, struct key key, struct store_item *item);
 
@@ -129,9 +136,14 @@ uint64_t store_item_hash(const struct store_item *item);
 size_t store_expire(struct store *s, uint64_t now, uint64_t until, size_t most,
 		    void (*gone)(void *arg, const struct key *key), void *arg);
 
+/* How many tombstones are to stay, and how much they may take. */
+struct store_keep {
+	size_t count, bytes;
+};
+
 /* Of the tombstones whose time is up or that are more than `keep`, at most so many go, the earliest first.  False: there
  * are more of these. */
-bool store_forget(struct store *s, uint64_t now, size_t keep, size_t most);
+bool store_forget(struct store *s, uint64_t now, struct store_keep keep, size_t most);
 uint64_t store_next_end(const struct store *s); /* of a record or a tombstone; UINT64_MAX: none */
 
 #endif

@@ -96,6 +96,11 @@ void on_offer(struct node *n, const struct frame *f)
 		say(n, f, FRAME_BUSY);
 		return;
 	}
+	if (!memory_fits(n, f)) {
+		say(n, f, FRAME_BUSY);
+		seek_sign(n, MEMORY_AGAIN);
+		return;
+	}
 	seek_sign(n, 0);
 	take_begin(n, f, false);
 }
@@ -111,6 +116,7 @@ void on_ask(struct node *n, const struct frame *f)
 		say(n, f, FRAME_BUSY);
 		return;
 	}
+	memory_takes(n, f);
 	take_begin(n, f, true);
 }
 

@@ -14,7 +14,9 @@ static void send_sync(struct node *n, struct entry *e)
 	f.views[f.view_count++] = e->v;
 	f.peer = e->peer.conn;
 	f.flag = e->held;
-	f.full = n->no_room;
+	f.full = room_full(n);
+	if (e->mine)
+		f.bytes = memory_leaves(n, &e->peer);
 	f.last = n->durable && e->sealed && !entry_unserved(n, e); /* ACTIVE may have been lost */
 	/* What is taken for kept there: it may have given that up while this node slept, and nothing is written since. */
 	if (e->mine && e->held && follow_whole(n, &e->peer, e->v.arc))
@@ -285,6 +287,8 @@ void on_sync(struct node *n, const struct frame *f)
 			if (e->mine)
 				take_held(n);
 		}
+		if (!e->mine && member_same(&e->peer, &f->from))
+			e->inherits = f->bytes;
 		if (f->attempt)
 			(void)copy_upto(n, f);
 		if (e->mine && member_same(&e->peer, &f->from))
@@ -292,7 +296,7 @@ void on_sync(struct node *n, const struct frame *f)
 		if (f->last && e->mine && e->held)
 			take_say_active(n, e);
 		r.flag = true;
-		r.full = n->no_room;
+		r.full = room_full(n);
 		r.views[r.view_count++] = e->v;
 		keepers_tell(n, &r);
 		frame_to(n, &r, &f->from);

@@ -97,6 +97,7 @@ struct swarm {
 	uint64_t gap;                    /* behind a power cut, us */
 	uint32_t fatal;                  /* millionths of commits amid which the process dies */
 	bool faithful;                   /* no time ends a doubt: nothing may be lost */
+	bool memory;                     /* has a limit, each node's its own, until all is quiet */
 	struct node_config patience;     /* of all nodes; of it only the times */
 };
 
@@ -144,6 +145,7 @@ struct sim_options {
 	unsigned replicas; /* 0: as drawn */
 	unsigned scrub;    /* ms, 0: never */
 	enum disks disks;  /* nodes have some */
+	bool memory;       /* it has a limit, of most nodes */
 	struct mask starts, clients_on, faults, aimed, turns;
 	FILE *trace;               /* NULL: none */
 	bool story;                /* keep what a picture of the run needs */

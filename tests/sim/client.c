@@ -102,7 +102,8 @@ static uint32_t op_new(struct world *w, const struct client *c, enum op_kind kin
 					    .client = c->index,
 					    .key = key,
 					    .sent_at = w->now,
-					    .excused = judge_excuses(w) || (c->kv && ours_waits(w)),
+					    .excused = judge_excuses(w) || (c->kv && ours_waits(w)) ||
+						       (w->swarm.memory && !w->quiet && !c->kv && kind == OP_PUT),
 					    .quiet = w->quiet};
 	trace(w, "client%-2u op %u: %s key %08x%s", c->index, index, judge_kind_name(kind), w->keys[key],
 	      w->ops[index].excused ? " (excused)" : "");

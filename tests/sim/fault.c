@@ -189,8 +189,6 @@ void fault_leave(struct world *w, uint32_t proc)
 
 /* ---- faults by their kind ---- */
 
-#define TOLD_BY (20 * SECOND) /* an owner asks its keeper anew, where it has not heard that there is room */
-
 /* What is on its way to it goes into the room that was kept; clients of the reference are not answered. */
 static void full(struct world *w)
 {

@@ -19,12 +19,14 @@
  *   What expires is gone from then on: shown no longer by who has had it since, nor ever again.
  * - Live (I7): every operation is answered, but for those in flight when, or sent before the ring was whole again after,
  *   a fault other than a join, a leave, or what clients and strangers do; or sent when no node was active; or dropped by
- *   the broker, or by a node whose room is full.  With joins and leaves alone nothing is excused.  Without one order:
+ *   the broker, or by a node whose room is full; and, where memory has limits, puts on the topics that have no word for it.
+ *   In the end nothing is refused for want of room.  With joins and leaves alone nothing is excused.  Without one order:
  *   the operations of the quiet phase.  Where tables have little room, of clients of ours those of the quiet phase alone.
  *   Who serves a key and has heard its cell goes on hearing it, and who is ready to take it over does.  Runs in which hardly anything was answered though the ring was whole fail too.
  * - No hole (I2): at the end, within a bound: the arcs, and what every node's retained status says of its neighbours;
  *   and no record lies with a node that does not own it.
- * - Bounded (I6): records, and bytes of held operations, at every look.
+ * - Bounded (I6): records, and bytes of held operations, at every look; where memory has limits, who had no room stores
+ *   nothing new that a client asks for.
  * - A node gives up by itself only if another has its id or name, and never one in office. */
 #include <stdarg.h>
 #include <stdlib.h>

@@ -36,6 +36,7 @@ static const char help[] =
 	"usual: what\n"
 	"                      nobody answers for is given up after the set time; faithful: never; default: as drawn\n"
 	"  --scrub MS          all copies are compared that often, and are to be the same (default: never)\n"
+	"  --memory            what most nodes may hold is less than what is written\n"
 	"  --profile NAME      mosquitto (default), gentle (joins and leaves only), storm, drops (and full queues),\n"
 	"                      disorder (order per publisher and topic only), refused (subscriptions), hasty (nodes "
 	"of\n"
@@ -78,6 +79,7 @@ enum option_id {
 	OPT_OPS,
 	OPT_REPLICAS,
 	OPT_DISKS,
+	OPT_MEMORY,
 	OPT_PROFILE,
 	OPT_JOBS,
 	OPT_QUIET,
@@ -110,6 +112,7 @@ static const struct option options[] = {{"seed", 1, NULL, OPT_SEED},
 					{"replicas", 1, NULL, OPT_REPLICAS},
 					{"disks", 2, NULL, OPT_DISKS},
 					{"scrub", 1, NULL, OPT_SCRUB},
+					{"memory", 0, NULL, OPT_MEMORY},
 					{"profile", 1, NULL, OPT_PROFILE},
 					{"jobs", 1, NULL, OPT_JOBS},
 					{"quiet", 0, NULL, OPT_QUIET},
@@ -243,6 +246,9 @@ static bool parse_run(struct sim_options *o, int c, const char *value)
 		break;
 	case OPT_DISKS:
 		o->disks = disks_named(value);
+		break;
+	case OPT_MEMORY:
+		o->memory = true;
 		break;
 	case OPT_PROFILE:
 		o->profile = (enum profile)name_index(value, strlen(value), profiles, PROFILE_COUNT, "profile");
@@ -411,6 +417,8 @@ char *options_spec(const struct sim_options *o)
 		fprintf(out, " --scrub %u", o->scrub);
 	if (o->disks)
 		fprintf(out, " --disks%s", disks[o->disks]);
+	if (o->memory)
+		fputs(" --memory", out);
 	if (o->profile != PROFILE_MOSQUITTO)
 		fprintf(out, " --profile %s", profiles[o->profile]);
 	print_mask(out, "nodes", &o->starts);

@@ -201,6 +201,10 @@ static void answered(struct world *w, struct op *op, const char *by, const struc
 	w->stats[STAT_OPS_DONE]++;
 	w->stats[STAT_OURS_FAILED] += r->status == ANSWER_FAILED;
 	w->stats[STAT_OURS_FULL] += r->status == ANSWER_FULL;
+	/* By a slow clock it takes longer than a full disk is waited for. */
+	if (op->quiet && r->status == ANSWER_FULL && !(w->swarm.drift && w->swarm.mean[FAULT_FULL]))
+		fail(w, "I7: %s refuses op %zu for want of room, and there has been room for long", by,
+		     (size_t)(op - w->ops));
 	if (!write)
 		found(w, op, by, r);
 }
@@ -241,10 +245,11 @@ void ours_served(struct world *w, const struct proc *by, const struct packet *p)
 }
 
 /* Horizons rise over what is lost with a node, or was forgotten.  In a ring that comes to no harm each row is where it
- * belongs, and nobody need say that he does not know. */
+ * belongs, and nobody need say that he does not know; but who has no room for what an earlier owner may have done. */
 static void not_known(struct world *w, struct op *op, const char *by)
 {
-	bool harmed = !w->swarm.gentle || w->stats[STAT_STOP_ALL] || w->stats[STAT_OPERATE] || w->stats[STAT_EXIT_LAST];
+	bool harmed = !w->swarm.gentle || w->swarm.memory || w->stats[STAT_STOP_ALL] || w->stats[STAT_OPERATE] ||
+		      w->stats[STAT_EXIT_LAST];
 
 	w->stats[STAT_OURS_NOT_KNOWN]++;
 	op->excused = true; /* it is answered, if not as one would wish: its token was of an owner that is gone */

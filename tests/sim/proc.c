@@ -177,6 +177,7 @@ static void node_make(struct world *w, struct proc *p)
 	config.join_attempts = w->swarm.join_attempts;
 	config.join_interval = w->swarm.join_interval;
 	config.durable = p->disk != NULL;
+	config.max_memory = swarm_memory(w, p->identity);
 	if (w->swarm.tight)
 		config.once = &w->swarm.once;
 	if (w->swarm.held_max)
@@ -249,6 +250,8 @@ static void handle(struct world *w, struct proc *p, uint32_t link, struct packet
 {
 	struct event e = {.topic = packet->topic == NONE ? NULL : w->topics[packet->topic].name};
 	char text[700];
+	size_t records, effects;
+	bool lacked;
 
 	if (!p->alive || p->link != link)
 		return;
@@ -279,7 +282,12 @@ static void handle(struct world *w, struct proc *p, uint32_t link, struct packet
 	story_of(w, STORY_HEARD, link, packet);
 	if (w->options.trace)
 		trace(w, "%-7s <- %s", p->label, trace_packet(w, packet, text, sizeof(text)));
-	if (is_news(w, packet, turn(w, p, &e)) && p->alive)
+	lacked = w->swarm.memory && !node_has_room(p->node);
+	records = node_record_count(p->node);
+	effects = turn(w, p, &e);
+	if (p->alive && lacked)
+		judge_lacked(w, p, packet, records);
+	if (is_news(w, packet, effects) && p->alive)
 		judge_step(w, p);
 	if (packet->type != PACKET_PUBLISH)
 		return;
@@ -350,6 +358,16 @@ void proc_room(struct world *w, uint32_t proc, bool there)
 	trace(w, "%-7s has %s", p->label, there ? "room again" : "a disk that is FULL");
 	if (p->alive)
 		step(w, p, &(struct event){.type = EVENT_ROOM, .granted = there});
+}
+
+void proc_unlimit(struct world *w, uint32_t proc)
+{
+	struct proc *p = w->procs[proc];
+
+	if (p->alive && p->paused)
+		queue_push(&w->queue, w->now + 10 * MS, ENTRY_UNLIMIT, proc, 0, NULL);
+	else if (p->alive)
+		step(w, p, &(struct event){.type = EVENT_LIMIT});
 }
 
 void proc_stop(struct world *w, uint32_t proc)

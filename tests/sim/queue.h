@@ -69,6 +69,7 @@ enum entry_type {
 	ENTRY_TURN,         /* proc: all that had arrived has been read */
 	ENTRY_DISK,         /* proc, generation: a commit is done */
 	ENTRY_ROOM,         /* proc: its disk has some again */
+	ENTRY_UNLIMIT,      /* proc: its memory has no limit any more */
 	ENTRY_DIES,         /* proc: amid a commit */
 	ENTRY_FAULT,        /* fault kind */
 	ENTRY_CHECK,        /* the quiet phase begins, or looks round */

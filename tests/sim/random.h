@@ -35,6 +35,7 @@ static inline void rng_seed(struct rng *r, uint64_t seed, uint64_t stream)
 #define STREAM_OURS ((uint64_t)6 << 40)
 #define STREAM_REPLICAS ((uint64_t)7 << 40)
 #define STREAM_DISKS ((uint64_t)8 << 40)
+#define STREAM_MEMORY ((uint64_t)9 << 40)
 
 /* 0 to n - 1; n > 0.  The bias of the remainder is of no interest here. */
 static inline uint64_t rng_below(struct rng *r, uint64_t n)

@@ -311,6 +311,7 @@ void proc_fenced(struct world *w, uint32_t proc, uint32_t link, struct packet *p
 void proc_timer(struct world *w, uint32_t proc, uint32_t gen);
 void proc_turn(struct world *w, uint32_t proc);
 void proc_room(struct world *w, uint32_t proc, bool there); /* on its disk */
+void proc_unlimit(struct world *w, uint32_t proc);          /* its memory has no limit any more */
 void proc_stop(struct world *w, uint32_t proc);
 void proc_kill(struct world *w, uint32_t proc);
 void proc_pause(struct world *w, uint32_t proc, uint64_t duration);
@@ -365,9 +366,11 @@ void ours_heard(struct world *w, const struct proc *p, struct arc arc);
 
 /* swarm.c */
 void swarm_draw(struct world *w);
+uint64_t swarm_memory(const struct world *w, uint32_t identity); /* what it may hold; 0: no limit */
 
 /* fault.c */
 void fault_start(struct world *w);
+#define TOLD_BY (20 * SECOND) /* an owner asks its keeper anew, where it has not heard that there is room */
 void fault_lasts(struct world *w, uint64_t until);
 void fault_happens(struct world *w, enum fault kind);
 void fault_crash(struct world *w, uint32_t proc);
@@ -423,6 +426,7 @@ bool judge_whole(struct world *w, char *why, size_t size);
 void judge_look(struct world *w);
 bool judge_settled(struct world *w);
 void judge_held(struct world *w, const struct proc *p);
+void judge_lacked(struct world *w, const struct proc *p, const struct packet *packet, size_t records);
 void judge_end(struct world *w);
 void fail(struct world *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

@@ -84,7 +84,8 @@
 	X(OURS_AGAIN, "writes answered again as the first time", 1)                            \
 	X(OURS_UNKNOWN, "writes that ended unknown", 1)                                        \
 	X(OURS_COUNTERS, "counters that came to what was added", 1)                            \
-	X(OURS_FULL, "writes refused for want of room on a disk", 0)                           \
+	X(LACKED, "operations heard by nodes without room in memory", 0)                       \
+	X(OURS_FULL, "writes refused for want of room", 0)                                     \
 	X(OURS_UNDONE, "writes that ended undone, without a token", 1)                         \
 	X(OURS_LEFT, "clients of ours that said that they want no answer again", 1)            \
 	X(OURS_FORGOTTEN, "clients forgotten, for want of room", 1)                            \

@@ -259,6 +259,35 @@ static void draw_disks(struct world *w)
 		s->mean[FAULT_FULL] = rng_scale(&r, 2 * SECOND, 30 * SECOND);
 }
 
+/* Likewise.  Where values are short it is mostly the rows that fill it. */
+static void draw_memory(struct world *w)
+{
+	struct swarm *s = &w->swarm;
+	struct rng r;
+
+	if (!w->options.memory)
+		return;
+	rng_seed(&r, w->options.seed, STREAM_MEMORY);
+	s->memory = true;
+	if (rng_below(&r, 2))
+		s->value_len = rng_scale(&r, 500, 20000);
+	if (s->held_max)
+		s->held_max = (s->value_len + 400) * rng_range(&r, 2, 12);
+}
+
+uint64_t swarm_memory(const struct world *w, uint32_t identity)
+{
+	const struct swarm *s = &w->swarm;
+	struct rng r;
+
+	if (!s->memory || w->quiet)
+		return 0;
+	rng_seed(&r, w->options.seed, STREAM_MEMORY + 1 + identity);
+	if (rng_below(&r, 4) == 0)
+		return 0;
+	return rng_scale(&r, 8192, 65536) + rng_below(&r, 2 * s->keys + 1) * (s->value_len + 200);
+}
+
 void swarm_draw(struct world *w)
 {
 	struct swarm *s = &w->swarm;
@@ -281,6 +310,7 @@ void swarm_draw(struct world *w)
 	draw_ours(w);
 	draw_replicas(w);
 	draw_disks(w);
+	draw_memory(w);
 	if (s->gentle)
 		w->stats[STAT_GENTLE]++;
 }

@@ -62,6 +62,18 @@ static void judge_memory(struct world *w, const struct proc *p)
 		fail(w, "I6: %s holds %zu bytes of operations, and may hold %zu", p->label, held, w->swarm.held_max);
 }
 
+/* Who had no room stores nothing new that a client asks for. */
+void judge_lacked(struct world *w, const struct proc *p, const struct packet *packet, size_t records)
+{
+	enum topic_kind kind = packet->topic == NONE ? TOPIC_UNKNOWN : w->topics[packet->topic].kind;
+
+	if (packet->type != PACKET_PUBLISH || (kind != TOPIC_PUT && kind != TOPIC_CELL && kind != TOPIC_ASK))
+		return;
+	w->stats[STAT_LACKED]++;
+	if (node_record_count(p->node) > records)
+		fail(w, "I6: %s had no room, and has stored one more for a client", p->label);
+}
+
 void judge_held(struct world *w, const struct proc *p)
 {
 	if (node_held_bytes(p->node) + held_room(w) <= w->swarm.held_max)

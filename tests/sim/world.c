@@ -206,6 +206,10 @@ static void be_quiet(struct world *w)
 	}
 	for (unsigned i = 0; i < w->options.clients; i++)
 		w->clients[i].left = 0;
+	for (uint32_t i = 0; i < w->proc_count && w->swarm.memory; i++)
+		proc_unlimit(w, i);
+	if (w->swarm.memory)
+		fault_lasts(w, w->now + (w->swarm.drift ? 2 : 1) * TOLD_BY);
 	queue_push(&w->queue, w->now + CHECK_EVERY, ENTRY_CHECK, 0, 0, NULL);
 }
 
@@ -394,6 +398,9 @@ static void happen(struct world *w, const struct entry *e)
 		break;
 	case ENTRY_ROOM:
 		proc_room(w, e->a, true);
+		break;
+	case ENTRY_UNLIMIT:
+		proc_unlimit(w, e->a);
 		break;
 	case ENTRY_DIES:
 		aim_commit(w, e->a);

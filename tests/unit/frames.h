@@ -111,6 +111,9 @@ static inline struct frame frames_random(struct random *r, struct frame_room *ro
 	f.since = with & 1024 ? random_sized(r) : 0;
 	f.last = with & 0x100000;
 	f.full = with & 0x2000000;
+	f.bytes = with & 0x2000000 ? random_sized(r) : 0;
+	f.limit = with & 0x800000 ? random_sized(r) : 0;
+	f.need = with & 0x800000 ? random_sized(r) : 0;
 	f.more = with & 0x800000;
 	f.epoch = with & 0x200000 ? random_sized(r) : 0;
 	f.copies = with & 0x200000 ? (uint32_t)random_sized(r) : 0;
@@ -220,6 +223,9 @@ static inline const char *frames_difference(const struct frame *a, const struct 
 	DIFFER(copies);
 	DIFFER(wanted);
 	DIFFER(behind);
+	DIFFER(bytes);
+	DIFFER(limit);
+	DIFFER(need);
 	DIFFER(predecessor);
 	DIFFER(successor);
 	DIFFER(view_count);

@@ -1,5 +1,5 @@
 /* A disk that is full, the owner's or its keeper's: what is asked to be written is answered so, and stays so (PROTOCOL.md
- * section 7, With a disk, 10). */
+ * section 7, No room). */
 #include "copies-fixture.h"
 
 #define KEPT (ID + 1)
@@ -61,7 +61,7 @@ static void an_owner_that_is_full(void **state)
 	struct core *c = copies_ring(state, 3);
 
 	refused_as_long_as_that_one_is_full(c, 1);
-	assert_int_equal(core_count_logs(c, 1, "its disk is full"), 0);
+	assert_int_equal(core_count_logs(c, 1, "has no room"), 0);
 }
 
 static void a_keeper_that_is_full(void **state)
@@ -69,7 +69,7 @@ static void a_keeper_that_is_full(void **state)
 	struct core *c = copies_ring(state, 3);
 
 	refused_as_long_as_that_one_is_full(c, 2);
-	assert_int_equal(core_count_logs(c, 1, "its disk is full"), 1);
+	assert_int_equal(core_count_logs(c, 1, "has no room"), 1);
 	assert_int_equal(core_count_logs(c, 1, "has room again"), 1);
 }
 

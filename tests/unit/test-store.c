@@ -353,9 +353,9 @@ static void ends_come_in_order(void **state)
 	for (uint64_t at; (at = store_next_end(s)) != UINT64_MAX; last = at) {
 		assert_true(at >= last);
 		assert_int_equal(store_expire(s, at - 1, 20000 + told, 1, gone, &told), 0);
-		assert_true(store_forget(s, at - 1, SIZE_MAX, 0));
+		assert_true(store_forget(s, at - 1, (struct store_keep){SIZE_MAX, SIZE_MAX}, 0));
 		if (!store_expire(s, at, 20000 + told, 1, gone, &told))
-			assert_true(store_forget(s, at, SIZE_MAX, 1));
+			assert_true(store_forget(s, at, (struct store_keep){SIZE_MAX, SIZE_MAX}, 1));
 	}
 	assert_true(told > 1000);
 	assert_int_equal(store_count(s), 0);
@@ -401,10 +401,10 @@ static void ends_and_tombstones(void **state)
 	assert_int_equal(count, 2);
 	assert_int_equal(hash, other);
 	assert_false(store_put_newer(s, &(struct store_item){.key = name, .version = {5, 0}}));
-	assert_true(store_forget(s, 999, 1, 0));
+	assert_true(store_forget(s, 999, (struct store_keep){1, SIZE_MAX}, 0));
 	assert_true(store_get(s, name, NULL));
 	assert_int_equal(store_expire(s, 1000, 2000, 10, gone, &told), 0);
-	assert_true(store_forget(s, 1000, 1, 1)); /* the tombstone goes */
+	assert_true(store_forget(s, 1000, (struct store_keep){1, SIZE_MAX}, 1)); /* the tombstone goes */
 	assert_int_equal(told, 1);
 	assert_false(store_get(s, name, NULL));
 	assert_int_equal(store_count(s), 1);
@@ -448,13 +448,13 @@ static void tombstones_are_bounded(void **state)
 		store_put(s, &(struct store_item){.key = key_number(i), .deleted = true, .expires = 5000 + i});
 	for (uint32_t i = 1000; i < 1010; i++)
 		store_put(s, &(struct store_item){.key = key_number(i), .expires = i});
-	assert_false(store_forget(s, 0, 100, 300));
+	assert_false(store_forget(s, 0, (struct store_keep){100, SIZE_MAX}, 300));
 	assert_true(store_get(s, key_number(300), NULL));
 	assert_false(store_get(s, key_number(299), NULL));
-	assert_true(store_forget(s, 0, 100, 600));
+	assert_true(store_forget(s, 0, (struct store_keep){100, SIZE_MAX}, 600));
 	for (uint32_t i = 0; i < 1010; i++)
 		assert_int_equal(store_get(s, key_number(i), NULL), i >= 900);
-	assert_true(store_forget(s, 0, 100, 0));
+	assert_true(store_forget(s, 0, (struct store_keep){100, SIZE_MAX}, 0));
 	assert_int_equal(store_count(s), 10);
 	store_free(s);
 }
