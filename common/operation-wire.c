@@ -33,6 +33,7 @@ static const struct rule status_rules[ANSWER_STATUSES] = {
 	[ANSWER_WRONG] = {VERSION, 0},
 	[ANSWER_FULL] = {VERSION, 0},
 	[ANSWER_DAMAGED] = {VERSION, 0},
+	[ANSWER_FEW] = {VERSION, 0},
 };
 
 /* ---- reading ---- */

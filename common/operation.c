@@ -27,7 +27,7 @@
  *   life      of a put, add or sub: null, or milliseconds, 2^64-1; else null
  * answer    = [offset, status, version, value], without what is null at its end
  *   offset    uint, 65535
- *   status    1 done, 2 absent, 3 failed, 4 wrong, 5 token, 6 unknown, 7 moved, 8 full, 9 damaged
+ *   status    1 done, 2 absent, 3 failed, 4 wrong, 5 token, 6 unknown, 7 moved, 8 full, 9 damaged, 10 few
  *   version   the counter, 2^64-1, if the number is the token's, or [number, counter], 2^64-1 each; may be null unless
  *             done, and is from 5 to 7
  *   value     of done: null, bytes of at most 16 MiB + 65792 (a page that holds the longest record), or an integer,
@@ -394,7 +394,7 @@ const char *operation_status_name(enum operation_status status)
 		[ANSWER_NONE] = "none",       [ANSWER_DONE] = "done",   [ANSWER_ABSENT] = "absent",
 		[ANSWER_FAILED] = "failed",   [ANSWER_WRONG] = "wrong", [ANSWER_TOKEN] = "token",
 		[ANSWER_UNKNOWN] = "unknown", [ANSWER_MOVED] = "moved", [ANSWER_FULL] = "full",
-		[ANSWER_DAMAGED] = "damaged",
+		[ANSWER_DAMAGED] = "damaged", [ANSWER_FEW] = "few",
 	};
 
 	return (unsigned)status < ANSWER_STATUSES ? names[status] : "not a status";

@@ -60,8 +60,14 @@ enum operation_status {
 	ANSWER_MOVED,   /* not done: not the owner of this id */
 	ANSWER_FULL,    /* not written: there is no room where it has to be, on a disk or in memory */
 	ANSWER_DAMAGED, /* not what was put is there, neither here nor in any copy */
+	ANSWER_FEW,     /* not written: there are fewer copies than its owner is to have (--min-copies) */
 	ANSWER_STATUSES,
 };
+/* Not written, as its owner takes on no more for now: as binding as any answer of a write. */
+static inline bool operation_declined(enum operation_status status)
+{
+	return status == ANSWER_FULL || status == ANSWER_FEW;
+}
 const char *operation_status_name(enum operation_status status);
 
 enum operation_condition {

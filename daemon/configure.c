@@ -172,6 +172,16 @@ static int choose_broker(struct configuration *c, char *error)
 	return EX_CONFIG;
 }
 
+static int choose_copies(struct configuration *c, char *error)
+{
+	const struct settings *s = &c->settings;
+
+	if (s->min_copies <= s->replicas)
+		return EX_OK;
+	return refuse(c, "min-copies", error, "--min-copies %u with --replicas %u: there are never more than these",
+		      s->min_copies, s->replicas);
+}
+
 static int choose_durability(struct configuration *c, char *error)
 {
 	struct node_config *node = &c->shell.node;
@@ -201,6 +211,7 @@ static void choose_times(const struct settings *settings, struct node_config *no
 	node->recover = settings->recover;
 	node->scrub = settings->scrub;
 	node->replicas = settings->replicas;
+	node->min_copies = settings->min_copies;
 	node->max_memory = configure_memory(settings);
 }
 
@@ -217,6 +228,8 @@ static int choose(struct configuration *c, char *error)
 		code = choose_identity(c, error);
 	if (code == EX_OK)
 		code = choose_durability(c, error);
+	if (code == EX_OK)
+		code = choose_copies(c, error);
 	if (code == EX_OK && !topic_prefix_valid(c->settings.topic_prefix))
 		code = refuse(c, "topic-prefix", error,
 			      "invalid topic prefix '%.80s' (%s): levels of [0-9a-z_-] divided by '/', none empty",

@@ -43,6 +43,8 @@ static const struct option_row option_rows[] = {
 	 100, 3600000},
 	{"replicas", 0, OPTION_UNSIGNED, FIELD(replicas), "2", "DHT_REPLICAS", "R",
 	 "nodes that have each record of an arc of this one, this one among them", 1, REPLICAS_MAX},
+	{"min-copies", 0, OPTION_UNSIGNED, FIELD(min_copies), "1", "DHT_MIN_COPIES", "M",
+	 "of those: while there are fewer, nothing is written in this node's arc", 1, REPLICAS_MAX},
 	{"scrub", 0, OPTION_DURATION, FIELD(scrub), "24h", "DHT_SCRUB", "DURATION",
 	 "how often all copies of this node's arc are compared, and mended; 0s: only at dhtctl scrub", 0, 3600000000},
 	{"max-memory", 0, OPTION_SIZE, FIELD(max_memory), "0", "DHT_MAX_MEMORY", "SIZE",

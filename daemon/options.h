@@ -23,6 +23,7 @@ struct settings {
 	uint32_t ping;
 	uint32_t recover;
 	uint32_t replicas;
+	uint32_t min_copies;
 	uint32_t scrub;
 	uint64_t max_memory;
 	char *data_dir;

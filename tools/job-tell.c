@@ -106,6 +106,12 @@ static void explain_answer(const struct job *job, const struct item *item, const
 			 "put it "
 			 "anew, or delete it",
 			 key);
+	else if (r->status == ANSWER_FEW)
+		snprintf(out, size,
+			 "key %s: not %s: its owner has fewer copies now than its --min-copies asks for ('dhtctl "
+			 "status' says "
+			 "how many; what is there can be read)",
+			 key, job->done);
 	else if (r->status == ANSWER_FULL)
 		snprintf(out, size,
 			 "key %s: not %s: there is no room where it has to be, on a disk or in memory ('dhtctl status' "

@@ -419,6 +419,8 @@ void on_recover(struct node *n, const struct frame *f);
 /* ---- room.c ---- */
 bool room_lacks(struct node *n);      /* nothing may be written but what makes room, or has to be */
 bool room_full(const struct node *n); /* ... because of this node itself */
+unsigned room_copies(struct node *n, const struct entry *e); /* of an arc of ours, this node's among them */
+bool room_few(struct node *n, uint32_t id); /* fewer than config.min_copies: nothing is written there */
 /* Of a write that is not done for want of room, and that an earlier owner may have done. */
 void room_unknown(struct node *n, const struct entry *e, const struct operation *op, struct operation_result *r);
 void room_tell(struct node *n);                                /* that has changed: to whose copies lie here */

@@ -58,6 +58,7 @@ void node_config_init(struct node_config *c)
 		.tombstone = 3600000,
 		.tombstones = 65536,
 		.replicas = 2,
+		.min_copies = 1,
 		.burst = 8u << 20,
 		.held_max = 16u << 20,
 	};

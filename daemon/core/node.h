@@ -43,6 +43,7 @@ struct node_config {
 	bool never;          /* ... or until an operator says RECOVER, as who is away may have what nobody else has */
 	unsigned tombstone;  /* 3600000: how long a deletion is remembered against older copies of what it deleted */
 	unsigned tombstones; /* 65536: ... and how many at most; the earliest go first */
+	unsigned min_copies; /* 1: nothing is written while there are fewer; at most replicas */
 	unsigned scrub;      /* 0: how often all copies of an arc are compared; 0: when a tool says so alone */
 	unsigned replicas;   /* 2: who has what is written in an arc of ours, this node among them; 1 to REPLICAS_MAX */
 	/* Each step tells what is to be kept (update.writes), and the process that comes after this one goes on with it. */

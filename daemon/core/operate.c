@@ -137,6 +137,8 @@ void operate_write(struct node *n, const struct operation *op, struct version ve
 		r->status = ANSWER_FAILED;
 	} else if (counts(op) && old && !store_sound(old)) {
 		r->status = ANSWER_DAMAGED;
+	} else if (room_few(n, op->key.id)) {
+		r->status = ANSWER_FEW;
 	} else if (op->kind != OPERATION_DELETE && !has_room(n, op, old)) {
 		r->status = ANSWER_FULL;
 	} else if (op->kind == OPERATION_PUT) {

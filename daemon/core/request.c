@@ -52,6 +52,10 @@ static void answer_put(struct node *n, const struct entry *e, const struct refer
 	struct store_item old;
 	char text[REFERENCE_TEXT_MAX];
 
+	if (room_few(n, put->key)) {
+		out_complain(n, "put", "fewer copies than --min-copies", put->value, put->value_len);
+		return; /* nor for that */
+	}
 	if (room_lacks(n) || !memory_holds(n, &item, store_get(n->store, item.key, &old) ? &old : NULL)) {
 		out_complain(n, "put", "no room where it has to be", put->value, put->value_len);
 		return; /* there is no word for it */

@@ -1,4 +1,4 @@
-/* No room, on a disk that is full or in memory (memory.c): what makes it grow is refused by who owns the arc, whether it is he
+/* Too few copies, and no room, on a disk that is full or in memory (memory.c): what makes it grow is refused by who owns the arc, whether it is he
  * who has none or who keeps a copy (PROTOCOL.md section 7, No room).  Everything else goes on, into the room that is kept for
  * that. */
 #include "follow-inside.h"
@@ -14,6 +14,19 @@ bool room_lacks(struct node *n)
 		if (f->used && f->full && (f->extra || follow_backup(n, f)))
 			return true;
 	return room_full(n);
+}
+
+unsigned room_copies(struct node *n, const struct entry *e)
+{
+	return 1 + (e->peer.memory && follow_whole(n, &e->peer, e->v.arc)) + keepers_count(n, e->v.arc);
+}
+
+/* So few of what is written now that its owner is to write nothing. */
+bool room_few(struct node *n, uint32_t id)
+{
+	const struct entry *e = n->config.min_copies > 1 ? entry_own(n, id) : NULL;
+
+	return e && room_copies(n, e) < n->config.min_copies;
 }
 
 /* Whose copies lie here writes no more, or again; who does not hear it now hears it with the next word about his view. */

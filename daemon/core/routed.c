@@ -31,7 +31,7 @@ static void write_now(struct node *n, const struct entry *e, const struct once_w
 	struct once_answer answer = {0};
 
 	operate_write(n, op, (struct version){e->v.name.number, ++n->counter}, r);
-	if (r->status == ANSWER_FULL && w->token.number < e->v.name.number) {
+	if (operation_declined(r->status) && w->token.number < e->v.name.number) {
 		room_unknown(n, e, op, r);
 		return;
 	}

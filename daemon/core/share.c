@@ -191,6 +191,7 @@ static bool can_be(const struct once_answer *a)
 	case ANSWER_WRONG:
 	case ANSWER_FULL:
 	case ANSWER_DAMAGED:
+	case ANSWER_FEW:
 		return !a->has_result;
 	default:
 		return false;

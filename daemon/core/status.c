@@ -21,7 +21,7 @@ void status_fill(struct node *n, struct frame *f)
 	f->arc = e->v.arc;
 	f->arc_set = true;
 	f->epoch = e->v.name.number;
-	f->copies = 1 + (e->peer.memory && follow_whole(n, &e->peer, e->v.arc)) + keepers_count(n, e->v.arc);
+	f->copies = room_copies(n, e);
 	f->wanted = n->config.replicas;
 	f->behind = follow_behind(n);
 	f->predecessor = e->v.arc.lo;

@@ -59,7 +59,7 @@ static struct cluster *clusters_make(struct world *w, uint32_t key, size_t *coun
 	for (uint32_t i = 0; i < w->op_count; i++) {
 		const struct op *op = &w->ops[i];
 
-		if (op->key != key || op->kind != OP_PUT || !op->placed || op->status == ANSWER_FULL)
+		if (op->key != key || op->kind != OP_PUT || !op->placed || operation_declined(op->status))
 			continue;
 		all[i + 1] = (struct cluster){.first_end = op->answered ? op->answered : UINT64_MAX,
 					      .last_begin = op->placed,
@@ -163,7 +163,7 @@ static uint64_t *known_make(const struct world *w)
 		const struct op *op = &w->ops[i];
 
 		if (op->answered && op->answered < known[op->value] && op->status != ANSWER_FAILED &&
-		    op->status != ANSWER_FULL)
+		    !operation_declined(op->status))
 			known[op->value] = op->answered;
 	}
 	return known;
@@ -237,7 +237,7 @@ static size_t linear_gather(const struct world *w, uint32_t key, bool all, const
 		const struct op *op = &w->ops[i];
 		bool heard = op->answered || (op->value && op->kind != OP_GET && known[op->value] != UINT64_MAX);
 
-		if (op->key != key || !op->placed || op->undone || op->status == ANSWER_FULL ||
+		if (op->key != key || !op->placed || op->undone || operation_declined(op->status) ||
 		    !(heard || (all && op->kind != OP_GET)))
 			continue;
 		ops[count] = linear_of(op, known, ranks);

@@ -120,7 +120,7 @@ bool ours_expires(const struct world *w, const struct op *op, uint64_t *place)
 	uint64_t wait = w->stats[STAT_CLOCK] ? 0 : op->life * MS / (w->swarm.drift ? 2 : 1);
 	uint64_t at = op->placed_at + (wait > 2 * MS ? wait - 2 * MS : 0);
 
-	if (!op->life || !op->placed || op->status == ANSWER_FAILED || op->status == ANSWER_FULL)
+	if (!op->life || !op->placed || op->status == ANSWER_FAILED || operation_declined(op->status))
 		return false;
 	*place = op->placed;
 	for (size_t i = 0; i < w->op_count; i++) {
@@ -162,7 +162,7 @@ static void found(struct world *w, struct op *op, const char *by, const struct o
 	if (put == NONE || w->ops[put].key != op->key || !w->ops[put].placed)
 		fail(w, "I4: %s answers a get of %08x with what nobody put there: %.*s", by, w->keys[op->key],
 		     (int)(r->value_len < 40 ? r->value_len : 40), (const char *)r->value);
-	else if (w->ops[put].undone || w->ops[put].status == ANSWER_FULL)
+	else if (w->ops[put].undone || operation_declined(w->ops[put].status))
 		fail(w, "I5: %s shows what put op %u wrote, whose client was told that it is not done", by, put);
 	else
 		outlived(w, op, &w->ops[put], by);
@@ -202,7 +202,7 @@ static void answered(struct world *w, struct op *op, const char *by, const struc
 	w->stats[STAT_OURS_FAILED] += r->status == ANSWER_FAILED;
 	w->stats[STAT_OURS_FULL] += r->status == ANSWER_FULL;
 	/* By a slow clock it takes longer than a full disk is waited for. */
-	if (op->quiet && r->status == ANSWER_FULL && !(w->swarm.drift && w->swarm.mean[FAULT_FULL]))
+	if (op->quiet && operation_declined(r->status) && !(w->swarm.drift && w->swarm.mean[FAULT_FULL]))
 		fail(w, "I7: %s refuses op %zu for want of room, and there has been room for long", by,
 		     (size_t)(op - w->ops));
 	if (!write)
@@ -212,7 +212,7 @@ static void answered(struct world *w, struct op *op, const char *by, const struc
 /* What came of it, and stays so. */
 static bool is_final(enum operation_status status)
 {
-	return status <= ANSWER_WRONG || status == ANSWER_FULL;
+	return status <= ANSWER_WRONG || operation_declined(status);
 }
 
 static const struct client *client_of(const struct world *w, const struct packet *p)
@@ -295,7 +295,7 @@ static void judge_value(struct world *w, uint32_t key, const struct op *get)
 	for (size_t i = 0; i < w->op_count; i++) {
 		const struct op *op = &w->ops[i];
 
-		if (op->key != key || op->kind != OP_ADD || !op->placed || op->status == ANSWER_FULL)
+		if (op->key != key || op->kind != OP_ADD || !op->placed || operation_declined(op->status))
 			continue;
 		least += op->answered && op->answered < get->placed;
 		most += op->placed < get->answered;
@@ -321,7 +321,7 @@ void ours_judge_counter(struct world *w, uint32_t key)
 			const struct op *other = &w->ops[j];
 
 			if (j == i || other->key != key || other->kind != OP_ADD || !other->answered ||
-			    op->status == ANSWER_FULL || other->status == ANSWER_FULL)
+			    operation_declined(op->status) || operation_declined(other->status))
 				continue;
 			if (other->amount == op->amount || (other->answered < op->placed && other->amount > op->amount))
 				fail(w, "I5: adds op %zu and %zu of %08x came to %lld and %lld", i, j, w->keys[key],

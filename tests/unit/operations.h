@@ -85,7 +85,7 @@ static inline struct operation_request operations_request(struct random *r, stru
 /* What came of it, and stays so. */
 static inline bool operations_final(enum operation_status status)
 {
-	return status < ANSWER_TOKEN || status == ANSWER_FULL || status == ANSWER_DAMAGED;
+	return status < ANSWER_TOKEN || operation_declined(status) || status == ANSWER_DAMAGED;
 }
 
 static inline struct operation_result operations_result(struct random *r, const uint8_t pool[OPERATIONS_POOL],

@@ -116,12 +116,43 @@ static void a_refusal_moves_with_the_arc(void **state)
 	routed_expect(c, KEPT, "v");
 }
 
+/* With one node of two left nothing is written, not even a delete; and again when there are two copies. */
+static void fewer_copies_than_there_are_to_be(void **state)
+{
+	struct core *c = *state;
+	struct operation_token token;
+
+	c->config.min_copies = 2;
+	copies_ring(state, 2);
+	token = routed_token(c, ID);
+	assert_int_equal(asked(c, 1, token, put(ID)), ANSWER_DONE);
+	core_kill(c, 0);
+	core_whole(c, 1, 20000);
+	core_run(c, 3000);
+	token = routed_token(c, ID);
+	assert_int_equal(asked(c, 2, token, put(ID)), ANSWER_FEW);
+	assert_int_equal(asked(c, 3, token, routed_add(KEPT)), ANSWER_FEW);
+	assert_int_equal(asked(c, 4, token, del(ID)), ANSWER_FEW);
+	assert_int_equal(asked(c, 5, token, routed_get(ID)), ANSWER_DONE);
+	core_put(c, "reference", KEPT, "x");
+	core_run(c, 500);
+	assert_int_equal(core_acked(c, "reference"), 0);
+	core_add(c, HIGH);
+	core_whole(c, 2, 20000);
+	core_run(c, 3000);
+	token = routed_token(c, ID);
+	routed_ask(c, routed_cell(ID), 2, token, put(ID)); /* a late one of before */
+	core_run(c, 500);
+	assert_int_equal(routed_told(c, 2).result.status, ANSWER_FEW);
+	assert_int_equal(asked(c, 6, token, del(ID)), ANSWER_DONE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		core_test(an_owner_that_is_full),        core_test(a_keeper_that_is_full),
 		core_test(somebody_else_that_is_full),   core_test(room_that_was_not_heard_of),
-		core_test(a_refusal_moves_with_the_arc),
+		core_test(a_refusal_moves_with_the_arc), core_test(fewer_copies_than_there_are_to_be),
 	};
 
 	return cmocka_run_group_tests_name("core-room", tests, NULL, NULL);

@@ -314,7 +314,7 @@ static void test_rows_that_cannot_be(void **state)
 {
 	(void)state;
 	for (unsigned status = 0; status <= ANSWER_STATUSES; status++) {
-		bool executed = (status >= ANSWER_DONE && status <= ANSWER_WRONG) || status == ANSWER_FULL ||
+		bool executed = (status >= ANSWER_DONE && status <= ANSWER_WRONG) || operation_declined(status) ||
 				status == ANSWER_DAMAGED;
 
 		if (executed && status != ANSWER_ABSENT)
