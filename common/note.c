@@ -37,10 +37,13 @@ const struct note_row note_rows[NOTE_COUNT] = {
 			  "progress."},
 	[NOTE_LEFT] = {"left", "e73f21cea36548ad8bd05931d5eff3d8", 6,
 		       "The node has left in good order; its records are with the others.", "Nothing."},
-	[NOTE_LAST_LEFT] = {"last-left", "d447c50e93ce4b66a88da8551c1151a8", 4,
-			    "The last node of the ring has left, and there was nobody to hand its records to.",
-			    "If the records are needed, keep one node running, or 'dhtctl export' them before the last "
-			    "one stops."},
+	[NOTE_LAST_LEFT] =
+		{"last-left", "d447c50e93ce4b66a88da8551c1151a8", 4,
+		 "The last node of the ring has left, and there was nobody to hand its records to. It had them "
+		 "in memory alone.",
+		 "If the records are needed, let the nodes keep them on disks (as services they do, without "
+		 "'data-dir = none'), keep one node running, or 'dhtctl export' them before the last one "
+		 "stops."},
 	[NOTE_RECORDS_LOST] =
 		{"records-lost", "8398c313fb30454aac95777a804353b4", 4,
 		 "The node ends with records that belong to others and that nobody takes.",

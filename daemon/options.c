@@ -44,8 +44,8 @@ static const struct option_row option_rows[] = {
 	{"replicas", 0, OPTION_UNSIGNED, FIELD(replicas), "2", "DHT_REPLICAS", "R",
 	 "nodes that have each record of an arc of this one, this one among them", 1, REPLICAS_MAX},
 	{"data-dir", 0, OPTION_TEXT, FIELD(data_dir), NULL, "DHT_DATA_DIR", "DIR",
-	 "what this node has is kept there, and it goes on with that when it is started again; without it: in memory "
-	 "alone",
+	 "what this node has is kept there, and it goes on with that when it is started again; none: in memory alone; "
+	 "without it: a service's state directory, and of what is no service in memory alone",
 	 1, 0},
 	{"durability", 0, OPTION_CHOICE, FIELD(durability), "fsync", "DHT_DURABILITY", "fsync|os|none",
 	 "what is acknowledged survives a power cut (fsync), this process's end but no power cut (os), or only an end "
