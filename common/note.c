@@ -72,6 +72,12 @@ const struct note_row note_rows[NOTE_COUNT] = {
 		{"last-kept", "a28b3fa35b228269b97ea78a9ea16ba4", 6,
 		 "The last node of the ring has ended. Its records, and the ring, stay in its data directory.",
 		 "Nothing. Started again, it goes on with them."},
+	[NOTE_LEFT_ALONE] =
+		{"left-alone", "44116a381ef14e3bb6d009db1b1bdb70", 4,
+		 "The node was asked to end while there was no broker, so it could not hand on what it has. It has "
+		 "ended as in a power cut: everything is in its data directory, and the others go on with their "
+		 "copies, or wait for it.",
+		 "Start it again when there is a broker; then, if it is to go for good, stop it."},
 	[NOTE_NODE_LOST] =
 		{"node-lost", "b3278af0e3ba4e7980da08dc4f9f2283", 4,
 		 "The broker has ended the connection of node @DHT_PEER@: it died, hangs, or its network did. "

@@ -265,6 +265,12 @@ static void shell_describe_cb(void *arg, char *out, size_t size)
 	node_describe(s->node, out, size);
 }
 
+/* What is written counts, and nothing else has been said to anybody (PROTOCOL.md section 7, With a disk). */
+static void shell_abandon_cb(void *arg)
+{
+	shell_exit(arg, EX_OK);
+}
+
 /* ---- the transport's callbacks ---- */
 
 static void shell_random(void *out, size_t size)
@@ -311,6 +317,7 @@ static void shell_connected_cb(void *arg)
 	char text[OUTAGE_TEXT];
 
 	s->connected = true;
+	service_broker(s->service);
 	if (outage_connected(&s->outage, shell_now(), text))
 		tell(s->teller, NOTE_CONNECTED, NULL, "broker %s: %s", s->broker, text);
 	else
@@ -440,7 +447,8 @@ struct shell *shell_new(struct event_base *base, struct evdns_base *dns, const s
 		.trouble = shell_trouble_cb,
 	};
 	struct shell *s = xcalloc(1, sizeof(*s));
-	struct service_user user = {shell_stop_cb, shell_reload_cb, shell_describe_cb, s};
+	struct service_user user = {shell_stop_cb, shell_reload_cb, shell_describe_cb,
+				    config->disk ? shell_abandon_cb : NULL, s};
 
 	s->base = base;
 	s->dns = dns;
