@@ -197,9 +197,11 @@ const struct note_row note_rows[NOTE_COUNT] = {
 		 "node has given way.",
 		 "Nothing, if it ends within seconds."},
 
-	[NOTE_COPY_ANEW] = {"copy-anew", "5c63ee23ef064bf98fd2998f7a4f30a7", 4,
-			    "Node @DHT_PEER@ has no copy of what it was sent, and is sent all of it once more.",
-			    "Nothing."},
+	[NOTE_COPY_ANEW] =
+		{"copy-anew", "5c63ee23ef064bf98fd2998f7a4f30a7", 6,
+		 "Node @DHT_PEER@ has no copy of what it was sent, as it has just come, been started again, or left. "
+		 "It is sent all of it once more, if it is still to have one.",
+		 "Nothing."},
 	[NOTE_COPY_RETURNS] = {"copy-returns", "e6c2408439ab45ffe0ec53b5ad7477ee", 6,
 			       "Node @DHT_PEER@ was started again with its data directory, and what it keeps of this "
 			       "node's arc is there. It is sent what it may have missed.",

@@ -335,11 +335,12 @@ static const char *shell_remedy(const struct shell *s, enum mqtt_failure why, co
 		if (libsystemd_has_manager() && !url_is_local(&s->config.mqtt.url))
 			return " and on (is it running, and does the unit's IPAddressAllow= name it? see the drop-in "
 			       "remote-broker.conf)";
-		return " and on (is it running? --broker or DHT_BROKER say where)";
+		return " and on (is it running? the setting broker says where)";
 	case MQTT_NOT_MQTT:
 		return s->config.mqtt.url.tls ? "" : " and on (is it an MQTT broker? one with TLS is mqtts://)";
 	case MQTT_DENIED:
-		return " and on (--broker says who: mqtt://user@host, and --password-file)";
+		return " and on (the setting broker says who: mqtt://user@host, and --password-file or "
+		       "/etc/credstore/dht-node.password has the password)";
 	default:
 		return "";
 	}
