@@ -37,10 +37,13 @@ const struct note_row note_rows[NOTE_COUNT] = {
 			  "progress."},
 	[NOTE_LEFT] = {"left", "e73f21cea36548ad8bd05931d5eff3d8", 6,
 		       "The node has left in good order; its records are with the others.", "Nothing."},
-	[NOTE_LAST_LEFT] = {"last-left", "d447c50e93ce4b66a88da8551c1151a8", 4,
-			    "The last node of the ring has left, and there was nobody to hand its records to.",
-			    "If the records are needed, keep one node running, or 'dhtctl export' them before the last "
-			    "one stops."},
+	[NOTE_LAST_LEFT] =
+		{"last-left", "d447c50e93ce4b66a88da8551c1151a8", 4,
+		 "The last node of the ring has left, and there was nobody to hand its records to. It had them "
+		 "in memory alone.",
+		 "If the records are needed, let the nodes keep them on disks (as services they do, without "
+		 "'data-dir = none'), keep one node running, or 'dhtctl export' them before the last one "
+		 "stops."},
 	[NOTE_RECORDS_LOST] =
 		{"records-lost", "8398c313fb30454aac95777a804353b4", 4,
 		 "The node ends with records that belong to others and that nobody takes.",
@@ -69,6 +72,12 @@ const struct note_row note_rows[NOTE_COUNT] = {
 		{"last-kept", "a28b3fa35b228269b97ea78a9ea16ba4", 6,
 		 "The last node of the ring has ended. Its records, and the ring, stay in its data directory.",
 		 "Nothing. Started again, it goes on with them."},
+	[NOTE_LEFT_ALONE] =
+		{"left-alone", "44116a381ef14e3bb6d009db1b1bdb70", 4,
+		 "The node was asked to end while there was no broker, so it could not hand on what it has. It has "
+		 "ended as in a power cut: everything is in its data directory, and the others go on with their "
+		 "copies, or wait for it.",
+		 "Start it again when there is a broker; then, if it is to go for good, stop it."},
 	[NOTE_NODE_LOST] =
 		{"node-lost", "b3278af0e3ba4e7980da08dc4f9f2283", 4,
 		 "The broker has ended the connection of node @DHT_PEER@: it died, hangs, or its network did. "
@@ -188,9 +197,11 @@ const struct note_row note_rows[NOTE_COUNT] = {
 		 "node has given way.",
 		 "Nothing, if it ends within seconds."},
 
-	[NOTE_COPY_ANEW] = {"copy-anew", "5c63ee23ef064bf98fd2998f7a4f30a7", 4,
-			    "Node @DHT_PEER@ has no copy of what it was sent, and is sent all of it once more.",
-			    "Nothing."},
+	[NOTE_COPY_ANEW] =
+		{"copy-anew", "5c63ee23ef064bf98fd2998f7a4f30a7", 6,
+		 "Node @DHT_PEER@ has no copy of what it was sent, as it has just come, been started again, or left. "
+		 "It is sent all of it once more, if it is still to have one.",
+		 "Nothing."},
 	[NOTE_COPY_RETURNS] = {"copy-returns", "e6c2408439ab45ffe0ec53b5ad7477ee", 6,
 			       "Node @DHT_PEER@ was started again with its data directory, and what it keeps of this "
 			       "node's arc is there. It is sent what it may have missed.",

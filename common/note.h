@@ -26,6 +26,7 @@ enum note_kind {
 	NOTE_OUSTED,
 	NOTE_RETURNED,
 	NOTE_LAST_KEPT,
+	NOTE_LEFT_ALONE,
 
 	/* its neighbours */
 	NOTE_NODE_LOST,

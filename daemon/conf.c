@@ -65,7 +65,11 @@ static void manual_rest(void)
 			  "\n"
 			  "For the node dht-node@oven alone, in " CONFIGURE_FOLDER "/oven.conf:\n"
 			  "\n"
-			  "  log-level = debug  # until Friday\n");
+			  "  log-level = debug  # until Friday\n"
+			  "\n"
+			  "For one that is to forget everything when it ends, in its file:\n"
+			  "\n"
+			  "  data-dir = none\n");
 	roff_section(stdout, "SEE ALSO");
 	puts(".BR dht\\-node (8),\n.BR systemctl (1)");
 }

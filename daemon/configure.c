@@ -2,6 +2,7 @@
 
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sysexits.h>
@@ -12,6 +13,7 @@
 #include "../common/instance.h"
 #include "../common/mem.h"
 #include "../common/text.h"
+#include "directory.h"
 
 #define INSTANCE_PATH_MAX 300
 
@@ -182,14 +184,28 @@ static int choose_copies(struct configuration *c, char *error)
 		      s->min_copies, s->replicas);
 }
 
+static int choose_directory(struct configuration *c, char *error)
+{
+	char from[OPTION_ORIGIN_MAX];
+	struct directory_question q = {.setting = c->settings.data_dir,
+				       .origin = origin(c, "data-dir", from),
+				       .instance = c->settings.instance,
+				       .no_node = c->settings.check_config};
+
+	return directory_choose(&q, &c->directory, c->directory_origin, error) ? EX_OK : EX_CONFIG;
+}
+
 static int choose_durability(struct configuration *c, char *error)
 {
 	struct node_config *node = &c->shell.node;
+	int code = choose_directory(c, error);
 
+	if (code != EX_OK)
+		return code;
 	/* A file, or the environment, may be for several nodes, of which some have a directory. */
-	if (!c->settings.data_dir && option_source(&node_options, &c->given, "durability") == OPTION_GIVEN)
+	if (!c->directory && option_source(&node_options, &c->given, "durability") == OPTION_GIVEN)
 		return refuse(c, "durability", error, "--durability without a data directory: --data-dir says where");
-	node->durable = c->settings.data_dir != NULL;
+	node->durable = c->directory != NULL;
 	/* Who is away may come back with what nobody else has. */
 	node->never = node->durable && option_source(&node_options, &c->given, "recover-after") == OPTION_DEFAULT;
 	return EX_OK;
@@ -267,8 +283,14 @@ static void print_setting(const struct configuration *c, const struct option_row
 	if (!strcmp(row->name, "name") && !c->settings.name && c->shell.node.name[0]) {
 		(void)snprintf(value, sizeof(value), "%s", c->shell.node.name);
 		(void)snprintf(from, sizeof(from), "%s", c->name_origin);
+	} else if (!strcmp(row->name, "id") && !c->settings.id && c->shell.node.name[0]) {
+		(void)snprintf(value, sizeof(value), "%u", c->shell.node.id);
+		(void)snprintf(from, sizeof(from), "of the name");
 	} else if (!strcmp(row->name, "broker")) {
 		url_format(value, sizeof(value), &c->shell.mqtt.url);
+	} else if (!strcmp(row->name, "data-dir")) {
+		(void)snprintf(value, sizeof(value), "%s", c->directory ? c->directory : DIRECTORY_NONE);
+		(void)snprintf(from, sizeof(from), "%s", c->directory_origin);
 	}
 	counts = value[0] || row->initial;
 	if (!strcmp(row->name, "recover-after") && c->shell.node.never) {
@@ -339,6 +361,7 @@ void configure_free(struct configuration *config)
 {
 	option_paths_free(&config->paths);
 	option_free(&node_options, &config->settings);
+	free(config->directory);
 	tls_free(config->tls);
 	explicit_bzero(&config->shell.mqtt.url, sizeof(config->shell.mqtt.url));
 }

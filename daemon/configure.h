@@ -22,6 +22,8 @@ struct configuration {
 	struct option_paths paths;
 	char broker_origin[OPTION_ORIGIN_MAX];
 	char name_origin[OPTION_ORIGIN_MAX];
+	char *directory; /* where it keeps what it has; NULL: in memory alone */
+	char directory_origin[OPTION_ORIGIN_MAX];
 	char password_place[PASSWORD_PLACE_MAX]; /* where it came from; "": there is none */
 	struct tls *tls;                         /* NULL: the broker is without */
 	struct shell_config shell;               /* complete, but for --help and --version */

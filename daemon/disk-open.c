@@ -56,7 +56,8 @@ static const char *advice(int error)
 	case EPERM:
 		return " -> let the user that the node runs as write there, or name another directory";
 	case EROFS:
-		return " -> mount it for writing, or name another directory";
+		return " -> mount it for writing (a service may write elsewhere than in its own directory only where a "
+		       "drop-in has ReadWritePaths=), or name another directory";
 	case ENOENT:
 		return " -> make the directory above it first";
 	case ENOSPC:

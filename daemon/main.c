@@ -62,9 +62,10 @@ static void say_what_is_in_force(struct process *p)
 
 	url_format(broker, sizeof(broker), &p->config.shell.mqtt.url);
 	teller_name(&p->teller, node->name, node->id);
-	tell(&p->teller, NOTE_STARTED, NULL, "dht-node %s, id %u, broker %s (%s)%s%s, %s%s", DHT_VERSION, node->id,
-	     broker, p->config.broker_origin, node->topic_prefix[0] ? ", topics below " : "", node->topic_prefix,
-	     p->config.password_place[0] ? "password from " : "no password", p->config.password_place);
+	tell(&p->teller, NOTE_STARTED, NULL, "dht-node %s, id %u, broker %s (%s)%s%s, %s%s, records in %s", DHT_VERSION,
+	     node->id, broker, p->config.broker_origin, node->topic_prefix[0] ? ", topics below " : "",
+	     node->topic_prefix, p->config.password_place[0] ? "password from " : "no password",
+	     p->config.password_place, p->config.directory ? p->config.directory : "memory alone");
 }
 
 /* Whoever is at work goes on when a message comes for this node (SCHED_BATCH, sched(7)): the broker hands on what it has,
@@ -113,7 +114,7 @@ static int run_kept(struct process *p)
 {
 	const struct settings *settings = &p->config.settings;
 	struct node_config *node = &p->config.shell.node;
-	struct keep_config keep = {.directory = settings->data_dir, .any_node = !settings->id && !node->name[0]};
+	struct keep_config keep = {.directory = p->config.directory, .any_node = !settings->id && !node->name[0]};
 	struct disk_fault fault;
 	int code;
 
@@ -179,7 +180,7 @@ int main(int argc, char **argv)
 	} else if (p->config.settings.check_config) {
 		configure_print(&p->config, stdout);
 	} else {
-		code = p->config.settings.data_dir ? run_kept(p) : run(p);
+		code = p->config.directory ? run_kept(p) : run(p);
 	}
 	configure_free(&p->config);
 	libsystemd_free(&p->systemd);

@@ -3,6 +3,7 @@
 
 #include "../common/roff.h"
 #include "configure.h"
+#include "directory.h"
 
 static void manual_head(void)
 {
@@ -14,8 +15,8 @@ static void manual_head(void)
 	roff_section(stdout, "DESCRIPTION");
 	roff_text(
 		stdout,
-		"dht-node keeps records in memory, and with --data-dir on a disk, too. Nodes at one broker form a "
-		"ring\n"
+		"dht-node keeps records in memory, and as a service or with --data-dir on a disk, too. Nodes at one "
+		"broker form a ring\n"
 		"and share the records among themselves; a node needs no address, no open port, and no file. It finds\n"
 		"the ring of its broker and joins it, or founds one if there is none; dhtctl(1) puts, gets and shows.\n"
 		"\n"
@@ -48,6 +49,8 @@ static void manual_tables(void)
 	roff_variables(stdout, &node_options);
 	roff_term(stdout, CONFIGURE_VARIABLE,
 		  "files to read instead of those below, divided by ':', the strongest first; empty: none");
+	roff_term(stdout, DIRECTORY_VARIABLE,
+		  "systemd's, of the unit's StateDirectory=: the data directory, unless something is set");
 	roff_term(stdout, "RUNTIME_DIRECTORY",
 		  "systemd's; starts that come to nothing are counted there, and make the next one wait");
 	roff_term(stdout, "CREDENTIALS_DIRECTORY", "where systemd puts the credential " PASSWORD_CREDENTIAL);
@@ -58,9 +61,17 @@ static void manual_directory(void)
 	roff_section(stdout, "DATA DIRECTORY");
 	roff_text(
 		stdout,
-		"With --data-dir nothing is answered before it is written, and a node that is started again goes on "
-		"with\n"
-		"what its directory holds. The directory is one node's: without --id and --name those of the "
+		"A node with a data directory answers nothing before it is written, and goes on with what the "
+		"directory\n"
+		"holds when it is started again. A setting data-dir says where it is. Without one a service has the "
+		"state\n"
+		"directory that systemd makes for its unit, " DIRECTORY_STATE "/INSTANCE (where the unit has several, "
+		"or\n"
+		"none, data-dir has to say which); what is started otherwise keeps everything in memory alone, and so "
+		"does a\n"
+		"service with 'data-dir = none'. An empty value is refused.\n"
+		"\n"
+		"The directory is one node's: without --id and --name those of the "
 		"directory\n"
 		"are taken, and others are refused, as is another --topic-prefix. It is made if it is missing, its "
 		"parent\n"
@@ -97,6 +108,7 @@ static void manual_rest(void)
 	roff_section(stdout, "FILES");
 	roff_term(stdout, CONFIGURE_FILE, "settings for all nodes of the machine");
 	roff_term(stdout, CONFIGURE_FOLDER "/INSTANCE.conf", "for the node of that --instance; it wins");
+	roff_term(stdout, DIRECTORY_STATE "/INSTANCE", "the data directory of a service");
 	fputs(".PP\n", stdout);
 	roff_text(stdout,
 		  "dht-node.conf(5) tells what can stand in them. 'dht-node --check-config' prints all settings and\n"
@@ -121,7 +133,8 @@ static void manual_rest(void)
 		     "dht-node --broker mqtt://broker.example --name kitchen");
 	roff_example(stdout, "keeps what it has in a directory.",
 		     "dht-node --name kitchen --data-dir /var/lib/dht-node/kitchen");
-	roff_example(stdout, "is the same as a service.", "systemctl enable --now dht-node@kitchen");
+	roff_example(stdout, "is the same as a service, whose directory that is anyway.",
+		     "systemctl enable --now dht-node@kitchen");
 	roff_section(stdout, "SEE ALSO");
 	puts(".BR dhtctl (1),\n.BR dht\\-node.conf (5),\n.BR dht\\-node.catalog (7),\n.BR mosquitto (8),\n.BR "
 	     "systemd.exec (5),\n.BR "

@@ -53,8 +53,8 @@ static const struct option_row option_rows[] = {
 	 "the rest is for copies and handovers, which are not",
 	 MEMORY_LEAST, UINT64_C(1024) << 40},
 	{"data-dir", 0, OPTION_TEXT, FIELD(data_dir), NULL, "DHT_DATA_DIR", "DIR",
-	 "what this node has is kept there, and it goes on with that when it is started again; without it: in memory "
-	 "alone",
+	 "what this node has is kept there, and it goes on with that when it is started again; none: in memory alone; "
+	 "without it: a service's state directory, and of what is no service in memory alone",
 	 1, 0},
 	{"durability", 0, OPTION_CHOICE, FIELD(durability), "fsync", "DHT_DURABILITY", "fsync|os|none",
 	 "what is acknowledged survives a power cut (fsync), this process's end but no power cut (os), or only an end "

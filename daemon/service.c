@@ -16,6 +16,8 @@
 #include "libsystemd.h"
 #include "teller.h"
 
+/* A broker that restarts is back within that. */
+#define SERVICE_ALONE_S 3
 /* How old the sentence may be. */
 #define SERVICE_TICK_MS 5000
 
@@ -25,8 +27,10 @@ struct service {
 	struct backoff backoff;
 	struct teller *teller;
 	struct libevent_event *terminate, *interrupt, *hangup;
-	struct libevent_event *tick; /* NULL: there is no manager */
-	struct libevent_event *hush; /* is there something to say of what was hushed? */
+	struct libevent_event *tick;  /* NULL: there is no manager */
+	struct libevent_event *hush;  /* is there something to say of what was hushed? */
+	struct libevent_event *alone; /* to stop, without a broker */
+	bool broker;
 	bool watchdog;
 	bool stopping;
 };
@@ -39,6 +43,25 @@ static uint64_t service_now(void)
 	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
 }
 
+static void service_await_broker(struct service *s)
+{
+	const struct timeval tv = {.tv_sec = SERVICE_ALONE_S};
+
+	if (s->stopping && !s->broker && s->user.abandon && !evtimer_pending(s->alone, NULL))
+		(void)evtimer_add(s->alone, &tv);
+}
+
+static void service_alone_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct service *s = arg;
+
+	(void)fd;
+	(void)what;
+	tell(s->teller, NOTE_LEFT_ALONE, NULL,
+	     "there is no broker to leave by -> ending without it, with everything in the data directory");
+	s->user.abandon(s->user.arg);
+}
+
 /* A service that cannot leave in good order can still be ended; who waits for it sees that it died of the signal. */
 static void service_signal_cb(evutil_socket_t signal_number, short what, void *arg)
 {
@@ -49,6 +72,7 @@ static void service_signal_cb(evutil_socket_t signal_number, short what, void *a
 		s->stopping = true;
 		notify_stopping(&s->notify);
 		s->user.stop(s->user.arg, (int)signal_number);
+		service_await_broker(s);
 		return;
 	}
 	tell(s->teller, NOTE_SIGNAL_AGAIN, NULL, "a second signal %d -> ending at once, without leaving in good order",
@@ -143,7 +167,8 @@ struct service *service_new(struct event_base *base, const struct libsystemd *sy
 	s->interrupt = service_watch(base, SIGINT, service_signal_cb, s);
 	s->hangup = service_watch(base, SIGHUP, service_reload_cb, s);
 	s->hush = evtimer_new(base, service_hush_cb, s);
-	if (!s->hush)
+	s->alone = evtimer_new(base, service_alone_cb, s);
+	if (!s->hush || !s->alone)
 		mem_die("out of memory");
 	backoff_begin(&s->backoff, s->notify.systemd ? getenv("RUNTIME_DIRECTORY") : NULL);
 	service_begin_ticks(s, base);
@@ -167,8 +192,16 @@ void service_active(struct service *service)
 	notify_ready(&service->notify);
 }
 
+void service_broker(struct service *service)
+{
+	service->broker = true;
+	(void)evtimer_del(service->alone);
+}
+
 void service_no_broker(struct service *service)
 {
+	service->broker = false;
+	service_await_broker(service);
 	if (service->notify.ready)
 		return;
 	backoff_excuse(&service->backoff);
@@ -199,6 +232,7 @@ void service_free(struct service *s)
 	event_free(s->interrupt);
 	event_free(s->hangup);
 	event_free(s->hush);
+	event_free(s->alone);
 	if (s->tick)
 		event_free(s->tick);
 	free(s);

@@ -16,6 +16,8 @@ struct service_user {
 	void (*reload)(void *arg);
 	/* what the node is and has, for people */
 	void (*describe)(void *arg, char *out, size_t size);
+	/* it was to stop, and there is no broker by which it could leave; NULL: it waits for one */
+	void (*abandon)(void *arg);
 	void *arg;
 };
 
@@ -31,7 +33,9 @@ struct notify *service_notify(struct service *service);
 unsigned service_wait_s(const struct service *service);
 /* The node is active. */
 void service_active(struct service *service);
-/* There is no connection to the broker.  A start that is not the first one waits for it for as long as it takes; the first
+/* There is a connection to the broker. */
+void service_broker(struct service *service);
+/* There is none.  A start that is not the first one waits for it for as long as it takes; the first
  * one ends as its unit says, so that nobody waits for it for ever. */
 void service_no_broker(struct service *service);
 /* Something has changed: tells the sentence, if there is somebody to tell and it is another one. */

@@ -265,6 +265,12 @@ static void shell_describe_cb(void *arg, char *out, size_t size)
 	node_describe(s->node, out, size);
 }
 
+/* What is written counts, and nothing else has been said to anybody (PROTOCOL.md section 7, With a disk). */
+static void shell_abandon_cb(void *arg)
+{
+	shell_exit(arg, EX_OK);
+}
+
 /* ---- the transport's callbacks ---- */
 
 static void shell_random(void *out, size_t size)
@@ -311,6 +317,7 @@ static void shell_connected_cb(void *arg)
 	char text[OUTAGE_TEXT];
 
 	s->connected = true;
+	service_broker(s->service);
 	if (outage_connected(&s->outage, shell_now(), text))
 		tell(s->teller, NOTE_CONNECTED, NULL, "broker %s: %s", s->broker, text);
 	else
@@ -328,11 +335,12 @@ static const char *shell_remedy(const struct shell *s, enum mqtt_failure why, co
 		if (libsystemd_has_manager() && !url_is_local(&s->config.mqtt.url))
 			return " and on (is it running, and does the unit's IPAddressAllow= name it? see the drop-in "
 			       "remote-broker.conf)";
-		return " and on (is it running? --broker or DHT_BROKER say where)";
+		return " and on (is it running? the setting broker says where)";
 	case MQTT_NOT_MQTT:
 		return s->config.mqtt.url.tls ? "" : " and on (is it an MQTT broker? one with TLS is mqtts://)";
 	case MQTT_DENIED:
-		return " and on (--broker says who: mqtt://user@host, and --password-file)";
+		return " and on (the setting broker says who: mqtt://user@host, and --password-file or "
+		       "/etc/credstore/dht-node.password has the password)";
 	default:
 		return "";
 	}
@@ -442,7 +450,8 @@ struct shell *shell_new(struct event_base *base, struct evdns_base *dns, const s
 		.trouble = shell_trouble_cb,
 	};
 	struct shell *s = xcalloc(1, sizeof(*s));
-	struct service_user user = {shell_stop_cb, shell_reload_cb, shell_describe_cb, s};
+	struct service_user user = {shell_stop_cb, shell_reload_cb, shell_describe_cb,
+				    config->disk ? shell_abandon_cb : NULL, s};
 
 	s->base = base;
 	s->dns = dns;

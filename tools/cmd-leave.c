@@ -108,8 +108,8 @@ static enum exit_code leave_locate(struct client *client, const struct settings 
 
 	if (node != NULL && node->records > 0 && !settings->force && leave_is_last(&census, node)) {
 		output_error("node %s is the only active one, and its %" PRIu64
-			     " record%s would be gone: start another "
-			     "first, or save them by 'dhtctl export FILE' and give --force",
+			     " record%s would be gone, or with a data directory out of reach until it is started "
+			     "again: start another first, or save them by 'dhtctl export FILE' and give --force",
 			     node->name, node->records, node->records == 1 ? "" : "s");
 		code = RC_REFUSED;
 	} else if (node != NULL) {
@@ -164,8 +164,9 @@ const struct command command_leave = {
 		"\n"
 		"NODE is an id or a name. Waits until the node is gone. Exit code 1 means that there is no such "
 		"node, 4\n"
-		"that it cannot leave in its present state, or is the only active one and holds records, which would\n"
-		"be gone (--force lets it go), 5 that it was not gone in time (it goes on leaving).\n"
+		"that it cannot leave in its present state, or is the only active one and holds records, which\n"
+		"nobody could take (--force lets it go; its data directory keeps them, if it has one), 5 that it was\n"
+		"not gone in time (it goes on leaving).\n"
 		"--json gives {\"id\",\"name\",\"left\"}.\n",
 	.exec = leave_exec,
 };

@@ -277,16 +277,22 @@ void entry_heard(struct node *n, const struct frame *f)
 
 void entry_gone(struct node *n, const struct member *who)
 {
+	uint64_t grace = 0;
+	bool said = true;
+
 	for (struct entry *e = n->entries; e < n->entry_end; e++) {
 		if (!e->used || e->gone || !member_same(&e->peer, who) || !conn_equal(&e->peer.conn, &who->conn))
 			continue;
 		e->gone = n->now;
 		e->asked = 0;
 		n->recheck = true;
-		out_log(n, NOTE_NODE_LOST, ABOUT(OF_PEER(who->id)),
-			"node %08x: its connection ended -> it has %u ms to come back", who->id,
-			(unsigned)watch_grace(n, e));
+		said = false;
+		if (watch_grace(n, e) > grace)
+			grace = watch_grace(n, e);
 	}
+	if (!said) /* once, also of who is a neighbour on both sides */
+		out_log(n, NOTE_NODE_LOST, ABOUT(OF_PEER(who->id)),
+			"node %08x: its connection ended -> it has %u ms to come back", who->id, (unsigned)grace);
 }
 
 void node_give_up(struct node *n, const char *why)

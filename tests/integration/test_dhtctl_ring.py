@@ -174,7 +174,7 @@ def test_leave_that_fails(broker, make_fake):
 
 def test_the_last_node_is_asked_by_force_alone(broker, make_fake):
     fake = make_fake(FakeNode(5, "n5", arc=(5, 5), predecessor=5, successor=5, records=20522))
-    refuses(run(broker, "leave", "n5"), REFUSED, "n5", "only active", "20522 records would be gone", "export", "--force")
+    refuses(run(broker, "leave", "n5"), REFUSED, "n5", "only active", "20522 records would be gone", "data directory", "export", "--force")
     fake.members.append(FakeNode(9, "new", "NODE_JOINING"))
     refuses(run(broker, "leave", "n5"), REFUSED, "20522 records")
     assert run(broker, "leave", "--force", "n5").stdout == b"node n5 has left\n"

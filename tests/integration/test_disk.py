@@ -201,6 +201,25 @@ def test_no_connection_has_the_number_of_an_earlier_one(durable, broker):
     d.ring.wait_whole(1)
 
 
+def test_to_stop_while_there_is_no_broker(durable):
+    """A node with a directory does not wait for one: it ends as in a power cut, and nothing is lost."""
+    d = durable(2)
+    for i in range(50):
+        ctl(d.ring.broker.url, "put", f"k/{i}", f"value {i}")
+    d.ring.broker.stop()
+    for node in d.nodes:
+        node.process.terminate()
+    for node in d.nodes:
+        assert node.process.wait(10 * harness.PATIENCE) == 0
+        assert "there is no broker to leave by -> ending without it" in node.log_text()
+    d.ring.broker.start()
+    for node in list(d.nodes):
+        node.start()
+    d.ring.wait_whole(2)
+    for i in range(50):
+        assert ctl(d.ring.broker.url, "get", f"k/{i}").stdout == f"value {i}".encode()
+
+
 # ---- directories that are no good ----
 
 def run(broker, folder, *args, program=(), timeout=20):

@@ -12,7 +12,8 @@ USAGE, CONFIG = 64, 78
 
 
 def run(*args, env=None):
-    clean = {k: v for k, v in os.environ.items() if not k.startswith(("DHT_", "CREDENTIALS_"))}
+    clean = {k: v for k, v in os.environ.items()
+             if not k.startswith(("DHT_", "CREDENTIALS_")) and k not in ("STATE_DIRECTORY", "SYSTEMD_EXEC_PID")}
     return subprocess.run([harness.node_binary(), *map(str, args)], capture_output=True, text=True, timeout=20,
                           env={**clean, "DHT_NODE_CONFIG": "", **{k: str(v) for k, v in (env or {}).items()}})
 
@@ -79,6 +80,13 @@ def test_what_it_prints_is_a_file_of_settings(files):
     assert told["name"] == ("kitchen", f"{files.paths[0]}:7")
 
 
+def test_which_id_a_name_has():
+    """As others say it of a node that is away."""
+    assert check("--name", "kitchen")[0]["id"] == ("2997469524", "of the name")
+    assert check("--name", "kitchen", "--id", "7")[0]["id"] == ("7", "--id")
+    assert check()[0]["id"] == ("", "default")
+
+
 def test_the_files_of_the_machine_and_of_the_instance_are_looked_for():
     done = run("--check-config", "--instance", "not-there\\x20", env={"DHT_NODE_CONFIG": ""})
     assert "/etc" not in done.stdout  # the tests' own
@@ -107,7 +115,60 @@ def test_a_long_instance_may_have_a_name(files):
     assert check("--instance", "n" * 200, env=files("name = short"))[0]["name"][0] == "short"
 
 
+STATE = {"STATE_DIRECTORY": "/var/lib/dht-node/kitchen"}
+
+
+def where(*args, env=None):
+    told, _ = check(*args, env=env)
+    assert told["recover-after"][1].startswith("never") == (told["data-dir"][0] != "none")
+    return told["data-dir"]
+
+
+def test_where_a_service_keeps_what_it_has(files):
+    """In the state directory that systemd made, unless something is set; then that counts, and `none` is memory alone."""
+    assert where() == ("none", "default")
+    assert where(env=STATE) == ("/var/lib/dht-node/kitchen", "StateDirectory= of the unit")
+    assert where("--data-dir", "/x", env=STATE) == ("/x", "--data-dir")
+    assert where("--data-dir", "none", env=STATE) == ("none", "--data-dir")
+    assert where(env={"DHT_DATA_DIR": "none", **STATE}) == ("none", "DHT_DATA_DIR")
+    env = {**STATE, **files("data-dir = none", "data-dir = /y")}
+    assert where(env=env) == ("none", f"{files.paths[0]}:1")
+    assert where("--data-dir", "./none", env=env) == ("./none", "--data-dir")
+    env = {**STATE, **files("", "data-dir = /y")}
+    assert where(env=env) == ("/y", f"{files.paths[1]}:1")
+    assert where(env={"STATE_DIRECTORY": ""}) == ("none", "default")
+
+
+def test_check_config_says_of_an_instance_what_its_unit_will_have(files):
+    assert where("--instance", "oven") == ("/var/lib/dht-node/oven", "StateDirectory= of the unit, when systemd starts it")
+    assert where("--instance", "oven", env=files("data-dir = none"))[0] == "none"
+
+
+def test_the_directory_of_another_service_is_none_of_ours():
+    """systemd writes down which process it has started itself; what that one starts inherits everything."""
+    assert where(env={**STATE, "SYSTEMD_EXEC_PID": "1"}) == ("none", "default")
+    script = 'SYSTEMD_EXEC_PID=$$ exec "$0" --check-config'
+    done = subprocess.run(["sh", "-c", script, harness.node_binary()], env={**os.environ, **STATE, "DHT_NODE_CONFIG": ""},
+                          capture_output=True, text=True)
+    assert re.search(r"(?m)^data-dir += /var/lib/dht-node/kitchen +# StateDirectory= of the unit$", done.stdout)
+
+
+def test_a_unit_with_several_directories_has_to_say_which(files):
+    """systemd sorts them.  A ':' may also stand in the name of an instance."""
+    several = {"STATE_DIRECTORY": "/var/lib/backup:/var/lib/dht-node/kitchen"}
+    refuses(run("--check-config", env=several), CONFIG, several["STATE_DIRECTORY"], "data-dir", "none")
+    assert where(env={**several, **files("data-dir = /var/lib/dht-node/kitchen")})[0] == "/var/lib/dht-node/kitchen"
+    assert where(env={"STATE_DIRECTORY": "/var/lib/dht-node/a:b:"})[0] == "/var/lib/dht-node/a:b:"
+
+
+def test_durability_asks_for_a_directory():
+    refuses(run("--check-config", "--durability", "os"), USAGE, "--durability without a data directory")
+    refuses(run("--check-config", "--durability", "os", "--data-dir", "none", env=STATE), USAGE, "--durability without")
+    assert check("--durability", "os", env=STATE)[0]["durability"] == ("os", "--durability")
+
+
 @pytest.mark.parametrize("line, parts", [
+    ("data-dir =", ["invalid data-dir ''", "must not be empty"]),
     ("replikas = 2", ["unknown setting 'replikas'", "did you mean 'replicas'?"]),
     ("frobnicate = x", ["unknown setting 'frobnicate'", "broker password-file cafile certfile keyfile id name"]),
     ("DHT_BROKER=mqtt://h", ["unknown setting 'DHT_BROKER'", "did you mean 'broker'?"]),

@@ -122,7 +122,7 @@ def test_the_sentence_is_current(broker, make_ring, client):
     r = make_ring(broker, 1)
     client.fill(25)
     harness.wait_for(lambda: f"25 records in {r.nodes[0].notifications()}",
-                     lambda: any(re.match(r"STATUS=active, 100.0 % of the ring \(\w{8}, \w{8}\], 25 records, 1 of 2 "
+                     lambda: any(re.match(r"STATUS=active, 100.0 % of the ring \(\w{8}, \w{8}\], 25 records in memory, 1 of 2 "
                                           r"copies; \d\d:\d\d:\d\d founded ring", x)
                                  for x in r.nodes[0].notifications()), 20)
     r.add()

@@ -21,14 +21,11 @@ def machine(booted):
     booted.mark()
     booted.install_packages()
     yield booted
-    booted.systemctl("stop", "dht-node@*.service", check=False)
-    booted.systemctl("kill", "-s", "KILL", "dht-node@*.service", check=False)
+    booted.end_nodes()
     booted.purge_packages()
     booted.run("sh", "-c", "rm -rf /etc/credstore/* /etc/dht-node/*.conf /root/enough")
-    booted.systemctl("stop", "mosquitto.service")
-    booted.remove("/var/lib/mosquitto/mosquitto.db")  # the package's broker keeps what is retained
     booted.systemctl("reset-failed")
-    booted.systemctl("start", "mosquitto.service")
+    booted.forget_ring()
 
 
 @pytest.fixture(scope="session")

@@ -71,7 +71,7 @@ def test_settings_of_its_reader(machine):
 
 
 def test_enabled_nodes_are_there_after_a_boot(three):
-    three.systemctl("disable", "dht-node@1")
+    three.systemctl("disable", "--now", "dht-node@1")  # which leaves: else the others would wait for it
     three.pull_the_plug()
     three.start_again()
     three.wait_ring({"2", "3"}, timeout=60)
@@ -114,14 +114,26 @@ def test_upgrade_one_after_the_other(three, later):
     assert three.active() == set(NODES)
 
 
-def test_upgrade_leaves_a_node_that_has_the_whole_ring(machine, later):
+def test_upgrade_leaves_a_node_that_has_the_whole_ring_in_memory_alone(machine, later):
     """Nobody would keep its records."""
+    machine.settings("1", "data-dir = none\n")
     machine.systemctl("start", "dht-node@1")
     machine.run("dhtctl", "put", "door", "open")
     before = machine.pid("1")
     said = upgrade(machine, later("dht-node", "9.9"))
-    assert "dht-node@1.service has the whole ring and goes on as it was" in said and "Restarting" not in said
+    assert "dht-node@1.service has the whole ring in memory alone and goes on as it was" in said and "Restarting" not in said
     assert machine.pid("1") == before
+    assert machine.run("dhtctl", "get", "door").stdout == "open"
+
+
+def test_upgrade_restarts_a_node_that_has_the_whole_ring_on_a_disk(machine, later):
+    """Its directory keeps them."""
+    machine.systemctl("start", "dht-node@1")
+    machine.run("dhtctl", "put", "door", "open")
+    before = machine.pid("1")
+    said = upgrade(machine, later("dht-node", "9.9"))
+    assert re.findall(r"(?m)^Restarting (\S+)$", said) == ["dht-node@1.service"]
+    assert machine.pid("1") not in (0, before) and machine.active() == {"1"}
     assert machine.run("dhtctl", "get", "door").stdout == "open"
 
 
@@ -160,25 +172,26 @@ def test_upgrade_starts_no_node_that_was_stopped(three, later):
 
 # ---- removed, purged ----
 
-def test_remove_stops_all_in_good_order_and_keeps_settings(three):
+def test_remove_stops_all_in_good_order_and_keeps_settings_and_records(three):
     three.settings("2", "log-level = debug\n")
-    three.dpkg("--remove", "dht-node", "dhtctl")
+    said = three.dpkg("--remove", "dht-node", "dhtctl")
+    assert "The nodes' directories stay in /var/lib/dht-node" in said
     assert three.show("list-units", "--plain", "--no-legend", "--state=active", "dht-node*") == ""
     ends = [three.texts(i).splitlines()[-2:] for i in NODES]
     assert sorted(re.sub(r"^\d: ", "", end[0]) for end in ends) == ["left the ring in good order"] * 2 + \
-        ["the last node leaves: 500 records are gone with it"]
+        ["the last node leaves: 500 records stay in its directory, and the ring with them"]
     assert all(end[1].endswith(" -> left") for end in ends)
     assert three.run("ls", "/etc/dht-node").stdout.split() == ["2.conf", "dht-node.conf"]
-    three.run("test", "-d", "/var/lib/dht-node/1")
     three.install_packages()
     three.wait_ring(NODES)
+    assert set(found(three, pairs(500)).splitlines()) == set(pairs(500).splitlines())
 
 
 def test_purge_leaves_the_user_and_nothing_else(three):
     three.settings("2", "log-level = debug\n")
     three.write("/etc/credstore/dht-node.password", "secret\n", 0o600)
     said = three.dpkg("--purge", "dht-node", "dhtctl")
-    assert "warning" not in said
+    assert "warning" not in said and "Removing the nodes' directories in /var/lib/dht-node with what they hold" in said
     names = three.run("find", "/etc", "/var/lib", "/run", "/usr", "/lib/systemd", "-xdev", "(", "-name",
                       "dht-node*", "-o", "-name", "dhtctl*", ")", check=False).stdout.splitlines()
     assert names == ["/etc/credstore/dht-node.password"]  # whose maker is its reader

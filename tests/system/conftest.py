@@ -19,13 +19,12 @@ def booted(tmp_path_factory):
 def machine(booted):
     booted.mark()
     yield booted
-    booted.systemctl("stop", "dht-node@*.service", check=False)
-    booted.systemctl("kill", "-s", "KILL", "dht-node@*.service", check=False)
+    booted.end_nodes()
     booted.run("sh", "-c", "rm -rf /etc/dht-node/* /etc/credstore/* /etc/systemd/system/dht-node@* "
                            "/etc/systemd/system/*.wants/dht-node* /run/systemd/system/dht-node@*")
     booted.systemctl("daemon-reload")
     booted.systemctl("reset-failed")
-    booted.systemctl("restart", "mosquitto.service")
+    booted.forget_ring()
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -257,6 +257,18 @@ class Machine:
 
     # ---- nodes ----
 
+    def end_nodes(self):
+        self.systemctl("stop", "dht-node@*.service", check=False)
+        self.systemctl("kill", "-s", "KILL", "dht-node@*.service", check=False)
+
+    def forget_ring(self):
+        """What has ended stays in directories, and at the broker, which keeps what is retained: the next test's node would
+        wait for it."""
+        self.run("sh", "-c", "rm -rf /var/lib/dht-node/*")
+        self.systemctl("stop", "mosquitto.service")
+        self.remove("/var/lib/mosquitto/mosquitto.db")
+        self.systemctl("start", "mosquitto.service")
+
     def unit(self, instance):
         return f"dht-node@{instance}.service"
 

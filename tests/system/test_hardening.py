@@ -27,6 +27,7 @@ def tried(booted):
     booted.systemctl("start", "dht-node@probe")
     lines = [e["MESSAGE"] for e in booted.journal("_SYSTEMD_UNIT=dht-node@probe.service", "_COMM=python3")]
     booted.systemctl("stop", "dht-node@probe")
+    booted.forget_ring()
     return dict(line.split(": ", 1) for line in lines)
 
 

@@ -26,7 +26,7 @@ def test_eight_at_once(machine):
     assert time.monotonic() - begun < 10
     assert "100/100 keys put, got back and equal" in machine.run("dhtctl", "demo").stdout
     for i in EIGHT:
-        assert re.match(r"active, \d+\.\d % of the ring \(\w{8}, \w{8}\], \d+ records, \d of 2 copies; \d\d:\d\d:\d\d ",
+        assert re.match(r"active, \d+\.\d % of the ring \(\w{8}, \w{8}\], \d+ records on disk, \d of 2 copies; \d\d:\d\d:\d\d ",
                         machine.property(machine.unit(i), "StatusText"))
 
 

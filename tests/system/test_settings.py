@@ -121,6 +121,34 @@ def test_odd_names(machine, typed, name):
     assert machine.ring()[0]["wanted_copies" if "wanted_copies" in machine.ring()[0] else "copies"] == 1
 
 
+def test_where_the_records_are(machine):
+    """In the unit's state directory; where the settings say; in memory alone.  systemctl status says which."""
+    machine.run("install", "-d", "-m", "700", "-o", "dht-node", "/var/lib/dht-node/elsewhere")
+    machine.settings("2", "data-dir = /var/lib/dht-node/elsewhere\n")
+    machine.settings("3", "data-dir = none\n")
+    for instance, place, said in (("a:b", "/var/lib/dht-node/a:b", "0 records on disk"), ("3", "memory alone", "in memory")):
+        machine.systemctl("start", f"dht-node@{instance}")
+        assert f", records in {place}" in machine.texts(instance)
+        assert said in machine.property(machine.unit(instance), "StatusText")
+    done = machine.systemctl("start", "dht-node@2", check=False)  # which the sandbox does not let it write
+    assert done.returncode != 0 and "/var/lib/dht-node/elsewhere" in machine.texts("2")
+    machine.drop_in("[Service]\nReadWritePaths=/var/lib/dht-node/elsewhere\n", "2")
+    machine.systemctl("restart", "dht-node@2")
+    assert machine.active() == {"a:b", "2", "3"}
+    there = machine.run("sh", "-c", "ls -d /var/lib/dht-node/*/data.mdb").stdout.split()
+    assert there == ["/var/lib/dht-node/a:b/data.mdb", "/var/lib/dht-node/elsewhere/data.mdb"]
+
+
+def test_several_state_directories(machine):
+    """A drop-in adds to the unit's own, and systemd gives them in no order that counts."""
+    machine.drop_in("[Service]\nStateDirectory=a-backup\n")
+    fails(machine, "1", 78, "/var/lib/a-backup:/var/lib/dht-node/1", "data-dir")
+    machine.settings("1", "data-dir = /var/lib/dht-node/1\n")
+    machine.systemctl("start", "dht-node@1")
+    assert machine.active() == {"1"}
+    machine.run("rm", "-r", "/var/lib/a-backup")
+
+
 def test_a_name_with_a_slash(machine):
     """systemctl itself makes a '-' of it."""
     done = machine.systemctl("start", "dht-node@a/b", check=False)
@@ -145,7 +173,7 @@ def test_a_name_of_100_bytes(machine):
 def test_two_instances_with_one_id(machine):
     """The second is refused and says by whom; it goes on trying, more and more slowly, and is in when the first has left."""
     for i in "12":
-        machine.settings(i, "id = 4711\n")
+        machine.settings(i, "id = 4711\ndata-dir = none\n")  # else the ring is in the first one's directory
     machine.systemctl("start", "dht-node@1")
     assert machine.systemctl("start", "dht-node@2", check=False).returncode != 0
     machine.wait_ring({"1"})
