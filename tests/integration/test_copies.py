@@ -199,8 +199,7 @@ def test_an_owner_dies_while_its_new_backup_is_being_filled(broker, ring, make_p
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seconds", [5, 15])
-@pytest.mark.parametrize("n", [3, 2])
+@pytest.mark.parametrize("n, seconds", [(3, 5), (3, 15), (2, 5)])
 def test_a_member_is_stopped_under_load_and_goes_on(ring, load, n, seconds):
     """It serves nothing that is old by then; $DHT_STOPS times, each time another, for $DHT_STOP_SECONDS."""
     r, seconds = ring(n), setting("DHT_STOP_SECONDS", seconds)

@@ -30,7 +30,8 @@ def test_ring_of_json(broker, make_fake):
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", middle.pop("since"))
     assert middle == {"id": 2 * quarter, "name": f"n{2 * quarter}", "state": "active", "predecessor": quarter,
                       "successor": 4 * quarter - 1, "records": 1, "arc": [quarter, 2 * quarter], "share": 0.25,
-                      "epoch": None, "copies": None, "wanted": None, "behind": None, "software": "fake"}
+                      "epoch": None, "copies": None, "wanted": None, "behind": None, "full": False, "bytes": 0, "limit": 0,
+                      "software": "fake"}
     assert sum(n["share"] for n in told["nodes"]) == pytest.approx(1)
 
 
