@@ -232,7 +232,7 @@ static void census_check_room(struct census *census)
 				 "node %s has no room: %.1f MiB of memory are held, and writers may fill %.1f (three "
 				 "quarters of max-memory less 8M); what is written there is refused -> delete, add "
 				 "nodes, or raise it",
-				 node->name, (double)node->bytes / MIB, (double)(node->limit / 4 * 3) / MIB);
+				 node->name, (double)node->bytes / MIB, (double)node->limit / 4 * 3 / MIB);
 		else if (node->full)
 			snprintf(census_add_problem(census), size,
 				 "node %s has no room: its disk is full, and what is written there is refused",
