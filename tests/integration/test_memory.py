@@ -55,8 +55,7 @@ def fill(broker, prefix=""):
         assert done.returncode == 0, done
         records[key] = value
     raise AssertionError("it is never full")
-
-
+@pytest.mark.slow
 def test_a_node_alone(ring, broker, tmp_path):
     settings = tmp_path / "settings"
     settings.write_text("max-memory = 32M\n")
@@ -99,8 +98,7 @@ def test_a_node_alone(ring, broker, tmp_path):
     assert "settings read anew -> these wait for a restart: replicas" in node.log_text()
     ctl(broker.url, "put", "key 1", "x")
     check(broker, records)
-
-
+@pytest.mark.slow
 def test_a_keeper_with_less(ring, broker):
     """The owner answers as if it were full itself; its own log says who is."""
     r = ring()
@@ -121,6 +119,7 @@ def test_a_keeper_with_less(ring, broker):
     ctl(broker.url, "put", str(number), "x")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["leave", "kill"])
 def test_a_neighbour_goes_at_the_limit(ring, broker, how):
     """Whoever is full takes over all the same, and says it before and when it holds more than it may."""
