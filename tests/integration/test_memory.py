@@ -55,6 +55,8 @@ def fill(broker, prefix=""):
         assert done.returncode == 0, done
         records[key] = value
     raise AssertionError("it is never full")
+
+
 @pytest.mark.slow
 def test_a_node_alone(ring, broker, tmp_path):
     settings = tmp_path / "settings"
@@ -98,6 +100,8 @@ def test_a_node_alone(ring, broker, tmp_path):
     assert "settings read anew -> these wait for a restart: replicas" in node.log_text()
     ctl(broker.url, "put", "key 1", "x")
     check(broker, records)
+
+
 @pytest.mark.slow
 def test_a_keeper_with_less(ring, broker):
     """The owner answers as if it were full itself; its own log says who is."""
