@@ -107,7 +107,8 @@ bool copy_upto(struct node *n, const struct frame *f)
 static bool is_outdated(const struct node *n, const struct frame *f)
 {
 	for (const struct filled *d = n->filled; d < n->filled + FILLED_MAX; d++)
-		if (d->epoch > f->epoch && d->memory != f->from.memory && arc_overlap(d->arc, f->arc))
+		if (ring_id_same(&d->ring, &f->ring) && d->epoch > f->epoch && d->memory != f->from.memory &&
+		    arc_overlap(d->arc, f->arc))
 			return true;
 	return false;
 }
@@ -116,10 +117,11 @@ static void filled_note(struct node *n, const struct frame *f)
 {
 	for (struct filled *d = n->filled; d < n->filled + FILLED_MAX; d++)
 		if (d->memory == f->from.memory && arc_equal(d->arc, f->arc)) {
+			d->ring = f->ring;
 			d->epoch = f->epoch;
 			return;
 		}
-	n->filled[n->filled_next++ % FILLED_MAX] = (struct filled){f->arc, f->from.memory, f->epoch};
+	n->filled[n->filled_next++ % FILLED_MAX] = (struct filled){f->arc, f->ring, f->from.memory, f->epoch};
 }
 
 static void stream_note(struct node *n, const struct frame *f)

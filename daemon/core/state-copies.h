@@ -152,6 +152,7 @@ struct damaged {
 /* Which arcs were told to be kept here, last, and by which view (copy-stream.c). */
 struct filled {
 	struct arc arc;
+	struct ring_id ring; /* in which the numbers of views are counted */
 	uint64_t memory, epoch;
 };
 
