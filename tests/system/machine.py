@@ -107,9 +107,8 @@ class Machine:
         for gone in ("var/log/journal", "etc/dht-node", "etc/dht", "etc/mosquitto/conf.d", "etc/credstore",
                      "var/lib/dht-node"):
             shutil.rmtree(os.path.join(self.root, gone), ignore_errors=True)
-        for path in ("etc/dht-node", "etc/mosquitto/conf.d", "etc/credstore", "var/log/journal"):
+        for path in ("etc/dht-node", "etc/mosquitto/conf.d", "var/log/journal"):
             os.makedirs(os.path.join(self.root, path))
-        os.chmod(os.path.join(self.root, "etc/credstore"), 0o700)
         self.write("/etc/machine-id", os.urandom(16).hex() + "\n")
         # /etc/mosquitto/mosquitto.conf includes conf.d, and is as the package has it
         self.host("systemctl", f"--root={self.root}", "--quiet", "enable", "mosquitto.service")
