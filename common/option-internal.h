@@ -1,4 +1,4 @@
-/* What option.c and option-file.c share. */
+/* What option.c, option-value.c and option-file.c share. */
 #ifndef DHT_OPTION_INTERNAL_H
 #define DHT_OPTION_INTERNAL_H
 

@@ -1,57 +1,13 @@
-#include "shell.h"
-
 #include <assert.h>
-#include <errno.h>
-#include <stdio.h>
-#include <string.h>
-#include <sys/random.h>
 #include <sysexits.h>
 #include <time.h>
 
-/* The core and libevent each have a `struct event`.  libevent's is opaque; here it goes by another name. */
-#define event libevent_event
-#include <event2/event.h>
-#undef event
-
 #include "../common/mem.h"
-#include "fences.h"
 #include "keep.h"
-#include "outage.h"
-#include "outlet.h"
-#include "service.h"
-#include "teller.h"
+#include "shell-internal.h"
 
 /* How long the last messages may take on the way out. */
 #define SHELL_FLUSH_MS 5000
-
-struct shell {
-	struct event_base *base;
-	struct evdns_base *dns;
-	struct shell_config config;
-	struct teller *teller;
-	struct node *node;
-	struct mqtt *mqtt;
-	struct outlet *outlet;
-	struct fences *fences;
-	struct libevent_event *start;
-	struct libevent_event *timer;
-	struct libevent_event *room; /* the disk's has changed */
-	bool full;
-	struct libevent_event *settled; /* has the connection lasted? */
-	struct service *service;
-	uint64_t deadline; /* the timer is set for it; UINT64_MAX: it is not */
-	bool connected;    /* the core has been told so */
-	bool stepping;
-	bool turn;    /* the core waits for the end of what is being read */
-	bool started; /* the core has had its first event */
-	bool exiting; /* EFFECT_EXIT was carried out: the core gets no more events */
-	bool broken;  /* no disk any more: nothing leaves */
-	/* Identities given out: so far, at the last step, and how many there may be by what is kept for good. */
-	uint64_t identified, identified_at_step, identities;
-	int code;
-	char broker[400];
-	struct outage outage;
-};
 
 static uint64_t shell_clock(clockid_t clock)
 {
@@ -61,12 +17,10 @@ static uint64_t shell_clock(clockid_t clock)
 	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
 }
 
-static uint64_t shell_now(void)
+uint64_t shell_now(void)
 {
 	return shell_clock(CLOCK_MONOTONIC);
 }
-
-static void shell_step(struct shell *s, const struct event *event);
 
 /* ---- effects ---- */
 
@@ -200,7 +154,7 @@ static void shell_set_timer(struct shell *s, uint64_t deadline, uint64_t now)
 		(void)evtimer_add(s->timer, &tv);
 }
 
-static void shell_step(struct shell *s, const struct event *event)
+void shell_step(struct shell *s, const struct event *event)
 {
 	struct event stamped = *event;
 	struct update update = {.deadline = UINT64_MAX};
@@ -271,144 +225,6 @@ static void shell_abandon_cb(void *arg)
 	shell_exit(arg, EX_OK);
 }
 
-/* ---- the transport's callbacks ---- */
-
-static void shell_random(void *out, size_t size)
-{
-	if (getrandom(out, size, 0) != (ssize_t)size)
-		mem_die("no random numbers");
-}
-
-static void shell_identify_cb(void *arg, struct mqtt_identity *identity)
-{
-	struct shell *s = arg;
-	struct node_identity who;
-	uint64_t nonce;
-
-	if (s->config.disk && s->identified == s->identities)
-		return; /* the next number is not reserved for good yet */
-	s->identified++;
-	shell_random(&nonce, sizeof(nonce));
-	node_identify(s->node, nonce, &who);
-	*identity = (struct mqtt_identity){
-		.client_id = who.client_id,
-		.will_topic = who.will_topic,
-		.will_payload = who.will_payload,
-		.will_len = who.will_len,
-	};
-}
-
-static void shell_settled_cb(evutil_socket_t fd, short what, void *arg)
-{
-	struct shell *s = arg;
-	char text[OUTAGE_TEXT];
-
-	(void)fd;
-	(void)what;
-	if (outage_settled(&s->outage, shell_now(), text))
-		tell(s->teller, NOTE_CONNECTED, NULL, "broker %s: %s", s->broker, text);
-}
-
-static void shell_connected_cb(void *arg)
-{
-	/* libevent may be early, by less than this */
-	const struct timeval steady = {.tv_sec = OUTAGE_STEADY_MS / 1000 + 1};
-	struct shell *s = arg;
-	char text[OUTAGE_TEXT];
-
-	s->connected = true;
-	service_broker(s->service);
-	if (outage_connected(&s->outage, shell_now(), text))
-		tell(s->teller, NOTE_CONNECTED, NULL, "broker %s: %s", s->broker, text);
-	else
-		(void)evtimer_add(s->settled, &steady);
-	shell_step(s, &(struct event){.type = EVENT_CONNECTED});
-}
-
-/* What is to be done about it. */
-static const char *shell_remedy(const struct shell *s, enum mqtt_failure why, const char *detail)
-{
-	switch (why) {
-	case MQTT_UNREACHABLE:
-		if (s->config.mqtt.url.unix_socket && !strcmp(detail, strerror(EACCES)))
-			return " and on (let this user in: by its group, and at every directory above)";
-		if (libsystemd_has_manager() && !url_is_local(&s->config.mqtt.url))
-			return " and on (is it running, and does the unit's IPAddressAllow= name it? see the drop-in "
-			       "remote-broker.conf)";
-		return " and on (is it running? the setting broker says where)";
-	case MQTT_NOT_MQTT:
-		return s->config.mqtt.url.tls ? "" : " and on (is it an MQTT broker? one with TLS is mqtts://)";
-	case MQTT_DENIED:
-		return " and on (the setting broker says who: mqtt://user@host, and --password-file or "
-		       "/etc/credstore/dht-node.password has the password)";
-	default:
-		return "";
-	}
-}
-
-/* Its repetitions are told only to who wants to know everything. */
-static void shell_disconnected_cb(void *arg, enum mqtt_failure why, const char *detail, unsigned retry_ms)
-{
-	struct shell *s = arg;
-	char text[OUTAGE_TEXT];
-	enum outage_word word = outage_failed(&s->outage, shell_now(), time(NULL), detail, text);
-
-	(void)evtimer_del(s->settled);
-	if (word == OUTAGE_REMINDER)
-		tell(s->teller, NOTE_BROKER_AWAY, ABOUT(OF_REASON(detail)), "broker %s (%s): %s -> trying on",
-		     s->broker, s->config.broker_origin, text);
-	else
-		tell(s->teller, word == OUTAGE_FAILURE ? NOTE_BROKER_LOST : NOTE_BROKER_AGAIN, ABOUT(OF_REASON(detail)),
-		     "broker %s (%s): %s -> trying again in %u ms%s", s->broker, s->config.broker_origin, detail,
-		     retry_ms, word == OUTAGE_FAILURE ? shell_remedy(s, why, detail) : "");
-	service_no_broker(s->service);
-	service_changed(s->service);
-	if (s->connected) {
-		s->connected = false;
-		fences_cancel(s->fences);
-		outlet_lost(s->outlet);
-		shell_step(s, &(struct event){.type = EVENT_DISCONNECTED});
-	} else if (s->config.disk && s->started) {
-		shell_step(s, &(struct event){.type = EVENT_TIMER}); /* which reserves numbers for what comes */
-	}
-}
-
-static void shell_subscribed_cb(void *arg, const char *filter, bool granted)
-{
-	shell_step(arg, &(struct event){.type = EVENT_SUBSCRIBED, .topic = filter, .granted = granted});
-}
-
-static void shell_message_cb(void *arg, const struct mqtt_message *message)
-{
-	shell_step(arg, &(struct event){
-				.type = EVENT_MESSAGE,
-				.topic = message->topic,
-				.payload = message->payload,
-				.len = message->len,
-				.retained = message->retained,
-			});
-}
-
-static void shell_drained_cb(void *arg)
-{
-	shell_step(arg, &(struct event){.type = EVENT_DRAINED});
-}
-
-static void shell_turn_cb(void *arg)
-{
-	struct shell *s = arg;
-
-	if (s->turn)
-		shell_step(s, &(struct event){.type = EVENT_TURN});
-}
-
-static void shell_stopped_cb(void *arg)
-{
-	struct shell *s = arg;
-
-	(void)event_base_loopexit(s->base, NULL);
-}
-
 /* ---- life ---- */
 
 static void shell_start_cb(evutil_socket_t fd, short what, void *arg)
@@ -433,16 +249,6 @@ static void shell_start_cb(evutil_socket_t fd, short what, void *arg)
 struct shell *shell_new(struct event_base *base, struct evdns_base *dns, const struct shell_config *config,
 			const struct libsystemd *systemd, struct teller *teller)
 {
-	static const struct mqtt_callbacks callbacks = {
-		.identify = shell_identify_cb,
-		.connected = shell_connected_cb,
-		.disconnected = shell_disconnected_cb,
-		.subscribed = shell_subscribed_cb,
-		.message = shell_message_cb,
-		.drained = shell_drained_cb,
-		.turn = shell_turn_cb,
-		.stopped = shell_stopped_cb,
-	};
 	static const struct outlet_callbacks outlet_callbacks = {
 		.carry_out = shell_carry_out_cb,
 		.committed = shell_committed_cb,
@@ -462,11 +268,11 @@ struct shell *shell_new(struct event_base *base, struct evdns_base *dns, const s
 	teller_name(teller, config->node.name, config->node.id);
 	url_format(s->broker, sizeof(s->broker), &config->mqtt.url);
 	s->node = node_new(&s->config.node);
-	s->mqtt = mqtt_new(base, dns, &s->config.mqtt, &callbacks, s);
+	s->mqtt = mqtt_new(base, dns, &s->config.mqtt, &shell_broker_callbacks, s);
 	s->fences = fences_new(base, dns, &s->config.mqtt, shell_fenced_cb, s);
 	s->outlet = outlet_new(base, config->disk, &outlet_callbacks, s);
 	s->timer = evtimer_new(base, shell_timer_cb, s);
-	s->settled = evtimer_new(base, shell_settled_cb, s);
+	s->settled = evtimer_new(base, shell_broker_settled_cb, s);
 	s->start = evtimer_new(base, shell_start_cb, s);
 	s->room = event_new(base, -1, 0, shell_room_cb, s);
 	if (!s->timer || !s->settled || !s->start || !s->room)

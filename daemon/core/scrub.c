@@ -13,11 +13,6 @@
 #define STEPS 128 /* of a period, for one round by itself; a round has 64 steps, if the arc is the whole ring */
 #define SPLIT 16u
 
-static uint64_t width(struct arc arc)
-{
-	return arc.lo == arc.hi ? UINT64_C(1) << 32 : arc.hi - arc.lo;
-}
-
 /* ---- a round ---- */
 
 static void begin(struct node *n, uint64_t tool, const struct entry *e)
@@ -67,7 +62,7 @@ static struct entry *at_rest(struct node *n)
 static bool piece_next(struct scrub *s, struct arc *piece, bool *first_time)
 {
 	uint32_t first;
-	uint64_t left = width(s->arc) - s->done;
+	uint64_t left = ring_size(s->arc) - s->done;
 
 	*first_time = !s->finer_count;
 	if (s->finer_count) {
@@ -192,7 +187,7 @@ static void differs(struct node *n, struct follower *f, unsigned i)
 			s->finer[s->finer_count++] = piece;
 		return;
 	}
-	if (!s->little[i] && width(piece) > 1) {
+	if (!s->little[i] && ring_size(piece) > 1) {
 		if (!s->cut[i])
 			cut_finer(s, piece);
 		s->cut[i] = true;
@@ -229,7 +224,7 @@ static void step(struct node *n, uint64_t *next)
 		soonest(next, s->next);
 		return;
 	}
-	if (s->done == width(s->arc) && !s->finer_count) {
+	if (s->done == ring_size(s->arc) && !s->finer_count) {
 		end(n);
 		return;
 	}
@@ -284,7 +279,7 @@ void on_scrub(struct node *n, const struct frame *f)
 	r.flag = s->on;
 	r.arc = s->arc;
 	r.arc_set = true;
-	s->told[SCRUB_DONE] = s->on ? s->done * 1000 / width(s->arc) : 1000;
+	s->told[SCRUB_DONE] = s->on ? s->done * 1000 / ring_size(s->arc) : 1000;
 	r.scrub_count = SCRUB_NUMBERS;
 	for (unsigned i = 0; i < SCRUB_NUMBERS; i++)
 		r.scrub[i] = s->told[i];

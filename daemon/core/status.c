@@ -214,16 +214,14 @@ void node_describe(const struct node *node, char *out, size_t size)
 	struct node *n = (struct node *)node;
 	const struct entry *e = entry_main(n);
 	char arc[24];
-	int copies;
 
 	if (!e) {
 		snprintf(out, size, "%s", node_state_name(n->state));
 		return;
 	}
-	copies = 1 + (e->peer.memory && follow_whole(n, &e->peer, e->v.arc)) + (int)keepers_count(n, e->v.arc);
-	snprintf(out, size, "%s, %.1f %% of the ring %s, %zu records %s, %d of %u copies", node_state_name(n->state),
+	snprintf(out, size, "%s, %.1f %% of the ring %s, %zu records %s, %u of %u copies", node_state_name(n->state),
 		 100.0 * (double)ring_size(e->v.arc) / 4294967296.0, arc_text(e->v.arc, arc), store_count(n->store),
-		 n->durable ? "on disk" : "in memory", copies, n->config.replicas);
+		 n->durable ? "on disk" : "in memory", room_copies(n, e), n->config.replicas);
 }
 
 enum node_state node_get_state(const struct node *n)
