@@ -21,8 +21,7 @@ static void begin(struct node *n, uint64_t tool, const struct entry *e)
 
 	for (struct follower *f = n->followers; f < n->follower_end; f++)
 		f->check_seq = 0;
-	*s = (struct scrub){
-		.on = true, .tool = tool, .arc = e->v.arc, .begun_at = n->now, .next = n->now, .first = s->first};
+	*s = (struct scrub){.on = true, .tool = tool, .arc = e->v.arc, .next = n->now, .due = n->now + n->config.scrub};
 }
 
 static void end(struct node *n)
@@ -244,10 +243,10 @@ void scrub_tick(struct node *n, uint64_t *next)
 	if (!s->on && !n->config.scrub)
 		return;
 	/* Not all nodes of a ring at one time. */
-	if (!s->on && !s->first)
-		s->first = n->now + n->config.scrub / 2 + node_random(n, n->config.scrub / 2 + 1);
-	if (!s->on && n->now < (s->begun_at ? s->begun_at + n->config.scrub : s->first)) {
-		soonest(next, s->begun_at ? s->begun_at + n->config.scrub : s->first);
+	if (!s->due)
+		s->due = n->now + n->config.scrub / 2 + node_random(n, n->config.scrub / 2 + 1);
+	if (!s->on && n->now < s->due) {
+		soonest(next, s->due);
 		return;
 	}
 	e = at_rest(n);

@@ -123,8 +123,8 @@ struct stream {
 /* All copies of our arc compared (scrub.c). */
 struct scrub {
 	bool on;
-	uint64_t tool;            /* the attempt by which a tool asked for it; 0: by itself */
-	uint64_t first, begun_at; /* when the first round is due; when the last one began */
+	uint64_t tool; /* the attempt by which a tool asked for it; 0: by itself */
+	uint64_t due;  /* when the next round by itself is to begin; 0: not known yet */
 	struct arc arc;
 	uint64_t done;                 /* of its ids */
 	struct arc finer[SCRUB_FINER]; /* cut out of those, to be looked at again */
