@@ -259,6 +259,11 @@ class Hammer:
         return self
 
     def finish(self, minimum=50, unanswered=False):
+        """A request that died with its node has held up all others for the whole of `timeout`: they are waited for."""
+        with self.lock:
+            end = time.monotonic() + 2 * self.timeout + 5
+            while self.acks + self.answers < minimum and time.monotonic() < end:
+                self.idle.wait(0.1)
         self.stop().verify().assert_clean(minimum, unanswered)
 
     def close(self):
