@@ -8,6 +8,7 @@
 #define FRAME_BYTES (64u << 10) /* of records in one frame, unless one alone is larger */
 #define WINDOW_FRAMES 32        /* of a fill, unacknowledged; what is written goes out at once */
 #define ROWS_MOST 4096          /* of a turn: then it is told before the turn ends */
+#define PACED_BYTES 4096        /* of what is asked: more is worth a packet of its own at once */
 
 static bool keeps(const struct follower *f, uint32_t id)
 {
@@ -123,7 +124,7 @@ static size_t gather(struct node *n, const struct key *keys, size_t from, size_t
 	return i - from;
 }
 
-bool follow_told(const struct follower *f)
+bool follower_told(const struct follower *f)
 {
 	return !f->changed_count && !f->rows->row_count;
 }
@@ -173,7 +174,7 @@ static void add_views(const struct node *n, struct frame *frame)
 void follow_tell(struct node *n, struct follower *f)
 {
 	struct frame_record records[FRAME_RECORDS_MAX];
-	bool more = !follow_told(f), begun = false;
+	bool more = !follower_told(f), begun = false;
 	uint32_t told = 0;
 	size_t from = 0;
 
@@ -228,8 +229,28 @@ void follow_say(struct node *n, struct follower *f)
 void follow_flush(struct node *n)
 {
 	for (struct follower *f = n->followers; f < n->follower_end; f++)
-		if (f->used && !follow_told(f))
+		if (f->used && !follower_told(f))
 			follow_tell(n, f);
+	n->asked_bytes = 0;
+}
+
+bool follow_told(const struct node *n)
+{
+	for (const struct follower *f = n->followers; f < n->follower_end; f++)
+		if (f->used && !follower_told(f))
+			return false;
+	return true;
+}
+
+/* Of what comes meanwhile one frame is made, here and of its answers: packets are what costs. */
+bool follow_paced(const struct node *n)
+{
+	if (!n->connected || n->asked_bytes >= PACED_BYTES)
+		return false;
+	for (const struct follower *f = n->followers; f < n->follower_end; f++)
+		if (f->used && f->window_count > f->fill_frames)
+			return true;
+	return false;
 }
 
 /* ---- compared ---- */
@@ -379,7 +400,7 @@ void follow_fill_on(struct node *n, struct follower *f)
 		frame_start(n, &frame, FRAME_COPY);
 		frame.last = f->ended = true;
 		send(n, f, &frame, true);
-		f->window[f->window_count - 1].safe = n->durable && follow_told(f) ? n->counter : 0;
+		f->window[f->window_count - 1].safe = n->durable && follower_told(f) ? n->counter : 0;
 	}
 	if (f->filling && f->ended && !f->fill_frames) {
 		if (arcs_add(&f->whole, f->fill))

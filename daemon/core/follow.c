@@ -145,7 +145,7 @@ static uint64_t has_upto(const struct node *n, const struct follower *f)
 {
 	if (f->owed)
 		return f->had;
-	return f->window_count || !follow_told(f) ? f->reached : n->written;
+	return f->window_count || !follower_told(f) ? f->reached : n->written;
 }
 
 uint64_t follow_point(struct node *n)

@@ -179,41 +179,51 @@ static bool refuses(const struct node *n, const struct frame *f)
 	return f->type == FRAME_REFUSE && (conn_equal(&f->to, &n->asked_on[0]) || conn_equal(&f->to, &n->asked_on[1]));
 }
 
-static void frame(struct node *n, enum topic_kind kind, uint32_t id, const struct event *ev)
+static bool is_of_copies(const struct frame *f)
+{
+	return f->type == FRAME_COPY || f->type == FRAME_COPIED;
+}
+
+/* True if it is of copies. */
+static bool frame(struct node *n, enum topic_kind kind, uint32_t id, const struct event *ev)
 {
 	const struct rule *r;
 	struct frame f;
 	const char *why;
+	bool copies;
 
 	if (!ev->len && (kind == TOPIC_FOUNDER || kind == TOPIC_NODE)) {
 		if (kind == TOPIC_FOUNDER)
 			founder_cleared(n);
 		n->restate |= kind == TOPIC_NODE && id == n->self.id;
-		return;
+		return false;
 	}
 	if (!ev->len && kind == TOPIC_CUT) {
 		if (id == n->self.id)
 			echo_heard(n, ECHO_CUT);
-		return;
+		return false;
 	}
 	why = frame_decode(&f, n->room, ev->payload, ev->len);
 	if (why) {
 		out_complain(n, "frame", why, NULL, ev->len);
 		founder_foreign(n, kind, frame_major(ev->payload, ev->len), ev->retained);
-		return;
+		return false;
 	}
+	copies = kind == TOPIC_INBOX && is_of_copies(&f);
+	if (kind == TOPIC_INBOX && !copies)
+		answer_flush(n);
 	/* Also when it is meant for an earlier connection: the public words behind it are not the reference's. */
 	if (n->seek.active && f.from.memory && kind != TOPIC_NODE && !member_same(&f.from, &n->self))
 		remember_hello(n, &f.from);
 	if (f.to.count && !conn_equal(&f.to, &n->self.conn) && !refuses(n, &f))
-		return;
+		return copies;
 	if (f.type == FRAME_FOUND && kind == TOPIC_FOUNDER) {
 		on_found(n, &f, ev->retained);
-		return;
+		return copies;
 	}
 	if (f.type == FRAME_TRIP && kind == TOPIC_INBOX) {
 		on_trip(n, &f);
-		return;
+		return copies;
 	}
 	if (f.type == FRAME_STATUS && kind == TOPIC_NODE)
 		roll_status(n, &f, ev->retained);
@@ -222,21 +232,22 @@ static void frame(struct node *n, enum topic_kind kind, uint32_t id, const struc
 	if ((!f.from.memory || !f.from.conn.count) && f.type != FRAME_WHO && f.type != FRAME_LEAVE &&
 	    f.type != FRAME_RECOVER && f.type != FRAME_SCRUB) {
 		out_complain(n, "frame", "no sender", NULL, ev->len);
-		return;
+		return copies;
 	}
 	if (!r->handle || r->topic != kind || !(r->states & IN(n->state)))
-		return;
+		return copies;
 	/* Who is being fenced is answered nothing; only its end is still news, and that it has served. */
 	if (f.from.memory && f.type != FRAME_STATUS) {
 		bool blocked = fence_blocks(n, &f.from);
 
 		if (blocked && f.type != FRAME_ACTIVE)
-			return;
+			return copies;
 		if (!blocked && !member_same(&f.from, &n->self))
 			entry_heard(n, &f);
 		founder_heard(n, &f);
 	}
 	r->handle(n, &f);
+	return copies;
 }
 
 /* What is retained there would lie at the broker for ever, and come again at each subscription. */
@@ -259,14 +270,14 @@ static void asked(struct node *n, enum topic_kind kind, uint32_t id, const char 
 		echo_heard(n, ECHO_CELL);
 }
 
-/* True if it was what a client of ours asks: more of that may have come with it. */
+/* True if it was what a client of ours asks, or about copies: more of that may have come with it. */
 static bool message(struct node *n, const struct event *ev)
 {
 	uint32_t id = 0;
 	char user[TOPIC_USER_MAX + 1];
 	enum topic_kind kind = topic_parse_from(ev->topic, n->config.topic_prefix, &id, user);
 
-	if (kind != TOPIC_CELL && kind != TOPIC_ASK)
+	if (kind != TOPIC_CELL && kind != TOPIC_ASK && kind != TOPIC_INBOX)
 		answer_flush(n);
 	/* Nobody else's words are to be said again to whoever comes later: a retained put would be done at each return. */
 	if (is_stale(n, kind, ev))
@@ -301,11 +312,11 @@ static bool message(struct node *n, const struct event *ev)
 	case TOPIC_INBOX:
 	case TOPIC_CUT:
 	case TOPIC_NODE:
-		frame(n, kind, id, ev);
-		break;
+		return frame(n, kind, id, ev);
 	case TOPIC_CELL:
 	case TOPIC_ASK:
 		asked(n, kind, id, user, ev);
+		n->asked_bytes += ev->len;
 		return true;
 	case TOPIC_REPLY:
 	case TOPIC_EVENT:
@@ -400,6 +411,12 @@ void node_overslept(struct node *n, uint64_t by, uint64_t now)
 	keepers_doubt(n);
 }
 
+/* What was answered is not safe to say yet, and nothing happens that it must come before. */
+static bool may_wait(const struct node *n, const struct event *ev)
+{
+	return (ev->type == EVENT_TURN || ev->type == EVENT_TIMER) && follow_paced(n);
+}
+
 void node_step(struct node *n, const struct event *ev, struct update *update)
 {
 	uint64_t next;
@@ -415,7 +432,7 @@ void node_step(struct node *n, const struct event *ev, struct update *update)
 		n->now = ev->now;
 	durable_clock(n, ev);
 	/* Whatever else happens, what was answered before is said before. */
-	if (ev->type != EVENT_MESSAGE)
+	if (ev->type != EVENT_MESSAGE && !may_wait(n, ev))
 		answer_flush(n);
 	switch (ev->type) {
 	case EVENT_CONNECTED:
@@ -472,12 +489,12 @@ void node_step(struct node *n, const struct event *ev, struct update *update)
 	if (n->connected)
 		watch_statuses(n);
 	cells_tick(n);
-	if (!asked) {
+	if (!asked && !may_wait(n, ev)) {
 		answer_flush(n);
 		follow_due(n, &next);
 	}
 	durable_tell(n, update);
-	update->turn = n->answering != 0 || n->watch.changed_count != 0;
+	update->turn = asked && (n->answering || n->watch.changed_count || !follow_told(n));
 	update->effects = n->effects;
 	update->count = n->effect_count;
 	update->deadline = next <= n->now ? n->now + 1 : next;

@@ -430,7 +430,8 @@ struct node {
 	size_t told_bytes;
 	struct cells cells;
 	struct answers answers[ANSWERS_MAX];
-	size_t answering; /* answers in them */
+	size_t answering;   /* answers in them */
+	size_t asked_bytes; /* of what was asked since they were last said, and copies told */
 	struct watched watch;
 	uint64_t listed;    /* records looked at for listings, less what was worked off */
 	uint64_t listed_at; /* by then: the last listing */

@@ -156,6 +156,41 @@ static void said_again_in_time(void **state)
 	assert_int_equal(core_acked(c, "writer"), 1);
 }
 
+/* What comes behind it meanwhile is told and answered as one turn, but what is worth a packet of its own. */
+static void a_turn_grows_behind_another(void **state)
+{
+	static const uint8_t value[8192];
+	struct core *c = copies_ring(state, 3);
+	struct operation_token token = routed_token(c, ID);
+	struct operation large = {
+		.kind = OPERATION_PUT, .key = key_number(ID), .value = value, .value_len = sizeof(value)};
+	size_t since = c->line_count;
+
+	routed_ask(c, routed_cell(ID), 1, token, routed_add(ID));
+	assert_true(core_until(c, FRAME_COPY, 2));
+	core_drop(c);
+	for (uint64_t number = 2; number <= 4; number++) {
+		routed_ask(c, routed_cell(ID), number, token, routed_add(ID - (uint32_t)number));
+		core_deliver_all(c);
+	}
+	assert_int_equal(copies_count(c, since, FRAME_COPY, 1, 2), 1);
+	core_run(c, c->config.resend + 50);
+	assert_int_equal(copies_last(c, since, FRAME_COPY, 1, 2)->record_count, 3);
+	assert_int_equal(copies_count(c, since, FRAME_COPY, 1, 2), 3); /* the first of them twice */
+	for (uint64_t number = 1; number <= 4; number++)
+		assert_int_equal(routed_told(c, number).count, 1);
+	assert_int_equal(core_count(c, since, REPLY, NULL), 2);
+	core_all_answered(c);
+
+	routed_ask(c, routed_cell(ID), 5, token, routed_add(ID));
+	assert_true(core_until(c, FRAME_COPY, 2));
+	core_drop(c);
+	since = c->line_count;
+	routed_ask(c, routed_cell(ID), 6, token, large);
+	core_deliver_all(c);
+	assert_int_equal(copies_count(c, since, FRAME_COPY, 1, 2), 1);
+}
+
 /* ---- takeover ---- */
 
 /* Asked again, it is answered as it was; and what is known there goes on. */
@@ -457,6 +492,7 @@ int main(void)
 		core_test(copied_counts_on_any_connection),
 		core_test(what_waits_outlives_the_stream),
 		core_test(said_again_in_time),
+		core_test(a_turn_grows_behind_another),
 		core_test(taken_over_with_what_was_done),
 		core_test(a_turn_of_which_the_end_is_lost),
 		core_test(with_what_was_done_before_it_came),
