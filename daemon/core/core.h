@@ -368,6 +368,7 @@ void record_came_back(struct node *n, const struct entry *e, struct key *keys, s
 /* Written before, and come back without what is known of the write: it may have been the last of somebody who asks again. */
 void record_resurfaced(struct node *n, const struct entry *e, const struct key *key);
 void record_tick(struct node *n, uint64_t *next);
+void record_sweep(struct node *n, uint64_t *next); /* memory of what was purged */
 
 /* ---- merge.c ---- */
 void merge_soon(struct node *n); /* records may lie here that belong to others */

@@ -309,13 +309,19 @@ size_t follow_anew(struct node *n, struct follower *f, struct arc piece)
 
 /* ---- a fill ---- */
 
-void follow_fill_end(struct follower *f)
+static void keys_free(struct follower *f)
 {
 	for (size_t i = f->key_next; i < f->key_count; i++)
 		key_free(&f->keys[i]);
 	free(f->keys);
 	f->keys = NULL;
 	f->key_next = f->key_count = 0;
+}
+
+void follow_fill_end(struct follower *f)
+{
+	keys_free(f);
+	f->rest.left = false;
 	once_share_free(f->picture);
 	f->picture = NULL;
 	f->filling = false;
@@ -329,10 +335,21 @@ static void keys_above(struct node *n, struct follower *f)
 
 	f->key_count = 0;
 	for (size_t i = 0; i < all; i++)
-		if (store_get(n->store, f->keys[i], &item) && item.version.counter > f->safe)
+		if (store_get(n->store, f->keys[i], &item) && item.version.counter > f->above)
 			f->keys[f->key_count++] = f->keys[i];
 		else
 			key_free(&f->keys[i]);
+}
+
+/* Part by part, as in a handover. */
+static void keys_on(struct node *n, struct follower *f)
+{
+	while (f->key_next == f->key_count && f->rest.left) {
+		keys_free(f);
+		f->keys = store_keys_on(n->store, &f->rest, KEYS_AT_ONCE, &f->key_count);
+		if (f->above)
+			keys_above(n, f);
+	}
 }
 
 void follow_fill(struct node *n, struct follower *f, const struct entry *e)
@@ -344,10 +361,8 @@ void follow_fill(struct node *n, struct follower *f, const struct entry *e)
 	f->filling = true;
 	f->ended = false;
 	f->fill = e->v.arc;
-	f->keys = store_keys(n->store, f->fill, &f->key_count);
-	if (f->again)
-		keys_above(n, f);
-	f->key_next = 0;
+	f->rest = (struct store_rest){true, f->fill};
+	f->above = f->again ? f->safe : 0;
 	f->picture = once_give(n->once, &(struct once_arc){f->fill, {e->v.name.number, n->counter}});
 	f->pictured = (struct share_place){0};
 	frame_start(n, &frame, FRAME_COPY);
@@ -365,7 +380,7 @@ static bool window_open(const struct node *n, const struct follower *f)
 
 static bool fill_told(const struct follower *f)
 {
-	return share_told(f->picture, &f->pictured) && f->key_next == f->key_count;
+	return share_told(f->picture, &f->pictured) && f->key_next == f->key_count && !f->rest.left;
 }
 
 void follow_fill_on(struct node *n, struct follower *f)
@@ -386,6 +401,7 @@ void follow_fill_on(struct node *n, struct follower *f)
 			frame.flag = true;
 			frame.last = share_told(f->picture, &f->pictured);
 		} else {
+			keys_on(n, f);
 			taken = gather(n, f->keys, f->key_next, f->key_count, records, &frame.record_count);
 			for (size_t i = 0; i < taken; i++)
 				key_free(&f->keys[f->key_next++]);

@@ -168,7 +168,8 @@ uint64_t follow_behind(const struct node *n)
 	uint64_t behind = 0;
 
 	for (const struct follower *f = n->followers; f < n->follower_end; f++)
-		behind += f->used ? f->key_count - f->key_next : 0;
+		if (f->used)
+			behind += f->key_count - f->key_next + (f->rest.left ? store_arc_count(n->store, f->rest.arc) : 0);
 	return behind;
 }
 

@@ -45,14 +45,22 @@ static void window_clear(struct give *g)
 	g->window_count = 0;
 }
 
+static void keys_free(struct give *g)
+{
+	for (size_t i = g->next; i < g->key_count; i++)
+		key_free(&g->keys[i]);
+	free(g->keys);
+	g->keys = NULL;
+	g->key_count = g->next = g->key_room = 0;
+}
+
 void give_end(struct node *n)
 {
 	if (n->give.phase)
 		n->recheck = true;
 	window_clear(&n->give);
-	for (size_t i = n->give.next; i < n->give.key_count; i++)
-		key_free(&n->give.keys[i]);
-	free(n->give.keys);
+	keys_free(&n->give);
+	store_sum_end(n->store, &n->give.count, &n->give.hash);
 	once_share_free(n->give.share);
 	n->give = (struct give){0};
 }
@@ -102,6 +110,19 @@ static void send_frame(struct node *n, struct frame *f)
 	s->bytes = frame_encode(f, &s->len);
 	g->sent = n->now;
 	out_publish(n, TOPIC_INBOX, g->taker.id, s->bytes, s->len, false);
+}
+
+/* Part by part: in the time that it takes to look at all of them at once nobody is answered. */
+static void keys_on(struct node *n)
+{
+	struct give *g = &n->give;
+
+	while (g->next == g->key_count && g->rest.left) {
+		keys_free(g);
+		g->keys = store_keys_on(n->store, &g->rest, KEYS_AT_ONCE, &g->key_count);
+		g->key_room = g->key_count;
+		store_sum_on(n->store, g->rest.arc.lo);
+	}
 }
 
 /* One RECORDS frame out of the keys that are still to be sent. */
@@ -179,11 +200,14 @@ static void pump(struct node *n)
 
 	if (g->phase != GIVE_STREAM && g->phase != GIVE_CUT && g->phase != GIVE_TAIL)
 		return;
-	while (g->window_count < WINDOW && g->next < g->key_count && window_bytes(g) < WINDOW_BYTES)
+	keys_on(n);
+	while (g->window_count < WINDOW && g->next < g->key_count && window_bytes(g) < WINDOW_BYTES) {
 		send_records(n);
+		keys_on(n);
+	}
 	/* What comes before the cut is to be answered by then. */
-	if (g->phase == GIVE_STREAM && !n->change.kind && !n->backlog && g->key_count - g->next <= TAIL_MAX &&
-	    g->window_count < WINDOW)
+	if (g->phase == GIVE_STREAM && !n->change.kind && !n->backlog && !g->rest.left &&
+	    g->key_count - g->next <= TAIL_MAX && g->window_count < WINDOW)
 		send_cut(n);
 	told = g->phase == GIVE_TAIL && g->next == g->key_count;
 	while (told && g->window_count < WINDOW && send_share(n))
@@ -200,7 +224,7 @@ static void pump(struct node *n)
 		/* Who comes back amid the grant has not what the taker may have missed. */
 		if (n->durable && g->window_count)
 			return;
-		store_digest(n->store, g->arc, &g->count, &g->hash); /* frozen: once is enough */
+		store_sum_end(n->store, &g->count, &g->hash); /* frozen */
 		g->phase = GIVE_GRANTED;
 		change_begin(n, CHANGE_GIVE, e, NULL, NULL);
 	}
@@ -245,7 +269,8 @@ void give_changed(struct node *n, const struct key *key)
 {
 	struct give *g = &n->give;
 
-	if ((g->phase != GIVE_STREAM && g->phase != GIVE_CUT) || !ring_contains(g->arc, key->id))
+	if ((g->phase != GIVE_STREAM && g->phase != GIVE_CUT) || !ring_contains(g->arc, key->id) ||
+	    (g->rest.left && ring_contains(g->rest.arc, key->id)))
 		return;
 	if (g->key_count > g->next && key_equal(&g->keys[g->key_count - 1], key))
 		return;
@@ -367,8 +392,8 @@ void on_accept(struct node *n, const struct frame *f)
 	g->phase = GIVE_STREAM;
 	g->progress = n->now;
 	n->slow_times = 0;
-	g->keys = store_keys(n->store, g->arc, &g->key_count);
-	g->key_room = g->key_count;
+	g->rest = (struct store_rest){true, g->arc};
+	store_sum_begin(n->store, g->arc);
 	pump(n);
 }
 

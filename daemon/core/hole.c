@@ -45,7 +45,7 @@ static void own(struct node *n, const struct entry *base, struct arc arc)
 static void tend_hole(struct node *n, uint64_t *next)
 {
 	struct entry *e = entry_main(n);
-	uint64_t count, hash;
+	uint64_t count;
 	char text[24];
 	struct arc hole;
 
@@ -75,7 +75,7 @@ static void tend_hole(struct node *n, uint64_t *next)
 		if (o->used && ring_distance(o->v.arc.hi, e->v.arc.lo) < ring_distance(hole.lo, e->v.arc.lo))
 			hole.lo = o->v.arc.hi;
 	own(n, e, hole);
-	store_digest(n->store, hole, &count, &hash);
+	count = store_arc_count(n->store, hole);
 	if (count)
 		out_log(n, NOTE_HOLE_TAKEN, ABOUT(OF_ARC(hole)),
 			"arc %s: nobody answers for it -> taken over with the %llu records that are here",

@@ -365,6 +365,7 @@ static uint64_t ticks(struct node *n)
 	founder_tick(n, &next);
 	merge_tick(n, &next);
 	record_tick(n, &next);
+	record_sweep(n, &next);
 	list_tick(n, &next);
 	echo_tick(n, &next);
 	line_tick(n, &next);

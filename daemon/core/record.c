@@ -193,6 +193,15 @@ size_t record_purge_numbers(struct node *n, struct arc arc, size_t *names)
 	return purged;
 }
 
+void record_sweep(struct node *n, uint64_t *next)
+{
+	struct store *stores[] = {n->store, n->copied, n->replaced};
+
+	for (size_t i = 0; i < sizeof(stores) / sizeof(*stores); i++)
+		if (!store_sweep(stores[i], KEYS_AT_ONCE))
+			soonest(next, n->now + 1);
+}
+
 void record_tick(struct node *n, uint64_t *next)
 {
 	/* What is being handed over stays as it was told; nobody sees a record at its end, buried or not. */

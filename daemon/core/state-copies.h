@@ -32,8 +32,10 @@ struct follower {
 	struct arcs whole;   /* of these it has all, but for what is on its way */
 	bool filling, ended; /* the last frame of it is out */
 	struct arc fill;     /* of this it is told what there is: */
-	struct key *keys;    /* the records, from key_next on */
+	struct key *keys;    /* the records, from key_next on; */
 	size_t key_count, key_next;
+	struct store_rest rest; /* ... then those of it, */
+	uint64_t above;         /* ... whose versions are above that counter */
 	struct once_share *picture; /* the rows */
 	struct share_place pictured;
 	struct key *changed; /* since the last frame */

@@ -23,6 +23,8 @@
 #define ANSWERS_MAX 16 /* clients answered at once, before any of it is sent */
 #define RECENT_MAX 128 /* HELLOs remembered, to tell the reference's joins from ours */
 
+#define KEYS_AT_ONCE 4096 /* records looked at in one step: of a million it would take seconds */
+
 #define NEVER UINT64_MAX
 #define SETTLE 500      /* ms in which those may speak who know better */
 #define FIND_AGAIN 1000 /* ms: between two FINDs about one arc */
@@ -109,8 +111,9 @@ struct give {
 	struct member taker;
 	struct arc arc;
 	uint32_t conn;    /* of ours (its count), in whose order the cut stands: only there are operations held */
-	struct key *keys; /* still to be sent, from next on */
+	struct key *keys; /* still to be sent, from next on; */
 	size_t key_count, next, key_room;
+	struct store_rest rest; /* ... then those of it */
 	struct once_share *share; /* of the writes done, as of the cut */
 	struct share_place shared;
 	struct sent_frame window[WINDOW];

@@ -40,15 +40,26 @@ struct mortal {
 #define TABLE_BITS 10 /* of ten million records some ten thousand are in one: growing takes it about a millisecond */
 #define TABLES (1u << TABLE_BITS)
 
+/* What is counted over all of them is counted in each, so that a whole one comes and goes at once. */
+struct table {
+	struct record *records;
+	size_t bytes, buried_bytes;
+	uint32_t buried; /* tombstones */
+	uint32_t mortal; /* what is in a heap */
+};
+
 struct store {
-	struct record *tables[TABLES]; /* by the first bits of the id */
+	struct table tables[TABLES]; /* by the first bits of the id */
 	uint64_t secret;
 	size_t count;  /* tombstones among them */
 	size_t buried; /* tombstones */
 	size_t bytes, buried_bytes;
-	struct heap ends;   /* of the records that expire */
-	struct heap graves; /* of the tombstones */
-	struct order order; /* what is being listed */
+	struct record **dust; /* lists of what was purged and is not freed yet */
+	size_t dust_count, dust_room, dust_bytes;
+	struct store_sum sum; /* of an arc, kept as its records change */
+	struct heap ends;     /* of the records that expire */
+	struct heap graves;   /* of the tombstones */
+	struct order order;   /* what is being listed */
 	void (*changed)(void *arg, const struct key *key);
 	void *changed_arg;
 };
@@ -66,15 +77,50 @@ struct walk {
 	struct record *next;  /* in the table before */
 };
 
-static inline struct walk walk_near(const struct store *s, struct arc arc)
+/* Those tables themselves. */
+struct tables {
+	unsigned table, left; /* the present one among them */
+};
+
+static inline struct tables tables_near(struct arc arc)
 {
 	unsigned first = table_of(arc.lo + 1), last = table_of(arc.hi);
-	struct walk w = {s, first, (last - first) % TABLES + 1, NULL};
+	struct tables t = {first, (last - first) % TABLES + 1};
 
 	/* It ends in the table in which it begins, behind all the others. */
 	if (first == last && (arc.lo == arc.hi || arc.lo + 1 > arc.hi))
-		w.left = TABLES;
-	return w;
+		t.left = TABLES;
+	return t;
+}
+
+static inline void tables_next(struct tables *t)
+{
+	t->table = (t->table + 1) % TABLES;
+	t->left--;
+}
+
+static inline struct walk walk_near(const struct store *s, struct arc arc)
+{
+	struct tables t = tables_near(arc);
+
+	return (struct walk){s, t.table, t.left, NULL};
+}
+
+static inline struct walk walk_table(const struct store *s, unsigned table)
+{
+	return (struct walk){s, table, 1, NULL};
+}
+
+/* Does the arc hold every id of that table? */
+static inline bool is_whole(struct arc arc, unsigned table)
+{
+	uint32_t first = table << (32 - TABLE_BITS), last = first | (UINT32_MAX >> TABLE_BITS);
+
+	if (arc.lo == arc.hi)
+		return true;
+	/* Not if it ends and begins again within. */
+	return ring_contains(arc, first) && ring_contains(arc, last) &&
+	       !(table_of(arc.lo) == table && table_of(arc.hi) == table);
 }
 
 static inline struct walk walk_all(const struct store *s)
@@ -87,7 +133,7 @@ static inline struct record *walk_next(struct walk *w)
 	struct record *r = w->next;
 
 	while (!r && w->left) {
-		r = w->s->tables[w->table];
+		r = w->s->tables[w->table].records;
 		w->table = (w->table + 1) % TABLES;
 		w->left--;
 	}
@@ -143,5 +189,15 @@ static inline struct store_item item_of(const struct record *r)
 				   .deleted = r->deleted,
 				   .sum = r->sum};
 }
+
+/* ---- store.c ---- */
+struct record *store_find(const struct store *s, const struct key *key); /* NULL: there is none */
+void store_add(struct store *s, struct record *r);
+void store_take_out(struct store *s, struct record *r); /* not freed */
+void store_free_list(struct record *r);                 /* it and what comes behind it */
+void store_tell(const struct store *s, const struct record *r);
+void store_summed(struct store *s, const struct record *r, bool in);
+struct heap *store_heap(struct store *s, const struct record *r);
+void store_moved(void *owner, uint32_t place);
 
 #endif

@@ -22,25 +22,54 @@ uint32_t *store_ids(const struct store *s, struct arc arc, size_t *count)
 	return ids;
 }
 
-struct key *store_keys(const struct store *s, struct arc arc, size_t *count)
+struct keys {
+	struct key *keys; /* copies */
+	size_t count, room;
+};
+
+static void keys_in(struct keys *k, const struct store *s, struct arc arc)
 {
 	struct walk w = walk_near(s, arc);
-	struct key *keys = NULL;
-	size_t n = 0, room = 0;
 
 	for (struct record *r; (r = walk_next(&w)) != NULL;) {
 		struct key key = key_of(r);
 
 		if (!ring_contains(arc, r->id))
 			continue;
-		if (n == room) {
-			room = room ? room * 2 : 64;
-			keys = xrealloc(keys, room * sizeof(*keys));
+		if (k->count == k->room) {
+			k->room = k->room ? k->room * 2 : 64;
+			k->keys = xrealloc(k->keys, k->room * sizeof(*k->keys));
 		}
-		keys[n++] = key_copy(&key);
+		k->keys[k->count++] = key_copy(&key);
 	}
-	*count = n;
-	return keys;
+}
+
+struct key *store_keys(const struct store *s, struct arc arc, size_t *count)
+{
+	struct keys k = {NULL, 0, 0};
+
+	keys_in(&k, s, arc);
+	*count = k.count;
+	return k.keys;
+}
+
+struct key *store_keys_on(const struct store *s, struct store_rest *rest, size_t least, size_t *count)
+{
+	struct keys k = {NULL, 0, 0};
+
+	while (rest->left && k.count < least) {
+		uint32_t end = store_part_end(rest->arc.lo + 1);
+		struct arc piece = rest->arc;
+
+		/* It may end in the part in which it begins, behind all others. */
+		if (piece.lo == piece.hi || ring_distance(piece.lo, end) < ring_distance(piece.lo, piece.hi))
+			piece.hi = end;
+		rest->left = piece.hi != rest->arc.hi;
+		rest->arc.lo = piece.hi;
+		keys_in(&k, s, piece);
+	}
+	*count = k.count;
+	return k.keys;
 }
 
 void store_each(const struct store *s, struct arc arc, bool (*each)(void *arg, const struct store_item *item),
@@ -77,11 +106,30 @@ size_t store_arc_bytes(const struct store *s, struct arc arc)
 
 	for (unsigned t = 0; t < TABLES; t++) {
 		if (t == table_of(arc.lo) || t == table_of(arc.hi))
-			count += sampled(s->tables[t], arc);
+			count += sampled(s->tables[t].records, arc);
 		else if (ring_contains(arc, t << (32 - TABLE_BITS)))
-			count += HASH_COUNT(s->tables[t]);
+			count += HASH_COUNT(s->tables[t].records);
 	}
 	return count ? s->bytes / s->count * count : 0;
+}
+
+uint64_t store_arc_count(const struct store *s, struct arc arc)
+{
+	uint64_t count = 0;
+
+	for (unsigned t = 0; t < TABLES; t++) {
+		struct walk w = walk_table(s, t);
+
+		if (is_whole(arc, t)) {
+			count += HASH_COUNT(s->tables[t].records);
+			continue;
+		}
+		if (t != table_of(arc.lo) && t != table_of(arc.hi))
+			continue;
+		for (const struct record *r; (r = walk_next(&w)) != NULL;)
+			count += ring_contains(arc, r->id);
+	}
+	return count;
 }
 
 uint32_t store_part_end(uint32_t id)
@@ -102,7 +150,7 @@ static bool begins(const struct key *key, const struct store_range *range)
 
 static void pick(const struct store *s, const struct store_range *range, uint32_t to, struct order_pick *p)
 {
-	for (struct record *r = s->tables[table_of(range->from.id)]; r; r = r->hh.next) {
+	for (struct record *r = s->tables[table_of(range->from.id)].records; r; r = r->hh.next) {
 		struct key key;
 
 		if (r->deleted || r->id > to || r->id < range->from.id)
@@ -124,7 +172,7 @@ static const struct stretch *stretch_of(struct store *s, const struct store_rang
 	if (found)
 		return found;
 	*at = 0;
-	*looked += HASH_COUNT(s->tables[table_of(range->from.id)]);
+	*looked += HASH_COUNT(s->tables[table_of(range->from.id)].records);
 	p.entries = xmalloc(ORDER_KEPT * sizeof(*p.entries));
 	pick(s, range, end, &p);
 	return order_keep(&s->order, &range->from, end, &p);
@@ -148,7 +196,7 @@ size_t store_part(struct store *s, const struct store_range *range, struct store
 {
 	struct order_entry entries[STORE_PART_MAX];
 	struct order_pick p = {.entries = entries, .most = most < STORE_PART_MAX ? most : STORE_PART_MAX};
-	size_t here = HASH_COUNT(s->tables[table_of(range->from.id)]);
+	size_t here = HASH_COUNT(s->tables[table_of(range->from.id)].records);
 
 	if (here > STORE_PART_MANY && !range->prefix_len)
 		return kept(s, range, items, most, all, looked);

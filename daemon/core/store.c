@@ -11,12 +11,12 @@ static unsigned hash_of(const struct store *s, const struct key *key)
 	return (unsigned)(key->name_len ? XXH3_64bits_withSeed(key->name, key->name_len, hash) : hash);
 }
 
-static struct heap *heap_of(struct store *s, const struct record *r)
+struct heap *store_heap(struct store *s, const struct record *r)
 {
 	return r->deleted ? &s->graves : &s->ends;
 }
 
-static void moved(void *owner, uint32_t place)
+void store_moved(void *owner, uint32_t place)
 {
 	struct record *r = owner;
 	struct mortal m = mortal_of(r);
@@ -35,7 +35,19 @@ static bool is_of(const struct record *r, const struct key *key)
 	return key_equal(&own, key);
 }
 
-static void tell(const struct store *s, const struct record *r)
+void store_summed(struct store *s, const struct record *r, bool in)
+{
+	struct store_sum *sum = &s->sum;
+	struct store_item item;
+
+	if (!sum->on || !sum->begun || !ring_contains(sum->done, r->id))
+		return;
+	item = item_of(r);
+	sum->count += in ? 1 : (uint64_t)-1;
+	sum->hash += in ? store_item_hash(&item) : -store_item_hash(&item);
+}
+
+void store_tell(const struct store *s, const struct record *r)
 {
 	struct key key;
 
@@ -45,39 +57,48 @@ static void tell(const struct store *s, const struct record *r)
 	s->changed(s->changed_arg, &key);
 }
 
-static void add(struct store *s, struct record *r)
+/* What a record adds to the sums, or takes from them. */
+static void count(struct store *s, const struct record *r, bool in)
+{
+	struct table *t = &s->tables[table_of(r->id)];
+	size_t one = in ? 1 : (size_t)-1, bytes = in ? bytes_of(r) : -bytes_of(r);
+
+	s->count += one;
+	s->bytes += bytes;
+	t->bytes += bytes;
+	t->mortal += r->expires ? (uint32_t)one : 0;
+	if (r->deleted) {
+		s->buried += one;
+		s->buried_bytes += bytes;
+		t->buried += (uint32_t)one;
+		t->buried_bytes += bytes;
+	}
+	store_summed(s, r, in);
+}
+
+void store_add(struct store *s, struct record *r)
 {
 	struct key key = key_of(r);
 
-	tell(s, r);
-	HASH_ADD_BYHASHVALUE(hh, s->tables[table_of(r->id)], id, sizeof(r->id), hash_of(s, &key), r);
-	s->count++;
-	s->bytes += bytes_of(r);
-	if (r->deleted) {
-		s->buried++;
-		s->buried_bytes += bytes_of(r);
-	}
+	store_tell(s, r);
+	HASH_ADD_BYHASHVALUE(hh, s->tables[table_of(r->id)].records, id, sizeof(r->id), hash_of(s, &key), r);
+	count(s, r, true);
 	if (r->expires)
-		heap_add(heap_of(s, r), mortal_of(r).at, r);
+		heap_add(store_heap(s, r), mortal_of(r).at, r);
 	if (s->order.count && !r->deleted)
 		order_added(&s->order, r);
 }
 
 /* Out of the table, not freed. */
-static void take_out(struct store *s, struct record *r)
+void store_take_out(struct store *s, struct record *r)
 {
-	tell(s, r);
+	store_tell(s, r);
 	if (s->order.count && !r->deleted)
 		order_removed(&s->order, r);
-	if (r->deleted) {
-		s->buried--;
-		s->buried_bytes -= bytes_of(r);
-	}
-	s->bytes -= bytes_of(r);
+	count(s, r, false);
 	if (r->expires)
-		heap_remove(heap_of(s, r), mortal_of(r).place);
-	s->count--;
-	HASH_DEL(s->tables[table_of(r->id)], r);
+		heap_remove(store_heap(s, r), mortal_of(r).place);
+	HASH_DEL(s->tables[table_of(r->id)].records, r);
 }
 
 struct store *store_new(uint64_t secret)
@@ -85,7 +106,7 @@ struct store *store_new(uint64_t secret)
 	struct store *s = xcalloc(1, sizeof(*s));
 
 	s->secret = secret;
-	s->ends.moved = s->graves.moved = moved;
+	s->ends.moved = s->graves.moved = store_moved;
 	return s;
 }
 
@@ -95,19 +116,27 @@ void store_watch(struct store *s, void (*changed)(void *arg, const struct key *k
 	s->changed_arg = arg;
 }
 
+void store_free_list(struct record *r)
+{
+	for (struct record *next; r; r = next) {
+		next = r->hh.next;
+		free(r);
+	}
+}
+
 void store_free(struct store *s)
 {
 	if (!s)
 		return;
 	for (unsigned i = 0; i < TABLES; i++) {
-		struct record *r = s->tables[i], *next;
+		struct record *r = s->tables[i].records;
 
-		HASH_CLEAR(hh, s->tables[i]);
-		for (; r; r = next) {
-			next = r->hh.next;
-			free(r);
-		}
+		HASH_CLEAR(hh, s->tables[i].records);
+		store_free_list(r);
 	}
+	while (s->dust_count)
+		store_free_list(s->dust[--s->dust_count]);
+	free(s->dust);
 	heap_free(&s->ends);
 	heap_free(&s->graves);
 	order_forget(&s->order);
@@ -126,7 +155,7 @@ bool store_empty(const struct store *s)
 
 size_t store_bytes(const struct store *s)
 {
-	return s->bytes;
+	return s->bytes + s->dust_bytes;
 }
 
 size_t store_item_bytes(const struct store_item *item)
@@ -135,9 +164,9 @@ size_t store_item_bytes(const struct store_item *item)
 }
 
 /* uthash compares the hash and the id, and finds the first of those that share both. */
-static struct record *find(const struct store *s, const struct key *key)
+struct record *store_find(const struct store *s, const struct key *key)
 {
-	struct record *table = s->tables[table_of(key->id)], *r;
+	struct record *table = s->tables[table_of(key->id)].records, *r;
 
 	HASH_FIND_BYHASHVALUE(hh, table, &key->id, sizeof(key->id), hash_of(s, key), r);
 	while (r && !is_of(r, key))
@@ -156,7 +185,7 @@ static void fetch(const UT_hash_handle *h)
 
 static void ahead(const struct store *s, const struct key *key, unsigned step)
 {
-	const struct record *table = s->tables[table_of(key->id)];
+	const struct record *table = s->tables[table_of(key->id)].records;
 	const UT_hash_bucket *bucket;
 
 	if (!table)
@@ -182,7 +211,7 @@ void store_ahead(const struct store *s, const struct key *first, size_t stride, 
 
 bool store_get(const struct store *s, struct key key, struct store_item *item)
 {
-	const struct record *r = find(s, &key);
+	const struct record *r = store_find(s, &key);
 
 	if (r && item)
 		*item = item_of(r);
@@ -219,7 +248,7 @@ static uint32_t sum_of(const struct store_item *item)
 
 void store_put(struct store *s, const struct store_item *item)
 {
-	struct record *r = find(s, &item->key);
+	struct record *r = store_find(s, &item->key);
 
 	if (item->len > STORE_VALUE_MAX || item->key.name_len > KEY_NAME_MAX)
 		mem_die("a record beyond its bounds");
@@ -229,20 +258,22 @@ void store_put(struct store *s, const struct store_item *item)
 
 		if (item->len)
 			memcpy(fresh->value, item->value, item->len); /* which may be the old one's */
-		if (r) {
-			take_out(s, r);
-			free(r);
-		}
-		add(s, fresh);
 		fresh->version = item->version;
 		fresh->sum = sum_of(item);
+		if (r) {
+			store_take_out(s, r);
+			free(r);
+		}
+		store_add(s, fresh);
 		return;
 	}
+	store_summed(s, r, false);
 	r->version = item->version;
 	r->sum = sum_of(item);
 	if (item->len)
 		memmove(r->value, item->value, item->len);
-	tell(s, r);
+	store_summed(s, r, true);
+	store_tell(s, r);
 }
 
 static bool heals(const struct store_item *item, const struct record *r)
@@ -254,7 +285,7 @@ static bool heals(const struct store_item *item, const struct record *r)
 
 bool store_put_newer(struct store *s, const struct store_item *item)
 {
-	const struct record *r = find(s, &item->key);
+	const struct record *r = store_find(s, &item->key);
 
 	if (r && !version_newer(item->version, r->version) && !heals(item, r))
 		return false;
@@ -264,98 +295,20 @@ bool store_put_newer(struct store *s, const struct store_item *item)
 
 void store_remove(struct store *s, struct key key)
 {
-	struct record *r = find(s, &key);
+	struct record *r = store_find(s, &key);
 
 	if (r) {
-		take_out(s, r);
+		store_take_out(s, r);
 		free(r);
 	}
 }
 
 /* NOLINTBEGIN(clang-analyzer-unix.Malloc): that HASH_DEL takes a record out of the table is beyond the analyzer. */
-size_t store_purge(struct store *s, struct arc arc)
-{
-	struct walk w = walk_near(s, arc);
-	size_t purged = 0;
-
-	order_forget(&s->order); /* many at once: what is kept is made anew sooner */
-	for (struct record *r; (r = walk_next(&w)) != NULL;) {
-		if (!ring_contains(arc, r->id))
-			continue;
-		purged += !r->deleted;
-		take_out(s, r);
-		free(r);
-	}
-	return purged;
-}
-
-void store_demote(struct store *s)
-{
-	struct walk w = walk_all(s);
-
-	for (struct record *r; (r = walk_next(&w)) != NULL;) {
-		r->version.number &= UINT32_MAX;
-		tell(s, r);
-	}
-}
-
 bool store_beats(const struct store_item *one, const struct store_item *other)
 {
 	if (version_newer(one->version, other->version))
 		return true;
 	return one->deleted && !other->deleted && !version_newer(other->version, one->version);
-}
-
-static void move_one(struct store *to, struct store *from, struct record *r)
-{
-	struct key key = key_of(r);
-	struct record *old = find(to, &key);
-	struct store_item one = item_of(r), other = old ? item_of(old) : one;
-
-	take_out(from, r);
-	if (old && !store_beats(&one, &other)) {
-		free(r);
-		return;
-	}
-	if (old) {
-		take_out(to, old);
-		free(old);
-	}
-	add(to, r);
-}
-
-void store_merge(struct store *to, struct store *from)
-{
-	struct walk w;
-
-	order_forget(&to->order); /* as above */
-	order_forget(&from->order);
-	if (!to->count && to->secret == from->secret && !to->changed && !from->changed) {
-		heap_free(&to->ends);
-		heap_free(&to->graves);
-		*to = *from;
-		*from = (struct store){.secret = to->secret, .ends.moved = moved, .graves.moved = moved};
-		return;
-	}
-	w = walk_all(from);
-	for (struct record *r; (r = walk_next(&w)) != NULL;)
-		move_one(to, from, r);
-}
-
-size_t store_move(struct store *to, struct store *from, struct arc arc)
-{
-	struct walk w = walk_near(from, arc);
-	size_t count = 0;
-
-	order_forget(&to->order);
-	order_forget(&from->order);
-	for (struct record *r; (r = walk_next(&w)) != NULL;) {
-		if (!ring_contains(arc, r->id))
-			continue;
-		count++;
-		move_one(to, from, r);
-	}
-	return count;
 }
 
 static void bury(struct store *s, struct record *r, uint64_t until)
@@ -370,9 +323,9 @@ static void bury(struct store *s, struct record *r, uint64_t until)
 	fresh = record_new(&item);
 	fresh->sum = 0;
 	fresh->version = r->version;
-	take_out(s, r);
+	store_take_out(s, r);
 	free(r);
-	add(s, fresh);
+	store_add(s, fresh);
 }
 
 size_t store_expire(struct store *s, uint64_t now, uint64_t until, size_t most,
@@ -399,7 +352,7 @@ bool store_forget(struct store *s, uint64_t now, struct store_keep keep, size_t 
 
 		if (!most--)
 			return false;
-		take_out(s, r);
+		store_take_out(s, r);
 		free(r);
 	}
 	return true;

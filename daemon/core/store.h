@@ -66,14 +66,28 @@ bool store_put_newer(struct store *s, const struct store_item *item);
 
 void store_remove(struct store *s, struct key key);
 
-/* Removes every record in the arc; returns how many values there were. */
+/* Removes every record in the arc; returns how many values there were.  Most of their memory is given back by store_sweep(), so
+ * many records at a time, and counts as theirs until then; true: all is. */
 size_t store_purge(struct store *s, struct arc arc);
+bool store_sweep(struct store *s, size_t most);
 
 /* The ids of the arc's numbers that have a value, in no particular order; allocated (NULL if none), caller frees. */
 uint32_t *store_ids(const struct store *s, struct arc arc, size_t *count);
 
 /* All keys in the arc, tombstones among them, in no particular order; the array and every name in it are allocated (key_free). */
 struct key *store_keys(const struct store *s, struct arc arc, size_t *count);
+
+/* What is still to be looked at of an arc. */
+struct store_rest {
+	bool left; /* there is something */
+	struct arc arc;
+};
+
+/* So many of its keys at least, if there are, as it takes long to look at all of a large one. */
+struct key *store_keys_on(const struct store *s, struct store_rest *rest, size_t least, size_t *count);
+
+/* How many records the arc holds, tombstones among them. */
+uint64_t store_arc_count(const struct store *s, struct arc arc);
 
 /* Each record in the arc, tombstones among them, in no particular order, until one call says false.  Nothing may be changed
  * meanwhile. */
@@ -119,6 +133,17 @@ void store_demote(struct store *s);
 /* How many records the arc holds, tombstones among them, and the sum of their hashes: equal for equal copies.  When a
  * record expires is not part of it: each node counts by its own clock. */
 void store_digest(const struct store *s, struct arc arc, uint64_t *count, uint64_t *hash);
+
+/* The same of one arc while its records change: from its beginning on, up to one id behind the other, and told when the last
+ * is its end. */
+struct store_sum {
+	bool on, begun;
+	struct arc done;
+	uint64_t count, hash;
+};
+void store_sum_begin(struct store *s, struct arc arc);
+void store_sum_on(struct store *s, uint32_t hi);
+void store_sum_end(struct store *s, uint64_t *count, uint64_t *hash);
 
 /* The same over what has a value, by the bytes that are there now; and how many of these are not sound, of each of which bad()
  * is told (nothing may be changed meanwhile). */

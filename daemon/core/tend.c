@@ -6,10 +6,9 @@
 
 static void say_taken(struct node *n, const struct entry *e, bool sealed, bool kept)
 {
-	uint64_t count, hash;
+	uint64_t count = store_arc_count(n->store, e->v.arc);
 	char text[24];
 
-	store_digest(n->store, e->v.arc, &count, &hash);
 	if (sealed)
 		out_log(n, NOTE_TAKEN_BACK, ABOUT(OF_ARC(e->v.arc), OF_PEER(e->peer.id)),
 			"arc %s: node %08x is out before it served -> taken back with %llu records",

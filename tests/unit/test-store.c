@@ -37,8 +37,8 @@ static unsigned longest_of(const struct store *s)
 	unsigned most = 0;
 
 	for (unsigned i = 0; i < TABLES; i++)
-		if (s->tables[i] && longest(s->tables[i]->hh.tbl) > most)
-			most = longest(s->tables[i]->hh.tbl);
+		if (s->tables[i].records && longest(s->tables[i].records->hh.tbl) > most)
+			most = longest(s->tables[i].records->hh.tbl);
 	return most;
 }
 
@@ -264,7 +264,7 @@ static size_t the_long_way(const struct store *s, const struct key *from, struct
 {
 	size_t count = 0;
 
-	for (const struct record *r = s->tables[0]; r; r = r->hh.next) {
+	for (const struct record *r = s->tables[0].records; r; r = r->hh.next) {
 		struct key key = key_of(r);
 
 		if (!r->deleted && order_behind(from, &key))
