@@ -126,6 +126,7 @@ void on_find(struct node *n, const struct frame *f)
 	hole_views(n, f); /* what it owns, it sees to */
 	if (f->flag)
 		copy_asked(n, f->arc, &f->from);
+	merge_asked(n, f->arc);
 	roll_claimed(n, f);
 	for (unsigned i = 0; i < f->view_count && !founder_lesser(n, f); i++)
 		if (give_way(n, &f->views[i]))

@@ -44,6 +44,17 @@ bool merge_has(struct node *n, struct arc arc, const struct member *by)
 	return s.found;
 }
 
+/* Who asks about an arc of which some lies here may be about to take it. */
+void merge_asked(struct node *n, struct arc arc)
+{
+	struct search s = {n, false};
+
+	if (n->stopping && n->stash)
+		store_each(n->store, arc, found_one, &s);
+	if (s.found)
+		n->merge_asked = n->now;
+}
+
 static void send(struct node *n, struct frame_record *records, size_t count)
 {
 	struct frame f;

@@ -443,6 +443,7 @@ struct node {
 		refused; /* the id or name is somebody else's, or the ring's version later: only to merge the records (section 8) and go */
 	unsigned refused_times;    /* in a row, and asked again after each */
 	uint64_t merged_at;        /* when somebody last took records of ours, or we began to wait for it */
+	uint64_t merge_asked;      /* when somebody last asked about an arc of which some lie here; a leaver's; 0: never */
 	bool stash;                /* records may lie here that belong to others */
 	bool names_stay;           /* ... names of an arc that a node of the reference has taken */
 	unsigned merge_tries;      /* offered in vain so often in a row */
