@@ -138,7 +138,8 @@ static struct core *leaver(void **state)
 
 static void find(struct core *c, struct arc arc)
 {
-	struct frame f = {.type = FRAME_FIND, .from = {.id = 1, .memory = 1, .conn = {1, 1}}, .arc = arc, .arc_set = true};
+	struct frame f = {
+		.type = FRAME_FIND, .from = {.id = 1, .memory = 1, .conn = {1, 1}}, .arc = arc, .arc_set = true};
 	size_t len;
 	uint8_t *bytes = frame_encode(&f, &len);
 
@@ -192,12 +193,9 @@ static void test_waits_not_for_others(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		core_test(test_not_behind_the_silent),
-		core_test(test_all_of_a_part),
-		core_test(test_tombstones_first),
-		core_test(test_waits_anew_on_a_new_connection),
-		core_test(test_waits_for_who_asks),
-		core_test(test_waits_not_for_others),
+		core_test(test_not_behind_the_silent), core_test(test_all_of_a_part),
+		core_test(test_tombstones_first),      core_test(test_waits_anew_on_a_new_connection),
+		core_test(test_waits_for_who_asks),    core_test(test_waits_not_for_others),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
