@@ -184,6 +184,9 @@ static bool offer(struct node *n)
 		n->merged_at = n->now;
 	any = o->any;
 	free(o);
+	/* To wait for who may take it is bounded by then (tend.c), and longer than some are given to stop. */
+	if (any && n->stopping && n->entry_end == n->entries)
+		out_effect(n, EFFECT_PROGRESS);
 	return any;
 }
 

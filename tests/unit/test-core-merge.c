@@ -147,6 +147,31 @@ static void find(struct core *c, struct arc arc)
 	free(bytes);
 }
 
+static bool extends(const struct node *n)
+{
+	bool found = false;
+
+	for (size_t i = 0; i < n->effect_count; i++)
+		found |= n->effects[i].type == EFFECT_PROGRESS;
+	return found;
+}
+
+/* Who starts and stops it (systemd: 30 s) is told that it is not hung, while it waits for its records alone. */
+static void test_is_given_time(void **state)
+{
+	struct core *c = leaver(state);
+	struct node *n = c->nodes[0].node;
+
+	burst(n);
+	assert_false(extends(n)); /* it is in a view still */
+	unheard(c, FRAME_MERGE, 5000);
+	burst(n);
+	assert_true(extends(n));
+	store_remove(n->store, key_number(ID));
+	burst(n);
+	assert_false(extends(n));
+}
+
 /* Whoever is to take it has lost his connection as well, and asks and waits anew. */
 static void test_waits_anew_on_a_new_connection(void **state)
 {
@@ -195,7 +220,8 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		core_test(test_not_behind_the_silent), core_test(test_all_of_a_part),
 		core_test(test_tombstones_first),      core_test(test_waits_anew_on_a_new_connection),
-		core_test(test_waits_for_who_asks),    core_test(test_waits_not_for_others),
+		core_test(test_is_given_time),         core_test(test_waits_for_who_asks),
+		core_test(test_waits_not_for_others),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
