@@ -286,10 +286,11 @@ void change_out(struct node *n, const struct member *m, const char *why)
 	attempt(n);
 }
 
-/* It was to be the backup, and has not what it takes. */
+/* It was to be the backup, and has not what it takes.  Of a taker that says nothing: what it kept for us besides is another
+ * thing than what it takes, whose views it may have stored. */
 void change_without(struct node *n, const struct member *m)
 {
-	if (n->change.kind && change_party(&n->change, m) && !in_base(&n->change, m))
+	if (n->change.kind && in_made(&n->change, m) && !in_base(&n->change, m))
 		change_out(n, m, "has no copy");
 }
 

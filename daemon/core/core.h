@@ -373,6 +373,7 @@ void record_sweep(struct node *n, uint64_t *next); /* memory of what was purged 
 /* ---- merge.c ---- */
 void merge_soon(struct node *n); /* records may lie here that belong to others */
 bool merge_has(struct node *n, struct arc arc, const struct member *by);
+void merge_asked(struct node *n, struct arc arc); /* FIND: a leaver waits for who may be about to take what lies here */
 void merge_tick(struct node *n, uint64_t *next);
 void on_merge(struct node *n, const struct frame *f);
 void on_merged(struct node *n, const struct frame *f);

@@ -123,9 +123,13 @@ void on_find(struct node *n, const struct frame *f)
 	}
 	if (!f->arc_set || member_same(&f->from, &n->self))
 		return;
+	/* There is a ring, and who came back to it may not have heard us ask: he is asked at once. */
+	if (f->ring.term && !ring_id_less(&f->ring, &n->seen))
+		seek_sign(n, 20);
 	hole_views(n, f); /* what it owns, it sees to */
 	if (f->flag)
 		copy_asked(n, f->arc, &f->from);
+	merge_asked(n, f->arc);
 	roll_claimed(n, f);
 	for (unsigned i = 0; i < f->view_count && !founder_lesser(n, f); i++)
 		if (give_way(n, &f->views[i]))

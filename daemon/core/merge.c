@@ -44,6 +44,17 @@ bool merge_has(struct node *n, struct arc arc, const struct member *by)
 	return s.found;
 }
 
+/* Who asks about an arc of which some lies here may be about to take it. */
+void merge_asked(struct node *n, struct arc arc)
+{
+	struct search s = {n, false};
+
+	if (n->stopping && n->stash)
+		store_each(n->store, arc, found_one, &s);
+	if (s.found)
+		n->merge_asked = n->now;
+}
+
 static void send(struct node *n, struct frame_record *records, size_t count)
 {
 	struct frame f;
@@ -173,6 +184,9 @@ static bool offer(struct node *n)
 		n->merged_at = n->now;
 	any = o->any;
 	free(o);
+	/* To wait for who may take it is bounded by then (tend.c), and longer than some are given to stop. */
+	if (any && n->stopping && n->entry_end == n->entries)
+		out_effect(n, EFFECT_PROGRESS);
 	return any;
 }
 

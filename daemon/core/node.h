@@ -91,7 +91,7 @@ enum effect_type {
 	EFFECT_FENCE, /* conn: connect once with this client id; EVENT_FENCED follows unless the connection is lost */
 	EFFECT_LOG,   /* note, about, text */
 	EFFECT_STATE, /* state: it has changed; READY=1 when first ACTIVE */
-	EFFECT_PROGRESS, /* a handover advances, while starting or stopping: extend the time-out */
+	EFFECT_PROGRESS, /* a handover advances, or records are offered, while starting or stopping: extend the time-out */
 	EFFECT_EXIT,     /* code (sysexits), after everything published so far is written */
 };
 

@@ -255,18 +255,23 @@ static void offer(struct node *n, const struct member *m)
 	give_begin(n, m, (struct arc){e->v.arc.lo, m->id}, false);
 }
 
-/* Comes back to those who asked while we were busy; those whose position has moved on ask again at once. */
+/* Comes back to those who asked while we were busy; those whose position has moved on ask again at once.  Those whose arc
+ * is ours, and not served now, stay: told to ask at once, all of them would for as long as a doubt lasts. */
 bool waiting_offer(struct node *n)
 {
 	while (n->waiting_count) {
+		const struct entry *e = entry_main(n);
 		struct waiting w = n->waiting[0];
+		bool late = n->now - w.when >= WAITING_FOR, ours = e && ring_contains(e->v.arc, w.m.id);
 
 		if (n->give.phase)
 			return true;
+		if (!late && ours && !free_to_give(n, w.m.id))
+			return false;
 		memmove(n->waiting, n->waiting + 1, --n->waiting_count * sizeof(*n->waiting));
-		if (n->now - w.when >= WAITING_FOR)
+		if (late)
 			continue;
-		if (free_to_give(n, w.m.id))
+		if (ours)
 			offer(n, &w.m);
 		else
 			answer(n, &w.m, FRAME_BUSY, REASON_NONE, 10);

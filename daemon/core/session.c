@@ -95,6 +95,8 @@ void node_tripped(struct node *n)
 	n->proving = false;
 	if (n->self.conn.count > 1)
 		find_back(n);
+	if (n->stopping) /* who may take what lies here has lost his connection as well, mostly, and begins anew */
+		n->merged_at = n->now;
 	echo_ask(n, ECHO_CUT);
 	echo_ask(n, ECHO_ASK);
 	if (n->seek.active)

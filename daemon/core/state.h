@@ -445,11 +445,12 @@ struct node {
 	bool backlog; /* of what is held some is to be answered, once the transport has drained */
 	enum frame_reason
 		refused; /* the id or name is somebody else's, or the ring's version later: only to merge the records (section 8) and go */
-	unsigned refused_times;    /* in a row, and asked again after each */
-	uint64_t merged_at;        /* when somebody last took records of ours, or we began to wait for it */
-	bool stash;                /* records may lie here that belong to others */
-	bool names_stay;           /* ... names of an arc that a node of the reference has taken */
-	unsigned merge_tries;      /* offered in vain so often in a row */
+	unsigned refused_times; /* in a row, and asked again after each */
+	uint64_t merged_at;     /* when somebody last took records of ours, or we began to wait for it */
+	uint64_t merge_asked;   /* when somebody last asked about an arc of which some lie here; a leaver's; 0: never */
+	bool stash;             /* records may lie here that belong to others */
+	bool names_stay;        /* ... names of an arc that a node of the reference has taken */
+	unsigned merge_tries;   /* offered in vain so often in a row */
 	struct ring_id stash_ring; /* the last ring that was given up: theirs */
 	size_t merging;            /* records of the last burst that are not answered */
 	uint64_t stash_at;

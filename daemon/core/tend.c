@@ -248,14 +248,16 @@ static bool named_anywhere(const struct node *n)
 static bool merges_first(struct node *n, uint64_t *next)
 {
 	/* Their ids may be in a hole, which is noticed and asked about before it is taken, and first somebody may have to
-	 * found a ring, or to come to the end of a doubt. */
+	 * found a ring, or to come to the end of a doubt.  Whose connection was lost begins anew: we hear him ask. */
 	uint64_t patience = 2 * ((uint64_t)n->config.silence + n->config.grace + n->config.recover) + n->config.ping;
 
 	if (!n->stash || store_empty(n->store))
 		return false;
-	if (!node_ready(n)) {
-		n->merged_at = n->now;
+	if (!node_ready(n))
 		return true;
+	if (n->merge_asked && n->now - n->merge_asked < FIND_ECHO) {
+		soonest(next, n->merge_asked + FIND_ECHO);
+		patience *= 2;
 	}
 	if (n->now - n->merged_at >= patience) {
 		out_log(n, NOTE_RECORDS_LOST, NULL,

@@ -176,7 +176,16 @@ static void get_answered(struct world *w, const char *by, const struct packet *p
 	answered(w, op);
 }
 
-/* The giver has read ACTIVE and forgotten the records: they are the taker's, even if it never comes to serve them. */
+static bool moved(const struct frame *f, uint32_t id)
+{
+	for (unsigned i = 0; i < f->view_count; i++)
+		if (f->views[i].owner.memory == f->from.memory && ring_contains(f->views[i].arc, id))
+			return true;
+	return false;
+}
+
+/* The giver has read ACTIVE and forgotten the records: they are the taker's, even if it never comes to serve them.  What it
+ * has not, elsewhere, may have been deleted. */
 void judge_received(struct world *w, const struct proc *giver, const struct packet *p)
 {
 	struct frame_room room;
@@ -193,7 +202,8 @@ void judge_received(struct world *w, const struct proc *giver, const struct pack
 
 		struct key key = ours_key(w, k);
 
-		if (last->proc == giver->index && !(giver->node && node_record(giver->node, &key, &len))) {
+		if (last->proc == giver->index && moved(&f, key.id) &&
+		    !(giver->node && node_record(giver->node, &key, &len))) {
 			*last = (struct served){
 				.proc = (uint32_t)to, .link = w->procs[to]->last_link, .ring = last->ring};
 			w->moves[k]++;

@@ -45,6 +45,28 @@ static void the_broker_restarts(void **state)
 	(void)state;
 }
 
+/* An owner that waits for its backup cannot admit anybody; who asks it is not to ask as fast as it answers. */
+static void an_owner_in_doubt_is_asked_seldom(void **state)
+{
+	struct core *c = *state;
+	int seeker;
+	size_t since;
+
+	death_ring(c, 2);
+	core_pause(c, 1);
+	core_cut(c, 0);
+	core_run(c, 1000);
+	assert_int_equal(core_state(c, 0), NODE_SUSPECT);
+	seeker = core_add(c, c->nodes[0].id - 1);
+	core_run(c, 1000);
+	since = c->line_count;
+	core_run(c, 5000);
+	assert_int_equal(core_state(c, 0), NODE_SUSPECT);
+	assert_in_range(core_count_frames(c, since, FRAME_HELLO, seeker), 5, 5000 / 300);
+	core_run(c, 12000);
+	assert_int_equal(core_state(c, seeker), NODE_ACTIVE); /* it was not forgotten */
+}
+
 /* A lone node whose broker restarts keeps its records, and founds nothing. */
 static void a_lone_node_and_its_broker(void **state)
 {
@@ -187,7 +209,7 @@ int main(void)
 		core_test(the_broker_restarts),           core_test(a_lone_node_and_its_broker),
 		core_test(a_late_will_is_overwritten),    core_test(a_lesser_ring_is_overwritten),
 		core_test(an_empty_register_is_repaired), core_test(a_greater_term_wins),
-		core_test(two_rings_become_one),
+		core_test(two_rings_become_one),          core_test(an_owner_in_doubt_is_asked_seldom),
 	};
 
 	return cmocka_run_group_tests_name("core-back", tests, NULL, NULL);

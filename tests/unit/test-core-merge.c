@@ -102,12 +102,126 @@ static void test_tombstones_first(void **state)
 	assert_true(buried.deleted);
 }
 
+/* Time passes; what is offered is lost, and so is each frame of that type. */
+static void unheard(struct core *c, enum frame_type lost, uint64_t ms)
+{
+	uint64_t end = c->now + ms;
+	bool more = true;
+
+	while (more) {
+		const struct core_delivery *d = core_next(c);
+
+		if (d && (d->frame == FRAME_MERGE || d->frame == lost))
+			core_drop(c);
+		else
+			more = core_advance(c, end);
+	}
+}
+
+static bool is_there(const struct core *c, int n)
+{
+	return c->nodes[n].exit_code < 0;
+}
+
+/* A leaver with a record of which nobody hears. */
+static struct core *leaver(void **state)
+{
+	struct core *c = routed_three(state);
+	struct node *n = c->nodes[0].node;
+
+	core_run(c, 1000);
+	lay(n, ID);
+	n->stash = true;
+	core_stop(c, 0);
+	return c;
+}
+
+static void find(struct core *c, struct arc arc)
+{
+	struct frame f = {
+		.type = FRAME_FIND, .from = {.id = 1, .memory = 1, .conn = {1, 1}}, .arc = arc, .arc_set = true};
+	size_t len;
+	uint8_t *bytes = frame_encode(&f, &len);
+
+	core_publish_bytes(c, "ring", bytes, len);
+	free(bytes);
+}
+
+static bool extends(const struct node *n)
+{
+	bool found = false;
+
+	for (size_t i = 0; i < n->effect_count; i++)
+		found |= n->effects[i].type == EFFECT_PROGRESS;
+	return found;
+}
+
+/* Who starts and stops it (systemd: 30 s) is told that it is not hung, while it waits for its records alone. */
+static void test_is_given_time(void **state)
+{
+	struct core *c = leaver(state);
+	struct node *n = c->nodes[0].node;
+
+	burst(n);
+	assert_false(extends(n)); /* it is in a view still */
+	unheard(c, FRAME_MERGE, 5000);
+	burst(n);
+	assert_true(extends(n));
+	store_remove(n->store, key_number(ID));
+	burst(n);
+	assert_false(extends(n));
+}
+
+/* Whoever is to take it has lost his connection as well, and asks and waits anew. */
+static void test_waits_anew_on_a_new_connection(void **state)
+{
+	struct core *c = leaver(state);
+
+	unheard(c, FRAME_ASK, 36000); /* still named in views, it has not begun to look */
+	core_cut(c, 0);
+	unheard(c, FRAME_MERGE, 30000);
+	assert_true(is_there(c, 0));
+	unheard(c, FRAME_MERGE, 12000);
+	assert_false(is_there(c, 0));
+	assert_int_equal(core_count_logs(c, 0, "nobody takes the 1 records"), 1);
+}
+
+/* Who asks about an arc may be about to take it; but nobody is waited for without end, nor because of another arc. */
+static void test_waits_for_who_asks(void **state)
+{
+	struct core *c = leaver(state);
+
+	unheard(c, FRAME_MERGE, 30000);
+	for (int i = 0; i < 40; i++) {
+		assert_true(is_there(c, 0));
+		find(c, (struct arc){ID - 1, ID});
+		unheard(c, FRAME_MERGE, 1000);
+	}
+	for (int i = 0; i < 10; i++) {
+		find(c, (struct arc){ID - 1, ID});
+		unheard(c, FRAME_MERGE, 1000);
+	}
+	assert_false(is_there(c, 0));
+}
+
+static void test_waits_not_for_others(void **state)
+{
+	struct core *c = leaver(state);
+
+	for (int i = 0; i < 42; i++) {
+		find(c, (struct arc){ID, ID + 1});
+		unheard(c, FRAME_MERGE, 1000);
+	}
+	assert_false(is_there(c, 0));
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		core_test(test_not_behind_the_silent),
-		core_test(test_all_of_a_part),
-		core_test(test_tombstones_first),
+		core_test(test_not_behind_the_silent), core_test(test_all_of_a_part),
+		core_test(test_tombstones_first),      core_test(test_waits_anew_on_a_new_connection),
+		core_test(test_is_given_time),         core_test(test_waits_for_who_asks),
+		core_test(test_waits_not_for_others),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
