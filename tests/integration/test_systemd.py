@@ -148,6 +148,7 @@ def more_time(told):
     return len(asked)
 
 
+@pytest.mark.slow
 def test_more_time_while_a_handover_makes_progress(handover):
     """At a start and at a stop, once a second, and not in between."""
     node, line = handover
@@ -160,6 +161,7 @@ def test_more_time_while_a_handover_makes_progress(handover):
     assert more_time(told[ready:stopping]) == 0 and more_time(told[stopping:]) >= 2, told
 
 
+@pytest.mark.slow
 def test_no_more_time_for_one_that_stands_still(handover):
     node, line = handover
     harness.wait_for("more time", lambda: more_time(node.notifications()))
