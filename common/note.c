@@ -137,7 +137,8 @@ const struct note_row note_rows[NOTE_COUNT] = {
 
 	[NOTE_VIEW] = {"view", "184ae8876e1f4d338a532e9a16343a3c", 6,
 		       "Who owns the arc, and which node has its copy, is agreed on. From here on the copy counts: "
-		       "nothing of the arc is lost if one of the two dies.",
+		       "nothing of the arc is lost if one of the two dies. Where both are the same node, there is no "
+		       "copy yet, or no other node.",
 		       "Nothing."},
 	[NOTE_OFFERED] = {"offered", "3c8c88547add42b5ab656744bd592497", 6,
 			  "A node is to take a part of this one's arc: it joins, or this one leaves. Its records are "

@@ -1,5 +1,5 @@
-"""A TCP proxy before the broker that understands MQTT's framing: cuts, delays, swallows, drops one packet, or stops the
-world right behind one."""
+"""A TCP proxy before the broker that understands MQTT's framing: cuts, delays, swallows, drops one packet, stops the world
+right behind one, or refuses a subscription."""
 import selectors
 import socket
 import threading
@@ -27,17 +27,35 @@ def split_packets(data):
     return packets, data[at:]
 
 
+def body(packet):
+    """Where it begins, behind the length."""
+    i = 1
+    while packet[i] & 0x80:
+        i += 1
+    return i + 1
+
+
 def parse_publish(packet):
     """(topic, payload) of a PUBLISH of QoS 0, else None."""
     if packet[0] >> 4 != 3:
         return None
-    i = 1
-    while packet[i] & 0x80:
-        i += 1
-    i += 1
+    i = body(packet)
     size = int.from_bytes(packet[i:i + 2], "big")
     topic = packet[i + 2:i + 2 + size].decode(errors="replace")
     return topic, packet[i + 2 + size:]
+
+
+def refusal(packet, refuses):
+    """The SUBACK to a SUBSCRIBE of which some filter is refused (0x80: MQTT 3.1.1, 3.9.3), else None."""
+    if packet[0] >> 4 != 8:
+        return None
+    start = body(packet)
+    at, codes = start + 2, b""
+    while at < len(packet):
+        size = int.from_bytes(packet[at:at + 2], "big")
+        codes += b"\x80" if refuses(packet[at + 2:at + 2 + size].decode()) else b"\0"
+        at += 2 + size + 1
+    return bytes([0x90, 2 + len(codes)]) + packet[start:start + 2] + codes if 0x80 in codes else None
 
 
 class _Link:
@@ -55,12 +73,13 @@ class Proxy:
     .upward(topic, payload) and .downward(topic, payload) see each PUBLISH from and to the node: True or None forwards
     it, False drops it, a function forwards it and is then called.  .delay: seconds that either direction takes.
     .swallow: nothing is forwarded, the connections stay open.  .refuse: new connections are closed at once.
+    .refuses(filter): such a subscription is refused with those that come with it, and the broker never hears of it.
     .hold(True): nothing is forwarded until .hold(False), and then all of it is, in order.
     """
 
     def __init__(self, broker_port):
         self.broker_port = broker_port
-        self.upward = self.downward = None
+        self.upward = self.downward = self.refuses = None
         self.delay = 0.0
         self.swallow = False
         self.refuse = False
@@ -185,6 +204,10 @@ class Proxy:
         packets, link.rest[source] = split_packets(link.rest[source] + data)
         hook = self.upward if source is link.down else self.downward
         for packet in packets:
+            refused = refusal(packet, self.refuses) if self.refuses and source is link.down else None
+            if refused:
+                self._send(link, link.down, refused)
+                continue
             verdict = None
             publish = parse_publish(packet) if hook else None
             if publish:

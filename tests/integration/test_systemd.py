@@ -131,6 +131,47 @@ def test_the_sentence_is_current(broker, make_ring, client):
                      lambda: "2 of 2 copies" in [x for x in r.nodes[0].notifications() if "STATUS" in x][-1], 20)
 
 
+@pytest.fixture
+def handover(broker, make_ring, make_proxy):
+    """A node that is being given 200 records of 32 KiB over a line that is slow, and that line."""
+    r = make_ring(broker, 1, ids=[0])
+    harness.ctl(broker.url, "--timeout", "30s", "put", "-", input=b"".join(b"k%d\t%s\n" % (i, b"x" * 32768) for i in range(200)))
+    line = make_proxy()
+    line.delay = 0.15
+    return r.add(id=harness.SPACE - 1, url=line.url), line
+
+
+def more_time(told):
+    """How often it was asked for, and for how long."""
+    asked = [int(t.partition("=")[2]) for t in told if t.startswith("EXTEND_TIMEOUT_USEC=")]
+    assert set(asked) <= {30_000_000}
+    return len(asked)
+
+
+@pytest.mark.slow
+def test_more_time_while_a_handover_makes_progress(handover):
+    """At a start and at a stop, once a second, and not in between."""
+    node, line = handover
+    told = node.wait_ready().notifications()
+    ready = told.index("READY=1")
+    assert more_time(told[:ready]) >= 2 and "200 records" in node.log_text()
+    node.leave(40)
+    told = node.notifications()
+    stopping = told.index("STOPPING=1")
+    assert more_time(told[ready:stopping]) == 0 and more_time(told[stopping:]) >= 2, told
+
+
+@pytest.mark.slow
+def test_no_more_time_for_one_that_stands_still(handover):
+    node, line = handover
+    harness.wait_for("more time", lambda: more_time(node.notifications()))
+    line.hold(True)
+    before = more_time(node.notifications())
+    harness.wait_for(node.tail, lambda: "no progress -> given up" in node.log_text())  # more than two seconds later
+    assert more_time(node.notifications()) <= before + 1
+    node.kill()
+
+
 def test_the_watchdog_is_fed_by_the_loop(broker, make_ring):
     node, beside = (make_ring(broker, prefix=p).add(env={"WATCHDOG_USEC": "600000"}).wait_ready() for p in ("a", "b"))
 

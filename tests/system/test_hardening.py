@@ -1,53 +1,121 @@
-"""Each line of the unit's sandbox is in force: what it forbids is tried from inside."""
+"""Each line of the unit's sandbox is in force: what it forbids is tried in a service that has this line alone, in one without
+it, and in the unit as it is."""
+import functools
 import os
 import re
 
 import pytest
 
+import probe
 from machine import wait_for
 
-NEEDS = {"own state", "AF_UNIX", "send to this machine"}
-# By programs for the kernel (BPF) at the control group, which a sandbox may not let be loaded; systemd then goes on without.
-# What says so is a service that has nothing but the one directive.
+FOLDER = os.path.dirname(__file__)
+UNIT = "/lib/systemd/system/dht-node@.service"
+# What else stands in [Service]: when it starts, stops and comes back, and what it is given.
+NO_SANDBOX = {"Type", "NotifyAccess", "ExecStart", "CPUSchedulingPolicy", "ExecReload", "LoadCredential", "TimeoutStartSec",
+              "KillSignal", "TimeoutStopSec", "WatchdogSec", "TimeoutAbortSec", "Restart", "RestartSec",
+              "RestartPreventExitStatus", "StateDirectory", "RuntimeDirectory", "RuntimeDirectoryPreserve"}
+# By programs for the kernel (BPF) at the control group, which the sandbox that these machines run in may not let be loaded;
+# systemd then warns, and goes on without.  What it has understood of the line is then all that can be shown: its line in
+# `systemd-analyze security`, or, as that does not judge it, in `systemctl show`.
 BY_BPF = {
-    "listen": (["SocketBindDeny=any"], "s.bind(('127.0.0.1', 44445))"),
-    "send beyond this machine": (["IPAddressDeny=any"], "s.sendto(b'x', ('127.0.0.1', 9))"),
+    "SocketBindDeny=any": ("show", r"(?m)^SocketBindDeny=any$"),
+    "IPAddressDeny=any": ("security", r"IPAddressDeny= +Service defines IP address allow list with only localhost entries"),
+    "IPAddressAllow=localhost": ("show", r"(?m)^IPAddressAllow=.*127\.0\.0\.0/8.*$"),
 }
 
 
+def in_its_service(machine, lines, numbers):
+    """What comes of these probes in a service that has these lines."""
+    done = machine.run("systemd-run", "--quiet", "--wait", "--pipe", *(f"-p{line}" for line in lines), "/usr/bin/python3",
+                       "/usr/local/lib/probe.py", *numbers)
+    said = dict(line.split(": ", 1) for line in done.stdout.splitlines())
+    return and_what_is_left(machine, said)
+
+
+def and_what_is_left(machine, said):
+    left = machine.run("rm", f"/dev/shm/{probe.MARK}", check=False).returncode == 0
+    if said.get("leave shared memory") == "done" and not left:
+        said["leave shared memory"] = "removed"
+    return said
+
+
 @pytest.fixture(scope="module")
-def tried(booted):
-    """{what: outcome}"""
-    with open(os.path.join(os.path.dirname(__file__), "probe.py")) as f:
+def prepared(booted):
+    """With what there is to be seen."""
+    with open(os.path.join(FOLDER, "probe.py")) as f:
         booted.write("/usr/local/lib/probe.py", f.read())
-    booted.write("/etc/systemd/system/dht-node@probe.service.d/test.conf",
-                 "[Service]\nExecStartPre=/usr/bin/python3 /usr/local/lib/probe.py\n")
-    booted.systemctl("daemon-reload")
-    booted.run("install", "-d", "-m", "700", "-o", "dht-node", "/var/lib/dht-node/other")  # as systemd makes it
-    booted.systemctl("start", "dht-node@probe")
-    lines = [e["MESSAGE"] for e in booted.journal("_SYSTEMD_UNIT=dht-node@probe.service", "_COMM=python3")]
-    booted.systemctl("stop", "dht-node@probe")
-    booted.forget_ring()
-    return dict(line.split(": ", 1) for line in lines)
+    for path in ("/tmp", "/var/tmp", "/home", "/root", "/usr/lib/modules"):
+        booted.run("install", "-D", "/dev/null", f"{path}/{probe.MARK}")
+    booted.run("install", "-o", "1", "/dev/null", f"/usr/local/lib/{probe.MARK}-1")
+    booted.run("install", "-m", "4755", "/usr/bin/id", f"/usr/local/lib/{probe.MARK}-id")
+    booted.run("/usr/bin/python3", "-c", "import sys; sys.path.insert(0, '/usr/local/lib'); import probe; "
+                                         "probe.call('semget', probe.IPC_KEY, 1, 0o1600)")
+    return booted
 
 
-def names():
-    with open(os.path.join(os.path.dirname(__file__), "probe.py")) as f:
-        return re.findall(r'(?m)^    "([^"]+)": lambda', f.read())
+@pytest.fixture(scope="module")
+def tried(prepared):
+    """{what: outcome} in the unit."""
+    prepared.write("/etc/systemd/system/dht-node@probe.service.d/test.conf",
+                   "[Service]\nExecStartPre=/usr/bin/python3 /usr/local/lib/probe.py\n")
+    prepared.systemctl("daemon-reload")
+    prepared.run("install", "-d", "-m", "700", "-o", "dht-node", "/var/lib/dht-node/other")  # as systemd makes it
+    prepared.systemctl("start", "dht-node@probe")
+    lines = [e["MESSAGE"] for e in prepared.journal("_SYSTEMD_UNIT=dht-node@probe.service", "_COMM=python3")]
+    prepared.systemctl("stop", "dht-node@probe")
+    prepared.forget_ring()
+    return and_what_is_left(prepared, dict(line.split(": ", 1) for line in lines))
 
 
-@pytest.mark.parametrize("what", names())
-def test_what_the_unit_forbids(tried, what, booted):
-    if what in NEEDS:
-        assert tried[what] == "done"
-    elif what in BY_BPF and tried[what] == "done":
-        directives, attempt = BY_BPF[what]
-        done = booted.run("systemd-run", "--quiet", "--wait", "--pipe", *(f"-p{d}" for d in directives), "python3", "-c",
-                          f"import socket; s = socket.socket(type=socket.SOCK_DGRAM); {attempt}", check=False)
-        assert done.returncode == 0, f"{directives} alone is in force here, and not in the unit"
-        pytest.skip(f"{directives[0]} has no effect here by itself, either: no BPF in this sandbox")
+@pytest.fixture(scope="module")
+def without(prepared):
+    """Of a probe: what comes of it without its line."""
+    @functools.cache
+    def outcomes(beside):
+        return in_its_service(prepared, beside, [i for i, p in enumerate(probe.PROBES) if p.beside == beside])
+    return lambda p: outcomes(p.beside)[p.what]
+
+
+def with_its_line(machine, p):
+    return in_its_service(machine, [*p.beside, p.line], [probe.PROBES.index(p)])[p.what]
+
+
+def judged(machine, line):
+    """What systemd has to say of a line."""
+    where, expected = BY_BPF[line]
+    if where == "show":
+        text = machine.run("systemctl", "show", "-p", line.partition("=")[0], "dht-node@probe").stdout
     else:
-        assert tried[what] != "done", tried
+        text = machine.run("systemd-analyze", "security", "--no-pager", "dht-node@probe").stdout
+    found = re.search(expected, text)
+    assert found, text
+    return " ".join(found[0].split())
+
+
+@pytest.mark.parametrize("p", probe.PROBES, ids=lambda p: f"{p.line}, {p.what}")
+def test_a_line_forbids_it(p, tried, without, prepared):
+    before, alone = without(p), with_its_line(prepared, p)
+    if p.line in BY_BPF and alone == before:
+        pytest.skip(f"{p.line} has no effect here by itself, either: no BPF in this sandbox; systemd has it as "
+                    f"'{judged(prepared, p.line)}'")
+    assert (before, alone) == (p.otherwise, p.outcome)
+    assert tried[p.what] != p.otherwise, tried
+
+
+def test_what_takes_more_than_a_line(tried):
+    assert tried["write another instance's state"] != "done" and tried["keys"] != "done"
+
+
+def test_what_it_needs(tried):
+    assert {tried[what] for what in ("own state", "AF_UNIX", "send to this machine")} == {"done"}
+
+
+def test_there_is_no_other_line(machine):
+    """Whoever adds one to the sandbox shows it here, or says why it cannot be shown; and none is shown that is not there."""
+    text = machine.run("cat", UNIT).stdout.partition("\n[Service]\n")[2].partition("\n[")[0]
+    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
+    assert {line for line in lines if line.partition("=")[0] not in NO_SANDBOX} == {p.line for p in probe.PROBES}
 
 
 def test_the_process_has_no_rights(machine):
