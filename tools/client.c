@@ -391,8 +391,7 @@ static enum exit_code client_await_grant(struct client *client)
 	if (code != RC_OK || client->granted)
 		return code;
 	output_error("broker %s refused the subscription to '%s': its access list does not let this user read it; "
-		     "allow that "
-		     "('dhtctl broker-config' makes a list that does)",
+		     "allow that ('dhtctl broker-config' makes a list that does)",
 		     settings->broker_shown, client->awaited);
 	return RC_REFUSED;
 }

@@ -169,7 +169,8 @@ uint64_t follow_behind(const struct node *n)
 
 	for (const struct follower *f = n->followers; f < n->follower_end; f++)
 		if (f->used)
-			behind += f->key_count - f->key_next + (f->rest.left ? store_arc_count(n->store, f->rest.arc) : 0);
+			behind += f->key_count - f->key_next +
+				  (f->rest.left ? store_arc_count(n->store, f->rest.arc) : 0);
 	return behind;
 }
 

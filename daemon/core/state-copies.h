@@ -34,8 +34,8 @@ struct follower {
 	struct arc fill;     /* of this it is told what there is: */
 	struct key *keys;    /* the records, from key_next on; */
 	size_t key_count, key_next;
-	struct store_rest rest; /* ... then those of it, */
-	uint64_t above;         /* ... whose versions are above that counter */
+	struct store_rest rest;     /* ... then those of it, */
+	uint64_t above;             /* ... whose versions are above that counter */
 	struct once_share *picture; /* the rows */
 	struct share_place pictured;
 	struct key *changed; /* since the last frame */

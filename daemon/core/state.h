@@ -113,7 +113,7 @@ struct give {
 	uint32_t conn;    /* of ours (its count), in whose order the cut stands: only there are operations held */
 	struct key *keys; /* still to be sent, from next on; */
 	size_t key_count, next, key_room;
-	struct store_rest rest; /* ... then those of it */
+	struct store_rest rest;   /* ... then those of it */
 	struct once_share *share; /* of the writes done, as of the cut */
 	struct share_place shared;
 	struct sent_frame window[WINDOW];

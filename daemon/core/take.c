@@ -128,9 +128,13 @@ void take_subscribed(struct node *n, uint32_t id, bool granted)
 		return;
 	t->cut_granted = granted;
 	if (!granted) {
-		out_log(n, NOTE_ACCESS_REFUSED, NULL,
-			"the broker refuses the subscription that a handover needs -> grant this node all of its "
-			"topics");
+		char topic[TOPIC_MAX];
+
+		topic_format(topic, n->config.topic_prefix, TOPIC_CUT, id, NULL);
+		out_log(n, NOTE_ACCESS_REFUSED, ABOUT(OF_REASON(topic)),
+			"the broker refuses the subscription to %s, which a handover needs -> grant this node all of "
+			"its topics",
+			topic);
 		take_refuse(n);
 	}
 }

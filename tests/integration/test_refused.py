@@ -65,7 +65,8 @@ def test_the_cut_of_who_gives(broker, make_ring, proxy):
     r = make_ring(broker, 1, ids=[1])
     proxy.refuses = lambda filter: filter == "cut/00000001"
     node = r.add(id=0x2a, url=proxy.url, env=TEND)
-    line_about(node, "the broker refuses the subscription", "handover", "-> grant this node all of its topics")
+    line_about(node, "the broker refuses the subscription to cut/00000001, which a handover needs "
+                     "-> grant this node all of its topics")
     assert not node.ready()
     ctl(broker.url, "put", "16", "of the arc that was offered")
     proxy.refuses = None
