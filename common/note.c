@@ -257,7 +257,8 @@ const struct note_row note_rows[NOTE_COUNT] = {
 	[NOTE_DISK_REFUSED] =
 		{"disk-refused", "f8c43733747dd898f87f6af0887aae45", 3,
 		 "The data directory cannot be used, so the node does not run. Exit status 65: it is damaged, or may "
-		 "have lost something; 73: it cannot be opened; 75: another process has it; 78: it is another node's, "
+		 "have lost something; 73: it cannot be opened; 75: another process has it, or the clock "
+		 "is far ahead of it; 78: it is another node's, "
 		 "another ring's, or of a later version.",
 		 "Do what the entry says. Whatever is moved away is not lost to the ring while others have copies."},
 	[NOTE_DISK_FULL] = {"disk-full", "08bf5a875ed4609e070c944b59683d17", 4,

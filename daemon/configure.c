@@ -165,6 +165,7 @@ static int choose_broker(struct configuration *c, char *error)
 	mqtt->keepalive_s = c->settings.keepalive / 1000;
 	(void)origin(c, "broker", c->broker_origin);
 	c->shell.broker_origin = c->broker_origin;
+	c->shell.any_clock = c->settings.accept_clock;
 	if (wrong)
 		return refuse(c, "broker", error, "invalid broker URL '%s' (%s): %s",
 			      url_show(shown, sizeof(shown), c->settings.broker), c->broker_origin, wrong);

@@ -80,6 +80,7 @@ enum disk_trouble {
 	DISK_FOREIGN,   /* it is another node's or another ring's */
 	DISK_NEWER,     /* of a format that this program does not know */
 	DISK_DAMAGED,   /* cut short, overwritten, or not ours at all */
+	DISK_CLOCK,     /* the machine's clock is far ahead of what stands there */
 	DISK_UNTRUSTED, /* intact or not: what was acknowledged may be missing (see durability) */
 };
 

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
+#include <time.h>
 
 #include "../common/topic.h"
 
@@ -50,7 +51,38 @@ static void restore_cb(void *arg, const struct disk_item *item)
 		r->why = node_restore(r->node, r->at, r->space, item->key, item->key_len, item->value, item->value_len);
 }
 
-bool keep_restore(struct disk *disk, struct node *node, const struct event *at, struct disk_fault *fault)
+#define AHEAD_MOST (366 * UINT64_C(86400000)) /* ms */
+
+#define DATE_TEXT sizeof("292278994-08-17")
+
+static const char *date_of(uint64_t wall, char text[DATE_TEXT])
+{
+	time_t seconds = (time_t)(wall / 1000);
+	struct tm utc;
+
+	if (!gmtime_r(&seconds, &utc) || !strftime(text, DATE_TEXT, "%Y-%m-%d", &utc))
+		(void)snprintf(text, DATE_TEXT, "?");
+	return text;
+}
+
+static bool clock_is_right(const struct node *node, uint64_t wall, struct disk_fault *fault)
+{
+	uint64_t noted = node_noted(node);
+	char now[DATE_TEXT], then[DATE_TEXT];
+
+	if (!noted || wall < noted || wall - noted <= AHEAD_MOST)
+		return true;
+	fault->trouble = DISK_CLOCK;
+	(void)snprintf(
+		fault->text, sizeof(fault->text),
+		"the clock says %s, and the data directory was last written on %s: whatever has a life would be at "
+		"its end -> set the clock, or start once with --accept-clock",
+		date_of(wall, now), date_of(noted, then));
+	return false;
+}
+
+bool keep_restore(struct disk *disk, struct node *node, const struct event *at, bool any_clock,
+		  struct disk_fault *fault)
 {
 	static const char advice[] = "move the data file away and start again: the node then begins empty and gets its "
 				     "records from the other copies";
@@ -60,7 +92,7 @@ bool keep_restore(struct disk *disk, struct node *node, const struct event *at, 
 		if (!disk_load(disk, r.space, restore_cb, &r, fault))
 			return false;
 	if (!r.damaged && !r.why)
-		return true;
+		return any_clock || clock_is_right(node, at->wall, fault);
 	fault->trouble = DISK_DAMAGED;
 	if (r.damaged)
 		(void)snprintf(fault->text, sizeof(fault->text),
@@ -76,6 +108,7 @@ int keep_exit_code(enum disk_trouble trouble)
 	case DISK_UNUSABLE:
 		return EX_CANTCREAT;
 	case DISK_BUSY:
+	case DISK_CLOCK: /* which may be set any moment */
 		return EX_TEMPFAIL;
 	case DISK_FOREIGN:
 	case DISK_NEWER:

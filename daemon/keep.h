@@ -19,8 +19,10 @@ struct keep_config {
 struct disk *keep_open(const struct keep_config *config, struct node_config *node, struct disk_fault *fault);
 
 /* Reads all of it into a node that has had no event yet; of `at` now and wall are read.  False with *fault; then the node
- * is good for nothing. */
-bool keep_restore(struct disk *disk, struct node *node, const struct event *at, struct disk_fault *fault);
+ * is good for nothing.  Unless any_clock is set it is one if the clock is more than a year ahead of what was noted last: by
+ * such a clock whatever has a life is at its end. */
+bool keep_restore(struct disk *disk, struct node *node, const struct event *at, bool any_clock,
+		  struct disk_fault *fault);
 
 /* The exit code (sysexits.h) of a process that has no disk for that reason. */
 int keep_exit_code(enum disk_trouble trouble);

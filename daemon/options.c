@@ -61,6 +61,8 @@ static const struct option_row option_rows[] = {
 	 "in "
 	 "good order (none)",
 	 0, 0},
+	{"accept-clock", 0, OPTION_FLAG, FIELD(accept_clock), NULL, "DHT_ACCEPT_CLOCK", NULL,
+	 "the clock is right, though it is more than a year ahead of the data directory; to be given once", 0, 0},
 	{"instance", 0, OPTION_TEXT, FIELD(instance), NULL, NULL, "INSTANCE",
 	 "of the unit, as systemd writes it: its file of settings is read, too", 1, 200},
 	{"check-config", 0, OPTION_FLAG, FIELD(check_config), NULL, NULL, NULL,
@@ -77,7 +79,7 @@ const struct node_exit node_exits[] = {
 	{EX_DATAERR, "the data directory is damaged, or too old to be believed"},
 	{EX_CANTCREAT, "the data directory cannot be used (permissions, no room, ...)"},
 	{EX_IOERR, "what was to be kept could not be written"},
-	{EX_TEMPFAIL, "the data directory is in use by another process"},
+	{EX_TEMPFAIL, "the data directory is in use by another process, or the clock is far ahead of it"},
 	{EX_NOPERM, "refused (the id or name is in use, or the ring speaks a later version)"},
 	{EX_CONFIG, "wrong settings in a file, or a file of settings, password or TLS that cannot be used; or the data "
 		    "directory is another node's or ring's, or of a later format"},

@@ -30,6 +30,7 @@ struct settings {
 	char *durability;
 	char *instance;
 	bool check_config;
+	bool accept_clock;
 	bool help;
 	bool version;
 };

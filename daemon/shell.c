@@ -235,7 +235,7 @@ static void shell_start_cb(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	if (s->config.disk && !keep_restore(s->config.disk, s->node, &at, &fault)) {
+	if (s->config.disk && !keep_restore(s->config.disk, s->node, &at, s->config.any_clock, &fault)) {
 		tell(s->teller, NOTE_DISK_REFUSED, ABOUT(OF_REASON(fault.text)), "%s", fault.text);
 		shell_break(s, keep_exit_code(fault.trouble));
 		return;

@@ -19,6 +19,7 @@ struct shell;
 struct shell_config {
 	struct node_config node; /* complete, with id, memory and seed */
 	struct mqtt_config mqtt;
+	bool any_clock;            /* the clock is right, however far ahead it is of what the disk holds */
 	struct disk *disk;         /* borrowed; NULL: everything is in memory alone, and node.durable is false */
 	const char *broker_origin; /* where the URL came from, for error lines: "--broker", "DHT_BROKER", "default" */
 	void (*reload)(void *arg); /* SIGHUP: reads the settings anew, and says what came of it */

@@ -13,7 +13,7 @@ packages_build='gcc libc6-dev meson ninja-build pkg-config libcbor-dev libevent-
 # shellcheck disable=SC2034
 packages_run='mosquitto'
 # shellcheck disable=SC2034
-packages_test='clang fish libclang-rt-dev libcmocka-dev mandoc mosquitto-clients openssl patch python3 python3-cbor2
+packages_test='clang faketime fish libclang-rt-dev libcmocka-dev mandoc mosquitto-clients openssl patch python3 python3-cbor2
 	python3-paho-mqtt python3-pytest python3-pytest-xdist python3-xxhash strace systemd
 	systemd-journal-remote zsh'
 

@@ -11,7 +11,8 @@
 #define COUNTERS 4096u /* reserved at once */
 #define ATTEMPTS 256u
 #define CONNS (2u * NODE_IDENTITIES)
-#define WALL_EVERY 10000u /* ms: the time of day is noted with whatever is written then */
+#define WALL_ALONE 86400000u /* ms: ... and once a day with nothing else */
+#define WALL_EVERY 10000u    /* ms: the time of day is noted with whatever is written then */
 #define RECORD_HEAD (1 + 9 + 9 + 9 + 1 + 5)
 #define ROW_MAX (1 + 5 + 9 + 9 + 2 + 9)
 #define ROW_KEY (ONCE_CLIENT + 8)
@@ -45,6 +46,11 @@ void durable_clock(struct node *n, const struct event *at)
 		return;
 	wall = at->wall > d->reserved.wall ? at->wall : d->reserved.wall;
 	d->wall = wall > at->now ? wall - at->now : 0;
+}
+
+uint64_t node_noted(const struct node *n)
+{
+	return n->durable ? n->durable->reserved.wall : 0;
 }
 
 /* ---- what changes ---- */
@@ -280,7 +286,7 @@ static void reserve(struct node *n)
 		r->finds = n->finds + ATTEMPTS;
 	if (n->next_conn.count + CONNS / 2 > r->conns)
 		r->conns = n->next_conn.count + CONNS;
-	if (n->durable->write_count && wall >= r->wall + WALL_EVERY)
+	if (wall >= r->wall + (n->durable->write_count ? WALL_EVERY : WALL_ALONE))
 		r->wall = wall;
 }
 

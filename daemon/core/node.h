@@ -138,6 +138,10 @@ struct update {
 struct node *node_new(const struct node_config *config);
 void node_free(struct node *node);
 
+/* The time of day (ms since 1970) that was noted last in what node_restore() has read, or since; a running node notes it once
+ * a day at least.  0: never. */
+uint64_t node_noted(const struct node *node);
+
 /* Of a durable node, before its first event: all that its directory holds, by ascending space and key.  Of `at` now and wall
  * are read.  NULL, or what cannot be read; then the node is good for nothing. */
 const char *node_restore(struct node *node, const struct event *at, enum node_space space, const uint8_t *key,

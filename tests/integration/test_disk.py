@@ -1,4 +1,5 @@
 """Nodes with a data directory: what was acknowledged is there again, whoever was killed."""
+import glob
 import json
 import os
 import random
@@ -15,6 +16,7 @@ from harness import ctl, setting, wait_for
 from test_core import spread
 
 GAPS = random.Random()
+FAKETIME = next(iter(glob.glob("/usr/lib/*/faketime/libfaketime.so.1")), None)
 for_root = pytest.mark.skipif(os.geteuid() != 0, reason="mounts, or becomes another user")
 
 
@@ -357,6 +359,29 @@ def test_the_directory_says_who(durable, broker, tmp_path):
     d.ring.add(anonymous=True, args=["--data-dir", d.directory("d0")])
     assert set(d.ring.wait_whole(1)) == {node.id}
     assert ctl(broker.url, "get", "key").stdout.strip() == b"value"
+
+
+@pytest.mark.slow
+def test_a_clock_ten_years_ahead(durable, broker, tmp_path):
+    """Refused, and named, as whatever has a life would be gone; and the life goes on when the clock is right again."""
+    d = durable(1)
+    node = d.nodes[0]
+    ctl(broker.url, "put", "key", "value", "--ttl", "1h")
+    ctl(broker.url, "put", "for ever", "value")
+    node.kill()
+    wrong = {"LD_PRELOAD": FAKETIME, "FAKETIME": "+3650d", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+    program = ["env", *(f"{name}={value}" for name, value in wrong.items())]
+    code, log = run(broker, tmp_path, "--data-dir", d.directory("d0"), program=program)
+    assert code == 75 and re.search(r"the clock says 20\d\d-\d\d-\d\d, .* was last written on 20\d\d-.* -> set the clock, "
+                                    r"or start once with --accept-clock", log), log
+    again = d.add("d0", node.id)
+    d.ring.wait_whole(1)
+    assert ctl(broker.url, "get", "key").stdout.strip() == b"value"
+    again.kill()
+    d.ring.add(name="d0", id=node.id, args=["--data-dir", d.directory("d0"), "--accept-clock"], env=wrong)
+    d.ring.wait_whole(1)
+    assert ctl(broker.url, "get", "for ever").stdout.strip() == b"value"
+    assert ctl(broker.url, "get", "key", check=False).returncode == 1
 
 
 # ---- no room ----
