@@ -259,6 +259,15 @@ static void json_summary(const struct job *job, const struct job_count *count, c
 	puts("}");
 }
 
+/* In a ring that was founded anew what is imported may look older than the file, which would then win once more over what
+ * is written meanwhile. */
+static const char *how_to_go_on(const struct settings *settings)
+{
+	if (settings->resume)
+		return "go on with --resume";
+	return settings->overwrite ? "import it again" : "import it again (--resume if another ring wrote the file)";
+}
+
 static void input_summary(const struct job *job, const struct job_count *count, const char *cut)
 {
 	char kept[160] = "", first[sizeof(count->first) + 16] = "", end[200] = "";
@@ -274,7 +283,7 @@ static void input_summary(const struct job *job, const struct job_count *count, 
 		snprintf(first, sizeof(first), " (first: %s)", count->first);
 	if (cut)
 		snprintf(end, sizeof(end), "; %s ended it before the end of the input: %s", cut,
-			 job->settings->resume ? "go on with --resume" : "import it again");
+			 how_to_go_on(job->settings));
 	output_error("%s %zu%s, failed %zu%s%s", job->done, count->by_code[RC_OK] - count->spared, kept,
 		     count_failed(count), first, end);
 }

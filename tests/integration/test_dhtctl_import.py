@@ -159,14 +159,14 @@ def test_what_changes_each_time_is_given_up(broker, fake):
             fake.versions[b"k"] = fake.counter
     fake.before = before
     rows = [{"name": name, "value": "of the file", "version": "9/9"} for name in ("k", "other")]
-    assert imports(broker, rows, code=PARTLY) == \
-        "imported 1, failed 1 (first: line 1: key 'k': not imported: it was written by others each time -> import the file again)"
+    assert imports(broker, rows, code=PARTLY) == ("imported 1, failed 1 (first: line 1: key 'k': not imported: it was "
+                                                  "written by others each time -> import the file again)")
     assert fake.records == {b"k": b"0", b"other": b"of the file"}
 
 
 def test_who_writes_meanwhile_never_loses(kv, key, make_proxy_to):
-    """All that is there is older than the file's.  While it is imported, over a slow line, another writes each key, in the
-    same order: much of it between the importer's look and its put."""
+    """All that is there is older than the file's.  While it is imported, over a slow line, another writes each key, in
+    the same order: much of it between the importer's look and its put."""
     names = [f"{key}-{i}" for i in range(1500)]
     put_lines(kv, {name: b"before" for name in names})
     put_lines(kv, {name + "-": b"other" for name in names})  # behind these what is written is newer than the file's
@@ -211,7 +211,8 @@ def test_a_ring_that_was_founded_anew(broker, ring, tmp_path):
         founded = harness.Ring(other, tmp_path).start(1)
         done(other, "put", "k", "new")
         assert imports(other, rows, "--resume") == "imported 0, 1 there already, failed 0"
-        assert imports(other, rows) == "imported 1, failed 0" and done(other, "get", "k") == b"old 4"
+        for _ in range(2):  # and what was imported is no newer than the file
+            assert imports(other, rows) == "imported 1, failed 0" and done(other, "get", "k") == b"old 4"
         founded.close()
     finally:
         other.kill()

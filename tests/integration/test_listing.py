@@ -474,7 +474,8 @@ def test_no_ring_to_export_or_import(broker, tmp_path):
     assert "line 1: no answer for key 'name 0'" in last
     result = run(broker, "import", "--json", "--timeout", "300ms", input=b'{"name_base64":"/w==","value":""}\n')
     assert "no answer for key '\\xff'" in json.loads(result.stdout.decode())["first"]
-    assert last.endswith("a time-out ended it before the end of the input: import it again\n")
+    assert last.endswith("a time-out ended it before the end of the input: import it again "
+                         "(--resume if another ring wrote the file)\n")
     result = run(broker, "import", "--resume", "--timeout", "300ms", input=encoded("json", {n.encode(): b"" for n in NAMES}))
     assert result.stderr.endswith(b"a time-out ended it before the end of the input: go on with --resume\n")
 
