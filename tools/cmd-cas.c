@@ -4,24 +4,10 @@
 #include "job.h"
 #include "output.h"
 #include "value.h"
-
-/* All digits up to `end`, at most 2^64-1; where the number ends, or NULL. */
-static const char *take_number(const char *text, char end, uint64_t *number)
-{
-	const char *p = text;
-
-	for (*number = 0; *p >= '0' && *p <= '9'; p++) {
-		if (__builtin_mul_overflow(*number, 10, number) ||
-		    __builtin_add_overflow(*number, (uint64_t)(*p - '0'), number))
-			return NULL;
-	}
-	return p > text && *p == end ? p : NULL;
-}
+#include "version-text.h"
 
 static enum exit_code cas_take_condition(const struct settings *settings, struct operation *op)
 {
-	const char *slash;
-
 	if ((settings->expected != NULL) == settings->absent) {
 		output_error("cas needs either --version N/C, which 'dhtctl get --meta' tells, or --absent");
 		return RC_USAGE;
@@ -31,8 +17,7 @@ static enum exit_code cas_take_condition(const struct settings *settings, struct
 		return RC_OK;
 	}
 	op->condition = CONDITION_VERSION;
-	slash = take_number(settings->expected, '/', &op->version.number);
-	if (slash != NULL && take_number(slash + 1, '\0', &op->version.counter) != NULL)
+	if (version_text_parse((const uint8_t *)settings->expected, strlen(settings->expected), &op->version))
 		return RC_OK;
 	output_error("invalid --version '%.60s': expected NUMBER/COUNTER as 'dhtctl get --meta' prints it",
 		     settings->expected);

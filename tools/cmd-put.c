@@ -8,7 +8,7 @@
 #include "value.h"
 
 /* KEY<TAB>VALUE */
-static const char *put_parse(const struct job *job, uint8_t *line, size_t len, struct operation *op)
+static const char *put_parse(const struct job *job, uint8_t *line, size_t len, struct item *item)
 {
 	uint8_t *tab = memchr(line, '\t', len), *value;
 	size_t key_len, value_len;
@@ -23,11 +23,11 @@ static const char *put_parse(const struct job *job, uint8_t *line, size_t len, s
 	if (wrong == NULL && value_len > COMMAND_VALUE_MAX)
 		wrong = "a value larger than 16 MiB";
 	if (wrong == NULL)
-		wrong = job_parse_key(job, line, key_len, op);
+		wrong = job_parse_key(job, line, key_len, item);
 	if (wrong != NULL)
 		return wrong;
-	op->value = xmemdup(value, value_len);
-	op->value_len = value_len;
+	item->op.value = xmemdup(value, value_len);
+	item->op.value_len = value_len;
 	return NULL;
 }
 

@@ -39,6 +39,7 @@ static const struct option_row option_rows[] = {
 	{"limit", 0, OPTION_UNSIGNED, FIELD(limit), NULL, NULL, "N", "no more than so many", 1, 0},
 	{"format", 0, OPTION_CHOICE, FIELD(format), "json", NULL, "json|cbor", "how the records stand in FILE", 0, 0},
 	{"resume", 0, OPTION_FLAG, FIELD(resume), NULL, NULL, NULL, "only what is not there yet", 0, 0},
+	{"overwrite", 0, OPTION_FLAG, FIELD(overwrite), NULL, NULL, NULL, "also what is there, newer or not", 0, 0},
 	{"initial", 0, OPTION_FLAG, FIELD(initial), NULL, NULL, NULL, "what is there first, as if put now", 0, 0},
 	{"count", 'C', OPTION_UNSIGNED, FIELD(count), NULL, NULL, "N", "end after so many events", 1, 0},
 	{"idle", 0, OPTION_DURATION, FIELD(idle), NULL, NULL, "DURATION", "end when nothing has happened for so long",

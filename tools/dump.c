@@ -10,6 +10,7 @@
 #include "command.h"
 #include "json.h"
 #include "output.h"
+#include "version-text.h"
 
 /* What has been read of a record; borrowed from it. */
 struct parts {
@@ -17,10 +18,11 @@ struct parts {
 	const uint8_t *value;
 	size_t value_len;
 	uint64_t life;
-	bool has_key, has_value, has_life;
+	struct version version; /* number 0: none */
+	bool has_key, has_value, has_life, has_version;
 };
 
-static const char *dump_keep(const struct parts *parts, struct operation *op)
+static const char *dump_keep(const struct parts *parts, struct operation *op, struct version *version)
 {
 	if (!parts->has_key)
 		return "no key in it";
@@ -32,6 +34,7 @@ static const char *dump_keep(const struct parts *parts, struct operation *op)
 	op->value = xmemdup(parts->value, parts->value_len);
 	op->value_len = parts->value_len;
 	op->life = parts->life;
+	*version = parts->version;
 	return NULL;
 }
 
@@ -91,6 +94,17 @@ static const char *json_life(struct parts *parts, struct json_field *f)
 	return json_uint(f, UINT64_MAX, &parts->life) ? NULL : "a life that is no number of milliseconds";
 }
 
+/* `get --json` has null for what is absent. */
+static const char *json_version(struct parts *parts, struct json_field *f)
+{
+	if (parts->has_version)
+		return "more than one version";
+	parts->has_version = true;
+	if (f->kind == JSON_NULL || (f->kind == JSON_STRING && version_text_parse(f->text, f->len, &parts->version)))
+		return NULL;
+	return "a version that is no \"NUMBER/COUNTER\", as 'dhtctl ls -l' has it";
+}
+
 static const char *json_field(struct parts *parts, struct json_field *f)
 {
 	if (json_is(f, "key"))
@@ -103,10 +117,12 @@ static const char *json_field(struct parts *parts, struct json_field *f)
 		return json_value(parts, f, false);
 	if (json_is(f, "value_base64"))
 		return json_value(parts, f, true);
+	if (json_is(f, "version"))
+		return json_version(parts, f);
 	return json_is(f, "life") ? json_life(parts, f) : NULL;
 }
 
-static const char *dump_read_json(uint8_t *record, size_t len, struct operation *op)
+static const char *dump_read_json(uint8_t *record, size_t len, struct operation *op, struct version *version)
 {
 	struct parts parts = {.has_key = false};
 	struct json_field f;
@@ -120,7 +136,7 @@ static const char *dump_read_json(uint8_t *record, size_t len, struct operation 
 		wrong = json_field(&parts, &f);
 	if (!wrong)
 		wrong = j.error;
-	return wrong ? wrong : dump_keep(&parts, op);
+	return wrong ? wrong : dump_keep(&parts, op, version);
 }
 
 static void dump_write_json(FILE *out, const struct page_entry *e)
@@ -134,7 +150,7 @@ static void dump_write_json(FILE *out, const struct page_entry *e)
 	output_json_bytes(out, "value", e->value, e->value_len);
 	if (e->life > 0)
 		fprintf(out, ",\"life\":%" PRIu64, e->life);
-	fputs("}\n", out);
+	fprintf(out, ",\"version\":\"%" PRIu64 "/%" PRIu64 "\"}\n", e->version.number, e->version.counter);
 }
 
 /* ---- CBOR ---- */
@@ -172,7 +188,13 @@ static enum lines_state dump_next_cbor(struct lines *lines, uint8_t **record, si
 	}
 }
 
-static const char *dump_read_cbor(uint8_t *record, size_t len, struct operation *op)
+static bool cbor_version(struct cursor *c, struct version *version)
+{
+	return wire_take_null(c) || (wire_take_tuple(c, 2) && wire_take_uint(c, UINT64_MAX, &version->number) &&
+				     wire_take_uint(c, UINT64_MAX, &version->counter));
+}
+
+static const char *dump_read_cbor(uint8_t *record, size_t len, struct operation *op, struct version *version)
 {
 	struct cursor c = {record, record + len, NULL};
 	struct parts parts = {.has_key = true, .has_value = true};
@@ -182,26 +204,31 @@ static const char *dump_read_cbor(uint8_t *record, size_t len, struct operation 
 	if (cbor_length(record, len, &broken) != len)
 		return broken ? "no CBOR: what is behind it cannot be read (is it JSON lines? see --format)"
 			      : "cut short: the input ends in it";
-	if (!wire_take_array(&c, 3, &items) || items < 2)
-		return "no array of key, value and perhaps life";
+	if (!wire_take_array(&c, 4, &items) || items < 2)
+		return "no array of key, value and perhaps life and version";
 	if (!wire_take_key(&c, &parts.key))
 		return "a key is a number from 0 to 4294967295, or a name of 1 to 65536 bytes";
 	if (!wire_take_string(&c, &parts.value, &parts.value_len))
 		return "a value that is no bytes";
 	if (items > 2 && !wire_take_null(&c) && !wire_take_uint(&c, UINT64_MAX, &parts.life))
 		return "a life that is no number of milliseconds";
-	return dump_keep(&parts, op);
+	if (items > 3 && !cbor_version(&c, &parts.version))
+		return "a version that is no [number, counter]";
+	return dump_keep(&parts, op, version);
 }
 
 static void dump_write_cbor(FILE *out, const struct page_entry *e)
 {
-	struct wire w = {.size = page_entry_size(e)};
+	struct wire w = {.size = page_entry_size(e) + 1}; /* the version is an array here */
 
 	w.p = xmalloc(w.size);
-	wire_put_array(&w, 3);
+	wire_put_array(&w, 4);
 	wire_put_key(&w, &e->key);
 	wire_put_bytes(&w, e->value, e->value_len);
 	wire_put_uint(&w, e->life);
+	wire_put_array(&w, 2);
+	wire_put_uint(&w, e->version.number);
+	wire_put_uint(&w, e->version.counter);
 	fwrite(w.p, 1, w.used, out);
 	free(w.p);
 }

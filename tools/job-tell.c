@@ -95,6 +95,9 @@ static void explain_answer(const struct job *job, const struct item *item, const
 
 	if (r->status == ANSWER_ABSENT)
 		snprintf(out, size, "key %s: absent", key);
+	else if (r->status == ANSWER_FAILED && item->lost)
+		snprintf(out, size, "key %s: not %s: it was written by others each time -> import the file again", key,
+			 job->done);
 	else if (r->status == ANSWER_FAILED && r->has_version)
 		snprintf(out, size, "key %s: not %s: it is there, with version %" PRIu64 "/%" PRIu64, key, job->done,
 			 r->version.number, r->version.counter);
@@ -187,9 +190,10 @@ void job_tell(const struct job *job, struct job_count *count, const struct item 
 	enum exit_code code = verdict(item, client_lost(client));
 	char line[1400];
 
-	if (code == RC_NO && job->input != NULL && job->input->spare) {
+	if (code == RC_NO && job->input != NULL && job->input->spare && !item->lost) {
 		code = RC_OK;
 		count->spared++;
+		count->unversioned += item->version.number == 0;
 	}
 	count->by_code[code]++;
 	if (job->settings->json && job->input == NULL)
@@ -245,8 +249,9 @@ static size_t count_failed(const struct job_count *count)
 /* Of records that are read from a file. */
 static void json_summary(const struct job *job, const struct job_count *count, const char *cut)
 {
-	printf("{\"%s\":%zu,\"present\":%zu,\"failed\":%zu,\"whole\":%s", job->done,
-	       count->by_code[RC_OK] - count->spared, count->spared, count_failed(count), cut ? "false" : "true");
+	printf("{\"%s\":%zu,\"kept\":%zu,\"present\":%zu,\"failed\":%zu,\"whole\":%s", job->done,
+	       count->by_code[RC_OK] - count->spared, count->spared, count->spared, count_failed(count),
+	       cut ? "false" : "true");
 	if (count->first[0] != '\0') {
 		fputs(",\"first\":", stdout);
 		output_json_string(stdout, (const uint8_t *)count->first, strlen(count->first));
@@ -254,18 +259,32 @@ static void json_summary(const struct job *job, const struct job_count *count, c
 	puts("}");
 }
 
+/* In a ring that was founded anew what is imported may look older than the file, which would then win once more over what
+ * is written meanwhile. */
+static const char *how_to_go_on(const struct settings *settings)
+{
+	if (settings->resume)
+		return "go on with --resume";
+	return settings->overwrite ? "import it again" : "import it again (--resume if another ring wrote the file)";
+}
+
 static void input_summary(const struct job *job, const struct job_count *count, const char *cut)
 {
-	char present[64] = "", first[sizeof(count->first) + 16] = "", end[200] = "";
+	char kept[160] = "", first[sizeof(count->first) + 16] = "", end[200] = "";
 
-	if (count->spared > 0)
-		snprintf(present, sizeof(present), ", %zu there already", count->spared);
+	if (count->spared > 0 && job->settings->resume)
+		snprintf(kept, sizeof(kept), ", %zu there already", count->spared);
+	else if (count->unversioned > 0)
+		snprintf(kept, sizeof(kept), ", kept %zu (%zu of them have no version in the file: see --overwrite)",
+			 count->spared, count->unversioned);
+	else if (count->spared > 0)
+		snprintf(kept, sizeof(kept), ", kept %zu", count->spared);
 	if (count->first[0] != '\0')
 		snprintf(first, sizeof(first), " (first: %s)", count->first);
 	if (cut)
 		snprintf(end, sizeof(end), "; %s ended it before the end of the input: %s", cut,
-			 job->settings->resume ? "go on with --resume" : "import it again");
-	output_error("%s %zu%s, failed %zu%s%s", job->done, count->by_code[RC_OK] - count->spared, present,
+			 how_to_go_on(job->settings));
+	output_error("%s %zu%s, failed %zu%s%s", job->done, count->by_code[RC_OK] - count->spared, kept,
 		     count_failed(count), first, end);
 }
 

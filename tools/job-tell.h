@@ -11,6 +11,7 @@ struct client;
 struct job_count {
 	size_t by_code[JOB_CODES]; /* how many came to that */
 	size_t spared;             /* of those that are done: nothing was to be done */
+	size_t unversioned;        /* of these: the file has no version, so nobody knows which is newer */
 	char first[1400];          /* what the first that failed had to say */
 };
 

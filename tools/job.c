@@ -106,13 +106,32 @@ static void leave_line(struct work *work, struct item *item)
 		HASH_DEL(work->last, item);
 }
 
+/* Another operation takes its place, as soon as there is room for one. */
+static bool goes_on(struct work *work, struct item *item, const struct operation_result *answer)
+{
+	const struct job_input *input = work->job->input;
+
+	if (answer == NULL || answer->status != ANSWER_FAILED || input == NULL || input->again == NULL ||
+	    !input->again(item, answer))
+		return false;
+	item->until = 0; /* as of what has not been asked: nothing is on its way */
+	DL_APPEND(work->turn, item);
+	return true;
+}
+
 static void item_done_cb(void *arg, const struct kv_mqtt_result *result)
 {
 	struct item *item = arg;
 	struct work *work = item->work;
 
-	item->ended = true;
 	work->open--;
+	work->window++;
+	work->answers++;
+	work->grown = client_now();
+	work->wake = true;
+	if (goes_on(work, item, result->answer))
+		return;
+	item->ended = true;
 	leave_line(work, item);
 	item->outcome = result->outcome;
 	item->asked = result->asked;
@@ -127,10 +146,6 @@ static void item_done_cb(void *arg, const struct kv_mqtt_result *result)
 	work->expected -= work->expected / 16;
 	if (item->result.value_len > work->expected)
 		work->expected = item->result.value_len;
-	work->window++;
-	work->answers++;
-	work->grown = client_now();
-	work->wake = true;
 	if (work->job->items != NULL || !item->late || item->outcome == KV_DONE)
 		return;
 	work->unanswered = true;
@@ -153,7 +168,7 @@ static struct item *next_line(struct work *work)
 	case LINES_ONE:
 		item = item_new(work->job);
 		item->line = work->lines.number;
-		item->mistake = work->job->parse(work->job, line, len, &item->op);
+		item->mistake = work->job->parse(work->job, line, len, item);
 		return item;
 	case LINES_LATER:
 		client_readable(work->client, work->lines.fd, &work->wake);
@@ -441,13 +456,13 @@ bool job_wants_lines(const struct settings *settings, const char *key)
 	return !settings->name && strcmp(key, "-") == 0;
 }
 
-const char *job_parse_key(const struct job *job, uint8_t *text, size_t len, struct operation *op)
+const char *job_parse_key(const struct job *job, uint8_t *text, size_t len, struct item *item)
 {
 	struct key key;
 	const char *wrong = key_text_parse_field(text, len, job->settings->name, &key);
 
 	if (wrong == NULL)
-		op->key = key_copy(&key);
+		item->op.key = key_copy(&key);
 	return wrong;
 }
 

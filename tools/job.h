@@ -25,6 +25,11 @@ struct item {
 	struct work *work;   /* of job.c */
 	struct operation op; /* its name and value are allocated */
 	size_t line;         /* of the input; 0: none */
+	/* Of a file's record: the version that it had where it was written, number 0: none; how often it was asked again;
+	 * and others were quicker each time. */
+	struct version version;
+	unsigned tries;
+	bool lost;
 	uint64_t until;      /* its time-out, once it is begun */
 	const char *mistake; /* what is wrong with that line: it was not asked; else NULL */
 	bool ended;
@@ -44,7 +49,10 @@ struct job_input {
 	int fd;
 	const char *name; /* "standard input", or the file's */
 	const struct dump_format *format;
-	bool spare; /* a condition that did not hold is no failure */
+	bool spare; /* a condition that did not hold is no failure, unless it is lost */
+	/* A condition did not hold, and the answer (of ANSWER_FAILED) says why.  True: item->op is what is to be asked in
+	 * its place; false: that was all.  NULL: it always is. */
+	bool (*again)(struct item *item, const struct operation_result *answer);
 	/* Told as it goes on: how many have been told, how many bytes of the input read. */
 	void (*progress)(void *arg, size_t count, uint64_t bytes);
 	void (*over)(void *arg); /* ahead of the summary */
@@ -57,9 +65,10 @@ struct job {
 	struct operation op; /* what is asked, but for what the lines of standard input give */
 	struct item **items; /* of given keys; NULL: lines */
 	size_t count;
-	/* Makes an operation of a line, which may be written to, without its newline: NULL, or the mistake in it.  --timeout
-	 * bounds each line's operation, and the first that nobody answers in time ends the job; of given keys it bounds all. */
-	const char *(*parse)(const struct job *job, uint8_t *line, size_t len, struct operation *op);
+	/* Makes an item's operation of a line, which may be written to, without its newline: NULL, or the mistake in it.
+	 * --timeout bounds each line's operation, and the first that nobody answers in time ends the job; of given keys it
+	 * bounds all. */
+	const char *(*parse)(const struct job *job, uint8_t *line, size_t len, struct item *item);
 	/* Of what is read, if it is records rather than lines of standard input. */
 	const struct job_input *input;
 	/* Writes what was answered with ANSWER_DONE to standard output, if it is not to be JSON; or NULL. */
@@ -84,6 +93,6 @@ bool job_wants_lines(const struct settings *settings, const char *key);
 /* Reads a key from the command line: RC_OK, or RC_USAGE after an error line.  The name is allocated. */
 enum exit_code job_take_key(const struct settings *settings, const char *text, struct key *key);
 /* Reads one from a line, escapes and all: NULL, or what is wrong. */
-const char *job_parse_key(const struct job *job, uint8_t *text, size_t len, struct operation *op);
+const char *job_parse_key(const struct job *job, uint8_t *text, size_t len, struct item *item);
 
 #endif

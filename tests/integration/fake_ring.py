@@ -103,13 +103,14 @@ def nodes(*ids, **names):
 class FakeRing:
     """On the reference's topics .answer(key, value) may change what a get is told, and .acks, .gets are whether there
     are answers at all.  Of operations: .answers is whether there are, .requests has them, .before(topic, request) is
-    called ahead of each and may return False: no answer.  .records has both's, by the number's digits or the name.
+    called ahead of each and may return False: no answer.  .records has both's, by the number's digits or the name, and
+    .versions the counters of what was put by operations.
     .leaves: what a LEAVE does: "left", "refused" or "stays"."""
 
     def __init__(self, port, members=(), prefix=""):
         self.prefix = prefix + "/" if prefix else ""
         self.members = list(members)
-        self.records = {}
+        self.records, self.versions = {}, {}
         self.puts = []
         self.acks = self.gets = self.answers = True
         self.requests = []
@@ -172,9 +173,12 @@ class FakeRing:
             return [offset, STATUSES["ANSWER_ABSENT"]]
         if TOKEN not in request:
             return [offset, STATUSES["ANSWER_TOKEN"]]
-        assert kind == KINDS["OPERATION_PUT"] and condition is life is None, "not played"
+        assert kind == KINDS["OPERATION_PUT"] and life is None, "not played"
+        if condition is not None and (key in self.records) != (condition != 0) or \
+                condition and condition != [1, self.versions[key]]:
+            return [offset, STATUSES["ANSWER_FAILED"]] + ([self.versions[key]] if key in self.records else [])
         self.counter += 1
-        self.records[key] = value
+        self.records[key], self.versions[key] = value, self.counter
         return [offset, STATUSES["ANSWER_DONE"], self.counter]
 
     def _on_who(self, frame):

@@ -206,7 +206,7 @@ COMMANDS = {
     "incr KEY [BY]": ["--name", "--ttl"],
     "ls [PREFIX]": ["--long", "--null", "--limit"],
     "export [FILE]": ["--format"],
-    "import [FILE]": ["--format", "--resume"],
+    "import [FILE]": ["--format", "--resume", "--overwrite"],
     "watch [KEY|PREFIX*]": ["--name", "--initial", "--count", "--idle"],
     "status": ["--watch"],
     "ring": ["--watch"],

@@ -1,4 +1,5 @@
-"""dhtctl export: a FILE is whole or as it was, whatever ends it."""
+"""dhtctl export: a FILE is whole or as it was, whatever ends it; and what is in it of what is written meanwhile."""
+import json
 import os
 import resource
 import signal
@@ -9,9 +10,9 @@ import pytest
 
 from fake_ring import plays
 from harness import PATIENCE, ctl_binary, die_with_parent, wait_for
-from manners import LOCAL, TIMEOUT, run
+from manners import LOCAL, TIMEOUT, done, put_lines, run
 
-LINE = b'{"key":5,"value":"v"}\n'
+LINE = b'{"key":5,"value":"v","version":"1/1"}\n'
 PAGE = [8, [[5, 1, 1, 0, b"v"]]]
 WHOLE = [[None, [[5, 1, 1, 0, b"v"]]], [None, []]]  # up to the owner's end, and from there around
 
@@ -87,3 +88,22 @@ def test_pipes_and_descriptors_are_written_in_place(broker, fake, old):
         number = file.fileno()
         assert run(broker, "export", f"/proc/self/fd/{number}", pass_fds=[number]).returncode == 0
     assert old.stat().st_ino == inode and old.read_bytes() == LINE  # opening it again begins anew
+
+
+def test_the_cut(broker, ring):
+    """Two pages are not of one moment: of two that are written one after the other the second is there without the first.
+    What nobody touches is there once."""
+    ring(2)
+    ids = [i << 26 for i in range(64)]  # two a page
+    put_lines(broker, {id: b"%d" % id + b"-" * 20000 for id in ids})
+    process = subprocess.Popen([ctl_binary(), "-b", broker.url, "export"], stdout=subprocess.PIPE,
+                               stderr=subprocess.DEVNULL, preexec_fn=die_with_parent)
+    rows = [json.loads(process.stdout.readline())]  # and it waits for its reader, long before the end
+    first, second, deleted, new = ids[0], ids[-1], ids[-2], ids[-1] + 1
+    for id in (first, second, new):
+        done(broker, "put", id, "since")
+    done(broker, "del", deleted)
+    rows += map(json.loads, process.communicate(timeout=20 * PATIENCE)[0].splitlines())
+    assert process.returncode == 0 and [row["key"] for row in rows] == [i for i in ids if i != deleted] + [new]
+    assert [row["key"] for row in rows if row["value"] == "since"] == [second, new]
+    assert rows[0]["key"] == first

@@ -6,9 +6,11 @@ import subprocess
 
 import pytest
 
-from fake_ring import OPERATIONS
+from fake_ring import OPERATIONS, TOKEN
 from harness import PATIENCE, ctl_binary, die_with_parent, wait_for
 from manners import run
+
+AGAIN = "import it again (--resume if another ring wrote the file)\n"
 
 
 @pytest.fixture
@@ -55,13 +57,29 @@ def test_import_tells_what_was_done(fake, start):
     records(fake, b"1", b"2")
     out, error = ended(process, signal.SIGINT)
     assert out == b""
-    assert error == "dhtctl: imported 2, failed 0; SIGINT ended it before the end of the input: import it again\n"
+    assert error == "dhtctl: imported 2, failed 0; SIGINT ended it before the end of the input: " + AGAIN
     process = start("import", "--json")
     feed(process, lines.replace(b"2", b"3"))
     records(fake, b"3")
     out, error = ended(process, signal.SIGTERM)
-    assert json.loads(out) == {"imported": 2, "present": 0, "failed": 0, "whole": False}
+    assert json.loads(out) == {"imported": 1, "kept": 1, "present": 1, "failed": 0, "whole": False}
     assert error == ""
+
+
+def test_import_that_was_about_to_put_again(fake, start):
+    """What is there is older than the file's, but a signal has come: it is not asked any more, so it is not unknown."""
+    fake.counter, fake.records, fake.versions = 5, {b"k": b"x"}, {b"k": 5}
+
+    def before(topic, request):
+        if TOKEN in request:
+            process.send_signal(signal.SIGINT)
+    fake.before = before
+    process = start("import")
+    feed(process, b'{"name":"k","value":"y","version":"1/6"}\n')
+    process.wait(20 * PATIENCE)
+    assert process.returncode == -signal.SIGINT and fake.records == {b"k": b"x"}
+    assert process.stderr.read() == (b"dhtctl: imported 0, failed 1 (first: line 1: key 'k': ended before it was asked; "
+                                     b"it was not imported); SIGINT ended it before the end of the input: " + AGAIN.encode())
 
 
 def test_lines_tell_what_was_done_and_what_may_have_been(fake, start):

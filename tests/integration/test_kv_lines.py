@@ -193,7 +193,7 @@ def test_import_of_one_key(broker, fake, make_proxy, answered):
     line = make_proxy()
     line.delay = 0.0025
     since = time.monotonic()
-    result = run(line, "import", "--timeout", "1s", input=one_key(600), timeout=60)
+    result = run(line, "import", "--overwrite", "--timeout", "1s", input=one_key(600), timeout=60)
     assert values == list(range(answered))
     if answered == 600:
         assert (result.returncode, result.stderr) == (0, b"dhtctl: imported 600, failed 0\n")

@@ -160,7 +160,7 @@ def test_ls_and_export_that_break_off(broker, fake):
     plays(fake, [8, [[5, 1, 1, 0, b"v"]]])
     result = run(broker, "export", "--timeout", "300ms")
     assert (result.returncode, result.stderr.splitlines()[-1]) == (PARTLY, b"dhtctl: exported 1, and not what follows")
-    assert result.stdout == b'{"key":5,"value":"v"}\n'
+    assert result.stdout == b'{"key":5,"value":"v","version":"1/1"}\n'
     plays(fake, [None, [[5, 1, 1]]])
     refuses(run(broker, "export"), WRONG, "a page without values")
 
@@ -247,7 +247,7 @@ def of_json(text):
 def of_cbor(data):
     stream, found = io.BytesIO(data), {}
     while stream.tell() < len(data):
-        key, value, life = cbor2.load(stream)
+        key, value, life, _ = cbor2.load(stream)
         assert key not in found
         found[key] = value, life
     return found
@@ -347,6 +347,13 @@ MISTAKES = [
     (b'{"name_base64":"x","value":""}', "a name that is no base64"),
     (b'{"name":"a","value":"\xff"}', "a string that is no UTF-8"),
     (b'{"name":"a","value":"b","life":-5}', "a life that is no number of milliseconds"),
+    (b'{"name":"a","value":"b","version":7}', "a version that is no \"NUMBER/COUNTER\""),
+    (b'{"name":"a","value":"b","version":"7"}', "a version that is no \"NUMBER/COUNTER\""),
+    (b'{"name":"a","value":"b","version":"7/"}', "a version that is no \"NUMBER/COUNTER\""),
+    (b'{"name":"a","value":"b","version":"/7"}', "a version that is no \"NUMBER/COUNTER\""),
+    (b'{"name":"a","value":"b","version":"7/-8"}', "a version that is no \"NUMBER/COUNTER\""),
+    (b'{"name":"a","value":"b","version":"7/18446744073709551616"}', "a version that is no \"NUMBER/COUNTER\""),
+    (b'{"name":"a","value":"b","version":"7/8","version":"7/9"}', "more than one version"),
     (b'{"name":"a","value":{}}', "an object or array within the object"),
 ]
 
@@ -354,13 +361,13 @@ MISTAKES = [
 def test_broken_lines_say_their_number_and_the_rest_is_loaded(full):
     good = b"".join(b'{"name":"%s","value":"of %s"}\n' % (n.encode(), n.encode()) for n in NAMES[:1000])
     for line, mistake in MISTAKES:
-        last = imports(full, good + line + b"\n" + good, code=PARTLY)
+        last = imports(full, good + line + b"\n" + good, "--overwrite", code=PARTLY)
         assert last.startswith(f"imported 2000, failed 1 (first: line 1001: {mistake}"), last
-    last = imports(full, good + b"\n".join(line for line, _ in MISTAKES), code=PARTLY)
+    last = imports(full, good + b"\n".join(line for line, _ in MISTAKES), "--overwrite", code=PARTLY)
     assert last.startswith(f"imported 1000, failed {len(MISTAKES)} (first: line 1001: no JSON")
-    reply = run(full, "import", "--json", input=good + b"x\n")
+    reply = run(full, "import", "--overwrite", "--json", input=good + b"x\n")
     assert (reply.returncode, reply.stderr) == (PARTLY, b"")
-    assert json.loads(reply.stdout) == {"imported": 1000, "present": 0, "failed": 1, "whole": True,
+    assert json.loads(reply.stdout) == {"imported": 1000, "kept": 0, "present": 0, "failed": 1, "whole": True,
                                         "first": "line 1001: no JSON object"}
 
 
@@ -406,12 +413,18 @@ def test_cbor_that_is_none(full):
                          (cbor2.dumps([2 ** 32, b""]), "record 11: a key is"),
                          (cbor2.dumps([b"", b""]), "record 11: a key"), (cbor2.dumps([b"a", 5]), "record 11: a value"),
                          (cbor2.dumps([b"a", b"", -1]), "record 11: a life"),
+                         (cbor2.dumps([b"a", b"", 0, [7]]), "record 11: a version"),
+                         (cbor2.dumps([b"a", b"", 0, [7, -8]]), "record 11: a version"),
+                         (cbor2.dumps([b"a", b"", 0, "7/8"]), "record 11: a version"),
+                         (cbor2.dumps([b"a", b"", 0, [7, 8], 9]), "record 11: no array of key"),
                          (b"\x82\x5b" + b"\xff" * 8, "record 11: cut short"),
                          (b"\x81" * 1000, "record 11: no CBOR")):
-        assert imports(full, good + bad, "--format", "cbor", code=PARTLY).split("(first: ")[1].startswith(mistake), bad
-    assert imports(full, good + cbor2.dumps([7, b""]) + cbor2.dumps([8, b"", None]) + cbor2.dumps([9, "text", 60000]),
-                   "--format", "cbor") == "imported 13, failed 0"
-    for key in (7, 8, 9):
+        last = imports(full, good + bad, "--overwrite", "--format", "cbor", code=PARTLY)
+        assert last.split("(first: ")[1].startswith(mistake), bad
+    others = [[7, b""], [8, b"", None], [9, "text", 60000], [10, b"", 0, None], [11, b"", None, [7, 8]]]
+    assert imports(full, good + b"".join(map(cbor2.dumps, others)), "--overwrite", "--format", "cbor") == \
+        "imported 15, failed 0"
+    for key in (7, 8, 9, 10, 11):
         done(full, "del", key)
 
 
@@ -461,7 +474,8 @@ def test_no_ring_to_export_or_import(broker, tmp_path):
     assert "line 1: no answer for key 'name 0'" in last
     result = run(broker, "import", "--json", "--timeout", "300ms", input=b'{"name_base64":"/w==","value":""}\n')
     assert "no answer for key '\\xff'" in json.loads(result.stdout.decode())["first"]
-    assert last.endswith("a time-out ended it before the end of the input: import it again\n")
+    assert last.endswith("a time-out ended it before the end of the input: import it again "
+                         "(--resume if another ring wrote the file)\n")
     result = run(broker, "import", "--resume", "--timeout", "300ms", input=encoded("json", {n.encode(): b"" for n in NAMES}))
     assert result.stderr.endswith(b"a time-out ended it before the end of the input: go on with --resume\n")
 
@@ -504,7 +518,7 @@ def test_progress_on_a_terminal_only(full, tmp_path):
     assert shown.endswith(b"exported 10001\r\n")
     code, shown, out, _ = Terminal(full, "import", file, stderr="tty").finish()
     assert (code, out) == (0, b"") and b"importing [" in shown and b"/s" in shown
-    assert shown.endswith(b"imported 10001, failed 0\r\n")
+    assert shown.endswith(b"imported 0, kept 10001, failed 0\r\n")
     code, shown, _, _ = Terminal(full, "export", file, "--quiet", stderr="tty").finish()
     assert (code, shown) == (0, b"")
 
@@ -529,7 +543,7 @@ def test_nothing_is_lost_while_nodes_come_and_go(broker, ring):
     thread.start()
     try:
         while turns < 4:
-            assert imports(broker, data, "--format", "cbor") == f"imported {len(records)}, failed 0"
+            assert imports(broker, data, "--overwrite", "--format", "cbor") == f"imported {len(records)}, failed 0"
             for form in READERS:
                 assert exported(broker, form) == records
     finally:

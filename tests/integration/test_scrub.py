@@ -90,7 +90,7 @@ def test_a_keepers_is_sent_anew(ring, broker):
 
 
 def test_damaged_everywhere(ring, broker, tmp_path):
-    """Said, and never answered as something else; the rest goes on, and a put makes it good."""
+    """Said, and never answered as something else; the rest goes on, and a put makes it good.  For an import it is there."""
     ring = ring()
     owner, keeper = with_copies(ring)
     assert spoil(owner) and spoil(keeper)
@@ -102,6 +102,12 @@ def test_damaged_everywhere(ring, broker, tmp_path):
     assert f"key {KEY}: damaged in all copies, left out" in done.stderr
     lines = [json.loads(line) for line in (tmp_path / "all").read_text().splitlines()]
     assert len(lines) == 2000 and KEY not in {line.get("name") for line in lines}
+    (tmp_path / "one").write_text(json.dumps({"name": KEY, "value": "of the file", "version": "1/1"}))
+    assert "imported 0, kept 1" in tool(broker, "import", str(tmp_path / "one")).stderr
+    assert "damaged" in tool(broker, "get", KEY, code=8).stderr
+    tool(broker, "del", KEY)
+    assert "imported 1" in tool(broker, "import", str(tmp_path / "one")).stderr
+    assert get(broker) == "of the file"
     tool(broker, "put", KEY, "anew")
     assert get(broker) == "anew" and total(scrub(broker)[0], "lost") == 0
 
