@@ -137,6 +137,35 @@ static void left_out(void **state)
 	assert_true(core_is_whole(c, 3));
 }
 
+/* Left for a later attempt of its maker, when the earlier one holds: it is guarded here again, and kept. */
+static void left_and_taken_up_again(void **state)
+{
+	struct core *c = copies_ring(state, 3);
+	struct frame first, second, find;
+	uint8_t *bytes;
+	size_t len;
+
+	played_fill(c, 0, 1);
+	first = second = played_store(c, 0);
+	second.views[0].name.number++;
+	second.views[0].backup = (struct member){0};
+	copies_say(c, &first, 2);
+	copies_say(c, &second, 2);
+	first.type = FRAME_HOLDS;
+	copies_say(c, &first, 2);
+	core_deliver_all(c);
+	/* Whoever looks for it would be told of what had only been left. */
+	find = copies_frame(c, 0, FRAME_FIND);
+	find.arc = played_arc(0);
+	find.arc_set = find.flag = true;
+	bytes = frame_encode(&find, &len);
+	core_publish_bytes(c, "ring", bytes, len);
+	free(bytes);
+	core_run(c, 1000);
+	assert_true(copies_has(c, 2, PLAYED));
+	assert_int_equal(core_count_logs(c, 2, "its copy is nobody's any more"), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -144,6 +173,7 @@ int main(void)
 		core_test(never_named),
 		core_test(more_owners_than_there_is_room_for),
 		core_test(left_out),
+		core_test(left_and_taken_up_again),
 	};
 
 	return cmocka_run_group_tests_name("copy-kept", tests, NULL, NULL);
