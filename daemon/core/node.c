@@ -390,6 +390,7 @@ void node_overslept(struct node *n, uint64_t by, uint64_t now)
 		later(&e->doubt, by, now);
 		later(&e->orphan, by, now);
 		later(&e->contested, by, now);
+		later(&e->awaited, by, now);
 		later(&e->other_asked, by, now);
 	}
 	for (unsigned i = 0; i < n->change.party_count; i++)
