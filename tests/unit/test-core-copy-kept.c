@@ -51,6 +51,59 @@ static void a_newcomer_without_the_copy(void **state)
 	assert_int_equal(played_told(c, since, 3)->reason, REASON_ABSENT);
 }
 
+/* ---- of whom it is kept, and of whom it was ---- */
+
+static enum frame_reason begins(struct core *c, unsigned owner, uint64_t attempt, uint64_t number)
+{
+	struct frame f = played_copy(c, owner, attempt, 1);
+	size_t since = c->line_count;
+
+	f.arc = played_arc(0);
+	f.arc_set = true;
+	f.epoch += number;
+	copies_say(c, &f, 2);
+	core_run(c, 100);
+	return played_told(c, since, owner)->reason;
+}
+
+/* The present owner has told of the arc by a later view: what the one before said of it, and says again late, is refused. */
+static void filled_by_who_gave_it_away(void **state)
+{
+	struct core *c = copies_ring(state, 3);
+
+	assert_int_equal(begins(c, 0, 1, 1), REASON_NONE);
+	copies_say_record(c, played_copy(c, 0, 1, 2), 2, PLAYED);
+	assert_int_equal(begins(c, 1, 4, 0), REASON_ABSENT);
+	assert_true(copies_has(c, 2, PLAYED));
+	/* Of the present owner the number counts on, and of who comes after him. */
+	assert_int_equal(begins(c, 0, 2, 0), REASON_NONE);
+	assert_int_equal(begins(c, 1, 5, 2), REASON_NONE);
+}
+
+/* What the taker of a handover kept for its giver besides is another thing than what it takes. */
+static void absent_of_a_taker(void **state)
+{
+	struct core *c = copies_pair(state);
+	int taker = core_add(c, MOVING);
+	struct node *giver = c->nodes[1].node;
+	struct member m;
+	struct frame f;
+	uint64_t seq;
+
+	assert_true(core_until(c, FRAME_GRANT, taker));
+	m = c->nodes[taker].node->self;
+	assert_int_equal(giver->change.kind, CHANGE_GIVE);
+	(void)follow_want(giver, &m, entry_main(giver));
+	f = copies_frame(c, taker, FRAME_COPIED);
+	f.attempt = follow_attempt(giver, &m, &seq);
+	f.reason = REASON_ABSENT;
+	copies_say(c, &f, 1);
+	core_run(c, 3000);
+	assert_int_equal(core_count_logs(c, 1, "has no copy of what it was sent"), 1);
+	assert_int_equal(core_count_logs(c, 1, "the change goes on without it"), 0);
+	assert_true(core_is_whole(c, 3));
+}
+
 /* ---- what is kept for nobody ---- */
 
 static bool merged(const struct core *c, uint32_t id)
@@ -170,6 +223,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		core_test(a_newcomer_without_the_copy),
+		core_test(filled_by_who_gave_it_away),
+		core_test(absent_of_a_taker),
 		core_test(never_named),
 		core_test(more_owners_than_there_is_room_for),
 		core_test(left_out),

@@ -336,6 +336,46 @@ static void amid_changes(void **state)
 	assert_int_equal(scrub(c, 0, 4).scrub[SCRUB_LOST], 0);
 }
 
+static unsigned checked(const struct core *c, size_t since, int keeper)
+{
+	unsigned count = 0;
+
+	for (size_t i = since; i < c->line_count; i++)
+		count += c->lines[i].frame == FRAME_COPY && !strcmp(c->lines[i].topic, copies_inbox(c, keeper)) &&
+			 copies_read(c, i)->check_count;
+	return count;
+}
+
+/* A keeper that was not heard for long may have given up what no view names it for, also if one of another arc does: to tell
+ * it a piece anew would be to tell it what it does not keep. */
+static void who_may_have_given_it_up(void **state)
+{
+	struct core *c = *state;
+	struct node *n;
+	struct view other;
+	struct entry *e;
+	size_t since;
+
+	c->config.replicas = 3;
+	for (int i = 0; i < 3; i++)
+		core_add(c, copies_ids[i]);
+	core_add(c, 0xd0000000);
+	core_whole(c, 4, 20000);
+	core_run(c, 30000);
+	fill(c, 100);
+	n = node_of(c, OWNER);
+	assert_int_equal(scrub(c, OWNER, 1).scrub[SCRUB_COPIES], 2);
+	keepers_doubt(n);
+	other = (struct view){.name = {n->number, 1}, .arc = {0xe0000000, 0xe0000010}, .owner = n->self};
+	other.backup = node_of(c, 3)->self;
+	e = entry_add(n, &other, false);
+	since = c->line_count;
+	(void)poll(c, OWNER, 2);
+	e->used = false;
+	assert_true(checked(c, since, KEEPER));
+	assert_false(checked(c, since, 3));
+}
+
 /* Strangers: numbers of other frames, pieces that nobody asked for, all of an arc that is not kept. */
 static void frames_of_strangers(void **state)
 {
@@ -387,6 +427,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(while_it_is_written, core_setup, core_teardown),
 		cmocka_unit_test_setup_teardown(by_itself, core_setup, core_teardown),
 		cmocka_unit_test_setup_teardown(amid_changes, core_setup, core_teardown),
+		cmocka_unit_test_setup_teardown(who_may_have_given_it_up, core_setup, core_teardown),
 		cmocka_unit_test_setup_teardown(frames_of_strangers, core_setup, core_teardown),
 	};
 
