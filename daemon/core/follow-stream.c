@@ -242,13 +242,15 @@ bool follow_told(const struct node *n)
 	return true;
 }
 
-/* Of what comes meanwhile one frame is made, here and of its answers: packets are what costs. */
-bool follow_paced(const struct node *n)
+/* Of what comes meanwhile one frame is made, here and of its answers: packets are what costs.  Only those count for whom
+ * answers wait; and no comparison does, as behind each comes the next one. */
+bool follow_paced(struct node *n)
 {
 	if (!n->connected || n->asked_bytes >= PACED_BYTES)
 		return false;
 	for (const struct follower *f = n->followers; f < n->follower_end; f++)
-		if (f->used && f->window_count > f->fill_frames)
+		if (f->used && f->window_count > f->fill_frames + (f->check_seq != 0) &&
+		    (f->extra || follow_backup(n, f)))
 			return true;
 	return false;
 }

@@ -104,6 +104,23 @@ static void absent_of_a_taker(void **state)
 	assert_true(core_is_whole(c, 3));
 }
 
+/* Who is being filled, and says nothing, holds up nobody: no answer waits for him. */
+static void filled_and_silent(void **state)
+{
+	struct core *c = copies_ring(state, 3);
+	struct operation_token token = routed_token(c, ID);
+	struct node *owner = c->nodes[1].node;
+	struct member m = c->nodes[0].node->self;
+
+	core_pause(c, 0);
+	(void)follow_want(owner, &m, entry_main(owner));
+	for (uint64_t number = 1; number <= 3; number++) {
+		routed_ask(c, routed_cell(ID), number, token, routed_add(ID));
+		core_deliver_all(c);
+		assert_int_equal(routed_told(c, number).count, 1);
+	}
+}
+
 /* ---- what is kept for nobody ---- */
 
 static bool merged(const struct core *c, uint32_t id)
@@ -225,6 +242,7 @@ int main(void)
 		core_test(a_newcomer_without_the_copy),
 		core_test(filled_by_who_gave_it_away),
 		core_test(absent_of_a_taker),
+		core_test(filled_and_silent),
 		core_test(never_named),
 		core_test(more_owners_than_there_is_room_for),
 		core_test(left_out),

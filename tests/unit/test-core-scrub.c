@@ -346,6 +346,27 @@ static unsigned checked(const struct core *c, size_t since, int keeper)
 	return count;
 }
 
+/* One comparison is always on its way then: no answer waits for the round's end. */
+static void answered_amid_a_round(void **state)
+{
+	struct core *c = copies_ring(state, 3);
+	struct frame f = {.type = FRAME_SCRUB, .attempt = 1};
+	struct operation_token token = routed_token(c, ID);
+	size_t since;
+
+	fill(c, 300);
+	topic_format(f.reply, "", TOPIC_REPLY, 0, TOOL);
+	copies_say(c, &f, OWNER);
+	assert_true(core_until(c, FRAME_COPY, KEEPER));
+	routed_ask(c, routed_cell(ID), 1, token, routed_add(0x41000001));
+	while (!routed_told(c, 1).count && core_deliver(c))
+		;
+	assert_int_equal(routed_told(c, 1).count, 1);
+	since = c->line_count;
+	core_deliver_all(c);
+	assert_in_range(checked(c, since, KEEPER), 10, 100);
+}
+
 /* A keeper that was not heard for long may have given up what no view names it for, also if one of another arc does: to tell
  * it a piece anew would be to tell it what it does not keep. */
 static void who_may_have_given_it_up(void **state)
@@ -427,6 +448,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(while_it_is_written, core_setup, core_teardown),
 		cmocka_unit_test_setup_teardown(by_itself, core_setup, core_teardown),
 		cmocka_unit_test_setup_teardown(amid_changes, core_setup, core_teardown),
+		cmocka_unit_test_setup_teardown(answered_amid_a_round, core_setup, core_teardown),
 		cmocka_unit_test_setup_teardown(who_may_have_given_it_up, core_setup, core_teardown),
 		cmocka_unit_test_setup_teardown(frames_of_strangers, core_setup, core_teardown),
 	};
