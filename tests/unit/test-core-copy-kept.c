@@ -66,7 +66,8 @@ static enum frame_reason begins(struct core *c, unsigned owner, uint64_t attempt
 	return played_told(c, since, owner)->reason;
 }
 
-/* The present owner has told of the arc by a later view: what the one before said of it, and says again late, is refused. */
+/* The rule of section 7, 2, which seeds of the simulator hardly show: the present owner has told of the arc by a later view,
+ * so what the one before said of it, and says again late, is refused. */
 static void filled_by_who_gave_it_away(void **state)
 {
 	struct core *c = copies_ring(state, 3);
@@ -80,7 +81,8 @@ static void filled_by_who_gave_it_away(void **state)
 	assert_int_equal(begins(c, 1, 5, 2), REASON_NONE);
 }
 
-/* What the taker of a handover kept for its giver besides is another thing than what it takes. */
+/* The rule of section 7, 3, likewise: what the taker of a handover kept for its giver besides is another thing than what it
+ * takes; the giver would make other views without it, and it gives way to them with all it owns. */
 static void absent_of_a_taker(void **state)
 {
 	struct core *c = copies_pair(state);

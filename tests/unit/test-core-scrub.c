@@ -367,8 +367,8 @@ static void answered_amid_a_round(void **state)
 	assert_in_range(checked(c, since, KEEPER), 10, 100);
 }
 
-/* A keeper that was not heard for long may have given up what no view names it for, also if one of another arc does: to tell
- * it a piece anew would be to tell it what it does not keep. */
+/* The rule of "Sums", 4, which seeds of the simulator hardly show: a keeper that was not heard for long may have given up what
+ * no view names it for, also if one of another arc does.  To tell it a piece anew would be to tell it what it does not keep. */
 static void who_may_have_given_it_up(void **state)
 {
 	struct core *c = *state;
