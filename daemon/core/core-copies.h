@@ -8,9 +8,9 @@
 /* ---- follow.c, follow-stream.c ---- */
 void follow_changed(struct node *n, const struct key *key); /* in an arc of ours, whoever keeps that */
 void follow_row(struct node *n, const struct once_write *w, const struct once_answer *answer);
-void follow_flush(struct node *n);       /* what was written goes out */
-bool follow_told(const struct node *n);  /* nothing was written since */
-bool follow_paced(const struct node *n); /* there is no hurry: what went out before is not acknowledged */
+void follow_flush(struct node *n);      /* what was written goes out */
+bool follow_told(const struct node *n); /* nothing was written since */
+bool follow_paced(struct node *n);      /* there is no hurry: what went out before is not acknowledged */
 /* Fills it, if it is not whole; true if it is: e may name it as the backup. */
 bool follow_want(struct node *n, const struct member *m, const struct entry *e);
 bool follow_whole(struct node *n, const struct member *m, struct arc arc);

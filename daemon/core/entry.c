@@ -180,6 +180,8 @@ bool entry_settled(const struct node *n, const struct entry *e)
 {
 	if ((!e->peer.memory || n->away) && n->self.conn.count > 1 && n->now - n->connected_at < SETTLE)
 		return false;
+	if (e->awaited && n->now - e->awaited < n->config.recover)
+		return false;
 	return !e->contested || n->now - e->contested >= SETTLE;
 }
 

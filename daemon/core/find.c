@@ -298,12 +298,12 @@ void find_records(struct node *n)
 void find_contested(struct node *n, struct entry *e, uint64_t *next)
 {
 	if (entry_settled(n, e)) {
-		e->contested = 0;
+		e->contested = e->awaited = 0;
 		n->recheck = true;
 		return;
 	}
 	if (n->now - e->found >= n->config.resend)
 		ask(n, e->v.arc, n->config.replicas > 1, &e->found);
 	soonest(next, e->found + n->config.resend);
-	soonest(next, e->contested + SETTLE);
+	soonest(next, e->awaited ? e->awaited + n->config.recover : e->contested + SETTLE);
 }

@@ -30,15 +30,18 @@ bool follow_low(const struct node *n)
 	return false;
 }
 
-static void restore_one(struct node *n, const struct member *m, const struct kept *kept, unsigned count)
+static void restore_one(struct node *n, const struct member *m, struct arc arc, const struct kept *kept, unsigned count)
 {
 	struct follower *f;
 
-	if (!m->memory || member_same(m, &n->self) || follower_of(n, m))
+	if (!m->memory || member_same(m, &n->self))
 		return;
-	f = follow_begin(n, m);
-	if (!f)
+	f = follower_of(n, m);
+	if (f)
+		(void)arcs_add(&f->back, arc);
+	if (f || !(f = follow_begin(n, m)))
 		return;
+	(void)arcs_add(&f->back, arc);
 	f->owed = f->again = true;
 	f->wanted = n->now;
 	for (unsigned i = 0; i < count; i++)
@@ -56,12 +59,12 @@ void follow_restore(struct node *n, const struct kept *kept, unsigned count)
 		return;
 	for (const struct entry *e = n->entries; e < n->entry_end; e++)
 		if (e->used && e->mine && e->minor >= 2)
-			restore_one(n, &e->v.backup, kept, count);
+			restore_one(n, &e->v.backup, e->v.arc, kept, count);
 	for (unsigned i = 0; c->kind && i < 2; i++) {
 		if (c->base[i].name.number && member_same(&c->base[i].owner, &n->self))
-			restore_one(n, &c->base[i].backup, kept, count);
+			restore_one(n, &c->base[i].backup, c->base[i].arc, kept, count);
 		if (i < c->made_count && member_same(&c->made[i].owner, &n->self))
-			restore_one(n, &c->made[i].backup, kept, count);
+			restore_one(n, &c->made[i].backup, c->made[i].arc, kept, count);
 	}
 }
 

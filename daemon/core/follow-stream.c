@@ -242,13 +242,15 @@ bool follow_told(const struct node *n)
 	return true;
 }
 
-/* Of what comes meanwhile one frame is made, here and of its answers: packets are what costs. */
-bool follow_paced(const struct node *n)
+/* Of what comes meanwhile one frame is made, here and of its answers: packets are what costs.  Only those count for whom
+ * answers wait; and no comparison does, as behind each comes the next one. */
+bool follow_paced(struct node *n)
 {
 	if (!n->connected || n->asked_bytes >= PACED_BYTES)
 		return false;
 	for (const struct follower *f = n->followers; f < n->follower_end; f++)
-		if (f->used && f->window_count > f->fill_frames)
+		if (f->used && f->window_count > f->fill_frames + (f->check_seq != 0) &&
+		    (f->extra || follow_backup(n, f)))
 			return true;
 	return false;
 }
@@ -355,6 +357,7 @@ static void keys_on(struct node *n, struct follower *f)
 void follow_fill(struct node *n, struct follower *f, const struct entry *e)
 {
 	struct frame frame;
+	bool again;
 
 	follow_fill_end(f);
 	follow_tell(n, f); /* what belongs to the arc came before */
@@ -362,14 +365,16 @@ void follow_fill(struct node *n, struct follower *f, const struct entry *e)
 	f->ended = false;
 	f->fill = e->v.arc;
 	f->rest = (struct store_rest){true, f->fill};
-	f->above = f->again ? f->safe : 0;
+	/* What has come since is another thing than what it had, also where it once kept that. */
+	again = f->again && arcs_cover(&f->back, e->v.arc);
+	f->above = again ? f->safe : 0;
 	f->picture = once_give(n->once, &(struct once_arc){f->fill, {e->v.name.number, n->counter}});
 	f->pictured = (struct share_place){0};
 	frame_start(n, &frame, FRAME_COPY);
 	frame.arc = f->fill;
 	frame.arc_set = true;
 	frame.epoch = e->v.name.number;
-	frame.flag = f->again; /* what it has of it stays */
+	frame.flag = again; /* what it has of it stays */
 	send(n, f, &frame, true);
 }
 

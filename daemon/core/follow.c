@@ -188,7 +188,10 @@ static void lost(struct node *n, struct follower *f, bool again)
 	struct member m = f->m;
 	uint64_t had = has_upto(n, f);
 	bool full = f->full;
+	struct arcs back = f->whole;
 
+	for (unsigned i = 0; f->again && i < f->back.count; i++)
+		(void)arcs_add(&back, arcs_piece(&f->back, i));
 	if (!again && !follow_backup(n, f) && keepers_want(n, f)) {
 		follow_end(n, f);
 		keepers_lost(n, &m, "keeps no copy");
@@ -206,6 +209,7 @@ static void lost(struct node *n, struct follower *f, bool again)
 	f->had = had;
 	f->owed = true;
 	f->again = again;
+	f->back = back;
 	f->full = full;
 	if (!again)
 		change_without(n, &m);

@@ -37,8 +37,10 @@ static void own(struct node *n, const struct entry *base, struct arc arc)
 	e = entry_add(n, &v, true);
 	once_own(n->once, &(struct once_arc){arc, {v.name.number, n->counter}});
 	/* Whoever has records of it is heard before anybody is answered. */
-	if (e && n->config.replicas > 1)
+	if (e && n->config.replicas > 1) {
 		e->contested = n->now;
+		merge_await(n, e);
+	}
 }
 
 /* Behind me nobody answers and nobody guards: a hole. It is asked about, and after the set time taken. */

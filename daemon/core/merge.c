@@ -218,6 +218,66 @@ void merge_tick(struct node *n, uint64_t *next)
 	soonest(next, n->stash_at);
 }
 
+/* ---- whoever offers what nobody serves ---- */
+
+static struct offered *offered_by(struct node *n, uint64_t memory)
+{
+	struct offered *oldest = n->offered;
+
+	for (struct offered *o = n->offered; o < n->offered + OFFERED_MAX; o++) {
+		if (o->memory == memory)
+			return o;
+		if (o->awaited == oldest->awaited ? o->when < oldest->when : oldest->awaited)
+			oldest = o;
+	}
+	*oldest = (struct offered){.memory = memory};
+	return oldest;
+}
+
+static void note(struct node *n, const struct member *by, uint32_t id)
+{
+	struct offered *o = offered_by(n, by->memory);
+
+	if (n->now - o->when >= n->config.recover)
+		o->parts = 0;
+	o->when = n->now;
+	o->parts |= UINT64_C(1) << (id >> 26);
+}
+
+static bool offers(const struct offered *o, struct arc arc)
+{
+	for (uint32_t part = 0; part < 64; part++)
+		if (o->parts >> part & 1 && arc_overlap(arc, (struct arc){(part << 26) - 1, (part << 26 | 0x3ffffff)}))
+			return true;
+	return false;
+}
+
+/* Nobody has served the arc for that time, so nobody has taken it from them. */
+void merge_await(struct node *n, struct entry *e)
+{
+	for (struct offered *o = n->offered; o < n->offered + OFFERED_MAX; o++)
+		if (o->memory && n->now - o->when < n->config.recover && offers(o, e->v.arc)) {
+			o->awaited = true;
+			e->awaited = n->now;
+		}
+}
+
+/* Then he has heard us ask, and says for how long he has more (find_records). */
+void merge_heard(struct node *n, const struct member *m)
+{
+	bool was = false, any = false;
+
+	for (struct offered *o = n->offered; o < n->offered + OFFERED_MAX; o++) {
+		was |= o->awaited && o->memory == m->memory;
+		o->awaited &= o->memory != m->memory;
+		any |= o->awaited;
+	}
+	if (was)
+		find_records(n);
+	for (struct entry *e = n->entries; was && !any && e < n->entry_end; e++)
+		e->awaited = 0;
+}
+
 void on_merge(struct node *n, const struct frame *f)
 {
 	/* Another ring has counted its views apart: what was written there fills gaps only. */
@@ -229,12 +289,15 @@ void on_merge(struct node *n, const struct frame *f)
 
 	if (member_same(&f->from, &n->self))
 		return;
+	merge_heard(n, &f->from);
 	frame_start(n, &r, FRAME_MERGED);
 	r.keys = keys;
 	for (size_t i = 0; i < f->record_count && r.key_count < FRAME_KEYS_MAX; i++) {
 		struct store_item item = record_heard(n, &f->records[i]);
 		struct entry *e = entry_own(n, item.key.id);
 
+		if (!e && n->config.replicas > 1)
+			note(n, &f->from, item.key.id);
 		item.version.number &= mask;
 		/* Under the cut like any operation: what is not acknowledged comes again. */
 		if (!e || !(entry_serves(n, e) || (e->held && e->contested)) || give_holds(n, item.key.id) ||

@@ -390,6 +390,7 @@ void node_overslept(struct node *n, uint64_t by, uint64_t now)
 		later(&e->doubt, by, now);
 		later(&e->orphan, by, now);
 		later(&e->contested, by, now);
+		later(&e->awaited, by, now);
 		later(&e->other_asked, by, now);
 	}
 	for (unsigned i = 0; i < n->change.party_count; i++)
@@ -413,7 +414,7 @@ void node_overslept(struct node *n, uint64_t by, uint64_t now)
 }
 
 /* What was answered is not safe to say yet, and nothing happens that it must come before. */
-static bool may_wait(const struct node *n, const struct event *ev)
+static bool may_wait(struct node *n, const struct event *ev)
 {
 	return (ev->type == EVENT_TURN || ev->type == EVENT_TIMER) && follow_paced(n);
 }

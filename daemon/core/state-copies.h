@@ -48,7 +48,8 @@ struct follower {
 	uint64_t flushed, reached; /* n->written when it was last told all, and up to where it has it */
 	bool owed;                 /* it has lost some of what a view takes it to have */
 	uint64_t had;              /* ... up to there it had it */
-	bool again;                /* ... it may still have most: it is told what there is above: */
+	bool again;                /* ... it may still have most of what it had, */
+	struct arcs back;          /* ... which was of these; it is told what there is above: */
 	uint64_t safe, safe_told;  /* up to that counter of versions it has all; as last written to the disk */
 	bool low;                  /* something whose version tells nothing is to be told; */
 	unsigned lows;             /* ... or is told, in so many frames, and not acknowledged */

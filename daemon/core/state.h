@@ -21,6 +21,7 @@
 #define RIVALS 4
 #define WATCHED_MAX 64 /* pieces of arcs watched apart */
 #define ANSWERS_MAX 16 /* clients answered at once, before any of it is sent */
+#define OFFERED_MAX 8  /* who is remembered that offered records; the latest */
 #define RECENT_MAX 128 /* HELLOs remembered, to tell the reference's joins from ours */
 
 #define KEYS_AT_ONCE 4096 /* records looked at in one step: of a million it would take seconds */
@@ -53,6 +54,7 @@ struct entry {
 	uint64_t doubt;       /* since when everybody is asked (FIND); 0: not */
 	bool cleared;         /* a roll has been called for it since */
 	uint64_t contested;   /* when somebody last claimed it under a lower name; 0: nobody does */
+	uint64_t awaited;     /* since when who offered records of it is waited for, besides; 0: nobody is */
 	uint64_t orphan;      /* since when nobody sees to it that it holds; 0: somebody does */
 	uint64_t found;       /* when FIND was last sent */
 	uint64_t other_asked; /* since when the joiner of `other` is asked; 0: not */
@@ -321,6 +323,13 @@ struct told;
 struct durable;
 struct reference_peer;
 
+/* Who said MERGE about what is not served here. */
+struct offered {
+	uint64_t memory, when; /* the last time */
+	uint64_t parts;        /* in which 64ths of the ring */
+	bool awaited;          /* an arc was taken since in which there is some of it, and nothing was heard of him */
+};
+
 struct node {
 	struct node_config config;
 	struct member self; /* conn: of the present connection, count 0 when there is none */
@@ -448,9 +457,10 @@ struct node {
 	unsigned refused_times; /* in a row, and asked again after each */
 	uint64_t merged_at;     /* when somebody last took records of ours, or we began to wait for it */
 	uint64_t merge_asked;   /* when somebody last asked about an arc of which some lie here; a leaver's; 0: never */
-	bool stash;             /* records may lie here that belong to others */
-	bool names_stay;        /* ... names of an arc that a node of the reference has taken */
-	unsigned merge_tries;   /* offered in vain so often in a row */
+	struct offered offered[OFFERED_MAX];
+	bool stash;                /* records may lie here that belong to others */
+	bool names_stay;           /* ... names of an arc that a node of the reference has taken */
+	unsigned merge_tries;      /* offered in vain so often in a row */
 	struct ring_id stash_ring; /* the last ring that was given up: theirs */
 	size_t merging;            /* records of the last burst that are not answered */
 	uint64_t stash_at;

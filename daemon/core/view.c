@@ -225,6 +225,7 @@ static struct entry *taken_up(struct node *n, const struct frame *f, const struc
 		return NULL;
 	if (!n->ring.term)
 		n->ring = f->ring;
+	copy_return(n, v);
 	return entry_add(n, v, true);
 }
 

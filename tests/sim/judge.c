@@ -234,8 +234,28 @@ static void judge_offer(struct world *w, struct proc *by, const struct packet *p
 			ours_heard(w, by, w->procs[i]->offered_arc);
 }
 
-/* The reference's answers tell no version: it is that of the record, unless that is another one by now.  What waited for
- * a disk may be, where two do the same put. */
+/* The version of a reference's put, whose answer does not tell it, and may wait until another has taken its place. */
+static void judge_copy(struct world *w, const struct proc *by, const struct packet *p)
+{
+	struct frame_room room;
+	struct frame f;
+
+	if (w->swarm.patience.replicas < 2 || packet_frame(p) != FRAME_COPY ||
+	    frame_decode(&f, &room, p->bytes, p->len))
+		return;
+	for (size_t i = 0; i < f.record_count; i++) {
+		const struct frame_record *r = &f.records[i];
+		uint32_t put = judge_named(w, 'v', r->value, r->value_len);
+
+		if (put == NONE)
+			continue;
+		w->ops[put].copied = (struct version){r->number, r->counter};
+		w->ops[put].copier = by->index;
+	}
+}
+
+/* The reference's answers tell no version: it is that of the record, or as its copies were told.  What waited for
+ * a disk may be another's, where two do the same put. */
 static void shown(struct world *w, uint32_t key, const struct proc *by, uint32_t put)
 {
 	struct key k = ours_key(w, key);
@@ -243,9 +263,12 @@ static void shown(struct world *w, uint32_t key, const struct proc *by, uint32_t
 	size_t len;
 	const uint8_t *value = node_record(by->node, &k, &len);
 
-	if (put != NONE && !(by->disk && w->swarm.disorder) && !w->ops[put].again && !w->repeated[key] && value &&
-	    judge_named(w, 'v', value, len) == put && node_version(by->node, &k, &version))
+	if (put == NONE || (by->disk && w->swarm.disorder) || w->ops[put].again || w->repeated[key])
+		return;
+	if (value && judge_named(w, 'v', value, len) == put && node_version(by->node, &k, &version))
 		judge_shown(w, key, by, version);
+	else if (w->ops[put].copied.number && w->ops[put].copier == by->index)
+		judge_shown(w, key, by, w->ops[put].copied);
 }
 
 /* Who answers serves, if only within one step: takes an arc over, answers what it holds, and begins to change it. */
@@ -258,7 +281,7 @@ void judge_send(struct world *w, struct proc *by, const struct packet *p)
 	size_t len;
 
 	if (kind == TOPIC_INBOX)
-		judge_views(w, by, p), judge_offer(w, by, p);
+		judge_views(w, by, p), judge_offer(w, by, p), judge_copy(w, by, p);
 	if (kind == TOPIC_RES_GET && !reference_parse_res_get(p->bytes, p->len, &id, &text, &len))
 		key = key_index(w, id);
 	if (kind == TOPIC_ACK_PUT && !reference_parse_ack_put(p->bytes, p->len, &text, &len, &node)) {

@@ -35,7 +35,9 @@ struct op {
 	bool undone;                     /* ... who was told that nothing was done */
 	uint64_t said[OURS_ANSWERS_MAX]; /* hashes of all that has been answered */
 	unsigned said_count;
-	uint32_t again; /* PUT: the next one that says the same, byte for byte, index + 1 */
+	uint32_t again;        /* PUT: the next one that says the same, byte for byte, index + 1 */
+	struct version copied; /* PUT of a reference's: as copies of it were told by the node of that index last, */
+	uint32_t copier;
 };
 
 struct client {

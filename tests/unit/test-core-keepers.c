@@ -156,6 +156,81 @@ static void one_after_the_other(void **state)
 	everything_is_there(c);
 }
 
+/* As somebody who is in no ring would, and has a record of 1's arc. */
+static void offer(struct core *c)
+{
+	struct frame_record r = {
+		.key = key_number(AT), .number = UINT32_MAX, .counter = 1, .value = (const uint8_t *)"his"};
+	struct frame f = copies_frame(c, 0, FRAME_MERGE);
+	size_t len;
+	uint8_t *bytes;
+
+	f.from = (struct member){17, 0x77000, {0x78000, 1}};
+	r.value_len = 3;
+	f.records = &r;
+	f.record_count = 1;
+	bytes = frame_encode(&f, &len);
+	core_publish_bytes(c, "ring", bytes, len);
+	free(bytes);
+}
+
+/* Owner and guard are gone, and so, just before the hole is taken, is who has offered a record of it all the time. */
+static struct core *taken_unheard(void **state)
+{
+	struct core *c = ring(state, 2, 5);
+
+	core_kill(c, 1);
+	core_kill(c, 2);
+	for (int i = 0; i < 120 && !core_count_logs(c, 3, "nobody answers for it"); i++) {
+		offer(c);
+		core_run(c, 500);
+	}
+	assert_int_equal(core_count_logs(c, 3, "nobody answers for it"), 1);
+	return c;
+}
+
+static void who_offered_is_waited_for(void **state)
+{
+	struct core *c = taken_unheard(state);
+
+	core_run(c, 5000);
+	assert_false(core_serves(c, 3, AT));
+	offer(c);
+	core_run(c, 400);
+	assert_false(core_serves(c, 3, AT)); /* he may have more */
+	core_run(c, 600);
+	assert_true(core_serves(c, 3, AT));
+	core_expect(c, AT, "his");
+}
+
+static void as_long_as_the_set_time(void **state)
+{
+	struct core *c = taken_unheard(state);
+
+	core_run(c, c->config.recover - 1000);
+	assert_false(core_serves(c, 3, AT));
+	core_run(c, 2000);
+	assert_true(core_serves(c, 3, AT));
+}
+
+/* Whoever offered something of another arc is not. */
+static void nobody_else_is_waited_for(void **state)
+{
+	struct core *c = ring(state, 2, 5);
+	uint64_t taken;
+
+	core_kill(c, 2);
+	core_kill(c, 3);
+	for (int i = 0; i < 120 && !core_count_logs(c, 4, "nobody answers for it"); i++) {
+		offer(c);
+		core_run(c, 500);
+	}
+	taken = c->now;
+	while (!core_serves(c, 4, 2000000000u))
+		core_run(c, 100);
+	assert_in_range(c->now - taken, 0, 1000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -167,6 +242,9 @@ int main(void)
 		core_test(two_neighbours_die_at_once),
 		core_test(four_neighbours_die_at_once),
 		core_test(one_after_the_other),
+		core_test(who_offered_is_waited_for),
+		core_test(as_long_as_the_set_time),
+		core_test(nobody_else_is_waited_for),
 	};
 
 	return cmocka_run_group_tests_name("keepers", tests, NULL, NULL);
