@@ -78,7 +78,7 @@ static void writers_fill_three_quarters(void **state)
 }
 
 /* By a token of an earlier view somebody may have done it who owned the arc then, told nobody, and comes back with it: then it
- * is not said that it is not written (rule 3, which one seed of the simulator in 5,000 shows); nor later, when there is room. */
+ * is not said that it is not written (rule 3); nor later, when there is room. */
 static void refused_by_whom_it_was_not_asked_first(void **state)
 {
 	struct core *c = copies_ring(state, 3);
