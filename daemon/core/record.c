@@ -195,11 +195,12 @@ size_t record_purge_numbers(struct node *n, struct arc arc, size_t *names)
 
 void record_sweep(struct node *n, uint64_t *next)
 {
-	struct store *stores[] = {n->store, n->copied, n->replaced};
+	bool swept = store_sweep(n->store, KEYS_AT_ONCE);
 
-	for (size_t i = 0; i < sizeof(stores) / sizeof(*stores); i++)
-		if (!store_sweep(stores[i], KEYS_AT_ONCE))
-			soonest(next, n->now + 1);
+	swept &= store_sweep(n->copied, KEYS_AT_ONCE);
+	swept &= store_sweep(n->replaced, KEYS_AT_ONCE);
+	if (!swept)
+		soonest(next, n->now + 1);
 }
 
 void record_tick(struct node *n, uint64_t *next)

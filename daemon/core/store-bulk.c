@@ -58,7 +58,7 @@ static size_t table_purge(struct store *s, unsigned table)
 	*t = (struct table){0};
 	if (s->dust_count == s->dust_room) {
 		s->dust_room = s->dust_room ? 2 * s->dust_room : 64;
-		s->dust = xrealloc(s->dust, s->dust_room * sizeof(*s->dust));
+		s->dust = xrealloc(s->dust, s->dust_room * sizeof(*s->dust)); /* NOLINT(bugprone-sizeof-expression) */
 	}
 	s->dust[s->dust_count++] = first;
 	return purged;
