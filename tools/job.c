@@ -56,7 +56,7 @@ struct work {
 
 /* ---- items ---- */
 
-static struct item *item_new(const struct job *job)
+struct item *job_item_new(const struct job *job)
 {
 	struct item *item = xcalloc(1, sizeof(*item));
 
@@ -64,7 +64,7 @@ static struct item *item_new(const struct job *job)
 	return item;
 }
 
-static void item_free(struct item *item)
+void job_item_free(struct item *item)
 {
 	key_free(&item->op.key);
 	free((void *)(uintptr_t)item->op.value);
@@ -166,7 +166,7 @@ static struct item *next_line(struct work *work)
 
 	switch (input ? input->format->next(&work->lines, &line, &len) : lines_next(&work->lines, &line, &len)) {
 	case LINES_ONE:
-		item = item_new(work->job);
+		item = job_item_new(work->job);
 		item->line = work->lines.number;
 		item->mistake = work->job->parse(work->job, line, len, item);
 		return item;
@@ -278,7 +278,7 @@ static size_t tell(struct work *work)
 		if (ferror(stdout))
 			work->output_errno = errno;
 		work->bytes -= item_size(item);
-		item_free(item);
+		job_item_free(item);
 		work->head++;
 		work->count--;
 		told++;
@@ -365,11 +365,11 @@ static void work_free(struct work *work)
 {
 	HASH_CLEAR(hh, work->last);
 	while (work->count > 0) {
-		item_free(work->queue[work->head++ % KV_OPEN_MAX]);
+		job_item_free(work->queue[work->head++ % KV_OPEN_MAX]);
 		work->count--;
 	}
 	while (work->job->items != NULL && work->taken < work->job->count)
-		item_free(work->job->items[work->taken++]);
+		job_item_free(work->job->items[work->taken++]);
 	lines_free(&work->lines);
 	free(work);
 }
@@ -411,93 +411,4 @@ enum exit_code job_run(struct job *job)
 	work_free(work);
 	interrupt_end();
 	return code;
-}
-
-/* For a job of given keys. */
-static struct item *job_add(struct job *job, const struct key *key)
-{
-	struct item *item = item_new(job);
-
-	item->op.key = *key;
-	job->items = xrealloc(job->items, (job->count + 1) * sizeof(struct item *));
-	return job->items[job->count++] = item;
-}
-
-enum exit_code job_run_one(struct job *job)
-{
-	enum exit_code code;
-
-	(void)job_add(job, &job->op.key);
-	code = job_run(job);
-	free(job->items);
-	return code;
-}
-
-bool job_is_several(const struct job *job)
-{
-	return job->items == NULL || job->count > 1;
-}
-
-enum exit_code job_take_key(const struct settings *settings, const char *text, struct key *key)
-{
-	const char *wrong = key_text_parse((const uint8_t *)text, strlen(text), settings->name, key);
-	char label[KEY_LABEL_MAX];
-
-	if (wrong != NULL) {
-		output_error("invalid key %s: %s", key_text_quote((const uint8_t *)text, strlen(text), label), wrong);
-		return RC_USAGE;
-	}
-	*key = key_copy(key);
-	return RC_OK;
-}
-
-bool job_wants_lines(const struct settings *settings, const char *key)
-{
-	return !settings->name && strcmp(key, "-") == 0;
-}
-
-const char *job_parse_key(const struct job *job, uint8_t *text, size_t len, struct item *item)
-{
-	struct key key;
-	const char *wrong = key_text_parse_field(text, len, job->settings->name, &key);
-
-	if (wrong == NULL)
-		item->op.key = key_copy(&key);
-	return wrong;
-}
-
-static enum exit_code run_given(struct job *job, char **args, size_t count)
-{
-	enum exit_code code = RC_OK;
-	struct key key;
-
-	for (size_t i = 0; i < count && code == RC_OK; i++) {
-		code = job_take_key(job->settings, args[i], &key);
-		if (code == RC_OK)
-			(void)job_add(job, &key);
-	}
-	if (code == RC_OK) {
-		code = job_run(job);
-	} else {
-		for (size_t i = 0; i < job->count; i++)
-			item_free(job->items[i]);
-	}
-	free(job->items);
-	return code;
-}
-
-enum exit_code job_run_keys(struct job *job, char **args, size_t count)
-{
-	bool lines = false;
-
-	for (size_t i = 0; i < count; i++)
-		lines = lines || job_wants_lines(job->settings, args[i]);
-	if (!lines)
-		return run_given(job, args, count);
-	if (count > 1) {
-		output_error("'-' stands for the keys on standard input: no other key can stand beside it");
-		return RC_USAGE;
-	}
-	job->parse = job_parse_key;
-	return job_run(job);
 }

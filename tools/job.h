@@ -78,6 +78,12 @@ struct job {
 /* Does it all, and prints what is to be said.  The items are gone then. */
 enum exit_code job_run(struct job *job);
 
+/* One of the job's operation, and what is allocated of it; for who gives a job its items. */
+struct item *job_item_new(const struct job *job);
+void job_item_free(struct item *item);
+
+/* ---- job-keys.c ---- */
+
 /* The same for job->op alone; its name and value are gone then. */
 enum exit_code job_run_one(struct job *job);
 

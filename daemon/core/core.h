@@ -1,6 +1,7 @@
 /* What the files of the core say to each other, and who does what. What a node knows is in state.h.
  *
- * node.c     the table of what each frame means in each state; the step
+ * node.c     a node's life, and its step
+ * hear.c     the table of what each frame means in each state
  * out.c      effects: publish, send a frame, log (what can be said: common/note.h)
  * entry.c    the views this node is named in: own arcs, guarded arcs
  * change.c   making a view, and having it stored (PROTOCOL.md section 5)
@@ -15,7 +16,7 @@
  * seek.c     HELLO, attempts, admission's first steps
  * founder.c  the register
  * roll.c     whoever the retained statuses name, heard or fenced
- * give.c     handover, the giver's side
+ * give.c     handover, the giver's side; give-stream.c  ... its records on their way
  * take.c     handover, the taker's side
  * request.c  operations: answer, hold or leave alone; put and get
  * routed.c   the operations of our own clients: whose, whether done before
@@ -252,6 +253,10 @@ void founder_tick(struct node *n, uint64_t *next);
 /* ---- older.c ---- */
 void older_found(struct node *n, const struct member *m, const char *what);      /* what follows, for people */
 bool older_lately(const struct node *n, const struct member *m, uint64_t *next); /* it is not tried again yet */
+
+/* ---- hear.c ---- */
+/* A message.  True if it was what a client of ours asks, or about copies: more of that may have come with it. */
+bool hear_message(struct node *n, const struct event *ev);
 
 /* ---- give.c ---- */
 void give_begin(struct node *n, const struct member *taker, struct arc arc, bool leave);

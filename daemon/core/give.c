@@ -1,13 +1,11 @@
-/* Handover, the giver's side (PROTOCOL.md section 6). */
+/* Handover, the giver's side (PROTOCOL.md section 6): its steps.  give-stream.c has the records on their way. */
 #include <stdlib.h>
 #include <string.h>
 
-#include "core.h"
+#include "give-inside.h"
 
-#define FRAME_BYTES (32u << 10) /* of records in one frame, unless one alone is larger */
-#define WINDOW_BYTES (2u << 20) /* unacknowledged, unless one frame alone is larger */
-#define TAIL_MAX 256            /* changes left when the cut may be made */
-#define SLOW_MAX 3              /* times that the patience with a slow line is doubled */
+#define TAIL_MAX 256 /* changes left when the cut may be made */
+#define SLOW_MAX 3   /* times that the patience with a slow line is doubled */
 
 void give_begin(struct node *n, const struct member *taker, struct arc arc, bool leave)
 {
@@ -38,29 +36,11 @@ void give_begin(struct node *n, const struct member *taker, struct arc arc, bool
 	}
 }
 
-static void window_clear(struct give *g)
-{
-	for (unsigned i = 0; i < g->window_count; i++)
-		free(g->window[i].bytes);
-	g->window_count = 0;
-}
-
-static void keys_free(struct give *g)
-{
-	for (size_t i = g->next; i < g->key_count; i++)
-		key_free(&g->keys[i]);
-	free(g->keys);
-	g->keys = NULL;
-	g->key_count = g->next = g->key_room = 0;
-}
-
 void give_end(struct node *n)
 {
 	if (n->give.phase)
 		n->recheck = true;
-	window_clear(&n->give);
-	keys_free(&n->give);
-	store_sum_end(n->store, &n->give.count, &n->give.hash);
+	give_stream_end(n);
 	once_share_free(n->give.share);
 	n->give = (struct give){0};
 }
@@ -99,77 +79,6 @@ static void call_off(struct node *n, const char *why)
 	give_refused(n);
 }
 
-static void send_frame(struct node *n, struct frame *f)
-{
-	struct give *g = &n->give;
-	struct sent_frame *s = &g->window[g->window_count++];
-
-	f->to = g->taker.conn;
-	f->attempt = g->attempt;
-	f->seq = s->seq = ++g->seq;
-	s->bytes = frame_encode(f, &s->len);
-	g->sent = n->now;
-	out_publish(n, TOPIC_INBOX, g->taker.id, s->bytes, s->len, false);
-}
-
-/* Part by part: in the time that it takes to look at all of them at once nobody is answered. */
-static void keys_on(struct node *n)
-{
-	struct give *g = &n->give;
-
-	while (g->next == g->key_count && g->rest.left) {
-		keys_free(g);
-		g->keys = store_keys_on(n->store, &g->rest, KEYS_AT_ONCE, &g->key_count);
-		g->key_room = g->key_count;
-		store_sum_on(n->store, g->rest.arc.lo);
-	}
-}
-
-/* One RECORDS frame out of the keys that are still to be sent. */
-static void send_records(struct node *n)
-{
-	struct give *g = &n->give;
-	struct frame_record records[FRAME_RECORDS_MAX];
-	size_t count = 0, bytes = 0;
-	struct frame f;
-
-	while (g->next < g->key_count && count < FRAME_RECORDS_MAX) {
-		struct store_item item;
-
-		if (store_get(n->store, g->keys[g->next], &item)) {
-			struct frame_record r = record_told(n, &item);
-
-			if (count && bytes + frame_record_size(&r) > FRAME_BYTES)
-				break;
-			bytes += frame_record_size(&r);
-			records[count++] = r;
-		}
-		key_free(&g->keys[g->next++]);
-	}
-	if (!count)
-		return;
-	frame_start(n, &f, FRAME_RECORDS);
-	f.records = records;
-	f.record_count = count;
-	send_frame(n, &f);
-}
-
-/* What is known of the writes done, as of the cut; false: all of it is on its way. */
-static bool send_share(struct node *n)
-{
-	struct give *g = &n->give;
-	struct frame f;
-	uint8_t *bytes;
-
-	frame_start(n, &f, FRAME_RECORDS);
-	bytes = share_encode(n, g->share, &g->shared, &f.table_len);
-	f.table = bytes;
-	if (bytes)
-		send_frame(n, &f);
-	free(bytes);
-	return bytes != NULL;
-}
-
 static void send_cut(struct node *n)
 {
 	struct frame f;
@@ -182,16 +91,6 @@ static void send_cut(struct node *n)
 	frame_send(n, &f, TOPIC_CUT, n->self.id);
 }
 
-/* Large records fill the window by their bytes: one frame is always allowed. */
-static size_t window_bytes(const struct give *g)
-{
-	size_t bytes = 0;
-
-	for (unsigned i = 0; i < g->window_count; i++)
-		bytes += g->window[i].len;
-	return bytes;
-}
-
 static void pump(struct node *n)
 {
 	struct give *g = &n->give;
@@ -200,19 +99,12 @@ static void pump(struct node *n)
 
 	if (g->phase != GIVE_STREAM && g->phase != GIVE_CUT && g->phase != GIVE_TAIL)
 		return;
-	keys_on(n);
-	while (g->window_count < WINDOW && g->next < g->key_count && window_bytes(g) < WINDOW_BYTES) {
-		send_records(n);
-		keys_on(n);
-	}
+	give_stream_on(n);
 	/* What comes before the cut is to be answered by then. */
-	if (g->phase == GIVE_STREAM && !n->change.kind && !n->backlog && !g->rest.left &&
-	    g->key_count - g->next <= TAIL_MAX && g->window_count < WINDOW)
+	if (g->phase == GIVE_STREAM && !n->change.kind && !n->backlog && give_stream_left(g) <= TAIL_MAX &&
+	    g->window_count < WINDOW)
 		send_cut(n);
-	told = g->phase == GIVE_TAIL && g->next == g->key_count;
-	while (told && g->window_count < WINDOW && send_share(n))
-		;
-	told = told && share_told(g->share, &g->shared);
+	told = g->phase == GIVE_TAIL && !give_stream_left(g) && give_share_on(n);
 	if (told && !n->change.kind && e) {
 		if (!e->held || e->v.arc.lo != g->arc.lo || (g->leave && e->v.arc.hi != g->arc.hi)) {
 			call_off(n, "the arc has changed");
@@ -251,7 +143,7 @@ void give_stored(struct node *n)
 {
 	char text[24];
 
-	window_clear(&n->give);
+	give_window_clear(&n->give);
 	n->give.phase = GIVE_SEALED;
 	n->give.sent = n->give.progress = n->now;
 	out_log(n, NOTE_OWNER, ABOUT(OF_ARC(n->give.arc), OF_PEER(n->give.taker.id)), "arc %s: node %08x owns it",
@@ -261,52 +153,14 @@ void give_stored(struct node *n)
 /* The taker is out, and change.c undoes the views: what is held is answered here once that holds. */
 void give_failed(struct node *n)
 {
-	window_clear(&n->give);
+	give_window_clear(&n->give);
 	n->give.taker.memory = 0;
-}
-
-void give_changed(struct node *n, const struct key *key)
-{
-	struct give *g = &n->give;
-
-	if ((g->phase != GIVE_STREAM && g->phase != GIVE_CUT) || !ring_contains(g->arc, key->id) ||
-	    (g->rest.left && ring_contains(g->rest.arc, key->id)))
-		return;
-	if (g->key_count > g->next && key_equal(&g->keys[g->key_count - 1], key))
-		return;
-	if (g->key_count == g->key_room) {
-		/* What is sent already makes room first, so that a hot arc does not grow us. */
-		if (g->next)
-			memmove(g->keys, g->keys + g->next, (g->key_count - g->next) * sizeof(*g->keys));
-		g->key_count -= g->next;
-		g->next = 0;
-		if (g->key_count * 2 >= g->key_room) {
-			g->key_room = g->key_room ? g->key_room * 2 : 64;
-			g->keys = xrealloc(g->keys, g->key_room * sizeof(*g->keys));
-		}
-	}
-	g->keys[g->key_count++] = key_copy(key);
 }
 
 /* On a later connection the taker may have served already, its ACTIVE lost with the one before. */
 bool give_holds(const struct node *n, uint32_t id)
 {
 	return n->give.phase >= GIVE_TAIL && n->give.conn == n->self.conn.count && ring_contains(n->give.arc, id);
-}
-
-static void window_resend(struct node *n, uint64_t *next)
-{
-	struct give *g = &n->give;
-
-	/* What the transport has not taken yet is not lost. */
-	if (n->full)
-		g->sent = n->now;
-	if (n->now - g->sent >= n->config.resend) {
-		for (unsigned i = 0; i < g->window_count; i++)
-			out_publish(n, TOPIC_INBOX, g->taker.id, g->window[i].bytes, g->window[i].len, false);
-		g->sent = n->now;
-	}
-	soonest(next, g->sent + n->config.resend);
 }
 
 /* Whoever asks is there, but his line may be slow, and to accept takes it twice: after each offer that found no answer the
@@ -351,7 +205,7 @@ void give_tick(struct node *n, uint64_t *next)
 	if (g->phase == GIVE_GRANTED) {
 		/* change.c has it, but for the records without which the taker cannot store */
 		if (g->window_count)
-			window_resend(n, next);
+			give_window_resend(n, next);
 		return;
 	}
 	if (n->now - g->progress >= patience(n)) {
@@ -361,7 +215,7 @@ void give_tick(struct node *n, uint64_t *next)
 	soonest(next, g->progress + patience(n));
 	if (g->phase == GIVE_OFFERED)
 		return;
-	window_resend(n, next);
+	give_window_resend(n, next);
 	pump(n);
 	soonest(next, g->sent + n->config.resend);
 }
@@ -392,23 +246,17 @@ void on_accept(struct node *n, const struct frame *f)
 	g->phase = GIVE_STREAM;
 	g->progress = n->now;
 	n->slow_times = 0;
-	g->rest = (struct store_rest){true, g->arc};
-	store_sum_begin(n->store, g->arc);
+	give_stream_begin(n);
 	pump(n);
 }
 
 void on_rack(struct node *n, const struct frame *f)
 {
 	struct give *g = &n->give;
-	unsigned acked = 0;
 
 	if (!about(n, f))
 		return;
-	while (acked < g->window_count && g->window[acked].seq <= f->seq)
-		free(g->window[acked++].bytes);
-	if (acked) {
-		g->window_count -= acked;
-		memmove(g->window, g->window + acked, g->window_count * sizeof(*g->window));
+	if (give_window_acked(g, f->seq)) {
 		/* What changes meanwhile is no progress for a cut that does not come back. */
 		if (g->phase != GIVE_CUT)
 			g->progress = n->now;

@@ -331,6 +331,12 @@ def partition_fault(nodes):
     return None
 
 
+def copies_fault(nodes):
+    """Why these are not a ring with all copies, or None."""
+    lacking = [n["name"] for n in nodes if n["copies"] < n["wanted"] or n["behind"]]
+    return partition_fault(nodes) or (f"copies lacking of {lacking}" if lacking else None)
+
+
 def in_arc(low, high, key):
     """(low, high] on the ring; low == high is everything."""
     if low == high:
