@@ -209,7 +209,7 @@ static void picture_begin(struct node *n, struct copy *c, struct arc arc)
 /* It is whole, but for what it may have missed; else it is not what its owner takes it for. */
 static void fill_go_on(struct node *n, struct copy *c, const struct frame *f)
 {
-	if (!may_go_on(n, c, f->arc)) {
+	if (c->filling || c->part_rows || !may_go_on(n, c, f->arc)) {
 		c->broken = true;
 		return;
 	}

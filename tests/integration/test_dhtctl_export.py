@@ -97,7 +97,7 @@ def test_the_cut(broker, ring):
     ids = [i << 26 for i in range(64)]  # two a page
     put_lines(broker, {id: b"%d" % id + b"-" * 20000 for id in ids})
     process = subprocess.Popen([ctl_binary(), "-b", broker.url, "export"], stdout=subprocess.PIPE,
-                               stderr=subprocess.DEVNULL, preexec_fn=die_with_parent)
+                               stderr=subprocess.DEVNULL, preexec_fn=die_with_parent, bufsize=0)
     rows = [json.loads(process.stdout.readline())]  # and it waits for its reader, long before the end
     first, second, deleted, new = ids[0], ids[-1], ids[-2], ids[-1] + 1
     for id in (first, second, new):

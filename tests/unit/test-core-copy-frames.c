@@ -327,6 +327,21 @@ static void a_turn_of_several_frames(void **state)
 	copies_say_record(c, f, 2, PLAYED - 7);
 	core_run(c, 60000); /* its owner is not there */
 	assert_false(copies_has(c, 2, PLAYED - 7));
+	/* Amid it nothing goes on, and nothing is told anew. */
+	for (uint64_t attempt = 8; attempt < 10; attempt++) {
+		played_fill(c, 0, attempt);
+		f = played_copy(c, 0, attempt, 3);
+		f.more = true;
+		copies_say_record(c, f, 2, PLAYED - 7);
+		f = played_copy(c, 0, attempt, 4);
+		f.arc = played_arc(0);
+		f.arc_set = true;
+		f.flag = attempt == 8;
+		f.anew = attempt == 9;
+		copies_say_record(c, f, 2, PLAYED - 8);
+		assert_int_equal(played_told(c, 0, 0)->attempt, attempt);
+		assert_int_equal(played_told(c, 0, 0)->reason, REASON_ABSENT);
+	}
 	assert_true(core_is_whole(c, 3));
 }
 
@@ -359,6 +374,8 @@ static void anything(struct random *r, struct core *c)
 	f.arc_set = random_below(r, 2);
 	f.flag = random_below(r, 2);
 	f.last = random_below(r, 2);
+	f.more = !random_below(r, 4);
+	f.anew = !random_below(r, 8);
 	f.reason = random_below(r, 4) ? REASON_NONE : REASON_ABSENT;
 	f.records = &record;
 	f.record_count = random_below(r, 2);
