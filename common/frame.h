@@ -167,8 +167,8 @@ struct frame {
 	uint64_t seq;        /* RECORDS, RACK, TRIP: a number; HELLO: counted attempts; GRANT: the last RECORDS;
 				* CONFIRM in answer to FIND, STATUS: the greatest view number known */
 	uint64_t count;      /* GRANT: records in all; STATUS: records held */
-	uint64_t hash;       /* GRANT: sum of the record hashes */
-	uint32_t wait;       /* BUSY: milliseconds */
+	uint64_t hash; /* GRANT: sum of the record hashes; COPY, FORGET, COPIED: the memory of the one it is for */
+	uint32_t wait; /* BUSY: milliseconds */
 	enum frame_reason reason;
 	struct arc arc; /* OFFER, ASK, FIND, STATUS; arc_set tells whether it was there */
 	bool arc_set;

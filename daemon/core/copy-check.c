@@ -25,6 +25,7 @@ void copy_wanted(struct node *n, const struct copy *c, const struct frame *f)
 
 	frame_start(n, &r, FRAME_COPIED);
 	r.attempt = f->attempt;
+	r.hash = f->from.memory;
 	r.records = records;
 	r.keys = lacking;
 	for (size_t i = 0; i < f->key_count; i++) {

@@ -14,6 +14,7 @@ static void say(struct node *n, const struct frame *f, const struct copy *c, uin
 
 	frame_start(n, &r, FRAME_COPIED);
 	r.attempt = f->attempt;
+	r.hash = f->from.memory;
 	r.seq = seq;
 	r.full = room_full(n);
 	r.checked = c->checked;
@@ -29,6 +30,7 @@ static void say_absent(struct node *n, const struct frame *f, const struct copy 
 
 	frame_start(n, &r, FRAME_COPIED);
 	r.attempt = f->attempt;
+	r.hash = f->from.memory;
 	r.reason = REASON_ABSENT;
 	r.flag = c && c->again;
 	r.full = room_full(n);

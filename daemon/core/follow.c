@@ -221,7 +221,8 @@ void on_copied(struct node *n, const struct frame *frame)
 	struct follower *f = follower_of(n, &frame->from);
 	size_t acked = 0;
 
-	if (!f || frame->attempt != f->attempt)
+	/* What an owner of our id was told before us counts attempts of its own. */
+	if (!f || frame->attempt != f->attempt || frame->hash != n->self.memory)
 		return;
 	room_said(n, f, frame->full);
 	damage_told(n, f, frame);

@@ -39,6 +39,7 @@ void room_tell(struct node *n)
 			continue;
 		frame_start(n, &r, FRAME_COPIED);
 		r.attempt = c->attempt;
+		r.hash = c->owner.memory;
 		r.full = room_full(n);
 		frame_send(n, &r, TOPIC_INBOX, c->owner.id);
 	}

@@ -289,10 +289,7 @@ void judge_send(struct world *w, struct proc *by, const struct packet *p)
 		key = op == NONE ? NONE : w->ops[op].key;
 	}
 	if (key != NONE && proc_reaches(w, by)) {
-		/* Else it said so late, when its backup had it; whom nobody served before, nobody backs (seed 5038290). */
-		if (w->swarm.patience.replicas < 2 || node_serves(by->node, w->keys[key]) ||
-		    w->served[key].proc == NONE)
-			judge_served(w, key, by);
+		judge_answered(w, key, by);
 		shown(w, key, by, kind == TOPIC_RES_GET ? judge_named(w, 'v', text, len) : op);
 	}
 	if (kind == TOPIC_REPLY && packet_frame(p) == FRAME_ANSWER && proc_reaches(w, by))

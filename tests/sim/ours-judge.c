@@ -237,8 +237,7 @@ void ours_served(struct world *w, const struct proc *by, const struct packet *p)
 
 		if (!op || !is_final(a.results[i].status))
 			continue;
-		if (w->swarm.patience.replicas < 2 || node_serves(by->node, w->keys[op->key]))
-			judge_served(w, op->key, by);
+		judge_answered(w, op->key, by);
 		if (a.results[i].has_version)
 			judge_shown(w, op->key, by, a.results[i].version);
 	}

@@ -198,10 +198,18 @@ static bool same_ring(const struct ring_id *a, const struct ring_id *b)
 	return a->term == b->term && a->nonce == b->nonce;
 }
 
-void judge_served(struct world *w, unsigned key, const struct proc *p)
+/* Of who leaves with its last step that before it. */
+static struct ring_id ring_of(const struct proc *p)
+{
+	struct ring_id ring = node_get_ring(p->node);
+
+	return ring.term ? ring : p->ring;
+}
+
+static void serves_key(struct world *w, unsigned key, const struct proc *p)
 {
 	struct served *last = &w->served[key];
-	struct ring_id ring = node_get_ring(p->node);
+	struct ring_id ring = ring_of(p);
 	bool apart = last->proc != NONE && !same_ring(&last->ring, &ring);
 	uint64_t died = w->place;
 	bool lost;
@@ -228,6 +236,17 @@ void judge_served(struct world *w, unsigned key, const struct proc *p)
 		trace(w, "judge   key %08x is served by %s", w->keys[key], p->label);
 	}
 	*last = (struct served){.proc = p->index, .link = p->link, .ring = ring};
+}
+
+/* With copies an answer may be said late, when the backup has it, by who serves no more.  Whom nobody served before, nobody
+ * backs (seed 5038290); nor does anybody of a later ring, which may begin and end unseen (seed 100049621). */
+void judge_answered(struct world *w, unsigned key, const struct proc *by)
+{
+	const struct served *last = &w->served[key];
+
+	if (w->swarm.patience.replicas < 2 || node_serves(by->node, w->keys[key]) || last->proc == NONE ||
+	    ring_of(by).term > last->ring.term)
+		serves_key(w, key, by);
 }
 
 /* In two rings, as can only be after the broker has lost the register. */
@@ -261,6 +280,7 @@ void judge_step(struct world *w, struct proc *p)
 	struct arc arc;
 
 	p->state = node_get_state(p->node);
+	p->ring = node_get_ring(p->node);
 	if (proc_reaches(w, p)) {
 		if (w->now - p->reached_at >= away_long(w))
 			p->returned_at = w->now;
@@ -281,7 +301,7 @@ void judge_step(struct world *w, struct proc *p)
 		alone_at(w, p, (unsigned)__builtin_ctzll(left));
 	for (unsigned i = 0; i < w->swarm.keys; i++) {
 		if (p->serves >> i & 1)
-			judge_served(w, i, p);
+			serves_key(w, i, p);
 	}
 }
 

@@ -137,6 +137,7 @@ struct proc {
 	uint64_t deadline; /* ... in virtual time */
 	unsigned backoff;  /* ms */
 	enum node_state state;
+	struct ring_id ring; /* behind its last step */
 	struct input *inputs; /* arrived while paused */
 	size_t input_count, input_room;
 	uint64_t latency;       /* extra delay towards this process, us */
@@ -401,8 +402,7 @@ void sweep_after(struct world *w, uint32_t by, const struct packet *p);
 /* owner.c */
 void judge_init(struct world *w);
 void judge_step(struct world *w, struct proc *p);
-/* It serves the key, by its state or by what it says. */
-void judge_served(struct world *w, unsigned key, const struct proc *p);
+void judge_answered(struct world *w, unsigned key, const struct proc *by);
 void judge_shown(struct world *w, unsigned key, const struct proc *by, struct version version);
 void judge_arcs(struct world *w);
 uint64_t judge_probe(const struct world *w, const struct proc *p);

@@ -11,6 +11,7 @@ static uint64_t begun_anew(struct core *c)
 	struct frame f = copies_frame(c, 2, FRAME_COPIED);
 
 	f.attempt = copies_last(c, 0, FRAME_COPY, 1, 2)->attempt;
+	f.hash = c->nodes[1].node->self.memory;
 	f.reason = REASON_ABSENT;
 	copies_say(c, &f, 1);
 	core_run(c, 1000);
@@ -109,7 +110,7 @@ static void a_frame_ahead_of_its_turn(void **state)
 
 /* ---- of others ---- */
 
-/* Of another attempt, of another node, or of less than was sent. */
+/* Of another attempt, of another node, of less than was sent, or told to who had our id before (sim: seed 100095943). */
 static void copied_of_something_else(void **state)
 {
 	struct core *c = copies_ring(state, 3);
@@ -121,15 +122,16 @@ static void copied_of_something_else(void **state)
 	assert_true(core_until(c, FRAME_COPY, 2));
 	attempt = copies_last(c, 0, FRAME_COPY, 1, 2)->attempt;
 	seq = copies_last(c, 0, FRAME_COPY, 1, 2)->seq;
-	for (unsigned i = 0; i < 12; i++) {
+	for (unsigned i = 0; i < 13; i++) {
 		struct frame f = copies_frame(c, i == 4 ? 0 : 2, FRAME_COPIED);
 
+		f.hash = c->nodes[1].node->self.memory + (i == 12);
 		f.attempt = i == 0 ? 0 : attempt + (i == 1) - (i == 2);
 		f.seq = i == 3 ? seq - 1 : seq;
 		if (i == 5)
 			f.from.memory++;
 		/* Nor is that a reason to begin anew. */
-		if (i >= 6) {
+		if (i >= 6 && i < 12) {
 			f.attempt = attempt - (i - 6);
 			f.reason = REASON_ABSENT;
 		}

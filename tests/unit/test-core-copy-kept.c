@@ -97,6 +97,7 @@ static void absent_of_a_taker(void **state)
 	assert_int_equal(giver->change.kind, CHANGE_GIVE);
 	(void)follow_want(giver, &m, entry_main(giver));
 	f = copies_frame(c, taker, FRAME_COPIED);
+	f.hash = giver->self.memory;
 	f.attempt = follow_attempt(giver, &m, &seq);
 	f.reason = REASON_ABSENT;
 	copies_say(c, &f, 1);

@@ -415,6 +415,7 @@ static void frames_of_strangers(void **state)
 	assert_null(told(c, since));
 	(void)poll(c, OWNER, 5);
 	f = copies_frame(c, KEEPER, FRAME_COPIED);
+	f.hash = node_of(c, OWNER)->self.memory;
 	f.attempt = follow_attempt(node_of(c, OWNER), &node_of(c, KEEPER)->self, &seq);
 	f.checked = seq;
 	f.differs[0] = (struct arc){0, 0};
