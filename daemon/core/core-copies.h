@@ -23,6 +23,7 @@ void follow_holds(struct node *n);            /* what the change under way makes
 uint64_t follow_behind(const struct node *n); /* records still to be told to who is being filled */
 bool follow_full(const struct node *n);
 void follow_end_all(struct node *n);
+void follow_leave(struct node *n); /* tells them that nothing is kept for us any more */
 void follow_tick(struct node *n, uint64_t *next);
 void follow_due(const struct node *n, uint64_t *next); /* when what went out in this step is to be said again */
 void on_copied(struct node *n, const struct frame *f);

@@ -290,6 +290,14 @@ static void forget(struct node *n, const struct follower *f, const struct arc *a
 	frame_send(n, &frame, TOPIC_INBOX, f->m.id);
 }
 
+/* All of it is somebody else's by now, in good order. */
+void follow_leave(struct node *n)
+{
+	for (const struct follower *f = n->followers; f < n->follower_end; f++)
+		if (f->used)
+			forget(n, f, NULL);
+}
+
 /* What is not ours any more it need not keep for us; amid a change it may come back. */
 static void trim(struct node *n, struct follower *f)
 {

@@ -288,6 +288,7 @@ static void tend_leaving(struct node *n, uint64_t *next)
 			say_leave(n);
 		} else if (n->leave_acks >= 2 || n->now - n->leave_since >= 500) {
 			out_log(n, NOTE_LEFT, NULL, "left the ring in good order");
+			follow_leave(n);
 			exit_now(n);
 		}
 		soonest(next, n->leave_since + 500);
