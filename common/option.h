@@ -124,7 +124,7 @@ bool option_same(const struct option_row *row, const void *a, const void *b);
 /* The value as one would type it, without a password; "" if there is none.  Returns out. */
 const char *option_show(const struct option_row *row, const void *target, char *out, size_t size);
 
-/* The rows as aligned lines with bounds, default and environment variable; lines that would pass 100 columns are folded. */
+/* The rows with bounds, default and environment variable, one below the other, folded to the terminal (fold.h). */
 void option_help(FILE *out, const struct option_table *table);
 
 /* "10ms to 60m": what a number or duration may be; "" if the row does not bound it above.  Returns out. */

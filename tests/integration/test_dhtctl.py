@@ -180,7 +180,21 @@ def test_help_needs_no_broker(args):
     done = run(NOWHERE, *args)
     assert (done.returncode, done.stderr) == (0, b"")
     assert done.stdout.startswith(b"dhtctl " if args[0] in ("--version", "-V") else b"usage: dhtctl ")
-    assert max(map(len, done.stdout.split(b"\n"))) <= 110
+    assert max(map(len, done.stdout.split(b"\n"))) <= 100
+
+
+@pytest.mark.parametrize("columns, widest", [(80, 80), (40, 50)])  # a URL's form is a word of 40 letters
+def test_help_is_as_wide_as_the_terminal(broker, columns, widest):
+    """Lines that a terminal has to break are broken amid words, and hide the columns."""
+    for command in ["", *(usage.split()[0] for usage in [*COMMANDS, "bench"])]:
+        args = ["help", command] if command else ["--help"]
+        code, shown, _, _ = Terminal(broker, *args, stdout="tty", screen=(24, columns)).finish()
+        assert code == 0 and max(map(len, shown.decode().split("\r\n"))) <= widest, (command, shown)
+        piped = run(broker, *args).stdout.decode()
+        assert max(map(len, piped.split("\n"))) <= 100, command
+        assert "".join(shown.decode().split()) == "".join(piped.split()), command
+    code, shown, _, _ = Terminal(broker, stdout="tty", stderr="tty", screen=(24, columns)).finish()
+    assert code == 0 and max(map(len, shown.decode().partition("more:")[0].split("\r\n"))) <= columns, shown
 
 
 def test_a_key_called_like_a_command(broker, fake):
