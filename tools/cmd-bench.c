@@ -170,6 +170,7 @@ const struct command command_bench = {
 	.arguments = "",
 	.options = {"keys", "value-size", "clients", "inflight", "batch", "mix", "ops", "rate", "warmup", "ttl", "seed",
 		    "numbers", "no-preload", "keep"},
+	.others = "benchmark perf",
 	.summary = "measure how fast operations are, and check them",
 	.details = "\n"
 		   "Puts all keys, warms up, then times operations on random ones of them. Every answer is\n"

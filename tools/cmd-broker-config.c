@@ -278,6 +278,7 @@ const struct command command_broker_config = {
 	.max = 1,
 	.options = {"nodes", "clients", "operators", "reference", "server-certfile", "server-keyfile", "port"},
 	.bare = true,
+	.others = "acl",
 	.summary = "make what Mosquitto needs to keep clients, nodes and strangers apart",
 	.details =
 		"\n"

@@ -53,6 +53,7 @@ const struct command command_cas = {
 	.min = 1,
 	.max = 2,
 	.options = {"name", "version", "absent", "ttl", "file"},
+	.others = "compare-and-set compare-and-swap",
 	.summary = "store a value if nobody else has since",
 	.details =
 		"\n" COMMAND_KEY_TEXT "\n"

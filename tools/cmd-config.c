@@ -70,6 +70,7 @@ static enum exit_code config_exec(const struct settings *settings, char **args, 
 const struct command command_config = {
 	.name = "config",
 	.arguments = "",
+	.others = "settings",
 	.summary = "print all settings and where each comes from",
 	.details =
 		"\n"

@@ -14,6 +14,7 @@ const struct command command_del = {
 	.min = 1,
 	.max = SIZE_MAX,
 	.options = {"name"},
+	.others = "rm delete remove erase unset",
 	.summary = "delete keys",
 	.details =
 		"\n" COMMAND_KEY_TEXT "\n"

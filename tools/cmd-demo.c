@@ -201,6 +201,7 @@ const struct command command_demo = {
 	.arguments = "",
 	.options = {"keys"},
 	.remedy = "apt install mosquitto, or let tools/quickstart start everything; or set --broker or DHT_BROKER",
+	.others = "test try",
 	.summary = "put, get and compare random keys",
 	.details = "\n"
 		   "Puts 100 (or --keys) random strings under random keys, one at a time, each acknowledged; then gets "

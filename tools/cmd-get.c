@@ -55,6 +55,7 @@ const struct command command_get = {
 	.min = 1,
 	.max = SIZE_MAX,
 	.options = {"name", "meta"},
+	.others = "read fetch cat show",
 	.summary = "print the value of a key",
 	.details =
 		"\n" COMMAND_KEY_TEXT "\n"

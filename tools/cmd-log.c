@@ -281,6 +281,7 @@ const struct command command_log = {
 	.max = SIZE_MAX,
 	.options = {"follow", "since", "lines", "directory"},
 	.local = true,
+	.others = "logs journal history",
 	.summary = "tell from the journal what happened to this machine's nodes",
 	.details =
 		"\n"

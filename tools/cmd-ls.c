@@ -95,6 +95,7 @@ const struct command command_ls = {
 	.arguments = "[PREFIX]",
 	.max = 1,
 	.options = {"long", "null", "limit"},
+	.others = "list keys scan find",
 	.summary = "list the keys that there are",
 	.details =
 		"\n"

@@ -73,6 +73,7 @@ const struct command command_put = {
 	.min = 1,
 	.max = 2,
 	.options = {"name", "ttl", "if-absent", "file"},
+	.others = "set store save write insert update",
 	.summary = "store a value under a key",
 	.details =
 		"\n" COMMAND_KEY_TEXT "\n"

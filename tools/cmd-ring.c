@@ -44,6 +44,7 @@ const struct command command_ring = {
 	.name = "ring",
 	.arguments = "",
 	.options = {"watch"},
+	.others = "nodes members cluster",
 	.summary = "show the nodes and what each owns",
 	.details =
 		"\n"

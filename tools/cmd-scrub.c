@@ -213,6 +213,7 @@ static enum exit_code scrub_exec(const struct settings *settings, char **args, s
 const struct command command_scrub = {
 	.name = "scrub",
 	.arguments = "",
+	.others = "repair verify fsck",
 	.summary = "compare all copies of all records, and mend what differs",
 	.details = "\n"
 		   "Each node compares its arc with every copy of it, piece by piece, while everything goes on; a copy "

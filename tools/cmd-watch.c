@@ -346,6 +346,7 @@ const struct command command_watch = {
 	.arguments = "[KEY|PREFIX*]",
 	.max = 1,
 	.options = {"name", "initial", "count", "idle"},
+	.others = "subscribe sub monitor observe listen",
 	.summary = "print what becomes of keys, as it happens",
 	.details =
 		"\n" COMMAND_KEY_TEXT "\n"

@@ -66,6 +66,7 @@ struct command {
 	bool bare;                                /* asks no broker and wants no settings: wrong ones do not matter */
 	bool local;                               /* asks no broker: what is set for one may be wrong */
 	const char *remedy;                       /* what to do if no broker is there; NULL: what is said by default */
+	const char *others; /* what other tools call it, divided by blanks: for guesses; or NULL */
 	const char *summary;
 	const char *details; /* the rest of `dhtctl NAME --help` */
 	enum exit_code (*exec)(const struct settings *settings, char **args, size_t count);

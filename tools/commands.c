@@ -2,6 +2,7 @@
 #include "commands.h"
 
 #include <string.h>
+#include <strings.h>
 
 #include "../common/kv.h"
 #include "../common/topic.h"
@@ -136,11 +137,30 @@ const struct command *commands_find(const char *name)
 	return NULL;
 }
 
+static bool is_word_of(const char *name, const char *words)
+{
+	size_t len = strlen(name);
+
+	for (const char *word = words; word != NULL && *word != '\0'; word += strspn(word, " ")) {
+		size_t word_len = strcspn(word, " ");
+
+		if (word_len == len && strncasecmp(word, name, len) == 0)
+			return true;
+		word += word_len;
+	}
+	return false;
+}
+
+/* 'set' is near to 'get', and means the opposite: other tools' words come first. */
 const struct command *commands_guess(const char *name)
 {
 	const struct command *nearest = NULL;
 	unsigned best = option_guess_limit(name) + 1;
 
+	for (size_t i = 0; i < COMMAND_COUNT; i++) {
+		if (strcasecmp(name, commands[i]->name) == 0 || is_word_of(name, commands[i]->others))
+			return commands[i];
+	}
 	for (size_t i = 0; i < COMMAND_COUNT; i++) {
 		unsigned distance = option_distance(name, commands[i]->name);
 

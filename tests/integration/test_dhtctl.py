@@ -132,12 +132,22 @@ def test_demo_draws_a_bar_on_a_terminal_only(broker, fake):
 
 
 @pytest.mark.parametrize("args, parts", [
-    (["--bogus", "get", "5"], ["unknown option '--bogus'", "see 'dhtctl --help'"]),
+    (["--bogus"], ["unknown option '--bogus'; see 'dhtctl --help'"]),
+    (["--bogus", "get", "5"], ["unknown option '--bogus'", "see 'dhtctl get --help'"]),
     (["get", "5", "--brokr=x"], ["did you mean '--broker'?"]),
     (["-x"], ["unknown option '-x'"]),
     (["gte", "5"], ["unknown command 'gte'", "did you mean 'get'?"]),
     (["a\n\tb"], ["unknown command 'a\\x0a\\x09b'"]),
     (["frobnicate"], ["unknown command 'frobnicate'; see 'dhtctl --help'"]),
+    # what others call it: the nearest word may do the opposite
+    *(([word, "a", "b"], [f"unknown command '{word}'; did you mean '{meant}'?"])
+      for word, meant in (("set", "put"), ("SET", "put"), ("Put", "put"), ("rm", "del"), ("delete", "del"),
+                          ("decr", "incr"), ("keys", "ls"), ("list", "ls"), ("subscribe", "watch"), ("nodes", "ring"),
+                          ("health", "status"), ("restore", "import"), ("backup", "export"), ("journal", "log"))),
+    (["version"], ["unknown command 'version'; did you mean '--version'?"]),
+    (["put", "5", "x", "--tll", "5s"], ["unknown option '--tll'; did you mean '--ttl'?", "see 'dhtctl put --help'"]),
+    (["-x", "get", "5"], ["unknown option '-x'; see 'dhtctl get --help'"]),
+    (["cas", "-x"], ["unknown option '-x'; see 'dhtctl cas --help'"]),
     (["get"], ["too few arguments", "dhtctl get KEY..."]),
     (["incr", "1", "2", "3"], ["too many arguments", "dhtctl incr KEY [BY]"]),
     (["put", "1", "2", "3"], ["too many arguments", "dhtctl put KEY [VALUE]"]),
