@@ -7,13 +7,18 @@
 #include "client.h"
 #include "output.h"
 
+const char *client_duration_text(uint32_t ms, char out[32])
+{
+	if (ms % 1000 == 0)
+		snprintf(out, 32, "%us", ms / 1000);
+	else
+		snprintf(out, 32, "%ums", ms);
+	return out;
+}
+
 const char *client_timeout_text(const struct settings *settings, char out[32])
 {
-	if (settings->timeout % 1000 == 0)
-		snprintf(out, 32, "%us", settings->timeout / 1000);
-	else
-		snprintf(out, 32, "%ums", settings->timeout);
-	return out;
+	return client_duration_text(settings->timeout, out);
 }
 
 void client_random(void *out, size_t len)

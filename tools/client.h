@@ -75,7 +75,8 @@ struct event_base *client_base(const struct client *client);
 uint64_t client_now(void); /* ms, monotonic */
 uint64_t client_deadline(const struct client *client);
 
-/* "5s" of the settings' time-out, for error lines. */
+/* "5s" of 5000, and of the settings' time-out, for error lines.  Both return out. */
+const char *client_duration_text(uint32_t ms, char out[32]);
 const char *client_timeout_text(const struct settings *settings, char out[32]);
 
 /* len random letters and digits and a NUL. */

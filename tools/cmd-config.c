@@ -27,7 +27,7 @@ static void config_json(const struct config_setting *setting)
 
 static void config_line(const struct config_setting *setting)
 {
-	printf("%-12s = ", setting->name);
+	printf("%-13s = ", setting->name); /* password-file */
 	output_line(stdout, setting->value);
 	for (int pad = (int)strlen(setting->value); pad < 24; pad++)
 		putchar(' ');
