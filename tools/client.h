@@ -75,6 +75,9 @@ struct event_base *client_base(const struct client *client);
 uint64_t client_now(void); /* ms, monotonic */
 uint64_t client_deadline(const struct client *client);
 
+/* What to do where no ring answers. */
+#define CLIENT_START_NODE "start a node: 'dht-node --broker URL', or 'systemctl start dht-node@NAME'"
+
 /* "5s" of 5000, and of the settings' time-out, for error lines.  Both return out. */
 const char *client_duration_text(uint32_t ms, char out[32]);
 const char *client_timeout_text(const struct settings *settings, char out[32]);

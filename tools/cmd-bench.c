@@ -56,7 +56,7 @@ static enum exit_code take_plan(const struct settings *s, struct bench_plan *pla
 		.keep = s->keep,
 	};
 	if (!take_mix(s->mix, plan)) {
-		output_error("invalid mix '%.20s': expected PUTS:GETS, as 1:3, each from 0 to 1000", s->mix);
+		output_error("invalid --mix '%.20s': expected PUTS:GETS, as 1:3, each from 0 to 1000", s->mix);
 		return RC_USAGE;
 	}
 	if (plan->batch > plan->inflight) {

@@ -243,7 +243,7 @@ static bool log_settings(struct log_view *v)
 	v->limited = option_source(settings->options, settings->given, "lines") == OPTION_GIVEN;
 	if (settings->since == NULL || since_parse(settings->since, now, &v->since))
 		return true;
-	output_error("invalid value '%.60s' for --since: expected %s", settings->since, SINCE_FORMS);
+	output_error("invalid --since '%.60s': expected %s", settings->since, SINCE_FORMS);
 	return false;
 }
 

@@ -130,7 +130,7 @@ enum exit_code help_overview(const struct settings *settings)
 	if (client_open(&brief, &client) != RC_OK)
 		return RC_OK; /* the error line says it all, and nothing was asked for */
 	if (census_take(client, settings, &census) == RC_TIMEOUT)
-		printf("broker %s: no ring answers (tools/run-nodes starts one)\n", settings->ring_shown);
+		printf("broker %s: no ring answers (" CLIENT_START_NODE ")\n", settings->ring_shown);
 	else if (census.count > 0)
 		printf("broker %s: %zu node%s, %s\n", settings->broker_shown, census.count,
 		       census.count == 1 ? "" : "s",
