@@ -168,7 +168,9 @@ def test_meta(kv, key):
     assert re.fullmatch(rb"version=\d+/\d+ owner=\d+\n", done(kv, "get", "--meta", key))
     assert re.fullmatch(rb"%s\tversion=\S+ owner=\d+\n" % key.encode(),
                         run(kv, "get", "--meta", key, key + "x").stdout)
-    done(kv, "put", "--ttl", "1h", key, "x")
+    for ttl, ms in (("2d", 172800000), ("49d", 49 * 86400000), ("1h", 3600000)):
+        done(kv, "put", "--ttl", ttl, key, "x")
+        assert ms - 60000 * PATIENCE < told(kv, "get", "--meta", key)["life"] <= ms
     line = re.fullmatch(rb"version=\d+/\d+ life=(\d+)ms owner=\d+\n", done(kv, "get", "--meta", key))
     assert 3500000 < int(line[1]) <= 3600000
     meta = told(kv, "get", "--meta", key)
@@ -315,7 +317,7 @@ def test_incr_at_its_bounds(kv, key):
     refuses(run(kv, "incr", key), WRONG, "64 bits")
     assert done(kv, "get", key) == str(high).encode()
     done(kv, "put", key, "word")
-    refuses(run(kv, "incr", key), WRONG, "no number")
+    refuses(run(kv, "incr", key), WRONG, "no whole number")
     assert run(kv, "incr", key, "--json").returncode == WRONG
 
 
