@@ -103,7 +103,9 @@ static enum exit_code demo_step(struct demo *demo, enum topic_kind kind, const v
 		code = client_wait(demo->client, &demo->answered, client_now() + demo->settings->timeout);
 	if (code != RC_TIMEOUT)
 		return code;
-	output_error("no answer to the %s of key %u at broker %s within %s (is a ring there? see 'dhtctl ring')",
+	output_error("no answer to the %s of key %u at broker %s within %s (is a ring there? see 'dhtctl ring'; behind "
+		     "an access "
+		     "list of 'broker-config' demo needs its --reference)",
 		     kind == TOPIC_PUT ? "put" : "get", demo->current->key, demo->settings->ring_shown,
 		     client_timeout_text(demo->settings, timeout));
 	return code;

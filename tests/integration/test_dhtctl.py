@@ -101,7 +101,7 @@ def test_demo_ends_when_nobody_answers(broker, fake, which):
     if which == "get":
         assert done.stderr.endswith(end)
         done.stderr = done.stderr.removesuffix(end)
-    refuses(done, TIMEOUT, f"the {which} of key", "300ms")
+    refuses(done, TIMEOUT, f"the {which} of key", "300ms", "behind an access list", "--reference")
 
 
 def test_demo_tells_what_was_put_when_the_broker_goes_away(broker, make_proxy, fake):
