@@ -186,6 +186,20 @@ static void explain(const struct job *job, struct job_count *count, const struct
 		explain_silence(job, count, item, key_text_label(&item->op.key, key), client, out + used, size - used);
 }
 
+void job_print_meta(const struct job *job, const struct item *item)
+{
+	if (job_is_several(job)) {
+		output_key(stdout, &item->op.key);
+		putchar('\t');
+	}
+	printf("version=%" PRIu64 "/%" PRIu64, item->result.version.number, item->result.version.counter);
+	if (item->result.has_amount && !job_is_write(&item->op))
+		printf(" life=%" PRId64 "ms", item->result.amount);
+	if (item->has_owner)
+		printf(" owner=%u", item->owner);
+	putchar('\n');
+}
+
 /* ---- both ---- */
 
 void job_tell(const struct job *job, struct job_count *count, const struct item *item, const struct client *client)

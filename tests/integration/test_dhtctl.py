@@ -163,6 +163,9 @@ def test_demo_draws_a_bar_on_a_terminal_only(broker, fake):
     (["put", "-", "x"], ["'put -' reads lines", "no VALUE"]),
     (["put", "-", "--file", "x"], ["'put -' reads lines", "no --file"]),
     (["get", "-", "5"], ["no other key"]),
+    *((["get", "-o", "x", *bad], ["--output takes the value of one KEY"])
+      for bad in (["5", "6"], ["-"], ["5", "--meta"], ["5", "--json"])),
+    (["get", "5", "-o", ""], ["invalid --output ''"]),
     (["ls", "n" * 65537], ["invalid prefix 'nnn", "at most 65536 bytes", "65537"]),
     (["watch", "n" * 65537 + "*"], ["invalid prefix 'nnn", "at most 65536 bytes", "65537"]),
     (["get", "5", "-"], ["no other key"]),
@@ -223,10 +226,10 @@ def test_a_key_called_like_a_command(broker, fake):
 
 
 COMMANDS = {
-    "put KEY [VALUE]": ["--name", "--ttl", "--if-absent", "--file"],
-    "get KEY...": ["--name", "--meta"],
-    "del KEY...": ["--name"],
-    "cas KEY [NEW]": ["--name", "--version N/C", "--absent", "--ttl", "--file"],
+    "put KEY [VALUE]": ["--name", "--ttl", "--if-absent", "--file", "--verbose"],
+    "get KEY...": ["--name", "--meta", "--output"],
+    "del KEY...": ["--name", "--verbose"],
+    "cas KEY [NEW]": ["--name", "--version N/C", "--absent", "--ttl", "--file", "--verbose"],
     "incr KEY [BY]": ["--name", "--ttl"],
     "ls [PREFIX]": ["--long", "--null", "--limit"],
     "export [FILE]": ["--format"],

@@ -163,6 +163,38 @@ def test_json_holds_any_bytes(kv, key, value, field):
     assert told(kv, "get", "--meta", key) == put
 
 
+def test_a_value_goes_into_a_file_whole_or_not_at_all(kv, key, tmp_path):
+    file = tmp_path / "out"
+    for value in VALUES.values():
+        done(kv, "put", key, input=value)
+        assert done(kv, "get", key, "-o", file) == b"" and file.read_bytes() == value
+    file.write_bytes(b"as it was")
+    refuses(run(kv, "get", key + "-absent", "--output", file), NO, "absent")
+    refuses(run(NOWHERE, "get", key, "-o", file), UNREACHABLE, "cannot reach")
+    assert file.read_bytes() == b"as it was" and os.listdir(tmp_path) == ["out"]
+    refuses(run(kv, "get", key, "-o", tmp_path / "none" / "x"), LOCAL, "cannot write", "none/x", "no such file")
+    refuses(run(kv, "get", key, "-o", tmp_path), LOCAL, "cannot write", "is a directory")
+    refuses(run(kv, "get", key, "-o", "/dev/full"), LOCAL, "cannot write /dev/full: no space left")
+    file.unlink()
+    refuses(run(kv, "get", key + "-absent", "-o", file), NO, "absent")
+    assert os.listdir(tmp_path) == []
+    assert done(kv, "get", key, "-o", "/dev/stdout") == done(kv, "get", key)
+
+
+def test_writes_that_say_what_they_did(kv, key):
+    line = re.fullmatch(rb"version=(\d+/\d+) owner=\d+\n", done(kv, "put", "-v", key, "x"))
+    assert done(kv, "get", "--meta", key) == line[0]
+    again = re.fullmatch(rb"version=(\d+/\d+) owner=\d+\n",
+                         done(kv, "cas", "--verbose", "--version", line[1].decode(), key, "y"))
+    assert done(kv, "get", "--meta", key) == again[0] != line[0]
+    refuses(run(kv, "cas", "-v", "--version", line[1].decode(), key, "y"), NO, again[1].decode())
+    assert re.fullmatch(rb"version=\d+/\d+ owner=\d+\n", done(kv, "del", "-v", key))
+    refuses(run(kv, "del", "-v", key), NO, "absent")
+    result = run(kv, "put", "-", "-v", input=f"{key}\t1\n{key}2\t2\n".encode())
+    assert re.fullmatch(rb"%b\tversion=\d+/\d+ owner=\d+\n%b2\tversion=\d+/\d+ owner=\d+\n" % (2 * (key.encode(),)),
+                        result.stdout), result
+
+
 def test_meta(kv, key):
     done(kv, "put", key, "x")
     assert re.fullmatch(rb"version=\d+/\d+ owner=\d+\n", done(kv, "get", "--meta", key))
