@@ -248,7 +248,7 @@ def test_a_watch_that_ends_without_its_broker_has_said_so(broker, ring, watch):
     w = watch("--idle", "2s")
     broker.kill()
     assert w.end() == TIMEOUT
-    assert len(w.errors) == 2 and b"lost the connection to broker" in w.errors[1]
+    assert len(w.errors) == 3 and b"lost the connection to broker" in w.errors[1]
 
 
 @pytest.mark.slow
