@@ -9,7 +9,7 @@ import time
 import pytest
 
 import wire
-from fake_ring import KINDS, OPERATIONS, STATUSES, TOKEN
+from fake_ring import CLIENT, KINDS, OPERATIONS, STATUSES, TOKEN
 from harness import PATIENCE, ctl_binary, die_with_parent, wait_for
 from manners import (LOCAL, NO, NOWHERE, PARTLY, TIMEOUT, UNREACHABLE, USAGE, VALUES, WRONG, Terminal, done, refuses,
                      run, told)
@@ -391,6 +391,15 @@ def test_other_answers_are_not_ours(broker, fake):
         fake.answer_operations("to/" + "0" * 32, request, [[0, STATUSES["ANSWER_DONE"], 1, b"theirs"]])
     fake.before = before
     assert done(broker, "get", 5) == b"ours"
+
+
+def test_each_process_has_a_name_of_its_own(broker, fake):
+    """128 random bits, by which a ring tells who asks again from who asks anew."""
+    for i in range(20):
+        done(broker, "put", "5", i)
+    names = {request[CLIENT] for request in fake.requests}
+    assert len(names) == 20 and {len(name) for name in names} == {16}
+    assert len({byte for name in names for byte in name}) > 100, "320 random bytes"
 
 
 def test_operations_share_frames(broker, fake):
