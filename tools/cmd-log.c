@@ -296,7 +296,7 @@ const struct command command_log = {
 		"journals of elsewhere: files that were copied, or what systemd-journal-remote has gathered.\n"
 		"\n"
 		"--json gives {\"time\",\"host\",\"from\",\"node\",\"id\",\"state\",\"level\",\"kind\",\"text\","
-		"\"peer\",\n"
+		"\"peer\","
 		"\"peer_name\",\"arc\",\"epoch\",\"reason\",\"message_id\"}, one object a line, with null for what "
 		"there\n"
 		"is not; \"kind\" is as dht-node.catalog(7) has it. No broker is asked. Whoever is not root has to\n"

@@ -225,7 +225,7 @@ const struct command command_scrub = {
 		   "themselves once a day (dht-node's --scrub).\n"
 		   "\n"
 		   "A line for each node says what was found; with --json an object: "
-		   "{\"node\",\"name\",\"done\",\"records\",\n"
+		   "{\"node\",\"name\",\"done\",\"records\","
 		   "\"bytes\",\"copies\",\"differed\" (pieces),\"sent\" (records told "
 		   "anew),\"damaged\",\"healed\",\"lost\"}.\n"
 		   "--timeout bounds how long a node may be silent, not the whole. Exit code 1 means that records are\n"

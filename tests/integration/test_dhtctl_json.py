@@ -41,6 +41,11 @@ CASES = {
     "scrub": (["scrub"], {"node", "name", "done", "records", "bytes", "copies", "differed", "sent", "damaged", "healed",
                           "lost"}),
     "demo": (["demo", "--keys", 3], {"keys", "equal", "seconds"}),
+    "bench": (["bench", "--keys", 10, "--ops", 100], {
+        "ops_per_s", "ops", "seconds", "preload_ops_per_s", "count", "mean_us", "p50_us", "p95_us", "p99_us", "p999_us",
+        "max_us", "put", "get", "packets_sent_per_op", "packets_received_per_op", "bytes_sent_per_op",
+        "bytes_received_per_op", "wrong", "timeouts", "unknown", "cut", "keys", "value_size", "clients", "inflight", "batch",
+        "mix", "rate"}),
     "config": (["config"], {"setting", "value", "from"}),
     "broker-config": (["broker-config", "--nodes", "n1"], {"conf", "acl"}),
     "leave": (["leave", "n1"], {"id", "name", "left"}),
@@ -67,6 +72,6 @@ def test_help_has_each_field_that_is_printed(served, dump, case):
 
 
 def test_none_is_left_out():
-    """Those of them that this does not try have tests of their own: recover, log, bench; and completion prints a script."""
+    """Those of them that this does not try have tests of their own: recover, log; and completion prints a script."""
     assert {usage.split()[0] for usage in COMMANDS} - {args[0] for args, _ in CASES.values()} == {"recover", "log",
                                                                                                  "completion"}
