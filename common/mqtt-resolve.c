@@ -48,6 +48,14 @@ static void lookup_collect(struct mqtt_addresses *addresses, const struct evutil
 	}
 }
 
+/* libevent's words are those of the system call. */
+static const char *lookup_problem(int error)
+{
+	if (error == 0)
+		return "no address";
+	return error == EVUTIL_EAI_NONAME ? "there is no such name" : evutil_gai_strerror(error);
+}
+
 static void lookup_cb(int error, struct evutil_addrinfo *list, void *arg)
 {
 	struct mqtt_lookup *lookup = arg;
@@ -60,7 +68,7 @@ static void lookup_cb(int error, struct evutil_addrinfo *list, void *arg)
 	if (lookup->done && addresses.count)
 		lookup->done(lookup->arg, &addresses, NULL);
 	else if (lookup->done)
-		lookup->done(lookup->arg, NULL, error ? evutil_gai_strerror(error) : "no address");
+		lookup->done(lookup->arg, NULL, lookup_problem(error));
 	/* answered before evdns_getaddrinfo returned: mqtt_lookup still needs it, and frees it */
 	if (lookup->request)
 		free(lookup);

@@ -2,10 +2,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "fold.h"
 #include "option-internal.h"
 
 #define OPTION_HELP_COLUMN 28
-#define OPTION_HELP_WIDTH 100
 
 const char *option_bounds(const struct option_row *row, char *out, size_t size)
 {
@@ -31,8 +31,7 @@ const char *option_bounds(const struct option_row *row, char *out, size_t size)
 static void option_help_row(FILE *out, const struct option_row *row)
 {
 	bool initial = row->initial != NULL && row->initial[0] != '\0';
-	char left[64], text[300], bounds[70], remarks[200] = "", *word, *rest = text;
-	int column;
+	char left[64], text[300], bounds[70], remarks[200] = "";
 
 	if (row->letter)
 		snprintf(left, sizeof(left), "  -%c, --%s %s", row->letter, row->name,
@@ -44,21 +43,7 @@ static void option_help_row(FILE *out, const struct option_row *row)
 		 initial ? row->initial : "", row->env ? "; " : "", row->env ? row->env : "");
 	snprintf(text, sizeof(text), "%s%s%s%s", row->help, remarks[0] ? " (" : "", remarks[0] ? remarks + 2 : "",
 		 remarks[0] ? ")" : "");
-	fprintf(out, "%-*s", OPTION_HELP_COLUMN - 1, left);
-	if (strlen(left) >= OPTION_HELP_COLUMN)
-		fprintf(out, "\n%*s", OPTION_HELP_COLUMN - 1, "");
-	column = OPTION_HELP_COLUMN - 1;
-	while ((word = strtok_r(rest, " ", &rest)) != NULL) {
-		int len = (int)strlen(word);
-
-		if (column + 1 + len > OPTION_HELP_WIDTH) {
-			fprintf(out, "\n%*s", OPTION_HELP_COLUMN - 1, "");
-			column = OPTION_HELP_COLUMN - 1;
-		}
-		fprintf(out, " %s", word);
-		column += 1 + len;
-	}
-	fputc('\n', out);
+	fold_beside(out, left, OPTION_HELP_COLUMN, text);
 }
 
 void option_help(FILE *out, const struct option_table *table)

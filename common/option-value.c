@@ -81,7 +81,7 @@ static uint64_t option_parse_duration(const char *text)
 	static const struct {
 		const char *unit;
 		uint64_t ms;
-	} units[] = {{"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}};
+	} units[] = {{"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}, {"d", 86400000}};
 	size_t whole = strspn(text, "0123456789"), part = 0;
 	uint64_t value = 0, scale = 1;
 
@@ -113,7 +113,7 @@ static bool option_set_duration(const struct option_row *row, void *member, cons
 		option_format_duration(low, sizeof(low), row->min);
 		option_format_duration(high, sizeof(high), option_max(row));
 		if (ms == UINT64_MAX)
-			snprintf(expected, OPTION_ERROR_MAX, "expected a duration in ms, s, m or h, such as 5s");
+			snprintf(expected, OPTION_ERROR_MAX, "expected a duration in ms, s, m, h or d, such as 5s");
 		else if (row->max > 0)
 			snprintf(expected, OPTION_ERROR_MAX, "expected %s to %s", low, high);
 		else

@@ -19,7 +19,7 @@ enum option_kind {
 	OPTION_TEXT,     /* char *, allocated or NULL; min and max bound its length (max 0: no bound) */
 	OPTION_URL,      /* as OPTION_TEXT, but a password within is overwritten in argv */
 	OPTION_UNSIGNED, /* uint32_t, decimal, min to max (0: UINT32_MAX) */
-	OPTION_DURATION, /* uint32_t, milliseconds: 200ms, 5s, 2m, 1h, 0.5s; min to max in milliseconds (0: UINT32_MAX) */
+	OPTION_DURATION, /* uint32_t, milliseconds: 200ms, 0.5s, 2m, 1h, 7d; min to max in milliseconds (0: UINT32_MAX) */
 	OPTION_SIZE,     /* uint64_t, bytes: 4096, 512M, 2G (of 1024), 0; else min to max (0: 1024T) */
 	OPTION_LEVEL,    /* enum log_level: error, warn, info, debug */
 	OPTION_CHOICE,   /* as OPTION_TEXT, and one of the words in `argument`: "auto|always|never" */
@@ -124,7 +124,7 @@ bool option_same(const struct option_row *row, const void *a, const void *b);
 /* The value as one would type it, without a password; "" if there is none.  Returns out. */
 const char *option_show(const struct option_row *row, const void *target, char *out, size_t size);
 
-/* The rows as aligned lines with bounds, default and environment variable; lines that would pass 100 columns are folded. */
+/* The rows with bounds, default and environment variable, one below the other, folded to the terminal (fold.h). */
 void option_help(FILE *out, const struct option_table *table);
 
 /* "10ms to 60m": what a number or duration may be; "" if the row does not bound it above.  Returns out. */

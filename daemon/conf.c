@@ -46,7 +46,8 @@ static void manual_rest(void)
 	fputs(".PP\n", stdout);
 	roff_text(
 		stdout,
-		"A duration is a number with its unit: 200ms, 5s, 2m, 1h. A size is a number of bytes, or of K, M, G "
+		"A duration is a number with its unit: 200ms, 5s, 2m, 1h, 1d. A size is a number of bytes, or of K, M, "
+		"G "
 		"or T: "
 		"512M.\n"
 		"How to give a password, and who may read "

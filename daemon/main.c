@@ -1,6 +1,7 @@
 /* dht-node: options, event loop, wiring; nothing else. */
 #include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 #include <time.h>
@@ -8,6 +9,7 @@
 #include <event2/dns.h>
 #include <event2/event.h>
 
+#include "../common/fold.h"
 #include "../common/mem.h"
 #include "configure.h"
 #include "keep.h"
@@ -16,16 +18,30 @@
 #include "shell.h"
 #include "teller.h"
 
+#define HELP_EXITS "exit codes:"
+
+static void print_exits(void)
+{
+	char *text = NULL;
+	size_t size = 0;
+	FILE *out = xcheck(open_memstream(&text, &size));
+
+	for (size_t i = 0; i < node_exit_count; i++)
+		fprintf(out, "%d %s%s", node_exits[i].code, node_exits[i].meaning, i + 1 < node_exit_count ? "; " : "");
+	(void)fclose(out);
+	fold_beside(stdout, HELP_EXITS, sizeof(HELP_EXITS), xcheck(text));
+	free(text);
+}
+
 static void print_help(void)
 {
-	printf("usage: dht-node [OPTIONS]\n\n"
-	       "One node of a key-value ring whose only network is an MQTT broker.  Runs until SIGTERM or SIGINT, "
-	       "then\n"
-	       "hands its records on and leaves; a second signal ends it at once.\n\noptions:\n");
+	fold_text(stdout,
+		  "usage: dht-node [OPTIONS]\n\n"
+		  "One node of a key-value ring whose only network is an MQTT broker. Runs until SIGTERM or "
+		  "SIGINT, then hands its records on and leaves; a second signal ends it at once.\n\noptions:\n");
 	option_help(stdout, &node_options);
-	printf("\nexit codes:");
-	for (size_t i = 0; i < node_exit_count; i++)
-		printf(" %d %s%s", node_exits[i].code, node_exits[i].meaning, i + 1 < node_exit_count ? ";" : "\n");
+	putchar('\n');
+	print_exits();
 }
 
 struct process {

@@ -11,6 +11,7 @@
 #include "../common/mem.h"
 #include "interrupt.h"
 #include "output.h"
+#include "progress.h"
 
 /* Of one connection; beyond, the transport would stop reading. */
 #define BENCH_BYTES_MAX ((size_t)8 << 20)
@@ -208,15 +209,17 @@ static void turn_cb(void *arg)
 static void draw(struct bench *bench)
 {
 	static const char *const names[] = {"preload", "warm up", "run", "clean up"};
+	char line[120], failed[48] = "";
 	uint64_t now = clock_ns();
 
 	if (!bench->bar || now - bench->drawn < SECOND / 10)
 		return;
 	bench->drawn = now;
-	fprintf(stderr, "\r\033[K%s %" PRIu64 "/%" PRIu64, names[bench->phase.kind],
-		bench->phase.ended - bench->phase.failed, bench->phase.total);
 	if (bench->phase.failed > 0)
-		fprintf(stderr, ", %" PRIu64 " without an answer", bench->phase.failed);
+		snprintf(failed, sizeof(failed), ", %" PRIu64 " without an answer", bench->phase.failed);
+	snprintf(line, sizeof(line), "%s %" PRIu64 "/%" PRIu64 "%s", names[bench->phase.kind],
+		 bench->phase.ended - bench->phase.failed, bench->phase.total, failed);
+	progress_line(line);
 }
 
 /* The timer wakes us for the next that is due. */
@@ -281,7 +284,7 @@ static void run_phase(struct bench *bench, enum phase_kind kind, uint64_t total)
 	}
 	bench_verify_known(bench);
 	if (bench->bar)
-		fputs("\r\033[K", stderr);
+		progress_wipe();
 }
 
 static double phase_seconds(const struct phase *phase)

@@ -7,12 +7,34 @@
 #include "client.h"
 #include "output.h"
 
+const char *client_duration_text(uint32_t ms, char out[32])
+{
+	if (ms % 1000 == 0)
+		snprintf(out, 32, "%us", ms / 1000);
+	else
+		snprintf(out, 32, "%ums", ms);
+	return out;
+}
+
 const char *client_timeout_text(const struct settings *settings, char out[32])
 {
-	if (settings->timeout % 1000 == 0)
-		snprintf(out, 32, "%us", settings->timeout / 1000);
+	return client_duration_text(settings->timeout, out);
+}
+
+const char *client_denied_text(const struct settings *settings, char out[CLIENT_DENIED_MAX])
+{
+	const struct url *url = &settings->url;
+	const bool file = settings->password_file != NULL && settings->password_file[0] != '\0';
+
+	if (url->user[0] == '\0')
+		snprintf(out, CLIENT_DENIED_MAX, "%sgive mqtt://user@host as --broker or DHT_BROKER%s",
+			 file ? "the password is for a user, and the URL has none: " : "",
+			 file ? "" : ", and --password-file");
+	else if (!url->has_password)
+		snprintf(out, CLIENT_DENIED_MAX, "give the password of user '%s': --password-file", url->user);
 	else
-		snprintf(out, 32, "%ums", settings->timeout);
+		snprintf(out, CLIENT_DENIED_MAX, "does the broker know user '%s', and is the password right?",
+			 url->user);
 	return out;
 }
 

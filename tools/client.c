@@ -228,7 +228,7 @@ void client_readable(struct client *client, int fd, bool *flag)
 static enum exit_code client_explain_connect(const struct client *client)
 {
 	const char *shown = client->settings->broker_shown;
-	char timeout[32];
+	char timeout[32], denied[CLIENT_DENIED_MAX];
 
 	switch (client->failure) {
 	case MQTT_OK:
@@ -236,9 +236,8 @@ static enum exit_code client_explain_connect(const struct client *client)
 			     client_timeout_text(client->settings, timeout), client->settings->remedy);
 		return RC_UNREACHABLE;
 	case MQTT_DENIED:
-		output_error("broker %s refused us: %s (give mqtt://user@host as --broker or DHT_BROKER, and "
-			     "--password-file)",
-			     shown, client->detail);
+		output_error("broker %s refused us: %s (%s)", shown, client->detail,
+			     client_denied_text(client->settings, denied));
 		return RC_REFUSED;
 	case MQTT_CERTIFICATE:
 	case MQTT_REJECTED:

@@ -75,8 +75,15 @@ struct event_base *client_base(const struct client *client);
 uint64_t client_now(void); /* ms, monotonic */
 uint64_t client_deadline(const struct client *client);
 
-/* "5s" of the settings' time-out, for error lines. */
+/* What to do where no ring answers. */
+#define CLIENT_START_NODE "start a node: 'dht-node --broker URL', or 'systemctl start dht-node@NAME'"
+
+/* "5s" of 5000, and of the settings' time-out, for error lines.  Both return out. */
+const char *client_duration_text(uint32_t ms, char out[32]);
 const char *client_timeout_text(const struct settings *settings, char out[32]);
+#define CLIENT_DENIED_MAX 200
+/* What somebody whom the broker does not let in may have forgotten.  Returns out. */
+const char *client_denied_text(const struct settings *settings, char out[CLIENT_DENIED_MAX]);
 
 /* len random letters and digits and a NUL. */
 void client_random_text(char *out, size_t len);

@@ -56,7 +56,7 @@ static enum exit_code take_plan(const struct settings *s, struct bench_plan *pla
 		.keep = s->keep,
 	};
 	if (!take_mix(s->mix, plan)) {
-		output_error("invalid mix '%.20s': expected PUTS:GETS, as 1:3, each from 0 to 1000", s->mix);
+		output_error("invalid --mix '%.20s': expected PUTS:GETS, as 1:3, each from 0 to 1000", s->mix);
 		return RC_USAGE;
 	}
 	if (plan->batch > plan->inflight) {
@@ -170,30 +170,37 @@ const struct command command_bench = {
 	.arguments = "",
 	.options = {"keys", "value-size", "clients", "inflight", "batch", "mix", "ops", "rate", "warmup", "ttl", "seed",
 		    "numbers", "no-preload", "keep"},
+	.others = "benchmark perf",
 	.summary = "measure how fast operations are, and check them",
-	.details = "\n"
-		   "Puts all keys, warms up, then times operations on random ones of them. Every answer is\n"
-		   "checked: a get must return a value that this run has put for that key, and none older than\n"
-		   "what was acknowledged, to any of its connections, before it began. At the end, also that of a\n"
-		   "run that failed or that Ctrl-C or SIGTERM ends, the keys are deleted again, or it says that they\n"
-		   "stay; a second signal ends it at once.\n"
-		   "\n"
-		   "Keys are names of this run's own, 'bench:RUN:0' and so on, where RUN is random, or --seed in\n"
-		   "hexadecimal; with --numbers they are numbers, spread over the ring, and what was stored under\n"
-		   "these is overwritten.\n"
-		   "\n"
-		   "Of each connection --inflight operations are on their way, or as many as fit in 8 MiB. Without\n"
-		   "--batch whatever can begin at one moment shares frames, as it does for every program that uses\n"
-		   "the library; with --batch B they begin B at a time, in frames of their own: 1 is one frame for\n"
-		   "each operation.\n"
-		   "\n"
-		   "With --rate an operation's time counts from when it was to begin, whether or not there was\n"
-		   "room for it then: a ring that stalls is not asked less. Times are at most 1/128 too long.\n"
-		   "--timeout is each operation's.\n"
-		   "\n"
-		   "--json gives one object with ops_per_s, p50_us to max_us, the same for \"put\" and \"get\",\n"
-		   "packets and bytes (of MQTT) an operation, and wrong, timeouts, unknown.\n"
-		   "\n"
-		   "Exit code 1 means that an answer was wrong; 6 that operations were not answered.\n",
+	.details =
+		"\n"
+		"Puts all keys, warms up, then times operations on random ones of them. Every answer is\n"
+		"checked: a get must return a value that this run has put for that key, and none older than\n"
+		"what was acknowledged, to any of its connections, before it began. At the end, also that of a\n"
+		"run that failed or that Ctrl-C or SIGTERM ends, the keys are deleted again, or it says that they\n"
+		"stay; a second signal ends it at once.\n"
+		"\n"
+		"Keys are names of this run's own, 'bench:RUN:0' and so on, where RUN is random, or --seed in\n"
+		"hexadecimal; with --numbers they are numbers, spread over the ring, and what was stored under\n"
+		"these is overwritten.\n"
+		"\n"
+		"Of each connection --inflight operations are on their way, or as many as fit in 8 MiB. Without\n"
+		"--batch whatever can begin at one moment shares frames, as it does for every program that uses\n"
+		"the library; with --batch B they begin B at a time, in frames of their own: 1 is one frame for\n"
+		"each operation.\n"
+		"\n"
+		"With --rate an operation's time counts from when it was to begin, whether or not there was\n"
+		"room for it then: a ring that stalls is not asked less. Times are at most 1/128 too long.\n"
+		"--timeout is each operation's.\n"
+		"\n"
+		"--json gives one object: {\"ops_per_s\",\"ops\",\"seconds\",\"preload_ops_per_s\"}, of all, of "
+		"\"put\" and\n"
+		"of \"get\" {\"count\",\"mean_us\",\"p50_us\",\"p95_us\",\"p99_us\",\"p999_us\",\"max_us\"}, of MQTT\n"
+		"{\"packets_sent_per_op\",\"packets_received_per_op\",\"bytes_sent_per_op\","
+		"\"bytes_received_per_op\"}, how many were {\"wrong\",\"timeouts\",\"unknown\"}, whether it was\n"
+		"\"cut\" short as nobody answered any more, and what was asked for, {\"keys\",\"value_size\","
+		"\"clients\",\"inflight\",\"batch\",\"mix\",\"rate\"}.\n"
+		"\n"
+		"Exit code 1 means that an answer was wrong; 6 that operations were not answered.\n",
 	.exec = bench_exec,
 };

@@ -216,7 +216,57 @@ static enum exit_code make_folder(const char *path, bool secret)
 	return RC_OK;
 }
 
-static enum exit_code put_all(struct broker_plan *plan, const char *folder)
+static void tell_json(const struct broker_plan *plan)
+{
+	static const char *const roles[] = {
+		[BROKER_NODE] = "node", [BROKER_OPERATOR] = "operator", [BROKER_CLIENT] = "client"};
+
+	putchar('{');
+	output_json_bytes(stdout, "directory", (const uint8_t *)plan->folder, strlen(plan->folder));
+	printf(",\"files\":[\"dht.conf\",\"dht.acl\",\"dht.passwd\"],\"users\":[");
+	for (size_t i = 0; i < plan->count; i++) /* names of letters, digits, '-' and '_' */
+		printf("%s{\"name\":\"%s\",\"role\":\"%s\",\"password_file\":\"passwords/%s\"}", i ? "," : "",
+		       plan->users[i].name, roles[plan->users[i].role], plan->users[i].name);
+	puts("]}");
+}
+
+static void tell(const struct broker_plan *plan)
+{
+	printf("%s: dht.conf, dht.acl, dht.passwd, and passwords/ of %zu user%s\n"
+	       "  cp %s/dht.conf /etc/mosquitto/conf.d/ && systemctl restart mosquitto\n"
+	       "  each user: mqtt%s://NAME@HOST and --password-file, a copy of passwords/NAME\n",
+	       plan->folder, plan->count, plan->count == 1 ? "" : "s", plan->folder, plan->certfile ? "s" : "");
+}
+
+static void print_file(const char *name, void (*say)(FILE *, const struct broker_plan *),
+		       const struct broker_plan *plan, bool json)
+{
+	char *text;
+	size_t len;
+	FILE *out = xcheck(open_memstream(&text, &len));
+
+	say(out, plan);
+	(void)fclose(out);
+	if (json)
+		output_json_bytes(stdout, name, (const uint8_t *)text, len);
+	else
+		printf("# dht.%s\n%s", name, text);
+	free(text);
+}
+
+/* Without a directory. */
+static void print_all(const struct broker_plan *plan, bool json)
+{
+	if (json)
+		putchar('{');
+	print_file("conf", broker_write_config, plan, json);
+	putchar(json ? ',' : '\n');
+	print_file("acl", broker_write_access, plan, json);
+	if (json)
+		puts("}");
+}
+
+static enum exit_code put_all(struct broker_plan *plan, const char *folder, bool json)
 {
 	char passwords[PATH_MAX + 64];
 	enum exit_code code = make_folder(folder, false);
@@ -235,11 +285,10 @@ static enum exit_code put_all(struct broker_plan *plan, const char *folder)
 		code = put_text("dht.acl", broker_write_access, plan);
 	if (code == RC_OK)
 		code = put_text("dht.conf", broker_write_config, plan);
-	if (code == RC_OK)
-		printf("%s: dht.conf, dht.acl, dht.passwd, and passwords/ of %zu users\n"
-		       "  cp %s/dht.conf /etc/mosquitto/conf.d/ && systemctl restart mosquitto\n"
-		       "  each user: mqtt%s://NAME@HOST and --password-file, a copy of passwords/NAME\n",
-		       real, plan->count, real, plan->certfile ? "s" : "");
+	if (code == RC_OK && json)
+		tell_json(plan);
+	else if (code == RC_OK)
+		tell(plan);
 	free(real);
 	return code;
 }
@@ -258,14 +307,10 @@ static enum exit_code broker_config_exec(const struct settings *settings, char *
 	}
 	if (code == RC_OK)
 		code = plan_tls(&plan, settings, &cert, &key);
-	if (code == RC_OK && count > 0) {
-		code = put_all(&plan, args[0]);
-	} else if (code == RC_OK) {
-		puts("# dht.conf");
-		broker_write_config(stdout, &plan);
-		puts("\n# dht.acl");
-		broker_write_access(stdout, &plan);
-	}
+	if (code == RC_OK && count > 0)
+		code = put_all(&plan, args[0], settings->json);
+	else if (code == RC_OK)
+		print_all(&plan, settings->json);
 	broker_free(&plan);
 	free(cert);
 	free(key);
@@ -278,6 +323,7 @@ const struct command command_broker_config = {
 	.max = 1,
 	.options = {"nodes", "clients", "operators", "reference", "server-certfile", "server-keyfile", "port"},
 	.bare = true,
+	.others = "acl",
 	.summary = "make what Mosquitto needs to keep clients, nodes and strangers apart",
 	.details =
 		"\n"
@@ -300,6 +346,10 @@ const struct command command_broker_config = {
 		"broker's\n"
 		"certificate and key in files that Mosquitto may read; clients then need --cafile if its CA is none "
 		"that\n"
-		"the system knows. After 'broker-config' has run again: systemctl reload mosquitto.\n",
+		"the system knows. After 'broker-config' has run again: systemctl reload mosquitto.\n"
+		"\n"
+		"--json gives {\"directory\",\"files\",\"users\":[{\"name\",\"role\",\"password_file\"}]}, without "
+		"DIR\n"
+		"{\"conf\",\"acl\"}: the files' texts.\n",
 	.exec = broker_config_exec,
 };

@@ -26,7 +26,7 @@ static enum exit_code cas_take_condition(const struct settings *settings, struct
 
 static enum exit_code cas_exec(const struct settings *settings, char **args, size_t count)
 {
-	struct job job = {.settings = settings, .done = "stored"};
+	struct job job = {.settings = settings, .done = "stored", .print = settings->verbose ? job_print_meta : NULL};
 	uint8_t *value = NULL;
 	enum exit_code code;
 
@@ -52,13 +52,15 @@ const struct command command_cas = {
 	.arguments = "KEY [NEW]",
 	.min = 1,
 	.max = 2,
-	.options = {"name", "version", "absent", "ttl", "file"},
+	.options = {"name", "version", "absent", "ttl", "file", "verbose"},
+	.others = "compare-and-set compare-and-swap",
 	.summary = "store a value if nobody else has since",
 	.details =
 		"\n" COMMAND_KEY_TEXT "\n"
 		"cas --version N/C KEY NEW stores NEW only if the key still has that version, which 'get --meta' and\n"
 		"'get --json' tell; cas --absent KEY NEW only if there is none. NEW is taken as put takes its VALUE.\n"
-		"Prints nothing when it is done; with --json {\"key\",\"status\",\"version\",\"owner\"}, where the "
+		"Prints nothing when it is done, with --verbose version=7/12 owner=5; with --json "
+		"{\"key\",\"status\",\"version\",\"owner\"}, where the "
 		"version is\n"
 		"the new one, or, if the status is \"failed\", the one that is there.\n"
 		"\n"

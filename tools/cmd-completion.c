@@ -110,6 +110,7 @@ const struct command command_completion = {
 	.min = 1,
 	.max = 1,
 	.bare = true,
+	.others = "completions complete",
 	.summary = "print a script that completes for a shell",
 	.details = "\n"
 		   "For this session:\n"

@@ -27,7 +27,7 @@ static void config_json(const struct config_setting *setting)
 
 static void config_line(const struct config_setting *setting)
 {
-	printf("%-12s = ", setting->name);
+	printf("%-13s = ", setting->name); /* password-file */
 	output_line(stdout, setting->value);
 	for (int pad = (int)strlen(setting->value); pad < 24; pad++)
 		putchar(' ');
@@ -70,6 +70,7 @@ static enum exit_code config_exec(const struct settings *settings, char **args, 
 const struct command command_config = {
 	.name = "config",
 	.arguments = "",
+	.others = "settings",
 	.summary = "print all settings and where each comes from",
 	.details =
 		"\n"

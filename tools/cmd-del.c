@@ -2,7 +2,7 @@
 
 static enum exit_code del_exec(const struct settings *settings, char **args, size_t count)
 {
-	struct job job = {.settings = settings, .done = "deleted"};
+	struct job job = {.settings = settings, .done = "deleted", .print = settings->verbose ? job_print_meta : NULL};
 
 	job.op.kind = OPERATION_DELETE;
 	return job_run_keys(&job, args, count);
@@ -13,11 +13,13 @@ const struct command command_del = {
 	.arguments = "KEY...",
 	.min = 1,
 	.max = SIZE_MAX,
-	.options = {"name"},
+	.options = {"name", "verbose"},
+	.others = "rm delete remove erase unset",
 	.summary = "delete keys",
 	.details =
 		"\n" COMMAND_KEY_TEXT "\n"
-		"With '-' the keys are those that standard input holds, one a line. Prints nothing when it is done; "
+		"With '-' the keys are those that standard input holds, one a line. Prints nothing when it is done, "
+		"with --verbose version=7/12 owner=5; "
 		"with\n"
 		"--json {\"key\",\"status\",\"version\",\"owner\"}. --timeout bounds each line of '-', else all keys.\n"
 		"\n"

@@ -9,10 +9,10 @@
 #include "../common/reference.h"
 #include "client.h"
 #include "output.h"
+#include "progress.h"
 
 #define TEXT_LEN 10
 #define DEMO_KEYS 100 /* if nobody says how many */
-#define BAR_WIDTH 40
 
 struct demo_pair {
 	uint32_t key;
@@ -27,8 +27,7 @@ struct demo {
 	size_t count, stored, equal;
 	const struct demo_pair *current; /* what is in flight */
 	bool answered, matches;
-	bool bar;
-	uint64_t drawn;
+	struct progress progress;
 };
 
 static int demo_compare_keys(const void *a, const void *b)
@@ -88,14 +87,8 @@ static void demo_message_cb(void *arg, const struct mqtt_message *message)
 
 static void demo_draw(struct demo *demo, size_t done)
 {
-	size_t all = 2 * demo->count, filled = done * BAR_WIDTH / all;
-	uint64_t now = client_now();
-
-	if (!demo->bar || (now - demo->drawn < 50 && done != all))
-		return;
-	demo->drawn = now;
-	fprintf(stderr, "\r%s [%.*s%*s] %zu/%zu", done <= demo->count ? "put" : "get", (int)filled,
-		"########################################", (int)(BAR_WIDTH - filled), "", done, all);
+	demo->progress.what = done < demo->count ? "put" : "get";
+	progress_draw(&demo->progress, done, done, 2 * demo->count);
 }
 
 /* Publishes one operation and waits for its answer; the next step begins as soon as it is here. */
@@ -110,7 +103,9 @@ static enum exit_code demo_step(struct demo *demo, enum topic_kind kind, const v
 		code = client_wait(demo->client, &demo->answered, client_now() + demo->settings->timeout);
 	if (code != RC_TIMEOUT)
 		return code;
-	output_error("no answer to the %s of key %u at broker %s within %s (is a ring there? see 'dhtctl ring')",
+	output_error("no answer to the %s of key %u at broker %s within %s (is a ring there? see 'dhtctl ring'; behind "
+		     "an access "
+		     "list of 'broker-config' demo needs its --reference)",
 		     kind == TOPIC_PUT ? "put" : "get", demo->current->key, demo->settings->ring_shown,
 		     client_timeout_text(demo->settings, timeout));
 	return code;
@@ -175,8 +170,7 @@ static enum exit_code demo_run(struct demo *demo)
 			     demo->count, demo->equal);
 	if (code != RC_OK)
 		return code;
-	if (demo->bar)
-		fputs("\r\033[K", stderr);
+	progress_end(&demo->progress);
 	seconds = (double)(end.tv_sec - start.tv_sec) + (double)(end.tv_nsec - start.tv_nsec) / 1e9;
 	if (demo->settings->json)
 		printf("{\"keys\":%zu,\"equal\":%zu,\"seconds\":%.3f}\n", demo->count, demo->equal, seconds);
@@ -195,7 +189,7 @@ static enum exit_code demo_exec(const struct settings *settings, char **args, si
 	(void)count;
 	if (code != RC_OK)
 		return code;
-	demo.bar = !settings->quiet && output_terminal(STDERR_FILENO);
+	progress_init(&demo.progress, "put", !settings->quiet);
 	demo.pairs = xcalloc(demo.count, sizeof(*demo.pairs));
 	demo_choose(&demo);
 	code = demo_run(&demo);
@@ -209,6 +203,7 @@ const struct command command_demo = {
 	.arguments = "",
 	.options = {"keys"},
 	.remedy = "apt install mosquitto, or let tools/quickstart start everything; or set --broker or DHT_BROKER",
+	.others = "test try",
 	.summary = "put, get and compare random keys",
 	.details = "\n"
 		   "Puts 100 (or --keys) random strings under random keys, one at a time, each acknowledged; then gets "

@@ -131,6 +131,7 @@ const struct command command_export = {
 	.arguments = "[FILE]",
 	.max = 1,
 	.options = {"format"},
+	.others = "dump backup",
 	.summary = "write all records to a file",
 	.details =
 		"\n"

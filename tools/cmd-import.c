@@ -106,6 +106,7 @@ const struct command command_import = {
 	.arguments = "[FILE]",
 	.max = 1,
 	.options = {"format", "resume", "overwrite"},
+	.others = "load restore",
 	.summary = "store the records of a file",
 	.details =
 		"\n"

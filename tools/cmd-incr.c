@@ -50,6 +50,7 @@ const struct command command_incr = {
 	.min = 1,
 	.max = 2,
 	.options = {"name", "ttl"},
+	.others = "inc increment decr decrement counter",
 	.summary = "add to the number under a key, print the sum",
 	.details =
 		"\n" COMMAND_KEY_TEXT "\n"

@@ -159,6 +159,7 @@ const struct command command_leave = {
 	.min = 1,
 	.max = 1,
 	.options = {"force"},
+	.others = "stop shutdown decommission",
 	.summary = "make a node hand its records over and end",
 	.details =
 		"\n"

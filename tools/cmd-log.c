@@ -243,7 +243,7 @@ static bool log_settings(struct log_view *v)
 	v->limited = option_source(settings->options, settings->given, "lines") == OPTION_GIVEN;
 	if (settings->since == NULL || since_parse(settings->since, now, &v->since))
 		return true;
-	output_error("invalid value '%.60s' for --since: expected %s", settings->since, SINCE_FORMS);
+	output_error("invalid --since '%.60s': expected %s", settings->since, SINCE_FORMS);
 	return false;
 }
 
@@ -281,6 +281,7 @@ const struct command command_log = {
 	.max = SIZE_MAX,
 	.options = {"follow", "since", "lines", "directory"},
 	.local = true,
+	.others = "logs journal history",
 	.summary = "tell from the journal what happened to this machine's nodes",
 	.details =
 		"\n"
@@ -295,7 +296,7 @@ const struct command command_log = {
 		"journals of elsewhere: files that were copied, or what systemd-journal-remote has gathered.\n"
 		"\n"
 		"--json gives {\"time\",\"host\",\"from\",\"node\",\"id\",\"state\",\"level\",\"kind\",\"text\","
-		"\"peer\",\n"
+		"\"peer\","
 		"\"peer_name\",\"arc\",\"epoch\",\"reason\",\"message_id\"}, one object a line, with null for what "
 		"there\n"
 		"is not; \"kind\" is as dht-node.catalog(7) has it. No broker is asked. Whoever is not root has to\n"

@@ -1,8 +1,10 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
+#include "key-text.h"
 #include "output.h"
 #include "walk.h"
 
@@ -34,7 +36,7 @@ static void ls_columns(const struct walk_page *page, const struct page_entry *e)
 		output_span(life, sizeof(life), e->life);
 	if (page->has_owner)
 		snprintf(owner, sizeof(owner), "%u", page->owner);
-	printf("%-12s  %8s  %10s  ", version, life, owner);
+	printf("%-19s  %8s  %10s  ", version, life, owner); /* numbers have ten digits, mostly */
 }
 
 /* With --null a name is written byte for byte, but for a terminal, which it might drive. */
@@ -68,6 +70,23 @@ static bool ls_use(void *arg, const struct walk_page *page)
 	return ls->output_errno == 0 && (!settings->limit || ls->listed < settings->limit);
 }
 
+/* Whoever knows shells, topics or 'watch' would take the silence for an answer. */
+static void ls_tell_star(const struct ls *ls, const char *prefix)
+{
+	size_t len = strlen(prefix);
+	char asked[KEY_LABEL_MAX], meant[KEY_LABEL_MAX];
+
+	if (ls->listed > 0 || ls->settings->quiet || len == 0 || (prefix[len - 1] != '*' && prefix[len - 1] != '#'))
+		return;
+	key_text_quote((const uint8_t *)prefix, len, asked);
+	key_text_quote((const uint8_t *)prefix, len - 1, meant);
+	if (len == 1)
+		output_error("note: no name begins with %s; all keys are 'dhtctl ls'", asked);
+	else /* behind the quotation mark */
+		output_error("note: no name begins with %s; PREFIX is the beginning itself: 'dhtctl ls %s", asked,
+			     meant + 1);
+}
+
 static enum exit_code ls_exec(const struct settings *settings, char **args, size_t count)
 {
 	struct ls ls = {.settings = settings, .terminal = isatty(STDOUT_FILENO)};
@@ -83,6 +102,8 @@ static enum exit_code ls_exec(const struct settings *settings, char **args, size
 	if (code == RC_OK)
 		code = walk(client, kv, settings, false, count > 0 ? args[0] : NULL, ls_use, &ls);
 	client_close(client);
+	if (code == RC_OK && count > 0)
+		ls_tell_star(&ls, args[0]);
 	if (ls.output_errno != 0) {
 		output_give_up(ls.output_errno);
 		return RC_LOCAL;
@@ -95,6 +116,7 @@ const struct command command_ls = {
 	.arguments = "[PREFIX]",
 	.max = 1,
 	.options = {"long", "null", "limit"},
+	.others = "list keys scan find",
 	.summary = "list the keys that there are",
 	.details =
 		"\n"

@@ -43,7 +43,7 @@ static enum exit_code put_lines(struct job *job, size_t count)
 
 static enum exit_code put_exec(const struct settings *settings, char **args, size_t count)
 {
-	struct job job = {.settings = settings, .done = "stored"};
+	struct job job = {.settings = settings, .done = "stored", .print = settings->verbose ? job_print_meta : NULL};
 	uint8_t *value = NULL;
 	char usage[120], key[60];
 	enum exit_code code;
@@ -72,12 +72,14 @@ const struct command command_put = {
 	.arguments = "KEY [VALUE]",
 	.min = 1,
 	.max = 2,
-	.options = {"name", "ttl", "if-absent", "file"},
+	.options = {"name", "ttl", "if-absent", "file", "verbose"},
+	.others = "set store save write insert update",
 	.summary = "store a value under a key",
 	.details =
 		"\n" COMMAND_KEY_TEXT "\n"
 		"Without VALUE, or with '-', the value is what --file or standard input holds, byte for byte, up to\n"
-		"16 MiB. Prints nothing when it is done; with --json {\"key\",\"status\",\"version\",\"owner\"}.\n"
+		"16 MiB. Prints nothing when it is done, with --verbose version=7/12 owner=5; with --json "
+		"{\"key\",\"status\",\"version\",\"owner\"}.\n"
 		"'put -' stores lines KEY<TAB>VALUE of standard input, many at once; \\\\ \\t \\n in them stand for "
 		"backslash,\n"
 		"tab and newline, and \\xHH for any byte. It says on standard error what came of them. --timeout "

@@ -44,6 +44,7 @@ const struct command command_ring = {
 	.name = "ring",
 	.arguments = "",
 	.options = {"watch"},
+	.others = "nodes members cluster",
 	.summary = "show the nodes and what each owns",
 	.details =
 		"\n"
@@ -53,9 +54,9 @@ const struct command command_ring = {
 		"the arc, and how many should; records to go are those that the next of them still lacks. --json "
 		"prints\n"
 		"{\"nodes\":[{\"id\",\"name\",\"state\",\"predecessor\",\"successor\",\"records\",\"arc\":[FROM,TO],"
-		"\"epoch\",\n"
+		"\"epoch\","
 		"\"copies\",\"wanted\",\"behind\",\"full\",\"bytes\",\"limit\",\"share\",\"since\",\"software\"}],"
-		"\"silent\":[IDS],\n"
+		"\"silent\":[IDS],"
 		"\"doubts\":[{\"arc\",\"node\",\"waits_for\",\"copy\",\"operator\"}],\"problems\":[TEXTS]};\n"
 		"an arc is what lies behind FROM up to TO, its epoch the number of its view; bytes are what a node "
 		"holds,\n"

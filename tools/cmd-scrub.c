@@ -213,6 +213,7 @@ static enum exit_code scrub_exec(const struct settings *settings, char **args, s
 const struct command command_scrub = {
 	.name = "scrub",
 	.arguments = "",
+	.others = "repair verify fsck",
 	.summary = "compare all copies of all records, and mend what differs",
 	.details = "\n"
 		   "Each node compares its arc with every copy of it, piece by piece, while everything goes on; a copy "
@@ -224,7 +225,7 @@ const struct command command_scrub = {
 		   "themselves once a day (dht-node's --scrub).\n"
 		   "\n"
 		   "A line for each node says what was found; with --json an object: "
-		   "{\"node\",\"name\",\"done\",\"records\",\n"
+		   "{\"node\",\"name\",\"done\",\"records\","
 		   "\"bytes\",\"copies\",\"differed\" (pieces),\"sent\" (records told "
 		   "anew),\"damaged\",\"healed\",\"lost\"}.\n"
 		   "--timeout bounds how long a node may be silent, not the whole. Exit code 1 means that records are\n"

@@ -127,6 +127,7 @@ const struct command command_status = {
 	.name = "status",
 	.arguments = "",
 	.options = {"watch"},
+	.others = "health check ping info",
 	.summary = "tell whether all is well: broker, nodes, records",
 	.details =
 		"\n"

@@ -243,6 +243,15 @@ static enum exit_code watch_initial(struct watch *w)
 	return w->code;
 }
 
+static enum exit_code watch_idle(const struct settings *settings)
+{
+	char idle[32];
+
+	if (!settings->quiet)
+		output_error("nothing has happened for %s", client_duration_text(settings->idle, idle));
+	return RC_TIMEOUT;
+}
+
 static enum exit_code watch_run(struct watch *w)
 {
 	const struct settings *settings = w->settings;
@@ -257,7 +266,7 @@ static enum exit_code watch_run(struct watch *w)
 	while (code == RC_OK && !w->over) {
 		watch_step(w);
 		if (settings->idle && !w->over && client_now() - w->last >= settings->idle)
-			return RC_TIMEOUT;
+			return watch_idle(settings);
 	}
 	return code;
 }
@@ -267,9 +276,15 @@ static enum exit_code watch_run(struct watch *w)
 /* Whoever knows shells or topics may mean another thing by it. */
 static void watch_tell_star(const struct watch *w, const char *text, size_t len)
 {
-	char label[KEY_LABEL_MAX];
+	char label[KEY_LABEL_MAX], meant[KEY_LABEL_MAX];
 
-	if (memchr(text, '*', len - 1) && !w->settings->quiet)
+	if (w->settings->quiet)
+		return;
+	if (len > 1 && text[len - 1] == '#')
+		output_error("note: a '#' is a part of the name; names that begin with %s are %.*s*'",
+			     key_text_quote((const uint8_t *)text, len - 1, label),
+			     (int)strlen(key_text_quote((const uint8_t *)text, len - 1, meant)) - 1, meant);
+	if (memchr(text, '*', len - 1))
 		output_error("note: a '*' stands for whatever follows at the end alone; in %s it is a part of the name",
 			     key_text_quote((const uint8_t *)text, len, label));
 }
@@ -346,6 +361,7 @@ const struct command command_watch = {
 	.arguments = "[KEY|PREFIX*]",
 	.max = 1,
 	.options = {"name", "initial", "count", "idle"},
+	.others = "subscribe sub monitor observe listen",
 	.summary = "print what becomes of keys, as it happens",
 	.details =
 		"\n" COMMAND_KEY_TEXT "\n"

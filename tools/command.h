@@ -32,7 +32,7 @@ struct settings {
 	struct tls_options tls_files;
 	char *topic_prefix;
 	uint32_t timeout; /* ms */
-	char *file, *expected, *format, *color;
+	char *file, *output, *expected, *format, *color;
 	uint32_t keys, ttl;          /* keys: 0: not given; ttl: ms; 0: for ever */
 	uint32_t limit, count, idle; /* 0: none; idle: ms */
 	char *mix;
@@ -42,8 +42,8 @@ struct settings {
 	uint32_t port; /* 0: the usual one */
 	uint32_t value_size, clients, inflight, batch, operations, warmup, rate, seed;
 	bool numbers, no_preload, keep, force, yes, reference;
-	bool json, quiet, help, version, name, meta, absent, if_absent, columns, nul, resume, overwrite, initial, watch,
-		follow;
+	bool json, quiet, verbose, help, version, name, meta, absent, if_absent, columns, nul, resume, overwrite,
+		initial, watch, follow;
 	struct url url;         /* broker, parsed */
 	struct tls *tls;        /* NULL: without */
 	char broker_shown[768]; /* "mqtt://host:1883 (default)": masked, and where it came from */
@@ -66,6 +66,7 @@ struct command {
 	bool bare;                                /* asks no broker and wants no settings: wrong ones do not matter */
 	bool local;                               /* asks no broker: what is set for one may be wrong */
 	const char *remedy;                       /* what to do if no broker is there; NULL: what is said by default */
+	const char *others; /* what other tools call it, divided by blanks: for guesses; or NULL */
 	const char *summary;
 	const char *details; /* the rest of `dhtctl NAME --help` */
 	enum exit_code (*exec)(const struct settings *settings, char **args, size_t count);

@@ -2,6 +2,7 @@
 #include "commands.h"
 
 #include <string.h>
+#include <strings.h>
 
 #include "../common/kv.h"
 #include "../common/topic.h"
@@ -35,6 +36,9 @@ static const struct option_row option_rows[] = {
 	{"absent", 0, OPTION_FLAG, FIELD(absent), NULL, NULL, NULL, "store only if there is no such key", 0, 0},
 	{"file", 0, OPTION_TEXT, FIELD(file), NULL, NULL, "FILE", "the value is what this file holds", 1, 0},
 	{"meta", 0, OPTION_FLAG, FIELD(meta), NULL, NULL, NULL, "version, life and owner instead of the value", 0, 0},
+	{"output", 'o', OPTION_TEXT, FIELD(output), NULL, NULL, "FILE", "the value goes into this file", 1, 0},
+	{"verbose", 'v', OPTION_FLAG, FIELD(verbose), NULL, NULL, NULL, "print version and owner of what was written",
+	 0, 0},
 	{"long", 'l', OPTION_FLAG, FIELD(columns), NULL, NULL, NULL, "version, life and owner ahead of each key", 0, 0},
 	{"limit", 0, OPTION_UNSIGNED, FIELD(limit), NULL, NULL, "N", "no more than so many", 1, 0},
 	{"format", 0, OPTION_CHOICE, FIELD(format), "json", NULL, "json|cbor", "how the records stand in FILE", 0, 0},
@@ -136,11 +140,30 @@ const struct command *commands_find(const char *name)
 	return NULL;
 }
 
+static bool is_word_of(const char *name, const char *words)
+{
+	size_t len = strlen(name);
+
+	for (const char *word = words; word != NULL && *word != '\0'; word += strspn(word, " ")) {
+		size_t word_len = strcspn(word, " ");
+
+		if (word_len == len && strncasecmp(word, name, len) == 0)
+			return true;
+		word += word_len;
+	}
+	return false;
+}
+
+/* 'set' is near to 'get', and means the opposite: other tools' words come first. */
 const struct command *commands_guess(const char *name)
 {
 	const struct command *nearest = NULL;
 	unsigned best = option_guess_limit(name) + 1;
 
+	for (size_t i = 0; i < COMMAND_COUNT; i++) {
+		if (strcasecmp(name, commands[i]->name) == 0 || is_word_of(name, commands[i]->others))
+			return commands[i];
+	}
 	for (size_t i = 0; i < COMMAND_COUNT; i++) {
 		unsigned distance = option_distance(name, commands[i]->name);
 

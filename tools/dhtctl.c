@@ -20,7 +20,9 @@ static const struct command *find_command(const char *name)
 {
 	const struct command *command = commands_find(name), *guess = command ? NULL : commands_guess(name);
 
-	if (guess != NULL)
+	if (command == NULL && strcmp(name, "version") == 0)
+		output_error("unknown command 'version'; did you mean '--version'? see 'dhtctl --help'");
+	else if (guess != NULL)
 		output_error("unknown command '%.40s'; did you mean '%s'? see 'dhtctl --help'", name, guess->name);
 	else if (command == NULL)
 		output_error("unknown command '%.40s'; see 'dhtctl --help'", name);
@@ -115,9 +117,26 @@ static void hold_standard_streams(void)
 	}
 }
 
+#define PROGRAM "dhtctl"
+#define PROGRAM_MAX 40
+
+/* The table of the command that is meant, and its name, for where an error line says to look: the general help has not the
+ * options of each. */
+static struct option_table choose_table(int argc, char **argv, char program[PROGRAM_MAX])
+{
+	struct option_table table = *commands_choose(argc, argv);
+	const char *word = option_first_argument(&table, argc, argv);
+	bool known = word != NULL && commands_find(word) != NULL;
+
+	snprintf(program, PROGRAM_MAX, PROGRAM "%s%s", known ? " " : "", known ? word : "");
+	table.program = program;
+	return table;
+}
+
 int main(int argc, char **argv)
 {
-	const struct option_table *table = commands_choose(argc, argv);
+	char program[PROGRAM_MAX];
+	const struct option_table chosen = choose_table(argc, argv, program), *table = &chosen;
 	struct settings settings = {0};
 	struct option_result given;
 	char error[OPTION_ERROR_MAX];

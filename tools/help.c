@@ -1,24 +1,31 @@
 /* --help, and what is said to somebody who comes for the first time. */
 #include "help.h"
 
+#include <ctype.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "../common/fold.h"
+#include "../common/mem.h"
 #include "census.h"
 #include "client.h"
 #include "commands.h"
 #include "output.h"
 
+#define HELP_COLUMN 29 /* where a command's summary begins */
+
 static void help_commands(void)
 {
+	char usage[64];
+
 	for (size_t i = 0; commands_at(i) != NULL; i++) {
 		const struct command *command = commands_at(i);
-		char usage[64];
 
-		snprintf(usage, sizeof(usage), "%s %s", command->name, command->arguments);
-		printf("  %-26s %s\n", usage, command->summary);
+		snprintf(usage, sizeof(usage), "  %s %s", command->name, command->arguments);
+		fold_beside(stdout, usage, HELP_COLUMN, command->summary);
 	}
-	printf("  %-26s %s\n", HELP_USAGE, HELP_SUMMARY);
+	fold_beside(stdout, "  " HELP_USAGE, HELP_COLUMN, HELP_SUMMARY);
 }
 
 static void help_options(const struct command *command)
@@ -29,44 +36,81 @@ static void help_options(const struct command *command)
 	option_help(stdout, &shown);
 }
 
-#define HELP_INDENT 11
-#define HELP_WIDTH 100
+#define HELP_EXITS "exit codes:"
 
 static void help_exits(void)
 {
-	size_t count, column = HELP_INDENT;
+	size_t count, size = 0;
 	const struct command_exit *exits = commands_exits(&count);
+	char *text = NULL;
+	FILE *out = xcheck(open_memstream(&text, &size));
 
-	printf("\n%-*s", HELP_INDENT, "exit codes:");
-	for (size_t i = 0; i < count; i++) {
-		char text[120];
-		size_t len = (size_t)snprintf(text, sizeof(text), " %d %s%s", exits[i].code, exits[i].meaning,
-					      i + 1 < count ? ";" : "");
-
-		if (column + len > HELP_WIDTH) {
-			printf("\n%*s", HELP_INDENT, "");
-			column = HELP_INDENT;
-		}
-		fputs(text, stdout);
-		column += len;
-	}
+	for (size_t i = 0; i < count; i++)
+		fprintf(out, "%d %s%s", exits[i].code, exits[i].meaning, i + 1 < count ? "; " : "");
+	(void)fclose(out);
 	putchar('\n');
+	fold_beside(stdout, HELP_EXITS, sizeof(HELP_EXITS), xcheck(text));
+	free(text);
+}
+
+static void help_command(const struct command *command)
+{
+	char head[400];
+
+	/* as a sentence: in lists it stands behind the command's name */
+	snprintf(head, sizeof(head), "usage: dhtctl [OPTIONS] %s%s%s\n\n%c%s.\n", command->name,
+		 command->arguments[0] ? " " : "", command->arguments, toupper((unsigned char)command->summary[0]),
+		 command->summary + 1);
+	fold_text(stdout, head);
+	fold_text(stdout, command->details);
+	printf("\noptions:\n");
 }
 
 void help_print(const struct command *command)
 {
 	if (command != NULL) {
-		printf("usage: dhtctl [OPTIONS] %s%s%s\n\n%s.\n%s\noptions:\n", command->name,
-		       command->arguments[0] ? " " : "", command->arguments, command->summary, command->details);
+		help_command(command);
 	} else {
-		printf("usage: dhtctl [OPTIONS] COMMAND [ARGUMENTS]\n\n"
-		       "Stores, finds and shows what a ring of dht-nodes holds, through the MQTT broker they share.\n\n"
-		       "commands:\n");
+		fold_text(stdout,
+			  "usage: dhtctl [OPTIONS] COMMAND [ARGUMENTS]\n\n"
+			  "Stores, finds and shows what a ring of dht-nodes holds, through the MQTT broker they "
+			  "share.\n\ncommands:\n");
 		help_commands();
-		printf("\noptions (anywhere; '--' ends them; 'dhtctl COMMAND --help' has those of a command):\n");
+		fold_text(stdout, "\noptions (anywhere; '--' ends them; 'dhtctl COMMAND --help' has those of a "
+				  "command):\n");
 	}
 	help_options(command);
 	help_exits();
+}
+
+#define OVERVIEW_COLUMN 27
+#define OVERVIEW_COMMANDS "commands:"
+
+static void overview_commands(void)
+{
+	size_t size = 0;
+	char *text = NULL;
+	FILE *out = xcheck(open_memstream(&text, &size));
+
+	for (size_t i = 0; commands_at(i) != NULL; i++)
+		fprintf(out, "%s ", commands_at(i)->name);
+	(void)fclose(out);
+	fold_beside(stdout, OVERVIEW_COMMANDS, sizeof(OVERVIEW_COMMANDS), xcheck(text));
+	free(text);
+}
+
+static void overview_examples(void)
+{
+	static const char *const examples[][2] = {
+		{"  dhtctl put door open", "store a value under a key, a name or a number"},
+		{"  dhtctl get door", "print it"},
+		{"  dhtctl watch 'light/*'", "see what becomes of keys, as it happens"},
+		{"  dhtctl status", "tell whether all is well"},
+		{"  dhtctl demo", "put, get and compare 100 random keys"},
+	};
+
+	for (size_t i = 0; i < sizeof(examples) / sizeof(examples[0]); i++)
+		fold_beside(stdout, examples[i][0], OVERVIEW_COLUMN, examples[i][1]);
 }
 
 /* For the first minute: what this is, and whether anything is there to talk to. */
@@ -76,22 +120,17 @@ enum exit_code help_overview(const struct settings *settings)
 	struct client *client;
 	struct census census = {0};
 
-	printf("dhtctl stores, finds and shows what a ring of dht-nodes holds.\n\n"
-	       "  dhtctl put door open     store a value under a key, a name or a number\n"
-	       "  dhtctl get door          print it\n"
-	       "  dhtctl watch 'light/*'   see what becomes of keys, as it happens\n"
-	       "  dhtctl status            tell whether all is well\n"
-	       "  dhtctl demo              put, get and compare 100 random keys\n\n"
-	       "commands:");
-	for (size_t i = 0; commands_at(i) != NULL; i++)
-		printf(" %s", commands_at(i)->name);
-	printf("\nmore: dhtctl --help, dhtctl COMMAND --help\n\n");
+	fold_text(stdout, "dhtctl stores, finds and shows what a ring of dht-nodes holds.\n\n");
+	overview_examples();
+	putchar('\n');
+	overview_commands();
+	fold_text(stdout, "more: dhtctl --help, dhtctl COMMAND --help\n\n");
 	fflush(stdout);
 	brief.timeout = settings->timeout < 1000 ? settings->timeout : 1000;
 	if (client_open(&brief, &client) != RC_OK)
 		return RC_OK; /* the error line says it all, and nothing was asked for */
 	if (census_take(client, settings, &census) == RC_TIMEOUT)
-		printf("broker %s: no ring answers (tools/run-nodes starts one)\n", settings->ring_shown);
+		printf("broker %s: no ring answers (" CLIENT_START_NODE ")\n", settings->ring_shown);
 	else if (census.count > 0)
 		printf("broker %s: %zu node%s, %s\n", settings->broker_shown, census.count,
 		       census.count == 1 ? "" : "s",

@@ -84,9 +84,9 @@ static void json_item(const struct item *item)
 
 /* ---- lines for people ---- */
 
-#define REASONS                                                                                 \
-	"(is a ring there? see 'dhtctl ring'; a node of the reference, or of protocol version " \
-	"1.0, answers on the reference's topics alone, "                                        \
+#define REASONS                                                                                  \
+	" (is a ring there? see 'dhtctl ring'; a node of the reference, or of protocol version " \
+	"1.0, answers on the reference's topics alone, "                                         \
 	"and an access list of the broker must grant op/# and ask/#)"
 
 static void explain_answer(const struct job *job, const struct item *item, const char *key, char *out, size_t size)
@@ -121,8 +121,8 @@ static void explain_answer(const struct job *job, const struct item *item, const
 			 "says which; what is there can be read and deleted)",
 			 key, job->done);
 	else
-		snprintf(out, size, "key %s: not %s: its value is no number of 64 bits, or would be none", key,
-			 job->done);
+		snprintf(out, size, "key %s: not %s: its value is no whole number of 64 bits, or the sum would be none",
+			 key, job->done);
 }
 
 /* From here on a broker's limit is as likely as a ring that is gone: some are set to 100 kB. */
@@ -139,7 +139,7 @@ static const char *explain_length(const struct item *item, char out[160])
 	return out;
 }
 
-static void explain_silence(const struct job *job, const struct item *item, const char *key,
+static void explain_silence(const struct job *job, struct job_count *count, const struct item *item, const char *key,
 			    const struct client *client, char *out, size_t size)
 {
 	const char *lost = client_lost(client);
@@ -151,23 +151,26 @@ static void explain_silence(const struct job *job, const struct item *item, cons
 		snprintf(end, sizeof(end), "; unknown: it may have been %s", job->done);
 	else if (job_is_write(&item->op))
 		snprintf(end, sizeof(end), "; it was not %s", job->done);
-	if (item->cut)
+	if (item->cut) {
 		snprintf(out, size, "key %s: ended %s%s", key,
 			 item->asked ? "ahead of its answer" : "before it was asked", end);
-	else if (item->outcome == KV_UNKNOWN && !item->late)
+	} else if (item->outcome == KV_UNKNOWN && !item->late) {
 		snprintf(out, size, "key %s: its owner does not know any more%s", key, end);
-	else if (lost)
+	} else if (lost) {
 		snprintf(out, size, "lost the connection to broker %s: %s; no answer for key %s%s%s",
 			 settings->broker_shown, lost, key, end, length);
-	else if (!item->asked)
+	} else if (!item->asked) {
 		snprintf(out, size, "key %s: time was up before it was asked%s", key, end);
-	else
-		snprintf(out, size, "no answer for key %s at broker %s within %s%s%s%s " REASONS, key,
-			 settings->ring_shown, client_timeout_text(settings, timeout), end, length,
-			 client_deaf(client, deaf));
+	} else { /* of many keys the first line tells the reasons */
+		snprintf(out, size, "no answer for key %s at broker %s within %s%s%s%s%s", key, settings->ring_shown,
+			 client_timeout_text(settings, timeout), end, length, client_deaf(client, deaf),
+			 count->reasons_told ? "" : REASONS);
+		count->reasons_told = true;
+	}
 }
 
-static void explain(const struct job *job, const struct item *item, const struct client *client, char *out, size_t size)
+static void explain(const struct job *job, struct job_count *count, const struct item *item,
+		    const struct client *client, char *out, size_t size)
 {
 	char key[KEY_LABEL_MAX];
 	size_t used = 0;
@@ -180,7 +183,21 @@ static void explain(const struct job *job, const struct item *item, const struct
 	else if (item->outcome == KV_DONE)
 		explain_answer(job, item, key_text_label(&item->op.key, key), out + used, size - used);
 	else
-		explain_silence(job, item, key_text_label(&item->op.key, key), client, out + used, size - used);
+		explain_silence(job, count, item, key_text_label(&item->op.key, key), client, out + used, size - used);
+}
+
+void job_print_meta(const struct job *job, const struct item *item)
+{
+	if (job_is_several(job)) {
+		output_key(stdout, &item->op.key);
+		putchar('\t');
+	}
+	printf("version=%" PRIu64 "/%" PRIu64, item->result.version.number, item->result.version.counter);
+	if (item->result.has_amount && !job_is_write(&item->op))
+		printf(" life=%" PRId64 "ms", item->result.amount);
+	if (item->has_owner)
+		printf(" owner=%u", item->owner);
+	putchar('\n');
 }
 
 /* ---- both ---- */
@@ -202,7 +219,7 @@ void job_tell(const struct job *job, struct job_count *count, const struct item 
 		job->print(job, item);
 	if (code == RC_OK || (count->first[0] != '\0' && item->line > 0))
 		return;
-	explain(job, item, client, line, sizeof(line));
+	explain(job, count, item, client, line, sizeof(line));
 	if (count->first[0] == '\0')
 		snprintf(count->first, sizeof(count->first), "%s", line);
 	/* Of lines there may be 100,000: the summary has the first. */

@@ -13,6 +13,7 @@ struct job_count {
 	size_t spared;             /* of those that are done: nothing was to be done */
 	size_t unversioned;        /* of these: the file has no version, so nobody knows which is newer */
 	char first[1400];          /* what the first that failed had to say */
+	bool reasons_told;         /* why nobody may have answered */
 };
 
 bool job_is_write(const struct operation *op);

@@ -73,6 +73,7 @@ struct job {
 	const struct job_input *input;
 	/* Writes what was answered with ANSWER_DONE to standard output, if it is not to be JSON; or NULL. */
 	void (*print)(const struct job *job, const struct item *item);
+	void *arg; /* print's */
 };
 
 /* Does it all, and prints what is to be said.  The items are gone then. */
@@ -81,6 +82,9 @@ enum exit_code job_run(struct job *job);
 /* One of the job's operation, and what is allocated of it; for who gives a job its items. */
 struct item *job_item_new(const struct job *job);
 void job_item_free(struct item *item);
+
+/* Prints: version, life and owner as far as they are known, behind the key if there are several. */
+void job_print_meta(const struct job *job, const struct item *item);
 
 /* ---- job-keys.c ---- */
 

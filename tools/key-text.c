@@ -54,7 +54,7 @@ const char *key_text_parse(const uint8_t *text, size_t len, bool named, struct k
 	uint32_t id;
 
 	if (len == 0)
-		return "it must not be empty";
+		return "a key must not be empty";
 	if (!named && parse_number(text, len, &id)) {
 		*key = key_number(id);
 		return NULL;

@@ -55,10 +55,10 @@ enum exit_code live_look(struct client *client, const struct settings *settings,
 	if (code == RC_OK && census->broken > 0)
 		code = live_look_again(client, settings, census);
 	if (code == RC_TIMEOUT)
-		output_error(
-			"no ring answers at broker %s within %s (start nodes with tools/run-nodes; is "
-			"--topic-prefix right, and may this user write to 'ring'? with 'broker-config' operators may)",
-			settings->ring_shown, client_timeout_text(settings, timeout));
+		output_error("no ring answers at broker %s within %s (" CLIENT_START_NODE
+			     "; is --topic-prefix right, and may this user write to 'ring'? with 'broker-config' "
+			     "operators may)",
+			     settings->ring_shown, client_timeout_text(settings, timeout));
 	return code;
 }
 

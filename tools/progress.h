@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 struct progress {
-	const char *what; /* "exported" */
+	const char *what; /* "exporting" */
 	bool shown;
 	uint64_t begun, drawn; /* in client_now's time */
 };
@@ -17,5 +17,10 @@ void progress_init(struct progress *p, const char *what, bool shown);
 void progress_draw(struct progress *p, size_t records, uint64_t done, uint64_t all);
 /* Takes it away. */
 void progress_end(struct progress *p);
+
+/* For who counts something else: a line in the place of the one that was there, cut where the terminal ends; and none.
+ * Standard error has to be a terminal that obeys. */
+void progress_line(const char *text);
+void progress_wipe(void);
 
 #endif

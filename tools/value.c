@@ -36,15 +36,15 @@ static bool value_read(int fd, uint8_t **value, size_t *len)
 
 static void value_is_long(int fd, const char *name)
 {
-	char size[40] = "more";
+	char size[40] = "";
 	struct stat status;
 
 	if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode))
-		snprintf(size, sizeof(size), "%jd bytes", (intmax_t)status.st_size);
-	output_error(
-		"the value from %s is larger than 16 MiB: it has %s, and a value at most %u bytes (store it in parts, "
-		"or store where it is)",
-		name, size, COMMAND_VALUE_MAX);
+		snprintf(size, sizeof(size), "it has %jd bytes, and ", (intmax_t)status.st_size);
+	output_error("the value from %s is larger than 16 MiB: %sa value has at most %u bytes (store it in parts, or "
+		     "store where "
+		     "it is)",
+		     name, size, COMMAND_VALUE_MAX);
 }
 
 static enum exit_code value_from(int fd, const char *name, uint8_t **value, size_t *len)

@@ -1,4 +1,5 @@
 """What `dhtctl broker-config` makes: all works under it that is to work; and what does not is told, by whom and why."""
+import json
 import os
 import re
 import subprocess
@@ -145,6 +146,11 @@ def test_made_again_it_keeps_passwords(tmp_path):
     text = (folder / "dht.conf").read_text()
     assert "listener 1883 127.0.0.1" in text and f"acl_file {folder}/dht.acl" in text and "max_qos 0" in text
     assert make("--nodes", "n1", "--reference").returncode == 0 and "max_qos" not in (folder / "dht.conf").read_text()
+    told = json.loads(make("--nodes", "n1", "--operators", "o", "--json").stdout)
+    assert told == {"directory": str(folder), "files": ["dht.conf", "dht.acl", "dht.passwd"],
+                    "users": [{"name": n, "role": role, "password_file": f"passwords/{n}"}
+                              for n, role in (("n1", "node"), ("o", "operator"))]}
+    assert all((folder / name).exists() for name in [*told["files"], *(u["password_file"] for u in told["users"])])
     (folder / "passwords" / "n1").chmod(0o644)
     done = make("--nodes", "n1")
     assert done.returncode == LOCAL and "others can read it" in done.stderr
@@ -172,3 +178,6 @@ def test_printed_it_is_the_same():
     assert "pattern readwrite house/to/%u/+\n" in text and "pattern write house/op/+/+/+/+/%u\n" in text
     assert "user a\ntopic read house/ev/+\n" in text and "topic readwrite house/founder" in text
     assert "$7$" not in text
+    told = json.loads(subprocess.run([ctl_binary(), "broker-config", "--nodes", "n1", "--clients", "a,b", "--topic-prefix",
+                                      "house", "--json"], capture_output=True, check=True).stdout)
+    assert text == f"# dht.conf\n{told['conf']}\n# dht.acl\n{told['acl']}"

@@ -189,8 +189,8 @@ def test_a_preload_that_fails_and_a_ring_that_is_gone(broker, make_fake):
 
 
 @pytest.mark.parametrize("args, parts", [
-    (["--mix", "3"], ["invalid mix '3'", "PUTS:GETS"]),
-    (["--mix", "0:0"], ["invalid mix '0:0'"]),
+    (["--mix", "3"], ["invalid --mix '3'", "PUTS:GETS"]),
+    (["--mix", "0:0"], ["invalid --mix '0:0'"]),
     (["--batch", "9", "--inflight", "8"], ["raise --inflight"]),
     (["--value-size", "15"], ["value-size", "16"]),
     (["--inflight", "8193"], ["inflight", "8192"]),

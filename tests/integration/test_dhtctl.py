@@ -101,7 +101,7 @@ def test_demo_ends_when_nobody_answers(broker, fake, which):
     if which == "get":
         assert done.stderr.endswith(end)
         done.stderr = done.stderr.removesuffix(end)
-    refuses(done, TIMEOUT, f"the {which} of key", "300ms")
+    refuses(done, TIMEOUT, f"the {which} of key", "300ms", "behind an access list", "--reference")
 
 
 def test_demo_tells_what_was_put_when_the_broker_goes_away(broker, make_proxy, fake):
@@ -132,12 +132,22 @@ def test_demo_draws_a_bar_on_a_terminal_only(broker, fake):
 
 
 @pytest.mark.parametrize("args, parts", [
-    (["--bogus", "get", "5"], ["unknown option '--bogus'", "see 'dhtctl --help'"]),
+    (["--bogus"], ["unknown option '--bogus'; see 'dhtctl --help'"]),
+    (["--bogus", "get", "5"], ["unknown option '--bogus'", "see 'dhtctl get --help'"]),
     (["get", "5", "--brokr=x"], ["did you mean '--broker'?"]),
     (["-x"], ["unknown option '-x'"]),
     (["gte", "5"], ["unknown command 'gte'", "did you mean 'get'?"]),
     (["a\n\tb"], ["unknown command 'a\\x0a\\x09b'"]),
     (["frobnicate"], ["unknown command 'frobnicate'; see 'dhtctl --help'"]),
+    # what others call it: the nearest word may do the opposite
+    *(([word, "a", "b"], [f"unknown command '{word}'; did you mean '{meant}'?"])
+      for word, meant in (("set", "put"), ("SET", "put"), ("Put", "put"), ("rm", "del"), ("delete", "del"),
+                          ("decr", "incr"), ("keys", "ls"), ("list", "ls"), ("subscribe", "watch"), ("nodes", "ring"),
+                          ("health", "status"), ("restore", "import"), ("backup", "export"), ("journal", "log"))),
+    (["version"], ["unknown command 'version'; did you mean '--version'?"]),
+    (["put", "5", "x", "--tll", "5s"], ["unknown option '--tll'; did you mean '--ttl'?", "see 'dhtctl put --help'"]),
+    (["-x", "get", "5"], ["unknown option '-x'; see 'dhtctl get --help'"]),
+    (["cas", "-x"], ["unknown option '-x'; see 'dhtctl cas --help'"]),
     (["get"], ["too few arguments", "dhtctl get KEY..."]),
     (["incr", "1", "2", "3"], ["too many arguments", "dhtctl incr KEY [BY]"]),
     (["put", "1", "2", "3"], ["too many arguments", "dhtctl put KEY [VALUE]"]),
@@ -153,6 +163,9 @@ def test_demo_draws_a_bar_on_a_terminal_only(broker, fake):
     (["put", "-", "x"], ["'put -' reads lines", "no VALUE"]),
     (["put", "-", "--file", "x"], ["'put -' reads lines", "no --file"]),
     (["get", "-", "5"], ["no other key"]),
+    *((["get", "-o", "x", *bad], ["--output takes the value of one KEY"])
+      for bad in (["5", "6"], ["-"], ["5", "--meta"], ["5", "--json"])),
+    (["get", "5", "-o", ""], ["invalid --output ''"]),
     (["ls", "n" * 65537], ["invalid prefix 'nnn", "at most 65536 bytes", "65537"]),
     (["watch", "n" * 65537 + "*"], ["invalid prefix 'nnn", "at most 65536 bytes", "65537"]),
     (["get", "5", "-"], ["no other key"]),
@@ -180,7 +193,21 @@ def test_help_needs_no_broker(args):
     done = run(NOWHERE, *args)
     assert (done.returncode, done.stderr) == (0, b"")
     assert done.stdout.startswith(b"dhtctl " if args[0] in ("--version", "-V") else b"usage: dhtctl ")
-    assert max(map(len, done.stdout.split(b"\n"))) <= 110
+    assert max(map(len, done.stdout.split(b"\n"))) <= 100
+
+
+@pytest.mark.parametrize("columns, widest", [(80, 80), (40, 50)])  # a URL's form is a word of 40 letters
+def test_help_is_as_wide_as_the_terminal(broker, columns, widest):
+    """Lines that a terminal has to break are broken amid words, and hide the columns."""
+    for command in ["", *(usage.split()[0] for usage in [*COMMANDS, "bench"])]:
+        args = ["help", command] if command else ["--help"]
+        code, shown, _, _ = Terminal(broker, *args, stdout="tty", screen=(24, columns)).finish()
+        assert code == 0 and max(map(len, shown.decode().split("\r\n"))) <= widest, (command, shown)
+        piped = run(broker, *args).stdout.decode()
+        assert max(map(len, piped.split("\n"))) <= 100, command
+        assert "".join(shown.decode().split()) == "".join(piped.split()), command
+    code, shown, _, _ = Terminal(broker, stdout="tty", stderr="tty", screen=(24, columns)).finish()
+    assert code == 0 and max(map(len, shown.decode().partition("more:")[0].split("\r\n"))) <= columns, shown
 
 
 def test_a_key_called_like_a_command(broker, fake):
@@ -199,10 +226,10 @@ def test_a_key_called_like_a_command(broker, fake):
 
 
 COMMANDS = {
-    "put KEY [VALUE]": ["--name", "--ttl", "--if-absent", "--file"],
-    "get KEY...": ["--name", "--meta"],
-    "del KEY...": ["--name"],
-    "cas KEY [NEW]": ["--name", "--version N/C", "--absent", "--ttl", "--file"],
+    "put KEY [VALUE]": ["--name", "--ttl", "--if-absent", "--file", "--verbose"],
+    "get KEY...": ["--name", "--meta", "--output"],
+    "del KEY...": ["--name", "--verbose"],
+    "cas KEY [NEW]": ["--name", "--version N/C", "--absent", "--ttl", "--file", "--verbose"],
     "incr KEY [BY]": ["--name", "--ttl"],
     "ls [PREFIX]": ["--long", "--null", "--limit"],
     "export [FILE]": ["--format"],
@@ -248,7 +275,7 @@ def test_without_arguments(broker, make_fake):
     assert done.returncode == 0 and done.stdout.count(b"\n") + done.stderr.count(b"\n") <= 20
     assert b"dhtctl put" in done.stdout and b"cannot reach broker" in done.stderr
     done = run(broker)
-    assert done.returncode == 0 and b"no ring answers" in done.stdout
+    assert done.returncode == 0 and b"no ring answers (start a node: 'dht-node " in done.stdout
     make_fake(*nodes(5, 6, 7))
     done = run(broker)
     assert f"broker {broker.url} (--broker): 3 nodes, healthy".encode() in done.stdout

@@ -113,6 +113,25 @@ def test_a_connack_that_refuses(code, exit_code, text):
         refuses(run(url, "get", 5), exit_code, f"broker {url} (--broker) refused us: ", text)
 
 
+@pytest.mark.parametrize("user, given, remedy", [
+    ("", False, "give mqtt://user@host as --broker or DHT_BROKER, and --password-file"),
+    ("", True, "the password is for a user, and the URL has none: give mqtt://user@host as --broker or DHT_BROKER"),
+    ("me@", False, "give the password of user 'me': --password-file"),
+    ("me@", True, "does the broker know user 'me', and is the password right?"),
+    ("me:secret@", False, "does the broker know user 'me', and is the password right?")])
+def test_who_is_not_let_in_learns_what_is_missing(tmp_path, user, given, remedy):
+    (tmp_path / "password").write_text("secret\n")
+    (tmp_path / "password").chmod(0o600)
+
+    def talk(connection):
+        connection.recv(1000)
+        connection.sendall(b"\x20\x02\x00\x05")
+    with server(talk) as url:
+        url = url.replace("//", "//" + user)
+        error = refuses(run(url, "get", 5, *(["--password-file", tmp_path / "password"] if given else [])), REFUSED)
+        assert f"refused us: not authorised ({remedy})\n" in error and "secret" not in error, error
+
+
 def test_a_broker_that_hangs():
     with server(lambda connection: None) as url:
         before = time.monotonic()

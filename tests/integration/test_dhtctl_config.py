@@ -59,7 +59,8 @@ def test_each_source_is_stronger_than_the_next(files):
 def test_what_it_prints_is_a_file_of_settings(files):
     env = files("timeout = 9s # as ever\nbroker = mqtt://me@h\n")
     printed = run("config", env=env).stdout.decode()
-    assert "timeout      = 9s " in printed and f"# {files.paths[0]}:1" in printed
+    assert len({line.index(" = ") for line in printed.splitlines() if " = " in line}) == 1, "not aligned"
+    assert "timeout       = 9s " in printed and f"# {files.paths[0]}:1" in printed
     again = config(env=files(printed))
     assert again["timeout"][0] == "9s" and again["broker"] == ("mqtt://me@h:1883", f"{files.paths[0]}:1")
     assert again["topic-prefix"][0] == "" and again["quiet"][0] == "no"

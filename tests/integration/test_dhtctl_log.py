@@ -181,7 +181,7 @@ def test_nothing_to_tell_is_said(journal):
 
 @pytest.mark.parametrize("value", ["", "noon", "24:00", "2026-02-30", "5"])
 def test_a_moment_that_is_none(journal, value):
-    refuses(log(journal(STORY), f"--since={value}", check=False), USAGE, "--since")
+    refuses(log(journal(STORY), f"--since={value}", check=False), USAGE, f"invalid --since '{value}': ")
 
 
 def test_no_journal(tmp_path):

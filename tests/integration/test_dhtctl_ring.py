@@ -117,7 +117,7 @@ def test_ring_of_two_founders(broker, make_fake):
 def test_no_ring(broker):
     before = time.monotonic()
     refuses(run(broker, "ring", "--timeout", "500ms"), TIMEOUT, "no ring answers", broker.url, "(--broker)", "500ms",
-            "run-nodes")
+            "start a node: 'dht-node --broker URL', or 'systemctl start dht-node@NAME'")
     assert 0.4 < time.monotonic() - before < 5 * PATIENCE
 
 

@@ -67,7 +67,7 @@ def test_a_problem_of_a_moment_is_none(broker, make_fake, command):
 
 
 def test_no_ring_and_no_broker(broker):
-    refuses(run(broker, "status", "--timeout", "300ms"), NO, "no ring answers", broker.url, "run-nodes")
+    refuses(run(broker, "status", "--timeout", "300ms"), NO, "no ring answers", broker.url, "start a node: 'dht-node ")
     refuses(run(NOWHERE, "status"), UNREACHABLE, "cannot reach broker", "refused", "is mosquitto running?")
     done = run(NOWHERE, "status", "--json")
     told = json.loads(done.stdout)

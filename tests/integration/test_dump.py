@@ -8,6 +8,7 @@ import cbor2
 import pytest
 
 from dumps import READERS, encoded, exported
+from fake_ring import plays
 from harness import PATIENCE, ctl_binary, die_with_parent, wait_for
 from manners import LOCAL, NOWHERE, PARTLY, TIMEOUT, UNREACHABLE, USAGE, Terminal, done, refuses, run
 from test_listing import NAMES, full  # noqa: F401
@@ -269,6 +270,27 @@ def test_progress_on_a_terminal_only(full, tmp_path):
     assert shown.endswith(b"imported 0, kept 10001, failed 0\r\n")
     code, shown, _, _ = Terminal(full, "export", file, "--quiet", stderr="tty").finish()
     assert (code, shown) == (0, b"")
+
+
+@pytest.mark.parametrize("columns", [80, 40, 20])
+def test_progress_fits_its_terminal(broker, ring, tmp_path, columns):
+    """A line that the terminal breaks in two is not wiped by the next."""
+    ring(2)
+    (tmp_path / "all").write_bytes(encoded("json", {n.encode(): b"v" for n in NAMES}))
+    for args in (["import", tmp_path / "all"], ["export", "/dev/null"], ["scrub"], ["demo"],
+                 ["bench", "--keys", 2000, "--ops", 20000]):
+        terminal = Terminal(broker, *args, stderr="tty", screen=(24, columns))
+        code, shown, _, _ = terminal.finish()
+        drawn = [piece.removeprefix("\x1b[K") for piece in shown.decode().split("\r") if "\n" not in piece]
+        drawn = [piece for piece in drawn if piece and not piece.startswith("dhtctl: ")]
+        assert code == 0 and drawn and max(map(len, drawn)) < columns, (args, drawn)
+
+
+def test_nobody_knows_the_end_at_the_beginning(broker, fake):
+    """One record, 42, of 2^32 ids: 28 hours were left."""
+    plays(fake, [None, [[42, 1, 1, 0, b"v"]]], [None, []])
+    code, shown, _, _ = Terminal(broker, "export", "/dev/null", stderr="tty").finish()
+    assert code == 0 and b"exporting [" in shown and b"left" not in shown
 
 
 @pytest.mark.slow

@@ -9,7 +9,7 @@ import time
 import pytest
 
 import wire
-from fake_ring import KINDS, OPERATIONS, STATUSES, TOKEN
+from fake_ring import CLIENT, KINDS, OPERATIONS, STATUSES, TOKEN
 from harness import PATIENCE, ctl_binary, die_with_parent, wait_for
 from manners import (LOCAL, NO, NOWHERE, PARTLY, TIMEOUT, UNREACHABLE, USAGE, VALUES, WRONG, Terminal, done, refuses,
                      run, told)
@@ -163,12 +163,46 @@ def test_json_holds_any_bytes(kv, key, value, field):
     assert told(kv, "get", "--meta", key) == put
 
 
+def test_a_value_goes_into_a_file_whole_or_not_at_all(kv, key, tmp_path):
+    file = tmp_path / "out"
+    for value in VALUES.values():
+        done(kv, "put", key, input=value)
+        assert done(kv, "get", key, "-o", file) == b"" and file.read_bytes() == value
+    file.write_bytes(b"as it was")
+    refuses(run(kv, "get", key + "-absent", "--output", file), NO, "absent")
+    refuses(run(NOWHERE, "get", key, "-o", file), UNREACHABLE, "cannot reach")
+    assert file.read_bytes() == b"as it was" and os.listdir(tmp_path) == ["out"]
+    refuses(run(kv, "get", key, "-o", tmp_path / "none" / "x"), LOCAL, "cannot write", "none/x", "no such file")
+    refuses(run(kv, "get", key, "-o", tmp_path), LOCAL, "cannot write", "is a directory")
+    refuses(run(kv, "get", key, "-o", "/dev/full"), LOCAL, "cannot write /dev/full: no space left")
+    file.unlink()
+    refuses(run(kv, "get", key + "-absent", "-o", file), NO, "absent")
+    assert os.listdir(tmp_path) == []
+    assert done(kv, "get", key, "-o", "/dev/stdout") == done(kv, "get", key)
+
+
+def test_writes_that_say_what_they_did(kv, key):
+    line = re.fullmatch(rb"version=(\d+/\d+) owner=\d+\n", done(kv, "put", "-v", key, "x"))
+    assert done(kv, "get", "--meta", key) == line[0]
+    again = re.fullmatch(rb"version=(\d+/\d+) owner=\d+\n",
+                         done(kv, "cas", "--verbose", "--version", line[1].decode(), key, "y"))
+    assert done(kv, "get", "--meta", key) == again[0] != line[0]
+    refuses(run(kv, "cas", "-v", "--version", line[1].decode(), key, "y"), NO, again[1].decode())
+    assert re.fullmatch(rb"version=\d+/\d+ owner=\d+\n", done(kv, "del", "-v", key))
+    refuses(run(kv, "del", "-v", key), NO, "absent")
+    result = run(kv, "put", "-", "-v", input=f"{key}\t1\n{key}2\t2\n".encode())
+    assert re.fullmatch(rb"%b\tversion=\d+/\d+ owner=\d+\n%b2\tversion=\d+/\d+ owner=\d+\n" % (2 * (key.encode(),)),
+                        result.stdout), result
+
+
 def test_meta(kv, key):
     done(kv, "put", key, "x")
     assert re.fullmatch(rb"version=\d+/\d+ owner=\d+\n", done(kv, "get", "--meta", key))
     assert re.fullmatch(rb"%s\tversion=\S+ owner=\d+\n" % key.encode(),
                         run(kv, "get", "--meta", key, key + "x").stdout)
-    done(kv, "put", "--ttl", "1h", key, "x")
+    for ttl, ms in (("2d", 172800000), ("49d", 49 * 86400000), ("1h", 3600000)):
+        done(kv, "put", "--ttl", ttl, key, "x")
+        assert ms - 60000 * PATIENCE < told(kv, "get", "--meta", key)["life"] <= ms
     line = re.fullmatch(rb"version=\d+/\d+ life=(\d+)ms owner=\d+\n", done(kv, "get", "--meta", key))
     assert 3500000 < int(line[1]) <= 3600000
     meta = told(kv, "get", "--meta", key)
@@ -315,7 +349,7 @@ def test_incr_at_its_bounds(kv, key):
     refuses(run(kv, "incr", key), WRONG, "64 bits")
     assert done(kv, "get", key) == str(high).encode()
     done(kv, "put", key, "word")
-    refuses(run(kv, "incr", key), WRONG, "no number")
+    refuses(run(kv, "incr", key), WRONG, "no whole number")
     assert run(kv, "incr", key, "--json").returncode == WRONG
 
 
@@ -331,7 +365,8 @@ def test_no_ring(broker):
         refuses(run(broker, *command, *args), TIMEOUT, "no answer for key 5", "it was not stored")
     refuses(run(broker, "del", 5, *args), TIMEOUT, "it was not deleted")
     refuses(run(broker, "incr", 5, *args), TIMEOUT, "it was not added")
-    assert run(broker, "get", "a", "b", *args).stderr.count(b"no answer for key") == 2
+    error = run(broker, "get", "a", "b", "c", *args).stderr
+    assert (error.count(b"no answer for key"), error.count(b"is a ring there?")) == (3, 1), error
     result = run(broker, "put", "-", *args, input=b"a\t1\nb\t2\n")
     assert result.returncode == TIMEOUT and b"0 stored, 2 not (first: line 1: no answer" in result.stderr
     reply = run(broker, "get", 5, "--json", *args)
@@ -356,6 +391,15 @@ def test_other_answers_are_not_ours(broker, fake):
         fake.answer_operations("to/" + "0" * 32, request, [[0, STATUSES["ANSWER_DONE"], 1, b"theirs"]])
     fake.before = before
     assert done(broker, "get", 5) == b"ours"
+
+
+def test_each_process_has_a_name_of_its_own(broker, fake):
+    """128 random bits, by which a ring tells who asks again from who asks anew."""
+    for i in range(20):
+        done(broker, "put", "5", i)
+    names = {request[CLIENT] for request in fake.requests}
+    assert len(names) == 20 and {len(name) for name in names} == {16}
+    assert len({byte for name in names for byte in name}) > 100, "320 random bytes"
 
 
 def test_operations_share_frames(broker, fake):

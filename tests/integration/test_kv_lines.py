@@ -82,6 +82,7 @@ def test_lines_with_mistakes(kv, key):
     replies = [json.loads(line) for line in result.stdout.splitlines()]
     assert [r["status"] for r in replies] == ["done"] + ["mistake"] * 4 + ["done", "mistake"]
     assert [r.get("line") for r in replies] == [None, 2, 4, 5, 6, None, 8]
+    assert replies[2]["mistake"] == "a key must not be empty"
     assert "--name" in replies[3]["mistake"] and "backslash" in replies[4]["mistake"]
     result = run(kv, "get", "-", input=k + b"\\x00\\xff")
     assert result.stdout == k + b"\0\xff\t\\t\\\\\\n\\n\n"

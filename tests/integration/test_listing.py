@@ -65,6 +65,9 @@ def test_ls_in_columns_and_json(full, broker, ring):
     assert 3500000 < by_key["short"]["life"] <= 3600000 and "life" not in by_key["long"]
     columns = {line.split()[-1]: line.split() for line in done(broker, "ls", "-l").decode().splitlines()}
     assert columns["long"] == [by_key["long"]["version"], "-", str(by_key["long"]["owner"]), "long"]
+    for i in range(100):  # counters of one and of several digits
+        done(broker, "put", f"k{i}", "v")
+    assert len({len(line) - len(line.split()[-1]) for line in done(broker, "ls", "-l").decode().splitlines()}) == 1
     assert columns["short"][1:3] == ["59", "min"] or columns["short"][1:3] == ["60", "min"]
 
 
@@ -118,6 +121,19 @@ def test_ls_of_an_empty_ring_and_of_none(broker, ring):
     ring(1)
     assert done(broker, "ls") == b""
     assert done(broker, "ls", "any", "--json") == b""
+
+
+@pytest.mark.parametrize("asked, meant", [("light/*", "light/"), ("light/#", "light/"), ("*", None), ("#", None)])
+def test_a_star_that_begins_no_name_is_told(broker, ring, asked, meant):
+    """Who knows shells, topics or 'watch' asks so, and would take the silence for an answer."""
+    ring(1)
+    done(broker, "put", "light/1", "on")
+    result = run(broker, "ls", asked)
+    other = f"'dhtctl ls {meant}'" if meant else "'dhtctl ls'"
+    assert (result.returncode, result.stdout) == (0, b"") and other in result.stderr.decode(), result
+    assert done(broker, "ls", asked, "--quiet") == b""
+    done(broker, "put", asked, "a name")
+    assert done(broker, "ls", asked) == asked.encode() + b"\n"
 
 
 def test_ls_that_cannot(full):

@@ -103,6 +103,9 @@ def test_a_star_that_stands_for_nothing_is_told(broker, ring, watch):
         w.wait_lines(1)
         assert w.interrupt() == -harness.signal.SIGINT
         assert (len(w.errors), b"note: a '*'" in w.errors[0]) == (1 + noted, noted), w.errors
+    noted = b"note: a '#' is a part of the name; names that begin with 'a/' are 'a/*'"
+    assert noted in run(broker, "watch", "a/#", "--idle", "10ms").stderr
+    assert b"note" not in run(broker, "watch", "--name", "a/#", "--idle", "10ms").stderr
     assert b"in 'a*b' it is a part of the name" in run(broker, "watch", "a*b", "--idle", "10ms").stderr
     assert b"note" not in run(broker, "watch", "a*b", "--idle", "10ms", "--quiet").stderr
 
@@ -136,6 +139,8 @@ def test_watch_ends_when_nothing_happens(broker, ring, watch):
     w = watch("--idle", "500ms")
     done(broker, "put", "a", "v")
     assert w.end() == TIMEOUT and w.lines == [b"put\ta\tv"]
+    assert b"dhtctl: nothing has happened for 500ms" in b"\n".join(w.errors)
+    assert run(broker, "watch", "-q", "--idle", "10ms").stderr == b""
 
 
 def test_watch_that_cannot(broker, ring):
@@ -243,7 +248,7 @@ def test_a_watch_that_ends_without_its_broker_has_said_so(broker, ring, watch):
     w = watch("--idle", "2s")
     broker.kill()
     assert w.end() == TIMEOUT
-    assert len(w.errors) == 2 and b"lost the connection to broker" in w.errors[1]
+    assert len(w.errors) == 3 and b"lost the connection to broker" in w.errors[1]
 
 
 @pytest.mark.slow

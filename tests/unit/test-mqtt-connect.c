@@ -273,6 +273,39 @@ static void test_silent_name_server(void **state)
 	(void)close(fd);
 }
 
+static void nobody_is_called_so_cb(struct evdns_server_request *request, void *arg)
+{
+	(void)arg;
+	(void)evdns_server_request_respond(request, DNS_ERR_NOTEXIST);
+}
+
+/* The commonest mistake in a URL, told in words that say which. */
+static void test_unknown_name(void **state)
+{
+	struct world *w = *state;
+	struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	struct evdns_base *dns = evdns_base_new(w->base, EVDNS_BASE_DISABLE_WHEN_INACTIVE);
+	socklen_t len = sizeof(address);
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	struct evdns_server_port *server =
+		evdns_add_server_port_with_base(w->base, fd, 0, nobody_is_called_so_cb, NULL);
+	char text[32];
+
+	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &len), 0);
+	(void)snprintf(text, sizeof(text), "127.0.0.1:%u", ntohs(address.sin_port));
+	assert_int_equal(evdns_base_nameserver_ip_add(dns, text), 0);
+	(void)snprintf(w->config.url.host, sizeof(w->config.url.host), "broker.test");
+	user_start(&w->a, w->base, dns, &w->config);
+	expect_failure(w, MQTT_UNREACHABLE, "no address for broker.test: there is no such name");
+	user_end(&w->a);
+	w->a.mqtt = NULL;
+	loop_for(w->base, 20);
+	evdns_base_free(dns, 0);
+	evdns_close_server_port(server);
+	(void)close(fd);
+}
+
 /* Without resolv.conf's servers /etc/hosts must do, and a numeric address needs neither. */
 static void test_local_names(void **state)
 {
@@ -306,6 +339,7 @@ int main(void)
 		TEST(test_unix_queue_full),
 		TEST(test_second_address),
 		TEST(test_silent_name_server),
+		TEST(test_unknown_name),
 		TEST(test_local_names),
 	};
 
