@@ -137,7 +137,7 @@ struct proc {
 	uint64_t deadline; /* ... in virtual time */
 	unsigned backoff;  /* ms */
 	enum node_state state;
-	struct ring_id ring; /* behind its last step */
+	struct ring_id ring;  /* behind its last step */
 	struct input *inputs; /* arrived while paused */
 	size_t input_count, input_room;
 	uint64_t latency;       /* extra delay towards this process, us */
