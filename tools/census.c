@@ -245,6 +245,37 @@ static void census_check_room(struct census *census)
 	}
 }
 
+/* Who has an arc may have copies, too, unless it is of a version that has none. */
+static unsigned census_keepers(const struct census *census)
+{
+	unsigned count = 0;
+
+	for (size_t i = 0; i < census->count; i++)
+		count += census_serves(&census->nodes[i]) && census->nodes[i].copies > 0;
+	return count;
+}
+
+unsigned census_too_few(const struct census *census)
+{
+	unsigned wanted = 0;
+
+	for (size_t i = 0; i < census->count; i++) {
+		const struct census_node *node = &census->nodes[i];
+
+		if (census_serves(node) && node->copies > 0 && node->wanted > wanted)
+			wanted = node->wanted;
+	}
+	return wanted > census_keepers(census) ? wanted : 0;
+}
+
+bool census_lacks_copies(const struct census *census, const struct census_node *node)
+{
+	unsigned keepers = census_keepers(census);
+
+	return census_serves(node) && node->copies > 0 &&
+	       node->copies < (node->wanted < keepers ? node->wanted : keepers);
+}
+
 void census_judge(struct census *census)
 {
 	free(census->problems);

@@ -53,6 +53,12 @@ void census_judge(struct census *census);
 
 void census_free(struct census *census);
 
+/* How many copies somebody asks for, if there are fewer nodes than that; else 0. */
+unsigned census_too_few(const struct census *census);
+
+/* True if there are fewer copies of the node's arc than it asks for, and than there are nodes for. */
+bool census_lacks_copies(const struct census *census, const struct census_node *node);
+
 /* Every id of the arc is answered for by somebody. */
 bool census_serves_arc(const struct census *census, struct arc arc);
 

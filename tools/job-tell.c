@@ -112,7 +112,7 @@ static void explain_answer(const struct job *job, const struct item *item, const
 	else if (r->status == ANSWER_FEW)
 		snprintf(out, size,
 			 "key %s: not %s: its owner has fewer copies now than its --min-copies asks for ('dhtctl "
-			 "status' says "
+			 "ring' says "
 			 "how many; what is there can be read)",
 			 key, job->done);
 	else if (r->status == ANSWER_FULL)

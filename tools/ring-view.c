@@ -90,13 +90,14 @@ static const char *ring_state_color(enum node_state state)
 /* What a table shows besides node, state, share and records. */
 struct ring_columns {
 	int name; /* how wide */
-	bool copies, id, arc, since, behind;
+	bool copies, id, arc, epoch, since, behind;
 };
 
 /* A line that is wider than the terminal would be two. */
 static struct ring_columns ring_choose_columns(const struct census *census)
 {
 	struct ring_columns columns = {.name = 4, .copies = true, .id = true, .arc = true, .since = true};
+	bool epochs = false;
 	struct winsize screen = {0};
 	int over;
 
@@ -104,10 +105,17 @@ static struct ring_columns ring_choose_columns(const struct census *census)
 		if ((int)strlen(census->nodes[i].name) > columns.name)
 			columns.name = (int)strlen(census->nodes[i].name);
 		columns.behind |= census->nodes[i].behind > 0;
+		epochs |= census->nodes[i].epoch > 0;
 	}
+	columns.epoch = epochs;
 	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &screen) != 0 || screen.ws_col == 0)
 		return columns;
-	over = 85 + columns.name + (columns.behind ? 38 : 0) - screen.ws_col; /* since is up to 7 wide */
+	over = 85 + columns.name + (columns.behind ? 38 : 0) + (epochs ? 13 : 0) -
+	       screen.ws_col; /* since is up to 7 wide */
+	if (over > 0 && epochs) {
+		columns.epoch = false;
+		over -= 13;
+	}
 	if (over > 0 && columns.behind) {
 		columns.behind = false;
 		over -= 38;
@@ -155,6 +163,10 @@ static void ring_print_node(FILE *out, const struct census_node *node, char lett
 	if (columns->copies)
 		fprintf(out, "  %s%6s%s", node->copies < node->wanted ? output_color(COLOR_WARN) : "", copies,
 			node->copies < node->wanted ? output_color(COLOR_NONE) : "");
+	if (columns->epoch && node->epoch)
+		fprintf(out, "  %11llx", (unsigned long long)node->epoch); /* as logs have it */
+	else if (columns->epoch)
+		fprintf(out, "  %11s", "-");
 	if (columns->since)
 		fprintf(out, "  %s", since);
 	if (columns->behind && node->behind)
@@ -173,8 +185,8 @@ static void ring_print_table(FILE *out, const struct census *census)
 	fprintf(out, "  %-10s", "state");
 	if (columns.arc)
 		fprintf(out, "  %-20s", "arc");
-	fprintf(out, "  %6s  %9s%s%s\n", "share", "records", columns.copies ? "  copies" : "",
-		columns.since ? "  since" : "");
+	fprintf(out, "  %6s  %9s%s%s%s\n", "share", "records", columns.copies ? "  copies" : "",
+		columns.epoch ? "        epoch" : "", columns.since ? "  since" : "");
 	for (size_t i = 0; i <= census->count; i++) {
 		for (; silent < census->silent_count &&
 		       (i == census->count || census->silent[silent] < census->nodes[i].who.id);
@@ -184,6 +196,42 @@ static void ring_print_table(FILE *out, const struct census *census)
 			ring_print_node(out, &census->nodes[i], census_serves(&census->nodes[i]) ? ring_letter(i) : '-',
 					&columns);
 	}
+}
+
+static void ring_note(FILE *out, const char *text)
+{
+	fprintf(out, "%snote:%s ", output_color(COLOR_WARN), output_color(COLOR_NONE));
+	output_line(out, text);
+	fputc('\n', out);
+}
+
+/* What is served, and in fewer places than it is to be. */
+static void ring_notes(FILE *out, const struct census *census)
+{
+	char arc[CENSUS_ARC_TEXT], text[320];
+	bool any = false;
+
+	if (census_too_few(census) > 0) {
+		(void)snprintf(
+			text, sizeof(text),
+			"%zu node%s, and %u copies are asked for (--replicas): there are as many as nodes -> add nodes",
+			census->count, census->count == 1 ? "" : "s", census_too_few(census));
+		ring_note(out, text);
+		any = true;
+	}
+	for (size_t i = 0; i < census->count; i++) {
+		const struct census_node *node = &census->nodes[i];
+
+		if (!census_lacks_copies(census, node))
+			continue;
+		(void)snprintf(text, sizeof(text), "%s: %u of %u copies, %llu records to go",
+			       census_arc_text(node->arc, arc), node->copies, node->wanted,
+			       (unsigned long long)node->behind);
+		ring_note(out, text);
+		any = true;
+	}
+	if (any)
+		fputc('\n', out);
 }
 
 void ring_view_problem(FILE *out, const char *text)
@@ -199,8 +247,10 @@ void ring_view_print(FILE *out, const struct settings *settings, const struct ce
 		ring_view_problem(out, census->problems[i].text);
 	if (census->problem_count > 0)
 		fputc('\n', out);
-	if (!settings->quiet)
+	if (!settings->quiet) {
+		ring_notes(out, census);
 		ring_draw(out, census);
+	}
 	ring_print_table(out, census);
 }
 

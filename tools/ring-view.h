@@ -7,7 +7,7 @@
 #include "census.h"
 #include "command.h"
 
-/* Problems first, then (unless --quiet) the drawing, then the nodes. */
+/* Problems first, then (unless --quiet) what lacks copies and the drawing, then the nodes. */
 void ring_view_print(FILE *out, const struct settings *settings, const struct census *census);
 
 /* The same as an object and a newline. */

@@ -34,7 +34,7 @@ struct settings {
 	char *broker, *file;
 	uint32_t client, of, rate, seed, timeout, length, lose;
 	uint32_t origin; /* s, of the monotonic clock: when all of them begin */
-	bool look, help;
+	bool look, no_lives, help;
 };
 
 #define FIELD(member) offsetof(struct settings, member)
@@ -50,6 +50,7 @@ static const struct option_row rows[] = {
 	{"origin", 0, OPTION_UNSIGNED, FIELD(origin), "0", NULL, "S", "when all begin, on the monotonic clock", 0, 0},
 	{"lose", 0, OPTION_UNSIGNED, FIELD(lose), "20", NULL, "N", "of 1000 answers, how many it does not hear", 0,
 	 900},
+	{"no-lives", 0, OPTION_FLAG, FIELD(no_lives), NULL, NULL, NULL, "nothing that it puts expires", 0, 0},
 	{"look", 0, OPTION_FLAG, FIELD(look), NULL, NULL, NULL, "read each key once", 0, 0},
 	{"help", 'h', OPTION_STOP, FIELD(help), NULL, NULL, NULL, "this text", 0, 0},
 };
@@ -148,7 +149,7 @@ static struct key key_make(const struct client *c, uint64_t key, char name[64])
 
 static void fill_answer(struct seen *s, const struct operation_result *r)
 {
-	s->end = SEEN_ANSWERED;
+	s->end = operation_writes(s->kind) && operation_declined(r->status) ? SEEN_REFUSED : SEEN_ANSWERED;
 	s->status = (uint8_t)r->status;
 	if (r->has_version)
 		s->version = r->version;
@@ -237,7 +238,7 @@ static void choose_write(struct client *c, struct seen *s, const struct slot *sl
 	} else {
 		s->condition = CONDITION_ABSENT;
 	}
-	if (seen_group_of(s->key) == SEEN_BYTES && rng_below(&c->rng, 4) == 0)
+	if (!c->settings.no_lives && seen_group_of(s->key) == SEEN_BYTES && rng_below(&c->rng, 4) == 0)
 		s->life = rng_range(&c->rng, 1, 4000);
 }
 

@@ -52,6 +52,7 @@ static void print(const struct findings *f)
 		{"counters", f->total},
 		{"open", f->open},
 		{"undone", f->undone},
+		{"refused", f->refused},
 		{"lost", f->lost},
 		{"doubled", f->doubled},
 		{"wrong", f->wrong},

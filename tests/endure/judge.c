@@ -26,7 +26,7 @@ struct judging {
 
 static void tell_one(FILE *out, const struct seen *s, uint64_t from)
 {
-	static const char *const ends[] = {"", " undone", " open"};
+	static const char *const ends[] = {"", " undone", " open", " refused"};
 
 	fprintf(out, "  [%.3f ms, %.3f ms] client %u %s %s%s value %" PRIu64 " sum %" PRIu64,
 		(double)(s->call - from) / 1e6, (double)(s->ret - from) / 1e6, s->client, operation_kind_name(s->kind),
@@ -314,6 +314,7 @@ static void count_one(struct findings *f, const struct seen *s)
 
 	f->open += is_write_open(s);
 	f->undone += s->end == SEEN_UNDONE;
+	f->refused += s->end == SEEN_REFUSED;
 	f->done[s->kind] += answered;
 	f->conditions += answered && s->condition != CONDITION_NONE;
 	f->failed += answered && s->status == ANSWER_FAILED;

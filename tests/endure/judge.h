@@ -20,6 +20,7 @@ struct findings {
 	uint64_t adds;                  /* to counters, that were acknowledged */
 	uint64_t total;                 /* of all counters, as they were found in the end */
 	uint64_t open;                  /* writes of which nobody knows */
+	uint64_t refused;               /* writes that were answered full or few */
 	uint64_t undone;                /* operations without an answer of which it is known that they did nothing */
 	/* Adds that the counters lack, and keys that would be right had one acknowledged write never been. */
 	uint64_t lost;

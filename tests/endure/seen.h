@@ -33,8 +33,9 @@ static inline enum seen_group seen_group_of(uint64_t key)
 
 enum seen_end {
 	SEEN_ANSWERED,
-	SEEN_UNDONE, /* no answer, and nothing has been done */
-	SEEN_OPEN,   /* a write that may have been done, or may yet be */
+	SEEN_UNDONE,  /* no answer, and nothing has been done */
+	SEEN_OPEN,    /* a write that may have been done, or may yet be */
+	SEEN_REFUSED, /* a write that was answered full or few: nothing has been done, nor ever will be */
 };
 
 struct seen {

@@ -58,10 +58,10 @@ class Client:
 class Clients:
     """Several that share their keys, and one that looks at all of these when the others have ended."""
 
-    def __init__(self, url, folder, count, seconds, seed, rate):
+    def __init__(self, url, folder, count, seconds, seed, rate, lives=True):
         self.url, self.folder = url, folder
         self.common = ["--of", count, "--seed", seed % (1 << 31), "--length", f"{max(round(seconds), 1)}s",
-                       "--rate", rate, "--origin", int(time.monotonic()) + 2]
+                       "--rate", rate, "--origin", int(time.monotonic()) + 2, *([] if lives else ["--no-lives"])]
         self.list = [Client(url, folder, f"client{i}", "--client", i, *self.common) for i in range(count)]
 
     def told(self):

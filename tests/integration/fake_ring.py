@@ -23,6 +23,7 @@ KINDS, STATUSES = _enum("operation_kind", _OPERATIONS), _enum("operation_status"
 VERSION, TYPE, FROM, COUNT, REASON, ARC, STATE, SINCE, PREDECESSOR, SUCCESSOR, NAME, SOFTWARE, REPLY = \
     0, 1, 2, 7, 10, 11, 13, 14, 15, 16, 18, 19, 20
 TO, FLAG, DOUBTS = 3, 12, 42
+EPOCH, COPIES, WANTED, BEHIND = 37, 38, 39, 40
 CLIENT, BASE, TOKEN, OPERATIONS, ANSWERS, OWNER = 24, 25, 27, 28, 29, 30
 
 
@@ -78,6 +79,7 @@ class FakeNode:
         self.predecessor, self.successor, self.records, self.since = predecessor, successor, records, since
         self.doubts = []  # [lo, hi, number, maker, id or None, copy]
         self.operated = True  # they end by a word alone
+        self.copies = None  # (epoch, copies, wanted, behind)
 
     def status(self, state=None):
         frame = {VERSION: 1, TYPE: TYPES["FRAME_STATUS"], FROM: [self.id, self.id + 1, 5, 1], COUNT: self.records,
@@ -88,6 +90,8 @@ class FakeNode:
         if self.doubts:
             frame[DOUBTS] = self.doubts
             frame[FLAG] = self.operated
+        if self.copies:
+            frame.update(zip((EPOCH, COPIES, WANTED, BEHIND), self.copies))
         if self.name:
             frame[NAME] = self.name
         return encode(frame)

@@ -216,7 +216,10 @@ def test_bad_options_of_the_node():
                        (["--replicas", "0"], "from 1 to 5"), (["--replicas", "6"], "from 1 to 5"),
                        (["--replicas", "-1"], "from 1 to 5"), (["--replicas", "two"], "from 1 to 5"),
                        (["--replicas", "1.5"], "from 1 to 5"), (["--replicas", ""], "from 1 to 5"),
-                       (["--replicas", "4294967297"], "from 1 to 5")):
+                       (["--replicas", "4294967297"], "from 1 to 5"),
+                       (["--min-copies", "0"], "from 1 to 5"), (["--min-copies", "6"], "from 1 to 5"),
+                       (["--min-copies", "3"], "--min-copies 3 with --replicas 2"),
+                       (["--min-copies", "2", "--replicas", "1"], "there are never more than these")):
         done = subprocess.run([harness.node_binary(), *args], capture_output=True, timeout=20)
         error = done.stderr.decode()
         assert done.returncode == 64, (args, done.returncode, error)

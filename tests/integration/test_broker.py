@@ -7,7 +7,8 @@ import time
 
 import pytest
 
-from harness import Node, free_port, in_arc, wait_for
+import frames
+from harness import PATIENCE, Node, copies_fault, free_port, in_arc, wait_for
 from test_core import spread
 from test_death import SOON
 
@@ -30,6 +31,27 @@ def test_broker_restart(make_broker, make_ring, kill, persistence):
     finally:
         after.close()
     assert {n["id"]: (n["predecessor"], n["records"]) for n in nodes.values()} == arcs
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kill", [False, True], ids=["SIGTERM", "SIGKILL"])
+@pytest.mark.parametrize("down", [0, 8])
+def test_the_ring_stands_again_within_3_s(broker, ring, kill, down):
+    """Of the broker's return, though it has sent everybody's will: nobody takes anybody for dead, nor asks everybody again
+    and again."""
+    import wire
+    r = ring(8)
+    r.wait_whole(8, timeout=40, fault=copies_fault)
+    told = [len(n.log_text()) for n in r.nodes]
+    broker.restart(kill=kill, down=down)
+    back = time.monotonic()
+    with wire.Spy(broker.port) as spy:
+        r.wait_whole(8)
+        assert time.monotonic() - back < 3 * PATIENCE
+        finds = [m for m in spy.messages if frames.name(m.topic, m.payload) == "FIND"]
+    said = "".join(n.log_text()[size:] for n, size in zip(r.nodes, told))
+    assert not re.search("fencing|giving up|taken over|founded", said), r.tails()
+    assert len(finds) <= 3 * 8, "about its own arc, and a few for what it does not know yet"
 
 
 @pytest.mark.slow

@@ -14,7 +14,7 @@ import endure
 import frames
 import wire
 from harness import PATIENCE, SPACE, in_arc, partition_fault, setting, wait_for
-from manners import done, put_lines, run
+from manners import NO, WRONG, done, put_lines, refuses, run
 from test_core import spread
 from test_kv_count import Counters
 
@@ -297,6 +297,28 @@ def test_one_copy_and_two_in_one_ring(ring, client):
     assert gone and {client.get(k) for k in gone} == {b""}
     client.check({k: v for k, v in records.items() if k not in gone})
     assert "taken over empty, its records are lost with it" in r.by_id(ids[3]).log_text()
+
+
+@pytest.mark.slow
+def test_fewer_copies_than_there_are_to_be(broker, ring):
+    """--min-copies 2: alone, and behind a death, nothing is written (it says why); reading goes on."""
+    r, args = ring(), ["--min-copies", "2"]
+    r.add(args=args)
+    r.wait_whole(1)
+    refuses(run(broker, "put", "key", "early"), WRONG, "key 'key': not stored", "fewer copies", "--min-copies", "dhtctl ring")
+    refuses(run(broker, "get", "key"), NO, "absent")
+    r.add(args=args)
+    wait_copied(r, 2)
+    done(broker, "put", "key", "value")
+    r.nodes[0].kill()
+    wait_copied(r, 1)
+    assert done(broker, "get", "key") == b"value"
+    for write in (("put", "key", "late"), ("del", "key"), ("incr", "number")):
+        refuses(run(broker, *write), WRONG, "--min-copies")
+    assert done(broker, "get", "key") == b"value"
+    r.add(args=args)
+    wait_copied(r, 2)
+    done(broker, "put", "key", "late")
 
 
 @pytest.mark.parametrize("replicas", ["1", "2"])

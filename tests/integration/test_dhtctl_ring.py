@@ -55,6 +55,32 @@ def test_ring_for_people(broker, make_fake):
     assert run(broker, "ring", "--quiet").stdout.decode() == table
 
 
+def test_ring_of_epochs_and_copies(broker, make_fake):
+    """Of each arc, and what is lacking first; too few nodes for all copies is said once."""
+    members = nodes(1 << 30, 1 << 31, 3 << 30)
+    for node, told in zip(members, ((0x100000007, 2, 2, 0), (0x100000005, 1, 3, 12345), (0x10000000b, 3, 3, 0))):
+        node.copies = told
+    fake = make_fake(*members)
+    middle = ring_json(broker)["nodes"][1]
+    assert (middle["epoch"], middle["copies"], middle["wanted"], middle["behind"]) == (0x100000005, 1, 3, 12345)
+    text = run(broker, "ring").stdout.decode()
+    assert text.startswith("note: (40000000, 80000000], 25.0% of the ring: 1 of 3 copies, 12345 records to go\n\n"), text
+    assert re.search(r"^b  \S+ +2147483648  active +\(40000000, 80000000\] +25\.0% +1  1 of 3    100000005  1 s  "
+                     r"\(12345 records to go\)$", text, re.M), text
+    assert re.search(r" 2    100000007  0 ms$", text, re.M) and re.search(r" 3    10000000b  2 s$", text, re.M), text
+    assert "note" not in run(broker, "ring", "--quiet").stdout.decode()
+    assert run(broker, "status").returncode == 0  # nothing is unserved
+
+    members[1].copies = (0x100000005, 3, 3, 0)
+    members[2].copies = (0x10000000b, 3, 5, 0)
+    text = run(broker, "ring").stdout.decode()
+    assert text.startswith("note: 3 nodes, and 5 copies are asked for (--replicas): there are as many as nodes -> "
+                           "add nodes\n\n"), text
+    assert text.count("note:") == 1
+    fake.members.append(FakeNode(9, "new", "NODE_JOINING"))
+    assert "note: 4 nodes, and 5 copies" in run(broker, "ring").stdout.decode()
+
+
 def test_ring_draws_64_nodes(broker, make_fake):
     make_fake(*nodes(*((i << 26) + 5 for i in range(64))))
     done = run(broker, "ring")

@@ -106,6 +106,28 @@ static void nothing_is_answered_on_the_next_connection(void **state)
 	assert_int_equal(core_acked(c, "held"), 0);
 }
 
+/* Nor by an owner that nobody had confirmed on the one on which it heard it. */
+static void nothing_of_a_suspects_is_answered_on_the_next_connection(void **state)
+{
+	struct core *c = *state;
+
+	death_ring(c, 3);
+	core_pause(c, 2);
+	core_cut(c, 1);
+	core_run(c, 200);
+	assert_int_equal(core_state(c, 1), NODE_SUSPECT);
+	core_put(c, "held", 1500000000, "x");
+	core_run(c, 100);
+	core_cut(c, 1);
+	core_run(c, 200);
+	core_resume(c, 2);
+	core_whole(c, 3, 20000);
+	core_run(c, 1000);
+	assert_true(core_serves(c, 1, 1500000000));
+	assert_int_equal(core_acked(c, "held"), 0);
+	assert_int_equal(death_told(c, "v"), KEYS);
+}
+
 /* Silence without a will: a node that is paused is asked, fenced and taken over; when it goes on it answers nobody. */
 static void silence_without_a_will(void **state)
 {
@@ -266,6 +288,7 @@ int main(void)
 		core_test(back_behind_the_grace),
 		core_test(silence_without_a_will),
 		core_test(nothing_is_answered_on_the_next_connection),
+		core_test(nothing_of_a_suspects_is_answered_on_the_next_connection),
 		core_test(a_broker_that_hangs),
 		core_test(a_restart_under_the_same_id),
 		core_test(a_joiner_that_gave_up_leaves_its_copy),

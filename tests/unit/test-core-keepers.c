@@ -156,6 +156,25 @@ static void one_after_the_other(void **state)
 	everything_is_there(c);
 }
 
+/* The second dies amid its fence of the first, and when it has just taken over: the third has everything. */
+static void who_takes_over_dies(void **state)
+{
+	(void)state;
+	for (int taken = 0; taken < 2; taken++) {
+		struct core *c = core_new();
+		void *own = c;
+
+		(void)ring(&own, 3, 5);
+		core_kill(c, 1);
+		while (!core_count_logs(c, 2, taken ? "taken over with the copy" : "did not come back -> fencing it"))
+			assert_true(core_advance(c, CORE_NEVER));
+		core_kill(c, 2);
+		core_whole(c, 3, 60000);
+		everything_is_there(c);
+		core_free(c);
+	}
+}
+
 /* As somebody who is in no ring would, and has a record of 1's arc. */
 static void offer(struct core *c)
 {
@@ -242,6 +261,7 @@ int main(void)
 		core_test(two_neighbours_die_at_once),
 		core_test(four_neighbours_die_at_once),
 		core_test(one_after_the_other),
+		cmocka_unit_test(who_takes_over_dies),
 		core_test(who_offered_is_waited_for),
 		core_test(as_long_as_the_set_time),
 		core_test(nobody_else_is_waited_for),

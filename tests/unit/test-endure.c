@@ -214,6 +214,25 @@ static void test_lost_add(void **state)
 	assert_int_equal(f.wrong, 1);
 }
 
+/* What was answered full has done nothing, and nobody ever sees it. */
+static void test_refused(void **state)
+{
+	static struct history h;
+	struct findings f;
+
+	(void)state;
+	fill(&h);
+	add(&h, REGISTER, OPERATION_PUT, 4000)->end = SEEN_REFUSED;
+	add(&h, COUNTER, OPERATION_ADD, 1)->end = SEEN_REFUSED;
+	f = found(&h);
+	assert_clean(&f);
+	assert_int_equal(f.refused, 2);
+	assert_int_equal(f.adds, 500);
+	look(&h, REGISTER, 4000)->version = h.seen[512].version;
+	f = found(&h);
+	assert_int_equal(f.wrong, 1);
+}
+
 /* Of what nobody knows anything may be true, once. */
 static void test_open(void **state)
 {
@@ -313,8 +332,9 @@ int main(void)
 		cmocka_unit_test(test_right),       cmocka_unit_test(test_lost_put),
 		cmocka_unit_test(test_stale_get),   cmocka_unit_test(test_wrong_condition),
 		cmocka_unit_test(test_doubled_add), cmocka_unit_test(test_lost_add),
-		cmocka_unit_test(test_open),        cmocka_unit_test(test_lives),
-		cmocka_unit_test(test_strange),     cmocka_unit_test(test_values),
+		cmocka_unit_test(test_refused),     cmocka_unit_test(test_open),
+		cmocka_unit_test(test_lives),       cmocka_unit_test(test_strange),
+		cmocka_unit_test(test_values),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
