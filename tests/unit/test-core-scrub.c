@@ -159,6 +159,25 @@ static void a_copy_that_differs(void **state)
 	}
 }
 
+/* A peer that acknowledges and forgets: it is found out by comparing, told everything anew, and good for taking over. */
+static void who_acknowledges_and_forgets(void **state)
+{
+	struct core *c = copies_ring(state, 3);
+	char text[24];
+
+	fill(c, 100);
+	(void)store_purge(node_of(c, KEEPER)->copied, (struct arc){0, 0});
+	assert_true(scrub(c, OWNER, 1).scrub[SCRUB_SENT] >= 100);
+	assert_true(same(c));
+	core_kill(c, OWNER);
+	core_whole(c, 2, 20000);
+	core_run(c, 1000);
+	for (unsigned i = 0; i < 100; i++) {
+		snprintf(text, sizeof(text), "value %u", i);
+		core_expect(c, id_of(i), text);
+	}
+}
+
 /* While it is read: nobody is told what is damaged, nor that nothing is there. */
 static void what_is_damaged_is_fetched_anew(void **state)
 {
@@ -441,6 +460,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(nothing_differs, core_setup, core_teardown),
 		cmocka_unit_test_setup_teardown(a_copy_that_differs, core_setup, core_teardown),
+		cmocka_unit_test_setup_teardown(who_acknowledges_and_forgets, core_setup, core_teardown),
 		cmocka_unit_test_setup_teardown(what_is_damaged_is_fetched_anew, core_setup, core_teardown),
 		cmocka_unit_test_setup_teardown(asked_again, core_setup, core_teardown),
 		cmocka_unit_test_setup_teardown(damaged_everywhere, core_setup, core_teardown),
