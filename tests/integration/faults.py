@@ -176,7 +176,8 @@ def disk_full(chaos, seats):
 
     def back():
         disks.empty(chaos.broker.url, put or [])
-        harness.wait_for(lambda: f"room again\n{seat.node.tail()}", lambda: seat.node.log_text().count("has room") > said, 60)
+        harness.wait_for(lambda: f"room again\n{seat.node.tail()}",
+                         lambda: seat.node.log_text().count("has room") > said, 60)
     return [seat], some(chaos.dice, 0.3, 6), back
 
 
