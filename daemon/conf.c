@@ -47,9 +47,7 @@ static void manual_rest(void)
 	roff_text(
 		stdout,
 		"A duration is a number with its unit: 200ms, 5s, 2m, 1h, 1d. A size is a number of bytes, or of K, M, "
-		"G "
-		"or T: "
-		"512M.\n"
+		"G or T: 512M.\n"
 		"How to give a password, and who may read "
 		"its\n"
 		"file, stands in dht-node(8).\n"

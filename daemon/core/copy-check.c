@@ -23,9 +23,7 @@ void copy_wanted(struct node *n, const struct copy *c, const struct frame *f)
 	struct key lacking[FRAME_KEYS_MAX];
 	struct frame r;
 
-	frame_start(n, &r, FRAME_COPIED);
-	r.attempt = f->attempt;
-	r.hash = f->from.memory;
+	copied_begin(n, &r, &f->from, f->attempt);
 	r.records = records;
 	r.keys = lacking;
 	for (size_t i = 0; i < f->key_count; i++) {
@@ -37,6 +35,5 @@ void copy_wanted(struct node *n, const struct copy *c, const struct frame *f)
 		else
 			lacking[r.key_count++] = f->keys[i];
 	}
-	r.full = room_full(n);
 	frame_send(n, &r, TOPIC_INBOX, f->from.id);
 }

@@ -12,11 +12,8 @@ static void say(struct node *n, const struct frame *f, const struct copy *c, uin
 {
 	struct frame r;
 
-	frame_start(n, &r, FRAME_COPIED);
-	r.attempt = f->attempt;
-	r.hash = f->from.memory;
+	copied_begin(n, &r, &f->from, f->attempt);
 	r.seq = seq;
-	r.full = room_full(n);
 	r.checked = c->checked;
 	r.differ_count = c->differ_count;
 	memcpy(r.differs, c->differs, sizeof(r.differs));
@@ -28,12 +25,9 @@ static void say_absent(struct node *n, const struct frame *f, const struct copy 
 {
 	struct frame r;
 
-	frame_start(n, &r, FRAME_COPIED);
-	r.attempt = f->attempt;
-	r.hash = f->from.memory;
+	copied_begin(n, &r, &f->from, f->attempt);
 	r.reason = REASON_ABSENT;
 	r.flag = c && c->again;
-	r.full = room_full(n);
 	frame_send(n, &r, TOPIC_INBOX, f->from.id);
 }
 

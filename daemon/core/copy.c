@@ -40,6 +40,14 @@ static void slot_free(struct copy *c)
 	*c = (struct copy){.used = false};
 }
 
+void copied_begin(struct node *n, struct frame *f, const struct member *owner, uint64_t attempt)
+{
+	frame_start(n, f, FRAME_COPIED);
+	f->attempt = attempt;
+	f->hash = owner->memory;
+	f->full = room_full(n);
+}
+
 /* ---- what becomes of a copy ---- */
 
 static void drop(struct node *n, struct arc arc)

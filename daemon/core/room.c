@@ -37,10 +37,7 @@ void room_tell(struct node *n)
 	for (const struct copy *c = n->copies; c < n->copies + COPIES_MAX; c++) {
 		if (!c->used || !c->attempt)
 			continue;
-		frame_start(n, &r, FRAME_COPIED);
-		r.attempt = c->attempt;
-		r.hash = c->owner.memory;
-		r.full = room_full(n);
+		copied_begin(n, &r, &c->owner, c->attempt);
 		frame_send(n, &r, TOPIC_INBOX, c->owner.id);
 	}
 }

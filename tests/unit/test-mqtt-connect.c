@@ -246,22 +246,30 @@ static void test_second_address(void **state)
 	evdns_base_free(dns, 0);
 }
 
-/* A name server that swallows every question: the loop goes on, and the attempt fails in time. */
-static void test_silent_name_server(void **state)
+/* broker.test is asked for at the socket fd. */
+static struct evdns_base *asks_at(struct world *w, int fd)
 {
-	struct world *w = *state;
 	struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	struct evdns_base *dns = evdns_base_new(w->base, EVDNS_BASE_DISABLE_WHEN_INACTIVE);
 	socklen_t len = sizeof(address);
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	char text[32];
-	char question[512];
 
 	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
 	assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &len), 0);
 	(void)snprintf(text, sizeof(text), "127.0.0.1:%u", ntohs(address.sin_port));
 	assert_int_equal(evdns_base_nameserver_ip_add(dns, text), 0);
 	(void)snprintf(w->config.url.host, sizeof(w->config.url.host), "broker.test");
+	return dns;
+}
+
+/* A name server that swallows every question: the loop goes on, and the attempt fails in time. */
+static void test_silent_name_server(void **state)
+{
+	struct world *w = *state;
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	struct evdns_base *dns = asks_at(w, fd);
+	char question[512];
+
 	user_start(&w->a, w->base, dns, &w->config);
 	expect_failure(w, MQTT_UNREACHABLE, "no name server answered for broker.test in 300 ms");
 	assert_true(recv(fd, question, sizeof(question), 0) > 0); /* it was asked */
@@ -283,19 +291,11 @@ static void nobody_is_called_so_cb(struct evdns_server_request *request, void *a
 static void test_unknown_name(void **state)
 {
 	struct world *w = *state;
-	struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	struct evdns_base *dns = evdns_base_new(w->base, EVDNS_BASE_DISABLE_WHEN_INACTIVE);
-	socklen_t len = sizeof(address);
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	struct evdns_base *dns = asks_at(w, fd);
 	struct evdns_server_port *server =
 		evdns_add_server_port_with_base(w->base, fd, 0, nobody_is_called_so_cb, NULL);
-	char text[32];
 
-	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
-	assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &len), 0);
-	(void)snprintf(text, sizeof(text), "127.0.0.1:%u", ntohs(address.sin_port));
-	assert_int_equal(evdns_base_nameserver_ip_add(dns, text), 0);
-	(void)snprintf(w->config.url.host, sizeof(w->config.url.host), "broker.test");
 	user_start(&w->a, w->base, dns, &w->config);
 	expect_failure(w, MQTT_UNREACHABLE, "no address for broker.test: there is no such name");
 	user_end(&w->a);
