@@ -1,8 +1,10 @@
 /* Options, as people see them: --help, and what they may have meant. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "fold.h"
+#include "mem.h"
 #include "option-internal.h"
 
 #define OPTION_HELP_COLUMN 28
@@ -85,4 +87,20 @@ unsigned option_guess_limit(const char *word)
 	size_t len = strlen(word);
 
 	return len < 4 ? 1 : len < 6 ? 2 : 3;
+}
+
+#define OPTION_EXITS "exit codes:"
+
+void option_help_exits(FILE *out, const struct option_exit *exits, size_t count)
+{
+	char *text = NULL;
+	size_t size = 0;
+	FILE *all = xcheck(open_memstream(&text, &size));
+
+	for (size_t i = 0; i < count; i++)
+		fprintf(all, "%d %s%s", exits[i].code, exits[i].meaning, i + 1 < count ? "; " : "");
+	(void)fclose(all);
+	fputc('\n', out);
+	fold_beside(out, OPTION_EXITS, sizeof(OPTION_EXITS), xcheck(text));
+	free(text);
 }

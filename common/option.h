@@ -4,7 +4,7 @@
  * (rows name the member by its offset).  Precedence: option, then environment, then file, then default; whatever
  * overrides something does so silently.  Where each setting came from is kept, because an error line has to say so.
  * Options may stand anywhere among the arguments, `--` ends them, `--x=y` and `--x y` are the same, as are `-x y` and
- * `-xy`; `-` alone and `-5` (a digit that is no option's letter) are arguments.  It never prints but in option_help. */
+ * `-xy`; `-` alone and `-5` (a digit that is no option's letter) are arguments.  It never prints but for --help. */
 #ifndef DHT_OPTION_H
 #define DHT_OPTION_H
 
@@ -126,6 +126,15 @@ const char *option_show(const struct option_row *row, const void *target, char *
 
 /* The rows with bounds, default and environment variable, one below the other, folded to the terminal (fold.h). */
 void option_help(FILE *out, const struct option_table *table);
+
+/* What an exit code of the program means. */
+struct option_exit {
+	int code;
+	const char *meaning;
+};
+
+/* All of them, as --help has them: an empty line, and one paragraph, folded. */
+void option_help_exits(FILE *out, const struct option_exit *exits, size_t count);
 
 /* "10ms to 60m": what a number or duration may be; "" if the row does not bound it above.  Returns out. */
 const char *option_bounds(const struct option_row *row, char *out, size_t size);

@@ -1,7 +1,6 @@
 /* dht-node: options, event loop, wiring; nothing else. */
 #include <sched.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 #include <time.h>
@@ -18,21 +17,6 @@
 #include "shell.h"
 #include "teller.h"
 
-#define HELP_EXITS "exit codes:"
-
-static void print_exits(void)
-{
-	char *text = NULL;
-	size_t size = 0;
-	FILE *out = xcheck(open_memstream(&text, &size));
-
-	for (size_t i = 0; i < node_exit_count; i++)
-		fprintf(out, "%d %s%s", node_exits[i].code, node_exits[i].meaning, i + 1 < node_exit_count ? "; " : "");
-	(void)fclose(out);
-	fold_beside(stdout, HELP_EXITS, sizeof(HELP_EXITS), xcheck(text));
-	free(text);
-}
-
 static void print_help(void)
 {
 	fold_text(stdout,
@@ -40,8 +24,7 @@ static void print_help(void)
 		  "One node of a key-value ring whose only network is an MQTT broker. Runs until SIGTERM or "
 		  "SIGINT, then hands its records on and leaves; a second signal ends it at once.\n\noptions:\n");
 	option_help(stdout, &node_options);
-	putchar('\n');
-	print_exits();
+	option_help_exits(stdout, node_exits, node_exit_count);
 }
 
 struct process {

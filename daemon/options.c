@@ -73,7 +73,7 @@ static const struct option_row option_rows[] = {
 
 const struct option_table node_options = {"dht-node", option_rows, sizeof(option_rows) / sizeof(option_rows[0])};
 
-const struct node_exit node_exits[] = {
+const struct option_exit node_exits[] = {
 	{EX_OK, "left in good order"},
 	{EX_USAGE, "a wrong option or variable"},
 	{EX_DATAERR, "the data directory is damaged, or too old to be believed"},

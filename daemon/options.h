@@ -44,11 +44,7 @@ extern const struct option_table node_options;
 #define MEMORY_LEAST (UINT64_C(32) << 20)
 
 /* What its exit codes mean (sysexits.h). */
-struct node_exit {
-	int code;
-	const char *meaning;
-};
-extern const struct node_exit node_exits[];
+extern const struct option_exit node_exits[];
 extern const size_t node_exit_count;
 
 #endif

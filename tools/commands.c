@@ -105,7 +105,7 @@ static const struct command *const commands[] = {
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 
-static const struct command_exit exits[] = {
+static const struct option_exit exits[] = {
 	{RC_OK, "done"},
 	{RC_NO, "the answer is no (absent, exists, another version, not healthy)"},
 	{RC_USAGE, "usage: the command line"},
@@ -120,7 +120,7 @@ static const struct command_exit exits[] = {
 	{143, "SIGTERM did"},
 };
 
-const struct command_exit *commands_exits(size_t *count)
+const struct option_exit *commands_exits(size_t *count)
 {
 	*count = sizeof(exits) / sizeof(exits[0]);
 	return exits;

@@ -27,10 +27,6 @@ enum commands_part { COMMANDS_ALL, COMMANDS_GENERAL, COMMANDS_OWN };
 size_t commands_rows(const struct command *command, enum commands_part part, struct option_row rows[OPTION_ROWS_MAX]);
 
 /* What each exit code means. */
-struct command_exit {
-	int code;
-	const char *meaning;
-};
-const struct command_exit *commands_exits(size_t *count);
+const struct option_exit *commands_exits(size_t *count);
 
 #endif

@@ -36,21 +36,12 @@ static void help_options(const struct command *command)
 	option_help(stdout, &shown);
 }
 
-#define HELP_EXITS "exit codes:"
-
 static void help_exits(void)
 {
-	size_t count, size = 0;
-	const struct command_exit *exits = commands_exits(&count);
-	char *text = NULL;
-	FILE *out = xcheck(open_memstream(&text, &size));
+	size_t count;
+	const struct option_exit *exits = commands_exits(&count);
 
-	for (size_t i = 0; i < count; i++)
-		fprintf(out, "%d %s%s", exits[i].code, exits[i].meaning, i + 1 < count ? "; " : "");
-	(void)fclose(out);
-	putchar('\n');
-	fold_beside(stdout, HELP_EXITS, sizeof(HELP_EXITS), xcheck(text));
-	free(text);
+	option_help_exits(stdout, exits, count);
 }
 
 static void help_command(const struct command *command)

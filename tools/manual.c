@@ -57,7 +57,7 @@ static void manual_commands(void)
 static void manual_exits(void)
 {
 	size_t count;
-	const struct command_exit *exits = commands_exits(&count);
+	const struct option_exit *exits = commands_exits(&count);
 	char code[12];
 
 	roff_section(stdout, "EXIT STATUS");
