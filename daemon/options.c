@@ -35,7 +35,9 @@ static const struct option_row option_rows[] = {
 	 "a party to a change that is silent for so long is fenced", 100, 600000},
 	{"grace", 0, OPTION_DURATION, FIELD(grace), "2s", "DHT_GRACE", "DURATION",
 	 "how long a lost node may come back with its records", 1, 600000},
-	{"ping", 0, OPTION_DURATION, FIELD(ping), "10s", "DHT_PING", "DURATION", "between two looks at the neighbours",
+	{"ping", 0, OPTION_DURATION, FIELD(ping), "1500ms", "DHT_PING", "DURATION",
+	 "between two looks at the neighbours; one that hangs is taken over from within 1.5 of it, --silence and 300 "
+	 "ms",
 	 100, 3600000},
 	{"recover-after", 0, OPTION_DURATION, FIELD(recover), "10s", "DHT_RECOVER_AFTER", "DURATION",
 	 "an arc that nobody answers for is then served with what others have of it; with a data directory "

@@ -18,7 +18,7 @@ void node_config_init(struct node_config *c)
 		.resend = 200,
 		.silence = 1500,
 		.grace = 2000,
-		.ping = 10000,
+		.ping = 1500,
 		.recover = 10000,
 		.tombstone = 3600000,
 		.tombstones = 65536,

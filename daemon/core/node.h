@@ -38,7 +38,7 @@ struct node_config {
 	unsigned resend;        /* 200: an unanswered frame is sent again */
 	unsigned silence;       /* 1500: a party to a change that has not answered for so long is fenced */
 	unsigned grace;         /* 2000: how long a node whose will was seen may come back with its records */
-	unsigned ping;          /* 10000: between two looks at one's neighbours */
+	unsigned ping;          /* 1500: between two looks at one's neighbours */
 	unsigned recover;    /* 10000: how long an arc nobody answers for stays in doubt before it is served as empty */
 	bool never;          /* ... or until an operator says RECOVER, as who is away may have what nobody else has */
 	unsigned tombstone;  /* 3600000: how long a deletion is remembered against older copies of what it deleted */

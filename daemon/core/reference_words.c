@@ -31,7 +31,8 @@ enum reference_verdict reference_judge(struct node *n, enum topic_kind kind, uin
 
 	if (!r)
 		return REFERENCE_NOTHING;
-	if (n->seek.active && r->holding)
+	/* Where one of ours owns it by a view that is known here it is he who hears it, or else his guard. */
+	if (n->seek.active && r->holding && !entry_over(n, (struct arc){key - 1, key}))
 		return REFERENCE_HOLD;
 	if (r->admit && ring_contains(r->arc, key)) {
 		/* Between our word and the place where it is heard the arc is still ours. */

@@ -6,7 +6,7 @@ import time
 import pytest
 
 import frames
-from harness import SPACE, in_arc, wait_for
+from harness import PATIENCE, SPACE, copies_fault, ctl, in_arc, wait_for
 from test_core import owner, spread
 
 
@@ -228,6 +228,22 @@ def test_a_member_hangs_and_comes_back(ring, client, make_hammer, replicas):
     wait_for("its records are merged", lambda: client.get(held[1]) == records[held[1]].encode(), 20)
     client.check(records)
     hammer.finish()
+
+
+def test_who_hangs_is_taken_over_from_within_5_s(ring, broker):
+    """No will, and nobody asks it anything but clients who read: its neighbours do, by the usual settings."""
+    ids = spread(3)
+    r = ring(3, ids=ids)
+    r.wait_whole(3, timeout=40, fault=copies_fault)
+    ctl(broker.url, "put", str(ids[1]), "v")
+    victim = r.by_id(ids[1])
+    at = time.monotonic()
+    victim.pause()
+    wait_for("it to be served again", lambda: ctl(broker.url, "get", str(ids[1]), "--timeout", "300ms",
+                                                  check=False).stdout == b"v", 20)
+    assert time.monotonic() - at < 5 * PATIENCE, r.tails()
+    victim.resume()
+    closed(r, 3, timeout=40)
 
 
 def test_a_leaver_is_killed_amid_its_leave(ring, client, make_hammer):

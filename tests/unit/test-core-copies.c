@@ -1,4 +1,5 @@
 /* Two copies of what is written: whoever takes over has it all, and who is named as having it (PROTOCOL.md section 7). */
+#include "../../daemon/core/reference_peer.h"
 #include "copies-fixture.h"
 
 /* ---- takeover ---- */
@@ -45,6 +46,26 @@ static void taken_over_with_what_was_done(void **state)
 	answered_the_same_by_the_next(c, 2, token, 0);
 	core_expect(c, ID + 1, "kept");
 	assert_int_equal(core_count_logs(c, CORE_ANY, "records are lost"), 0);
+}
+
+/* Who seeks a place again, and asks nodes of the reference as well, holds what one of those may come to give him; but not what
+ * the owner hears whose guard he is: he would answer it a second time as he takes over. */
+static void a_guard_who_seeks_leaves_it_to_the_owner(void **state)
+{
+	struct core *c = copies_ring(state, 3);
+	struct node *guard = c->nodes[2].node;
+	size_t since = c->line_count;
+
+	guard->seek.active = reference_peer(guard)->holding = true;
+	core_put(c, "writer", ID + 1, "once");
+	core_run(c, 100);
+	assert_int_equal(core_count(c, since, "ack-put", NULL), 1);
+	assert_int_equal(node_held_bytes(guard), 0);
+	core_kill(c, 1);
+	core_whole(c, 2, 20000);
+	core_run(c, 3000);
+	assert_int_equal(core_count(c, since, "ack-put", NULL), 1);
+	core_expect(c, ID + 1, "once");
 }
 
 #define BATCH 300 /* more rows than one frame tells */
@@ -295,10 +316,15 @@ static void who_is_of_1_1_only_guards(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		core_test(taken_over_with_what_was_done),     core_test(a_turn_of_which_the_end_is_lost),
-		core_test(with_what_was_done_before_it_came), core_test(what_was_given_is_kept),
-		core_test(named_when_it_has_everything),      core_test(a_leaver_stays_as_long_as_it_takes),
-		core_test(the_last_one_waits_for_nobody),     core_test(one_replica_is_kept_nowhere),
+		core_test(taken_over_with_what_was_done),
+		core_test(a_guard_who_seeks_leaves_it_to_the_owner),
+		core_test(a_turn_of_which_the_end_is_lost),
+		core_test(with_what_was_done_before_it_came),
+		core_test(what_was_given_is_kept),
+		core_test(named_when_it_has_everything),
+		core_test(a_leaver_stays_as_long_as_it_takes),
+		core_test(the_last_one_waits_for_nobody),
+		core_test(one_replica_is_kept_nowhere),
 		core_test(who_is_of_1_1_only_guards),
 	};
 

@@ -179,7 +179,7 @@ static void test_waits_anew_on_a_new_connection(void **state)
 
 	unheard(c, FRAME_ASK, 36000); /* still named in views, it has not begun to look */
 	core_cut(c, 0);
-	unheard(c, FRAME_MERGE, 30000);
+	unheard(c, FRAME_MERGE, 24000);
 	assert_true(is_there(c, 0));
 	unheard(c, FRAME_MERGE, 12000);
 	assert_false(is_there(c, 0));
@@ -191,8 +191,8 @@ static void test_waits_for_who_asks(void **state)
 {
 	struct core *c = leaver(state);
 
-	unheard(c, FRAME_MERGE, 30000);
-	for (int i = 0; i < 40; i++) {
+	unheard(c, FRAME_MERGE, 24000);
+	for (int i = 0; i < 30; i++) {
 		assert_true(is_there(c, 0));
 		find(c, (struct arc){ID - 1, ID});
 		unheard(c, FRAME_MERGE, 1000);
