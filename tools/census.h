@@ -1,4 +1,4 @@
-/* Who is in the ring: asks everybody (WHO) and judges the answers.  Pure but for the asking. */
+/* Who is in the ring: asks everybody (WHO) and judges the answers.  Pure but for the asking (census-ask.c). */
 #ifndef DHT_CENSUS_H
 #define DHT_CENSUS_H
 
@@ -43,11 +43,6 @@ struct census {
 	size_t broken; /* of the problems, the first: what is not answered, or not agreed on; the others are of room */
 };
 
-/* Subscribes the client's reply topic, asks, and collects until the arcs of those who serve partition the ring, all
- * their neighbours have answered and it is quiet, else until nobody new has answered for a while, or the client's
- * deadline.  RC_TIMEOUT, and nothing printed, if nobody answered.  census must be zeroed; free it in any case. */
-enum exit_code census_take(struct client *client, const struct settings *settings, struct census *census);
-
 /* The judgement alone, for nodes in any order: sorts them and fills silent and problems. */
 void census_judge(struct census *census);
 
@@ -68,5 +63,20 @@ const char *census_arc_text(struct arc arc, char out[CENSUS_ARC_TEXT]);
 
 /* True if the node answers operations on its arc. */
 bool census_serves(const struct census_node *node);
+
+/* ---- census-ask.c ---- */
+
+#define CENSUS_PATIENCE_MS 500 /* for the answers: longer than a broker and a busy node need */
+
+/* Subscribes the client's reply topic, asks, and collects until the arcs of those who serve partition the ring, all
+ * their neighbours have answered and it is quiet, else until nobody new has answered for a while, or the client's
+ * deadline.  RC_TIMEOUT, and nothing printed, if nobody answered.  census must be zeroed; free it in any case. */
+enum exit_code census_take(struct client *client, const struct settings *settings, struct census *census);
+
+/* The collecting alone, for who asks (WHO) and waits by himself: hand it what comes on the reply topic, and judge the
+ * census before it is used.  It lives until the poll is freed at least. */
+struct census_poll *census_poll_new(const struct settings *settings, struct census *census);
+void census_poll_free(struct census_poll *poll); /* NULL is fine */
+void census_poll_message(void *poll, const struct mqtt_message *message);
 
 #endif
