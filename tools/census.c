@@ -94,6 +94,30 @@ const char *census_arc_text(struct arc arc, char out[CENSUS_ARC_TEXT])
 	return out;
 }
 
+void census_doubt_text(const struct census_node *node, const struct frame_doubt *d, const char *why, char *out,
+		       size_t size)
+{
+	char waits[CENSUS_WAITS_TEXT];
+
+	census_waits_text(d, waits);
+	if (node->operated)
+		snprintf(out, size,
+			 "node %s waits for %s%s -> start that again, or see what 'dhtctl recover %08x-%08x' would "
+			 "give up",
+			 node->name, waits, why, d->arc.lo, d->arc.hi);
+	else
+		snprintf(out, size, "node %s waits for %s, and goes on without it soon", node->name, waits);
+}
+
+const char *census_waits_text(const struct frame_doubt *d, char out[CENSUS_WAITS_TEXT])
+{
+	if (d->waits_known)
+		snprintf(out, CENSUS_WAITS_TEXT, "node %u", d->waits);
+	else
+		snprintf(out, CENSUS_WAITS_TEXT, "whoever had it");
+	return out;
+}
+
 /* What stands still stands first, with what to do. */
 static void census_check_doubts(struct census *census)
 {
@@ -103,21 +127,10 @@ static void census_check_doubts(struct census *census)
 		const struct census_node *node = &census->nodes[i];
 
 		for (unsigned j = 0; j < node->doubt_count; j++) {
-			const struct frame_doubt *d = &node->doubts[j];
-			char arc[CENSUS_ARC_TEXT], waits[32] = "whoever had it";
+			char arc[CENSUS_ARC_TEXT], *text = census_add_problem(census);
+			int used = snprintf(text, size, "%s: ", census_arc_text(node->doubts[j].arc, arc));
 
-			census_arc_text(d->arc, arc);
-			if (d->waits_known)
-				snprintf(waits, sizeof(waits), "node %u", d->waits);
-			if (node->operated)
-				snprintf(census_add_problem(census), size,
-					 "%s: node %s waits for %s -> start that again, or see what 'dhtctl recover "
-					 "%08x-%08x' would give up",
-					 arc, node->name, waits, d->arc.lo, d->arc.hi);
-			else
-				snprintf(census_add_problem(census), size,
-					 "%s: node %s waits for %s, and goes on without it soon", arc, node->name,
-					 waits);
+			census_doubt_text(node, &node->doubts[j], "", text + used, size - (size_t)used);
 		}
 	}
 }
@@ -141,27 +154,32 @@ bool census_serves_arc(const struct census *census, struct arc arc)
 	return false;
 }
 
+static bool census_is_silent(const struct census *census, uint32_t id)
+{
+	for (size_t i = 0; i < census->silent_count; i++)
+		if (census->silent[i] == id)
+			return true;
+	return false;
+}
+
 static void census_report_arc(struct census *census, struct arc arc, size_t owners)
 {
 	char *text = census_add_problem(census);
 	size_t size = sizeof(census->problems->text);
 	char shown[CENSUS_ARC_TEXT];
-	bool silent = false;
 
 	census_arc_text(arc, shown);
-
-	for (size_t i = 0; i < census->silent_count; i++)
-		silent = silent || census->silent[i] == arc.hi;
 	if (owners > 1)
 		snprintf(text, size, "%zu nodes serve %s", owners, shown);
-	else if (silent)
+	else if (census_is_silent(census, arc.hi))
 		snprintf(text, size, "%s: node %u gives no answer (a node of the reference cannot)", shown, arc.hi);
 	else
 		snprintf(text, size, "nobody serves %s", shown);
 }
 
-/* The ends of all arcs, and the silent ids, cut the ring into pieces that each arc holds wholly or not at all. */
-static void census_check_arcs(struct census *census)
+/* The ends of all arcs, and the silent ids, cut the ring into pieces that each arc holds wholly or not at all: in ring
+ * order, allocated; how many.  None where nobody serves anything. */
+static uint32_t *census_cuts(const struct census *census, size_t *cut_count)
 {
 	uint32_t *cuts = xmalloc((2 * census->count + census->silent_count) * sizeof(*cuts));
 	size_t count = 0;
@@ -176,13 +194,33 @@ static void census_check_arcs(struct census *census)
 		memcpy(cuts + count, census->silent, census->silent_count * sizeof(*cuts));
 		count += census->silent_count;
 	}
-	count = census_unique(cuts, count);
-	for (size_t i = 0; i < count; i++) {
-		struct arc piece = {.lo = cuts[(i + count - 1) % count], .hi = cuts[i]};
-		size_t owners = 0;
+	*cut_count = census_unique(cuts, count);
+	return cuts;
+}
 
-		for (size_t j = 0; j < census->count; j++)
-			owners += census_serves(&census->nodes[j]) && ring_contains(census->nodes[j].arc, piece.hi);
+static struct arc census_piece(const uint32_t *cuts, size_t count, size_t index)
+{
+	return (struct arc){.lo = cuts[(index + count - 1) % count], .hi = cuts[index]};
+}
+
+static size_t census_owners(const struct census *census, uint32_t id)
+{
+	size_t owners = 0;
+
+	for (size_t i = 0; i < census->count; i++)
+		owners += census_serves(&census->nodes[i]) && ring_contains(census->nodes[i].arc, id);
+	return owners;
+}
+
+static void census_check_arcs(struct census *census)
+{
+	size_t count;
+	uint32_t *cuts = census_cuts(census, &count);
+
+	for (size_t i = 0; i < count; i++) {
+		struct arc piece = census_piece(cuts, count, i);
+		size_t owners = census_owners(census, piece.hi);
+
 		if (owners != 1)
 			census_report_arc(census, piece, owners);
 	}
@@ -284,4 +322,55 @@ void census_judge(struct census *census)
 	census_check_nodes(census);
 	census->broken = census->problem_count;
 	census_check_room(census);
+}
+
+/* Why nobody serves an id -------------------------------------------------------------------------------------- */
+
+/* That which ends by a word alone is what there is to do. */
+static void census_find_doubt(const struct census *census, uint32_t id, struct census_gap *gap)
+{
+	for (size_t i = 0; i < census->count; i++) {
+		const struct census_node *node = &census->nodes[i];
+
+		for (unsigned j = 0; j < node->doubt_count; j++) {
+			if (!ring_contains(node->doubts[j].arc, id) ||
+			    (gap->doubt != NULL && (gap->node->operated || !node->operated)))
+				continue;
+			gap->node = node;
+			gap->doubt = &node->doubts[j];
+			gap->arc = node->doubts[j].arc;
+		}
+	}
+}
+
+static void census_find_piece(const struct census *census, uint32_t id, struct census_gap *gap)
+{
+	size_t count;
+	uint32_t *cuts = census_cuts(census, &count);
+
+	gap->arc = (struct arc){0, 0};
+	for (size_t i = 0; i < count; i++)
+		if (ring_contains(census_piece(cuts, count, i), id))
+			gap->arc = census_piece(cuts, count, i);
+	gap->silent = count > 0 && census_is_silent(census, gap->arc.hi);
+	free(cuts);
+}
+
+bool census_find_gap(const struct census *census, uint32_t id, struct census_gap *gap)
+{
+	memset(gap, 0, sizeof(*gap));
+	if (census->count == 0 || census_owners(census, id) > 0)
+		return false;
+	census_find_doubt(census, id, gap);
+	for (size_t i = 0; i < census->count && gap->node == NULL; i++) {
+		const struct census_node *node = &census->nodes[i];
+
+		if (node->state == NODE_SUSPECT && node->has_arc && ring_contains(node->arc, id)) {
+			gap->node = node;
+			gap->arc = node->arc;
+		}
+	}
+	if (gap->node == NULL)
+		census_find_piece(census, id, gap);
+	return true;
 }
