@@ -308,6 +308,16 @@ void ring_view_json_problems(FILE *out, const struct census *census, const char 
 	fputc(']', out);
 }
 
+void ring_view_json_doubt(FILE *out, const struct census_node *node, const struct frame_doubt *d)
+{
+	fprintf(out, "{\"arc\":[%u,%u],\"node\":%u,", d->arc.lo, d->arc.hi, node->who.id);
+	if (d->waits_known)
+		fprintf(out, "\"waits_for\":%u,", d->waits);
+	else
+		fprintf(out, "\"waits_for\":null,");
+	fprintf(out, "\"copy\":%s,\"operator\":%s}", d->copy ? "true" : "false", node->operated ? "true" : "false");
+}
+
 static void ring_json_doubts(FILE *out, const struct census *census)
 {
 	const char *comma = "";
@@ -316,15 +326,8 @@ static void ring_json_doubts(FILE *out, const struct census *census)
 		const struct census_node *node = &census->nodes[i];
 
 		for (unsigned j = 0; j < node->doubt_count; j++, comma = ",") {
-			const struct frame_doubt *d = &node->doubts[j];
-
-			fprintf(out, "%s{\"arc\":[%u,%u],\"node\":%u,", comma, d->arc.lo, d->arc.hi, node->who.id);
-			if (d->waits_known)
-				fprintf(out, "\"waits_for\":%u,", d->waits);
-			else
-				fprintf(out, "\"waits_for\":null,");
-			fprintf(out, "\"copy\":%s,\"operator\":%s}", d->copy ? "true" : "false",
-				node->operated ? "true" : "false");
+			fputs(comma, out);
+			ring_view_json_doubt(out, node, &node->doubts[j]);
 		}
 	}
 }

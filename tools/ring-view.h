@@ -13,6 +13,9 @@ void ring_view_print(FILE *out, const struct settings *settings, const struct ce
 /* The same as an object and a newline. */
 void ring_view_json(FILE *out, const struct census *census);
 
+/* A part of that: what a node says that it waits for. */
+void ring_view_json_doubt(FILE *out, const struct census_node *node, const struct frame_doubt *d);
+
 /* Parts of both: a line; an array, of what else is wrong (or NULL) and of the census' problems. */
 void ring_view_problem(FILE *out, const char *text);
 void ring_view_json_problems(FILE *out, const struct census *census, const char *trouble);
