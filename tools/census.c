@@ -94,17 +94,18 @@ const char *census_arc_text(struct arc arc, char out[CENSUS_ARC_TEXT])
 	return out;
 }
 
-void census_doubt_text(const struct census_node *node, const struct frame_doubt *d, const char *why, char *out,
-		       size_t size)
+void census_doubt_text(const struct census_node *node, const struct frame_doubt *d, const char *why, bool all,
+		       char *out, size_t size)
 {
-	char waits[CENSUS_WAITS_TEXT];
+	char waits[CENSUS_WAITS_TEXT], arc[32] = "all";
 
 	census_waits_text(d, waits);
+	if (!all)
+		snprintf(arc, sizeof(arc), "%08x-%08x", d->arc.lo, d->arc.hi);
 	if (node->operated)
 		snprintf(out, size,
-			 "node %s waits for %s%s -> start that again, or see what 'dhtctl recover %08x-%08x' would "
-			 "give up",
-			 node->name, waits, why, d->arc.lo, d->arc.hi);
+			 "node %s waits for %s%s -> start %s again, or see what 'dhtctl recover %s' would give up",
+			 node->name, waits, why, all ? "them" : "that", arc);
 	else
 		snprintf(out, size, "node %s waits for %s, and goes on without it soon", node->name, waits);
 }
@@ -130,7 +131,7 @@ static void census_check_doubts(struct census *census)
 			char arc[CENSUS_ARC_TEXT], *text = census_add_problem(census);
 			int used = snprintf(text, size, "%s: ", census_arc_text(node->doubts[j].arc, arc));
 
-			census_doubt_text(node, &node->doubts[j], "", text + used, size - (size_t)used);
+			census_doubt_text(node, &node->doubts[j], "", false, text + used, size - (size_t)used);
 		}
 	}
 }
@@ -178,14 +179,14 @@ static void census_report_arc(struct census *census, struct arc arc, size_t owne
 }
 
 /* The ends of all arcs, and the silent ids, cut the ring into pieces that each arc holds wholly or not at all: in ring
- * order, allocated; how many.  None where nobody serves anything. */
-static uint32_t *census_cuts(const struct census *census, size_t *cut_count)
+ * order, allocated; how many.  None where nobody serves anything.  all: also of arcs that are not served. */
+static uint32_t *census_cuts(const struct census *census, bool all, size_t *cut_count)
 {
 	uint32_t *cuts = xmalloc((2 * census->count + census->silent_count) * sizeof(*cuts));
 	size_t count = 0;
 
 	for (size_t i = 0; i < census->count; i++) {
-		if (!census_serves(&census->nodes[i]))
+		if (!census_serves(&census->nodes[i]) && !(all && census->nodes[i].has_arc))
 			continue;
 		cuts[count++] = census->nodes[i].arc.lo;
 		cuts[count++] = census->nodes[i].arc.hi;
@@ -215,7 +216,7 @@ static size_t census_owners(const struct census *census, uint32_t id)
 static void census_check_arcs(struct census *census)
 {
 	size_t count;
-	uint32_t *cuts = census_cuts(census, &count);
+	uint32_t *cuts = census_cuts(census, false, &count);
 
 	for (size_t i = 0; i < count; i++) {
 		struct arc piece = census_piece(cuts, count, i);
@@ -346,7 +347,7 @@ static void census_find_doubt(const struct census *census, uint32_t id, struct c
 static void census_find_piece(const struct census *census, uint32_t id, struct census_gap *gap)
 {
 	size_t count;
-	uint32_t *cuts = census_cuts(census, &count);
+	uint32_t *cuts = census_cuts(census, true, &count);
 
 	gap->arc = (struct arc){0, 0};
 	for (size_t i = 0; i < count; i++)
@@ -354,6 +355,26 @@ static void census_find_piece(const struct census *census, uint32_t id, struct c
 			gap->arc = census_piece(cuts, count, i);
 	gap->silent = count > 0 && census_is_silent(census, gap->arc.hi);
 	free(cuts);
+}
+
+/* Of several away in a row the last one's arc is in doubt first, and those ahead of it once that has ended: the next doubt
+ * clockwise. */
+static void census_find_other(const struct census *census, struct census_gap *gap)
+{
+	for (size_t i = 0; i < census->count; i++) {
+		const struct census_node *node = &census->nodes[i];
+
+		for (unsigned j = 0; j < node->doubt_count; j++) {
+			const struct frame_doubt *d = &node->doubts[j];
+
+			if (gap->doubt != NULL &&
+			    ring_distance(gap->arc.hi, d->arc.lo) >= ring_distance(gap->arc.hi, gap->doubt->arc.lo))
+				continue;
+			gap->node = node;
+			gap->doubt = d;
+			gap->other = true;
+		}
+	}
 }
 
 bool census_find_gap(const struct census *census, uint32_t id, struct census_gap *gap)
@@ -370,7 +391,9 @@ bool census_find_gap(const struct census *census, uint32_t id, struct census_gap
 			gap->arc = node->arc;
 		}
 	}
-	if (gap->node == NULL)
+	if (gap->node == NULL) {
 		census_find_piece(census, id, gap);
+		census_find_other(census, gap);
+	}
 	return true;
 }

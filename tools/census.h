@@ -62,18 +62,19 @@ bool census_serves_arc(const struct census *census, struct arc arc);
 const char *census_arc_text(struct arc arc, char out[CENSUS_ARC_TEXT]);
 
 /* Of a doubt: "node 123" or "whoever had it"; and "node kitchen waits for node 123 -> start that again, ..." with what to do,
- * where `why` is put in behind whom it waits for if only an operator ends it. */
+ * where `why` is put in behind whom it waits for if only an operator ends it.  all: it is not the only one that matters. */
 #define CENSUS_WAITS_TEXT 32
 const char *census_waits_text(const struct frame_doubt *d, char out[CENSUS_WAITS_TEXT]);
-void census_doubt_text(const struct census_node *node, const struct frame_doubt *d, const char *why, char *out,
-		       size_t size);
+void census_doubt_text(const struct census_node *node, const struct frame_doubt *d, const char *why, bool all,
+		       char *out, size_t size);
 
 /* Why nobody serves an id, as far as the census tells. */
 struct census_gap {
-	struct arc arc;                 /* what is not served with it */
-	const struct census_node *node; /* who is in doubt about it, or has it and is suspect; or NULL */
-	const struct frame_doubt *doubt;
-	bool silent; /* node NULL: the one at the arc's end has not answered */
+	struct arc arc;                  /* what is not served with it */
+	const struct census_node *node;  /* who is in doubt, or has the arc and is suspect; or NULL */
+	const struct frame_doubt *doubt; /* NULL: nobody is in doubt */
+	bool other;                      /* it is about another arc, behind this one: that is to be served first */
+	bool silent;                     /* the node at the arc's end has not answered */
 };
 
 /* Of a judged census, from which *gap borrows.  False: somebody serves it, or nobody has answered. */

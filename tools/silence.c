@@ -75,7 +75,8 @@ static void silence_ask(struct silence *s)
 	client_ask_aside(s->client, TOPIC_RING, &who, silence_message_cb, s);
 }
 
-static bool silence_find(struct silence *s, uint32_t id, struct census_gap *gap)
+/* By which census, or NULL. */
+static const struct census *silence_find(struct silence *s, uint32_t id, struct census_gap *gap)
 {
 	bool settled = client_now() - s->asked >= CENSUS_PATIENCE_MS || s->before.census.count == 0;
 	struct heard *heard = s->now.census.count > 0 && settled ? &s->now : &s->before;
@@ -83,7 +84,7 @@ static bool silence_find(struct silence *s, uint32_t id, struct census_gap *gap)
 	if (!heard->judged)
 		census_judge(&heard->census);
 	heard->judged = true;
-	return census_find_gap(&heard->census, id, gap);
+	return census_find_gap(&heard->census, id, gap) ? &heard->census : NULL;
 }
 
 /* Is there something worth a note yet? */
@@ -130,27 +131,34 @@ static void silence_unserved(const struct census_gap *gap, size_t answered, char
 			 answered, answered == 1 ? "" : "s", answered == 1 ? "s" : "");
 }
 
+static void silence_doubt(const struct census_gap *gap, char *out, size_t size)
+{
+	const char *why = gap->doubt->waits_known ? ", which may have on its disk what nobody else has"
+						  : ", who may have on a disk what nobody else has";
+	size_t used = (size_t)snprintf(out, size, "in doubt: ");
+
+	if (gap->silent)
+		used += (size_t)snprintf(out + used, size - used, "node %u gives no answer, and ", gap->arc.hi);
+	census_doubt_text(gap->node, gap->doubt, why, gap->other, out + used, size - used);
+	used = strlen(out);
+	if (!gap->node->operated)
+		snprintf(out + used, size - used, " -> ask again");
+}
+
 bool silence_text(struct silence *s, uint32_t id, char out[SILENCE_TEXT])
 {
+	const struct census *census;
 	struct census_gap gap;
-	size_t size = SILENCE_TEXT, used;
+	int used;
 
-	if (s == NULL || !silence_find(s, id, &gap))
+	census = s ? silence_find(s, id, &gap) : NULL;
+	if (census == NULL)
 		return false;
-	used = (size_t)snprintf(out, size, "its arc (%08x, %08x] is ", gap.arc.lo, gap.arc.hi);
-	if (gap.doubt == NULL) {
-		silence_unserved(&gap, s->now.census.count, out + used, size - used);
-		return true;
-	}
-	used += (size_t)snprintf(out + used, size - used, "in doubt: ");
-	census_doubt_text(gap.node, gap.doubt,
-			  gap.doubt->waits_known ? ", which may have on its disk what nobody else has"
-						 : ", who may have on a disk what nobody else has",
-			  out + used, size - used);
-	if (!gap.node->operated) {
-		used = strlen(out);
-		snprintf(out + used, size - used, " -> ask again");
-	}
+	used = snprintf(out, SILENCE_TEXT, "its arc (%08x, %08x] is ", gap.arc.lo, gap.arc.hi);
+	if (gap.doubt != NULL)
+		silence_doubt(&gap, out + used, SILENCE_TEXT - (size_t)used);
+	else
+		silence_unserved(&gap, census->count, out + used, SILENCE_TEXT - (size_t)used);
 	return true;
 }
 
