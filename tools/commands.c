@@ -111,7 +111,7 @@ static const struct option_exit exits[] = {
 	{RC_USAGE, "usage: the command line"},
 	{RC_UNREACHABLE, "broker unreachable (a write was not done)"},
 	{RC_REFUSED, "refused"},
-	{RC_TIMEOUT, "no answer in time (\"unknown\": a write may have been done)"},
+	{RC_TIMEOUT, "no answer in time (\"unknown\": a write may have been done), also of an arc in doubt"},
 	{RC_PARTLY, "of several, some done"},
 	{RC_LOCAL, "a local file, what stands in it, or the output failed"},
 	{RC_WRONG, "the ring cannot do it (not a number, no room)"},

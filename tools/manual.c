@@ -66,7 +66,11 @@ static void manual_exits(void)
 		roff_term(stdout, code, exits[i].meaning);
 	}
 	fputs(".PP\n", stdout);
-	roff_text(stdout, "Of a write that ends with 5, the error line says whether it may have been done.");
+	roff_text(stdout,
+		  "Of a write that ends with 5, the error line says whether it may have been done. Where the arc of\n"
+		  "its key is in doubt, as nodes wait for one that may have what nobody else has, the line names\n"
+		  "that one and says what to do; --json has it as \"doubt\", as 'dhtctl ring --json' has it. Whoever\n"
+		  "may not ask who is in the ring (a client behind an access list) is not told.");
 }
 
 static void manual_surroundings(void)

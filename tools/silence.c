@@ -81,6 +81,8 @@ static const struct census *silence_find(struct silence *s, uint32_t id, struct 
 	bool settled = client_now() - s->asked >= CENSUS_PATIENCE_MS || s->before.census.count == 0;
 	struct heard *heard = s->now.census.count > 0 && settled ? &s->now : &s->before;
 
+	if (heard->census.count == 0)
+		return NULL;
 	if (!heard->judged)
 		census_judge(&heard->census);
 	heard->judged = true;
