@@ -63,6 +63,22 @@ static const struct census_node *census_find(const struct census *census, uint32
 	return low < census->count && census->nodes[low].who.id == id ? &census->nodes[low] : NULL;
 }
 
+const struct census_node *census_find_named(const struct census *census, const char *name)
+{
+	size_t digits = strspn(name, "0123456789");
+	const struct census_node *found = NULL;
+
+	for (size_t i = 0; i < census->count; i++) {
+		const struct census_node *node = &census->nodes[i];
+
+		if (digits > 0 && name[digits] == '\0' && strtoull(name, NULL, 10) == node->who.id)
+			return node; /* an id is stronger than another node's name that looks like one */
+		if (strcmp(node->name, name) == 0)
+			found = node;
+	}
+	return found;
+}
+
 static void census_collect_silent(struct census *census)
 {
 	uint32_t *ids = xmalloc(2 * census->count * sizeof(*ids));

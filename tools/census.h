@@ -48,6 +48,9 @@ void census_judge(struct census *census);
 
 void census_free(struct census *census);
 
+/* The node of that id in decimal, else of that name; NULL: none that has answered. */
+const struct census_node *census_find_named(const struct census *census, const char *name);
+
 /* How many copies somebody asks for, if there are fewer nodes than that; else 0. */
 unsigned census_too_few(const struct census *census);
 
