@@ -45,7 +45,7 @@ static enum exit_code check_exec(const struct settings *settings, char **args, s
 const struct command command_check = {
 	.name = "check",
 	.arguments = "",
-	.others = "health healthcheck",
+	.others = "healthcheck",
 	.summary = "end with 0 if all is well and all copies are there, for scripts",
 	.details =
 		"\n"

@@ -96,11 +96,10 @@ static void ping_message_cb(void *arg, const struct mqtt_message *message)
 		if (!p->nodes[i].missing || p->nodes[i].id != p->frame.from.id)
 			continue;
 		p->nodes[i].missing = false;
-		p->missing--;
+		p->wake = --p->missing == 0 || p->wake;
 		histogram_add(&p->times, now - p->asked);
 		ping_tell(p, &p->nodes[i], now - p->asked);
 	}
-	p->wake = p->wake || p->missing == 0;
 }
 
 static bool ping_goes_on(const struct ping *p)

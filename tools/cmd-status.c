@@ -106,7 +106,7 @@ const struct command command_status = {
 	.name = "status",
 	.arguments = "",
 	.options = {"watch"},
-	.others = "info",
+	.others = "health info",
 	.summary = "tell whether all is well: broker, nodes, records",
 	.details =
 		"\n"

@@ -111,7 +111,8 @@ static void manual_examples(void)
 		{"dhtctl ls light/", "lists the names that begin so."},
 		{"dhtctl watch 'light/*' --json", "tells what becomes of them, an object a line."},
 		{"dhtctl export ring.json", "writes all records; 'dhtctl import ring.json' stores them again."},
-		{"dhtctl status --quiet || echo 'the ring is not well'", "for a monitor."},
+		{"dhtctl check --quiet || echo 'the ring is not well'", "for a monitor."},
+		{"dhtctl ping --times 10", "how long nodes take to answer."},
 		{"dhtctl ring --watch", "shows nodes come and go."},
 		{"dhtctl log --since 1h", "tells what happened to the nodes of this machine."},
 	};
