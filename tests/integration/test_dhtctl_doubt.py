@@ -107,6 +107,8 @@ def test_a_doubt_that_ends_by_itself(broker, doubtful):
     doubtful.members[0].doubts = [[Q, 3 * Q - 1, 77, 5, 9, False]]
     refuses(run(broker, *SHORT, "get", KEY), TIMEOUT, "node n0 waits for node 9, which may have", "-> start that again",
             "'dhtctl recover 40000000-bfffffff'")
+    doubtful.members[0].operated, doubtful.members[-1].operated = False, True
+    refuses(run(broker, *SHORT, "get", KEY), TIMEOUT, WORD)
 
 
 def test_nobody_knows_whom_it_waits_for(broker, doubtful):
