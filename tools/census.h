@@ -96,9 +96,9 @@ bool census_serves(const struct census_node *node);
 enum exit_code census_take(struct client *client, const struct settings *settings, struct census *census);
 
 /* The collecting alone, for who asks (WHO) and waits by himself: hand it what comes on the reply topic, and judge the
- * census before it is used.  It lives until the poll is freed at least. */
+ * census before it is used.  It lives until the poll is freed at least.  census_poll_message: arg is the poll. */
 struct census_poll *census_poll_new(const struct settings *settings, struct census *census);
 void census_poll_free(struct census_poll *poll); /* NULL is fine */
-void census_poll_message(void *poll, const struct mqtt_message *message);
+void census_poll_message(void *arg, const struct mqtt_message *message);
 
 #endif

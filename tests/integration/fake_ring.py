@@ -107,8 +107,8 @@ def nodes(*ids, **names):
 class FakeRing:
     """On the reference's topics .answer(key, value) may change what a get is told, and .acks, .gets are whether there
     are answers at all.  Of operations: .answers is whether there are, .requests has them, .before(topic, request) is
-    called ahead of each and may return False: no answer.  .looks is how often somebody asked who is there.  .records has both's, by the number's digits or the name, and
-    .versions the counters of what was put by operations.
+    called ahead of each and may return False: no answer.  .records has both's, by the number's digits or the name, and
+    .versions the counters of what was put by operations.  .looks is how often somebody asked who is there.
     .leaves: what a LEAVE does: "left", "refused" or "stays"."""
 
     def __init__(self, port, members=(), prefix=""):

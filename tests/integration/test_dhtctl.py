@@ -143,7 +143,8 @@ def test_demo_draws_a_bar_on_a_terminal_only(broker, fake):
     *(([word, "a", "b"], [f"unknown command '{word}'; did you mean '{meant}'?"])
       for word, meant in (("set", "put"), ("SET", "put"), ("Put", "put"), ("rm", "del"), ("delete", "del"),
                           ("decr", "incr"), ("keys", "ls"), ("list", "ls"), ("subscribe", "watch"), ("nodes", "ring"),
-                          ("health", "status"), ("rtt", "ping"), ("dbsize", "count"), ("restore", "import"), ("backup", "export"), ("journal", "log"))),
+                          ("health", "status"), ("rtt", "ping"), ("dbsize", "count"),
+                          ("restore", "import"), ("backup", "export"), ("journal", "log"))),
     (["version"], ["unknown command 'version'; did you mean '--version'?"]),
     (["put", "5", "x", "--tll", "5s"], ["unknown option '--tll'; did you mean '--ttl'?", "see 'dhtctl put --help'"]),
     (["-x", "get", "5"], ["unknown option '-x'; see 'dhtctl get --help'"]),
