@@ -7,9 +7,6 @@
 #include "../common/mem.h"
 #include "../common/ring.h"
 
-#define CENSUS_QUIET_MS 100    /* after a whole ring: a joiner may still answer */
-#define CENSUS_PATIENCE_MS 500 /* without one: longer than a broker and a busy node need */
-
 bool census_serves(const struct census_node *node)
 {
 	return node->has_arc && (node->state == NODE_ACTIVE || node->state == NODE_LEAVING);
@@ -22,8 +19,6 @@ void census_free(struct census *census)
 	free(census->problems);
 	memset(census, 0, sizeof(*census));
 }
-
-/* Judging ------------------------------------------------------------------------------------------------------ */
 
 static int census_compare_nodes(const void *a, const void *b)
 {
@@ -68,6 +63,22 @@ static const struct census_node *census_find(const struct census *census, uint32
 	return low < census->count && census->nodes[low].who.id == id ? &census->nodes[low] : NULL;
 }
 
+const struct census_node *census_find_named(const struct census *census, const char *name)
+{
+	size_t digits = strspn(name, "0123456789");
+	const struct census_node *found = NULL;
+
+	for (size_t i = 0; i < census->count; i++) {
+		const struct census_node *node = &census->nodes[i];
+
+		if (digits > 0 && name[digits] == '\0' && strtoull(name, NULL, 10) == node->who.id)
+			return node; /* an id is stronger than another node's name that looks like one */
+		if (strcmp(node->name, name) == 0)
+			found = node;
+	}
+	return found;
+}
+
 static void census_collect_silent(struct census *census)
 {
 	uint32_t *ids = xmalloc(2 * census->count * sizeof(*ids));
@@ -99,6 +110,31 @@ const char *census_arc_text(struct arc arc, char out[CENSUS_ARC_TEXT])
 	return out;
 }
 
+void census_doubt_text(const struct census_node *node, const struct frame_doubt *d, const char *why, bool all,
+		       char *out, size_t size)
+{
+	char waits[CENSUS_WAITS_TEXT], arc[32] = "all";
+
+	census_waits_text(d, waits);
+	if (!all)
+		snprintf(arc, sizeof(arc), "%08x-%08x", d->arc.lo, d->arc.hi);
+	if (node->operated)
+		snprintf(out, size,
+			 "node %s waits for %s%s -> start %s again, or see what 'dhtctl recover %s' would give up",
+			 node->name, waits, why, all ? "them" : "that", arc);
+	else
+		snprintf(out, size, "node %s waits for %s, and goes on without it soon", node->name, waits);
+}
+
+const char *census_waits_text(const struct frame_doubt *d, char out[CENSUS_WAITS_TEXT])
+{
+	if (d->waits_known)
+		snprintf(out, CENSUS_WAITS_TEXT, "node %u", d->waits);
+	else
+		snprintf(out, CENSUS_WAITS_TEXT, "whoever had it");
+	return out;
+}
+
 /* What stands still stands first, with what to do. */
 static void census_check_doubts(struct census *census)
 {
@@ -108,21 +144,10 @@ static void census_check_doubts(struct census *census)
 		const struct census_node *node = &census->nodes[i];
 
 		for (unsigned j = 0; j < node->doubt_count; j++) {
-			const struct frame_doubt *d = &node->doubts[j];
-			char arc[CENSUS_ARC_TEXT], waits[32] = "whoever had it";
+			char arc[CENSUS_ARC_TEXT], *text = census_add_problem(census);
+			int used = snprintf(text, size, "%s: ", census_arc_text(node->doubts[j].arc, arc));
 
-			census_arc_text(d->arc, arc);
-			if (d->waits_known)
-				snprintf(waits, sizeof(waits), "node %u", d->waits);
-			if (node->operated)
-				snprintf(census_add_problem(census), size,
-					 "%s: node %s waits for %s -> start that again, or see what 'dhtctl recover "
-					 "%08x-%08x' would give up",
-					 arc, node->name, waits, d->arc.lo, d->arc.hi);
-			else
-				snprintf(census_add_problem(census), size,
-					 "%s: node %s waits for %s, and goes on without it soon", arc, node->name,
-					 waits);
+			census_doubt_text(node, &node->doubts[j], "", false, text + used, size - (size_t)used);
 		}
 	}
 }
@@ -146,33 +171,38 @@ bool census_serves_arc(const struct census *census, struct arc arc)
 	return false;
 }
 
+static bool census_is_silent(const struct census *census, uint32_t id)
+{
+	for (size_t i = 0; i < census->silent_count; i++)
+		if (census->silent[i] == id)
+			return true;
+	return false;
+}
+
 static void census_report_arc(struct census *census, struct arc arc, size_t owners)
 {
 	char *text = census_add_problem(census);
 	size_t size = sizeof(census->problems->text);
 	char shown[CENSUS_ARC_TEXT];
-	bool silent = false;
 
 	census_arc_text(arc, shown);
-
-	for (size_t i = 0; i < census->silent_count; i++)
-		silent = silent || census->silent[i] == arc.hi;
 	if (owners > 1)
 		snprintf(text, size, "%zu nodes serve %s", owners, shown);
-	else if (silent)
+	else if (census_is_silent(census, arc.hi))
 		snprintf(text, size, "%s: node %u gives no answer (a node of the reference cannot)", shown, arc.hi);
 	else
 		snprintf(text, size, "nobody serves %s", shown);
 }
 
-/* The ends of all arcs, and the silent ids, cut the ring into pieces that each arc holds wholly or not at all. */
-static void census_check_arcs(struct census *census)
+/* The ends of all arcs, and the silent ids, cut the ring into pieces that each arc holds wholly or not at all: in ring
+ * order, allocated; how many.  None where nobody serves anything.  all: also of arcs that are not served. */
+static uint32_t *census_cuts(const struct census *census, bool all, size_t *cut_count)
 {
 	uint32_t *cuts = xmalloc((2 * census->count + census->silent_count) * sizeof(*cuts));
 	size_t count = 0;
 
 	for (size_t i = 0; i < census->count; i++) {
-		if (!census_serves(&census->nodes[i]))
+		if (!census_serves(&census->nodes[i]) && !(all && census->nodes[i].has_arc))
 			continue;
 		cuts[count++] = census->nodes[i].arc.lo;
 		cuts[count++] = census->nodes[i].arc.hi;
@@ -181,13 +211,33 @@ static void census_check_arcs(struct census *census)
 		memcpy(cuts + count, census->silent, census->silent_count * sizeof(*cuts));
 		count += census->silent_count;
 	}
-	count = census_unique(cuts, count);
-	for (size_t i = 0; i < count; i++) {
-		struct arc piece = {.lo = cuts[(i + count - 1) % count], .hi = cuts[i]};
-		size_t owners = 0;
+	*cut_count = census_unique(cuts, count);
+	return cuts;
+}
 
-		for (size_t j = 0; j < census->count; j++)
-			owners += census_serves(&census->nodes[j]) && ring_contains(census->nodes[j].arc, piece.hi);
+static struct arc census_piece(const uint32_t *cuts, size_t count, size_t index)
+{
+	return (struct arc){.lo = cuts[(index + count - 1) % count], .hi = cuts[index]};
+}
+
+static size_t census_owners(const struct census *census, uint32_t id)
+{
+	size_t owners = 0;
+
+	for (size_t i = 0; i < census->count; i++)
+		owners += census_serves(&census->nodes[i]) && ring_contains(census->nodes[i].arc, id);
+	return owners;
+}
+
+static void census_check_arcs(struct census *census)
+{
+	size_t count;
+	uint32_t *cuts = census_cuts(census, false, &count);
+
+	for (size_t i = 0; i < count; i++) {
+		struct arc piece = census_piece(cuts, count, i);
+		size_t owners = census_owners(census, piece.hi);
+
 		if (owners != 1)
 			census_report_arc(census, piece, owners);
 	}
@@ -291,113 +341,75 @@ void census_judge(struct census *census)
 	census_check_room(census);
 }
 
-/* Asking ------------------------------------------------------------------------------------------------------- */
+/* Why nobody serves an id -------------------------------------------------------------------------------------- */
 
-struct census_poll {
-	struct census *census;
-	const char *prefix;
-	struct frame frame;
-	struct frame_room room;
-	bool news;
-};
-
-static struct census_node *census_slot(struct census *census, const struct member *who)
+/* That which ends by a word alone is what there is to do. */
+static void census_find_doubt(const struct census *census, uint32_t id, struct census_gap *gap)
 {
 	for (size_t i = 0; i < census->count; i++) {
-		if (member_same(&census->nodes[i].who, who))
-			return &census->nodes[i];
+		const struct census_node *node = &census->nodes[i];
+
+		for (unsigned j = 0; j < node->doubt_count; j++) {
+			if (!ring_contains(node->doubts[j].arc, id) ||
+			    (gap->doubt != NULL && (gap->node->operated || !node->operated)))
+				continue;
+			gap->node = node;
+			gap->doubt = &node->doubts[j];
+			gap->arc = node->doubts[j].arc;
+		}
 	}
-	if (census->count == CENSUS_NODES_MAX)
-		return NULL;
-	if ((census->count & (census->count - 1)) == 0)
-		census->nodes =
-			xrealloc(census->nodes, (census->count ? 2 * census->count : 1) * sizeof(*census->nodes));
-	return &census->nodes[census->count++];
 }
 
-static void census_message_cb(void *arg, const struct mqtt_message *message)
+static void census_find_piece(const struct census *census, uint32_t id, struct census_gap *gap)
 {
-	struct census_poll *poll = arg;
-	const struct frame *f = &poll->frame;
-	struct census_node *node;
-	uint32_t id;
+	size_t count;
+	uint32_t *cuts = census_cuts(census, true, &count);
 
-	if (topic_parse(message->topic, poll->prefix, &id) != TOPIC_REPLY ||
-	    frame_decode(&poll->frame, &poll->room, message->payload, message->len) != NULL || f->type != FRAME_STATUS)
-		return;
-	node = census_slot(poll->census, &f->from);
-	if (node == NULL)
-		return;
-	memset(node, 0, sizeof(*node));
-	node->who = f->from;
-	node->state = f->state;
-	node->has_arc = f->arc_set;
-	node->arc = f->arc;
-	node->predecessor = f->predecessor;
-	node->successor = f->successor;
-	node->records = f->count;
-	node->since = f->since;
-	node->epoch = f->epoch;
-	node->behind = f->behind;
-	node->copies = f->copies;
-	node->wanted = f->wanted;
-	node->doubt_count = f->doubt_count;
-	memcpy(node->doubts, f->doubts, sizeof(node->doubts));
-	node->operated = f->flag;
-	node->full = f->full;
-	node->bytes = f->bytes;
-	node->limit = f->limit;
-	node->need = f->need;
-	memcpy(node->software, f->software, sizeof(node->software));
-	if (f->name[0] != '\0')
-		memcpy(node->name, f->name, sizeof(node->name));
-	else
-		snprintf(node->name, sizeof(node->name), "%u", f->from.id);
-	poll->news = true;
+	gap->arc = (struct arc){0, 0};
+	for (size_t i = 0; i < count; i++)
+		if (ring_contains(census_piece(cuts, count, i), id))
+			gap->arc = census_piece(cuts, count, i);
+	gap->silent = count > 0 && census_is_silent(census, gap->arc.hi);
+	free(cuts);
 }
 
-static enum exit_code census_collect(struct client *client, struct census_poll *poll)
+/* Of several away in a row the last one's arc is in doubt first, and those ahead of it once that has ended: the next doubt
+ * clockwise. */
+static void census_find_other(const struct census *census, struct census_gap *gap)
 {
-	uint64_t deadline = client_deadline(client), news_at = client_now();
+	for (size_t i = 0; i < census->count; i++) {
+		const struct census_node *node = &census->nodes[i];
 
-	while (client_now() < deadline) {
-		uint64_t until = client_now() + CENSUS_QUIET_MS;
-		enum exit_code code;
+		for (unsigned j = 0; j < node->doubt_count; j++) {
+			const struct frame_doubt *d = &node->doubts[j];
 
-		poll->news = false;
-		code = client_wait(client, &poll->news, until < deadline ? until : deadline);
-		if (code == RC_OK)
-			news_at = client_now();
-		else if (code != RC_TIMEOUT)
-			return code;
-		if (code == RC_OK || poll->census->count == 0)
-			continue;
-		census_judge(poll->census);
-		if (poll->census->broken + poll->census->silent_count == 0 ||
-		    client_now() - news_at >= CENSUS_PATIENCE_MS)
-			break;
+			if (gap->doubt != NULL &&
+			    ring_distance(gap->arc.hi, d->arc.lo) >= ring_distance(gap->arc.hi, gap->doubt->arc.lo))
+				continue;
+			gap->node = node;
+			gap->doubt = d;
+			gap->other = true;
+		}
 	}
-	if (poll->census->count == 0)
-		return RC_TIMEOUT;
-	census_judge(poll->census);
-	return RC_OK;
 }
 
-enum exit_code census_take(struct client *client, const struct settings *settings, struct census *census)
+bool census_find_gap(const struct census *census, uint32_t id, struct census_gap *gap)
 {
-	struct census_poll *poll = xcalloc(1, sizeof(*poll));
-	struct frame who = {.type = FRAME_WHO};
-	enum exit_code code;
+	memset(gap, 0, sizeof(*gap));
+	if (census->count == 0 || census_owners(census, id) > 0)
+		return false;
+	census_find_doubt(census, id, gap);
+	for (size_t i = 0; i < census->count && gap->node == NULL; i++) {
+		const struct census_node *node = &census->nodes[i];
 
-	poll->census = census;
-	poll->prefix = settings->topic_prefix;
-	client_listen(client, census_message_cb, poll);
-	code = client_subscribe(client, TOPIC_REPLY, 0);
-	if (code == RC_OK)
-		code = client_send(client, TOPIC_RING, 0, &who);
-	if (code == RC_OK)
-		code = census_collect(client, poll);
-	client_listen(client, NULL, NULL);
-	free(poll);
-	return code;
+		if (node->state == NODE_SUSPECT && node->has_arc && ring_contains(node->arc, id)) {
+			gap->node = node;
+			gap->arc = node->arc;
+		}
+	}
+	if (gap->node == NULL) {
+		census_find_piece(census, id, gap);
+		census_find_other(census, gap);
+	}
+	return true;
 }

@@ -2,6 +2,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/random.h>
 
 #include "client.h"
@@ -36,6 +37,41 @@ const char *client_denied_text(const struct settings *settings, char out[CLIENT_
 		snprintf(out, CLIENT_DENIED_MAX, "does the broker know user '%s', and is the password right?",
 			 url->user);
 	return out;
+}
+
+enum exit_code client_explain_connect(const struct settings *settings, enum mqtt_failure failure, const char *detail)
+{
+	const char *shown = settings->broker_shown;
+	char timeout[32], denied[CLIENT_DENIED_MAX];
+
+	switch (failure) {
+	case MQTT_OK:
+		output_error("cannot reach broker %s: no answer within %s (%s)", shown,
+			     client_timeout_text(settings, timeout), settings->remedy);
+		return RC_UNREACHABLE;
+	case MQTT_DENIED:
+		output_error("broker %s refused us: %s (%s)", shown, detail, client_denied_text(settings, denied));
+		return RC_REFUSED;
+	case MQTT_CERTIFICATE:
+	case MQTT_REJECTED:
+		output_error("broker %s refused us: %s", shown, detail);
+		return RC_REFUSED;
+	case MQTT_NOT_MQTT:
+		output_error("cannot reach broker %s: %s (is it an MQTT broker?%s set --broker or DHT_BROKER)", shown,
+			     detail, settings->url.tls ? "" : " one with TLS is mqtts://;");
+		return RC_UNREACHABLE;
+	case MQTT_TLS:
+		output_error("cannot trust broker %s: %s", shown, detail);
+		return RC_UNREACHABLE;
+	case MQTT_UNREACHABLE:
+	case MQTT_LOST:
+	case MQTT_OVERFLOW:
+		break;
+	}
+	output_error("cannot reach broker %s: %s (%s)", shown, detail,
+		     strncmp(detail, "no address for ", 15) == 0 ? "is the name right? set --broker or DHT_BROKER"
+								 : settings->remedy);
+	return RC_UNREACHABLE;
 }
 
 void client_random(void *out, size_t len)

@@ -38,6 +38,8 @@ struct client {
 	bool *readable;
 	void (*message)(void *arg, const struct mqtt_message *message);
 	void *arg;
+	void (*aside)(void *arg, const struct mqtt_message *message); /* of what is asked beside all else */
+	void *aside_arg;
 	void (*turn)(void *arg);
 	void *turn_arg;
 	struct sigaction on_pipe; /* before the transport took SIGPIPE */
@@ -132,9 +134,13 @@ static void client_message_cb(void *arg, const struct mqtt_message *message)
 {
 	struct client *client = arg;
 
-	if (client->kv != NULL && kv_mqtt_message(client->kv, message))
-		return;
-	if (client->message != NULL && !message->retained) /* what was retained answers nobody */
+	uint32_t id;
+
+	if ((client->kv != NULL && kv_mqtt_message(client->kv, message)) || message->retained)
+		return; /* what was retained answers nobody */
+	if (client->aside != NULL && topic_parse(message->topic, client->settings->topic_prefix, &id) == TOPIC_REPLY)
+		client->aside(client->aside_arg, message);
+	else if (client->message != NULL)
 		client->message(client->arg, message);
 }
 
@@ -225,43 +231,6 @@ void client_readable(struct client *client, int fd, bool *flag)
 	event_add(client->reading, NULL);
 }
 
-static enum exit_code client_explain_connect(const struct client *client)
-{
-	const char *shown = client->settings->broker_shown;
-	char timeout[32], denied[CLIENT_DENIED_MAX];
-
-	switch (client->failure) {
-	case MQTT_OK:
-		output_error("cannot reach broker %s: no answer within %s (%s)", shown,
-			     client_timeout_text(client->settings, timeout), client->settings->remedy);
-		return RC_UNREACHABLE;
-	case MQTT_DENIED:
-		output_error("broker %s refused us: %s (%s)", shown, client->detail,
-			     client_denied_text(client->settings, denied));
-		return RC_REFUSED;
-	case MQTT_CERTIFICATE:
-	case MQTT_REJECTED:
-		output_error("broker %s refused us: %s", shown, client->detail);
-		return RC_REFUSED;
-	case MQTT_NOT_MQTT:
-		output_error("cannot reach broker %s: %s (is it an MQTT broker?%s set --broker or DHT_BROKER)", shown,
-			     client->detail, client->settings->url.tls ? "" : " one with TLS is mqtts://;");
-		return RC_UNREACHABLE;
-	case MQTT_TLS:
-		output_error("cannot trust broker %s: %s", shown, client->detail);
-		return RC_UNREACHABLE;
-	case MQTT_UNREACHABLE:
-	case MQTT_LOST:
-	case MQTT_OVERFLOW:
-		break;
-	}
-	output_error("cannot reach broker %s: %s (%s)", shown, client->detail,
-		     strncmp(client->detail, "no address for ", 15) == 0
-			     ? "is the name right? set --broker or DHT_BROKER"
-			     : client->settings->remedy);
-	return RC_UNREACHABLE;
-}
-
 static void client_make(struct client *client)
 {
 	static const struct mqtt_callbacks callbacks = {
@@ -328,7 +297,7 @@ static enum exit_code client_open_on(const struct settings *settings, struct cli
 		*out = client;
 		return RC_OK;
 	}
-	code = client_explain_connect(client);
+	code = client_explain_connect(settings, client->failure, client->detail);
 	client_free(client);
 	return code;
 }
@@ -351,7 +320,7 @@ void client_close(struct client *client)
 		if (client->kv != NULL)
 			kv_mqtt_leave(client->kv);
 		mqtt_stop(client->mqtt, 100);
-		client->message = NULL;
+		client->message = client->aside = NULL;
 		client->turn = NULL;
 		client_run(client, &client->stopped, client_now() + 200);
 	}
@@ -464,17 +433,46 @@ enum exit_code client_publish(struct client *client, enum topic_kind kind, uint3
 	return RC_UNREACHABLE;
 }
 
-enum exit_code client_send(struct client *client, enum topic_kind kind, uint32_t id, struct frame *frame)
+/* Allocated. */
+static uint8_t *client_encode(const struct client *client, struct frame *frame, size_t *len)
 {
 	char reply[TOPIC_MAX];
-	enum exit_code code;
-	uint8_t *bytes;
-	size_t len;
 
 	client_topic(client, TOPIC_REPLY, 0, reply);
 	snprintf(frame->reply, sizeof(frame->reply), "%s", reply);
-	bytes = frame_encode(frame, &len);
+	return frame_encode(frame, len);
+}
+
+enum exit_code client_send(struct client *client, enum topic_kind kind, uint32_t id, struct frame *frame)
+{
+	enum exit_code code;
+	size_t len;
+	uint8_t *bytes = client_encode(client, frame, &len);
+
 	code = client_publish(client, kind, id, bytes, len);
 	free(bytes);
 	return code;
+}
+
+void client_ask_aside(struct client *client, enum topic_kind kind, struct frame *frame,
+		      void (*heard)(void *arg, const struct mqtt_message *message), void *arg)
+{
+	char topic[TOPIC_MAX], reply[TOPIC_MAX];
+	const char *filter = reply;
+	size_t len;
+	uint8_t *bytes = client_encode(client, frame, &len);
+
+	client->aside = heard;
+	client->aside_arg = arg;
+	client_topic(client, TOPIC_REPLY, 0, reply);
+	client_topic(client, kind, 0, topic);
+	/* in this order, which brokers keep; if one fails, so has the connection */
+	if (mqtt_subscribe(client->mqtt, &filter, 1))
+		(void)mqtt_publish(client->mqtt, topic, bytes, len, false);
+	free(bytes);
+}
+
+void client_end_aside(struct client *client)
+{
+	client->aside = NULL;
 }

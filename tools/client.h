@@ -40,6 +40,12 @@ enum exit_code client_publish(struct client *client, enum topic_kind kind, uint3
 /* The same with a frame; its reply topic is filled in. */
 enum exit_code client_send(struct client *client, enum topic_kind kind, uint32_t id, struct frame *frame);
 
+/* The same beside what else is under way: waits for nothing and prints nothing.  What comes on our reply topic goes to
+ * `heard` from then on, whatever client_listen says, inside client_wait; client_end_aside ends that. */
+void client_ask_aside(struct client *client, enum topic_kind kind, struct frame *frame,
+		      void (*heard)(void *arg, const struct mqtt_message *message), void *arg);
+void client_end_aside(struct client *client);
+
 /* Until *done: RC_OK; until `until`, in client_now's time: RC_TIMEOUT, nothing printed; else the connection is lost. */
 enum exit_code client_wait(struct client *client, const bool *done, uint64_t until);
 
@@ -84,6 +90,9 @@ const char *client_timeout_text(const struct settings *settings, char out[32]);
 #define CLIENT_DENIED_MAX 200
 /* What somebody whom the broker does not let in may have forgotten.  Returns out. */
 const char *client_denied_text(const struct settings *settings, char out[CLIENT_DENIED_MAX]);
+
+/* Why a connection has not come to be: prints it, and returns the exit code.  detail: the transport's words. */
+enum exit_code client_explain_connect(const struct settings *settings, enum mqtt_failure failure, const char *detail);
 
 /* len random letters and digits and a NUL. */
 void client_random_text(char *out, size_t len);

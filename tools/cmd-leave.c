@@ -17,22 +17,6 @@ struct leave {
 	struct frame_room room;
 };
 
-static const struct census_node *leave_find(const struct census *census, const char *name)
-{
-	size_t digits = strspn(name, "0123456789");
-	const struct census_node *found = NULL;
-
-	for (size_t i = 0; i < census->count; i++) {
-		const struct census_node *node = &census->nodes[i];
-
-		if (digits > 0 && name[digits] == '\0' && strtoull(name, NULL, 10) == node->who.id)
-			return node; /* an id is stronger than another node's name that looks like one */
-		if (strcmp(node->name, name) == 0)
-			found = node;
-	}
-	return found;
-}
-
 static void leave_message_cb(void *arg, const struct mqtt_message *message)
 {
 	struct leave *leave = arg;
@@ -103,7 +87,7 @@ static enum exit_code leave_locate(struct client *client, const struct settings 
 {
 	struct census census = {0};
 	enum exit_code code = census_take(client, settings, &census);
-	const struct census_node *node = leave_find(&census, name);
+	const struct census_node *node = census_find_named(&census, name);
 	char timeout[32];
 
 	if (node != NULL && node->records > 0 && !settings->force && leave_is_last(&census, node)) {

@@ -51,13 +51,11 @@ static bool recover_meant(const struct recover *r, const struct census_node *nod
 
 static void recover_tell(const struct census_node *node, const struct frame_doubt *d)
 {
-	char arc[CENSUS_ARC_TEXT], waits[32] = "whoever had it";
+	char arc[CENSUS_ARC_TEXT], waits[CENSUS_WAITS_TEXT];
 
-	if (d->waits_known)
-		snprintf(waits, sizeof(waits), "node %u", d->waits);
 	fprintf(stderr, "%s: node ", census_arc_text(d->arc, arc));
 	output_line(stderr, node->name);
-	fprintf(stderr, " waits for %s%s\n", waits,
+	fprintf(stderr, " waits for %s%s\n", census_waits_text(d, waits),
 		d->copy ? ", and has a copy of all of it.\n  Lost may be what was written while it was away itself."
 			: ".\n  It has no copy: all records of it may be lost.");
 }

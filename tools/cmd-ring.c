@@ -11,7 +11,7 @@ static void ring_show(FILE *out, const struct settings *settings, const struct c
 		ring_view_json(out, census);
 	} else if (settings->json) {
 		fputs("{\"nodes\":[],\"silent\":[],\"doubts\":[],\"problems\":", out);
-		ring_view_json_problems(out, census, trouble);
+		ring_view_json_problems(out, census, trouble, false);
 		fputs("}\n", out);
 	} else if (trouble == NULL) {
 		ring_view_print(out, settings, census);

@@ -2,7 +2,6 @@
 #include <string.h>
 
 #include "../common/url.h"
-#include "client.h"
 #include "live.h"
 #include "output.h"
 #include "ring-view.h"
@@ -43,7 +42,7 @@ static void status_json(FILE *out, const struct settings *settings, const struct
 		fprintf(out, "%s\"%s\":%zu", i ? "," : "", node_state_name(status_states[i]),
 			status_count(census, status_states[i]));
 	fprintf(out, "},\"silent\":%zu,\"records\":%llu,\"problems\":", census->silent_count, status_records(census));
-	ring_view_json_problems(out, census, trouble);
+	ring_view_json_problems(out, census, trouble, false);
 	fputs("}\n", out);
 }
 
@@ -82,37 +81,17 @@ static void status_show(FILE *out, const struct settings *settings, const struct
 		status_text(out, settings, census);
 }
 
-/* Whatever it is, with --json it is on standard output as well. */
-static enum exit_code status_look(const struct settings *settings, struct census *census, char *trouble, size_t size)
-{
-	struct client *client = NULL;
-	enum exit_code code;
-
-	output_catch(trouble, size);
-	code = client_open(settings, &client);
-	if (code == RC_OK) {
-		code = live_look(client, settings, census);
-		if (code == RC_TIMEOUT)
-			code = RC_NO;
-	}
-	client_close(client);
-	output_catch(NULL, 0);
-	if (trouble[0] != '\0')
-		output_error("%s", trouble);
-	return code;
-}
-
 static enum exit_code status_exec(const struct settings *settings, char **args, size_t count)
 {
 	struct census census = {0};
-	char trouble[1200] = "";
+	char trouble[LIVE_TROUBLE] = "";
 	enum exit_code code;
 
 	(void)args;
 	(void)count;
 	if (settings->watch)
 		return live_run(settings, status_show);
-	code = status_look(settings, &census, trouble, sizeof(trouble));
+	code = live_look_once(settings, &census, trouble);
 	if (trouble[0] != '\0')
 		census_free(&census);
 	if (settings->json || (trouble[0] == '\0' && !settings->quiet))
@@ -127,7 +106,7 @@ const struct command command_status = {
 	.name = "status",
 	.arguments = "",
 	.options = {"watch"},
-	.others = "health check ping info",
+	.others = "health info",
 	.summary = "tell whether all is well: broker, nodes, records",
 	.details =
 		"\n"

@@ -35,6 +35,7 @@ struct settings {
 	char *file, *output, *expected, *format, *color;
 	uint32_t keys, ttl;          /* keys: 0: not given; ttl: ms; 0: for ever */
 	uint32_t limit, count, idle; /* 0: none; idle: ms */
+	uint32_t times;
 	char *mix;
 	char *since, *directory;
 	uint32_t lines;
@@ -81,6 +82,9 @@ extern const struct command command_export;
 extern const struct command command_import;
 extern const struct command command_ls;
 extern const struct command command_watch;
+extern const struct command command_count;
+extern const struct command command_check;
+extern const struct command command_ping;
 extern const struct command command_ring;
 extern const struct command command_leave;
 extern const struct command command_recover;

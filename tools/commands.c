@@ -24,7 +24,7 @@ static const struct option_row option_rows[] = {
 	{"topic-prefix", 0, OPTION_TEXT, FIELD(topic_prefix), "", "DHT_TOPIC_PREFIX", "PREFIX",
 	 "the ring's topics stand below this", 0, TOPIC_PREFIX_MAX},
 	{"timeout", 't', OPTION_DURATION, FIELD(timeout), "5s", "DHT_TIMEOUT", "DURATION",
-	 "bounds the whole command; of demo, ls, export, import and lines of '-' each step", 10, 3600000},
+	 "bounds the whole command; of demo, ls, count, export, import, ping and lines of '-' each step", 10, 3600000},
 	{"color", 0, OPTION_CHOICE, FIELD(color), "auto", "DHT_COLOR", "auto|always|never",
 	 "auto: on a terminal, unless NO_COLOR is set", 0, 0},
 	{"json", 0, OPTION_FLAG, FIELD(json), NULL, "DHT_JSON", NULL, "results as JSON, one object a line", 0, 0},
@@ -48,6 +48,7 @@ static const struct option_row option_rows[] = {
 	{"count", 'C', OPTION_UNSIGNED, FIELD(count), NULL, NULL, "N", "end after so many events", 1, 0},
 	{"idle", 0, OPTION_DURATION, FIELD(idle), NULL, NULL, "DURATION", "end when nothing has happened for so long",
 	 1, 0},
+	{"times", 'c', OPTION_UNSIGNED, FIELD(times), "1", NULL, "N", "ask so often", 1, 0},
 	{"watch", 'w', OPTION_FLAG, FIELD(watch), NULL, NULL, NULL, "show it again whenever it changes, until Ctrl-C",
 	 0, 0},
 	{"follow", 'f', OPTION_FLAG, FIELD(follow), NULL, NULL, NULL, "go on with what happens, until Ctrl-C", 0, 0},
@@ -98,10 +99,10 @@ static const struct option_table table_of_broker_config = {"dhtctl", option_rows
 static const struct option_table table_of_others = {"dhtctl", option_rows + 1, ROW_COUNT - 3};
 
 static const struct command *const commands[] = {
-	&command_put,  &command_get,   &command_del,     &command_cas,           &command_incr,
-	&command_ls,   &command_watch, &command_export,  &command_import,        &command_status,
-	&command_ring, &command_leave, &command_recover, &command_scrub,         &command_log,
-	&command_demo, &command_bench, &command_config,  &command_broker_config, &command_completion,
+	&command_put,   &command_get,   &command_del,    &command_cas,           &command_incr,       &command_ls,
+	&command_count, &command_watch, &command_export, &command_import,        &command_status,     &command_check,
+	&command_ping,  &command_ring,  &command_leave,  &command_recover,       &command_scrub,      &command_log,
+	&command_demo,  &command_bench, &command_config, &command_broker_config, &command_completion,
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 
@@ -111,7 +112,7 @@ static const struct option_exit exits[] = {
 	{RC_USAGE, "usage: the command line"},
 	{RC_UNREACHABLE, "broker unreachable (a write was not done)"},
 	{RC_REFUSED, "refused"},
-	{RC_TIMEOUT, "no answer in time (\"unknown\": a write may have been done)"},
+	{RC_TIMEOUT, "no answer in time (\"unknown\": a write may have been done), also of an arc in doubt"},
 	{RC_PARTLY, "of several, some done"},
 	{RC_LOCAL, "a local file, what stands in it, or the output failed"},
 	{RC_WRONG, "the ring cannot do it (not a number, no room)"},

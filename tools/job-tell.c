@@ -8,6 +8,7 @@
 #include "client.h"
 #include "dump.h"
 #include "output.h"
+#include "silence.h"
 
 bool job_is_write(const struct operation *op)
 {
@@ -65,7 +66,7 @@ static void json_answer(const struct item *item)
 		printf(",\"owner\":%u", item->owner);
 }
 
-static void json_item(const struct item *item)
+static void json_item(const struct item *item, struct silence *silence)
 {
 	if (item->mistake != NULL) {
 		printf("{\"line\":%zu,\"status\":\"mistake\",\"mistake\":", item->line);
@@ -75,10 +76,13 @@ static void json_item(const struct item *item)
 	}
 	putchar('{');
 	output_json_key(stdout, &item->op.key);
-	if (item->outcome == KV_DONE)
+	if (item->outcome == KV_DONE) {
 		json_answer(item);
-	else
+	} else {
 		printf(",\"status\":\"%s\"", item->outcome == KV_UNKNOWN ? "unknown" : "timeout");
+		if (item->late)
+			silence_json(stdout, silence, item->op.key.id);
+	}
 	puts("}");
 }
 
@@ -140,11 +144,11 @@ static const char *explain_length(const struct item *item, char out[160])
 }
 
 static void explain_silence(const struct job *job, struct job_count *count, const struct item *item, const char *key,
-			    const struct client *client, char *out, size_t size)
+			    char *out, size_t size)
 {
-	const char *lost = client_lost(client);
+	const char *lost = client_lost(count->client);
 	const struct settings *settings = job->settings;
-	char end[64] = "", timeout[32], length[160], deaf[CLIENT_DEAF_MAX];
+	char end[64] = "", timeout[32], length[160], deaf[CLIENT_DEAF_MAX], why[SILENCE_TEXT];
 
 	explain_length(item, length);
 	if (item->outcome == KV_UNKNOWN)
@@ -161,16 +165,18 @@ static void explain_silence(const struct job *job, struct job_count *count, cons
 			 settings->broker_shown, lost, key, end, length);
 	} else if (!item->asked) {
 		snprintf(out, size, "key %s: time was up before it was asked%s", key, end);
+	} else if (silence_text(count->silence, item->op.key.id, why)) {
+		snprintf(out, size, "key %s: no answer within %s%s%s%s", key, client_timeout_text(settings, timeout),
+			 end, end[0] ? "; " : ": ", why);
 	} else { /* of many keys the first line tells the reasons */
 		snprintf(out, size, "no answer for key %s at broker %s within %s%s%s%s%s", key, settings->ring_shown,
-			 client_timeout_text(settings, timeout), end, length, client_deaf(client, deaf),
+			 client_timeout_text(settings, timeout), end, length, client_deaf(count->client, deaf),
 			 count->reasons_told ? "" : REASONS);
 		count->reasons_told = true;
 	}
 }
 
-static void explain(const struct job *job, struct job_count *count, const struct item *item,
-		    const struct client *client, char *out, size_t size)
+static void explain(const struct job *job, struct job_count *count, const struct item *item, char *out, size_t size)
 {
 	char key[KEY_LABEL_MAX];
 	size_t used = 0;
@@ -183,7 +189,7 @@ static void explain(const struct job *job, struct job_count *count, const struct
 	else if (item->outcome == KV_DONE)
 		explain_answer(job, item, key_text_label(&item->op.key, key), out + used, size - used);
 	else
-		explain_silence(job, count, item, key_text_label(&item->op.key, key), client, out + used, size - used);
+		explain_silence(job, count, item, key_text_label(&item->op.key, key), out + used, size - used);
 }
 
 void job_print_meta(const struct job *job, const struct item *item)
@@ -202,9 +208,9 @@ void job_print_meta(const struct job *job, const struct item *item)
 
 /* ---- both ---- */
 
-void job_tell(const struct job *job, struct job_count *count, const struct item *item, const struct client *client)
+void job_tell(const struct job *job, struct job_count *count, const struct item *item)
 {
-	enum exit_code code = verdict(item, client_lost(client));
+	enum exit_code code = verdict(item, client_lost(count->client));
 	char line[1400];
 
 	if (code == RC_NO && job->input != NULL && job->input->spare && !item->lost) {
@@ -214,12 +220,12 @@ void job_tell(const struct job *job, struct job_count *count, const struct item 
 	}
 	count->by_code[code]++;
 	if (job->settings->json && job->input == NULL)
-		json_item(item);
+		json_item(item, count->silence);
 	else if (code == RC_OK && job->print != NULL)
 		job->print(job, item);
 	if (code == RC_OK || (count->first[0] != '\0' && item->line > 0))
 		return;
-	explain(job, count, item, client, line, sizeof(line));
+	explain(job, count, item, line, sizeof(line));
 	if (count->first[0] == '\0')
 		snprintf(count->first, sizeof(count->first), "%s", line);
 	/* Of lines there may be 100,000: the summary has the first. */

@@ -5,21 +5,23 @@
 #include "job.h"
 
 struct client;
+struct silence;
 
 #define JOB_CODES (RC_WRONG + 1)
 
 struct job_count {
-	size_t by_code[JOB_CODES]; /* how many came to that */
-	size_t spared;             /* of those that are done: nothing was to be done */
-	size_t unversioned;        /* of these: the file has no version, so nobody knows which is newer */
-	char first[1400];          /* what the first that failed had to say */
-	bool reasons_told;         /* why nobody may have answered */
+	const struct client *client; /* over which they are asked; NULL: that is over */
+	struct silence *silence;     /* likewise */
+	size_t by_code[JOB_CODES];   /* how many came to that */
+	size_t spared;               /* of those that are done: nothing was to be done */
+	size_t unversioned;          /* of these: the file has no version, so nobody knows which is newer */
+	char first[1400];            /* what the first that failed had to say */
+	bool reasons_told;           /* why nobody may have answered */
 };
 
 bool job_is_write(const struct operation *op);
 
-/* client: over which it was asked; NULL: that is over. */
-void job_tell(const struct job *job, struct job_count *count, const struct item *item, const struct client *client);
+void job_tell(const struct job *job, struct job_count *count, const struct item *item);
 
 /* That the input cannot be read behind so many lines or records (0: at all), with an errno; EMSGSIZE: too long a line. */
 void job_tell_unreadable(const struct job *job, size_t number, int error);

@@ -15,6 +15,7 @@
 #include "job-tell.h"
 #include "lines.h"
 #include "output.h"
+#include "silence.h"
 
 /* Values on their way, and values that wait to be told: about as much as the transport takes without pausing. */
 #define JOB_BYTES_MAX ((size_t)8 << 20)
@@ -32,6 +33,7 @@ struct work {
 	struct job *job;
 	struct client *client;
 	struct kv_mqtt *kv;
+	struct silence *silence;
 	struct item *queue[KV_OPEN_MAX]; /* asked and not told, in order */
 	size_t head, count;
 	size_t open;     /* of these: begun and not ended */
@@ -220,6 +222,7 @@ static void grow(struct work *work)
 
 static void begin(struct work *work, struct item *item, uint64_t now, uint64_t deadline)
 {
+	item->begun = now;
 	item->until = deadline;
 	work->open++;
 	(void)kv_mqtt_begin(work->kv, &item->op, deadline > now ? deadline - now : 0, item_done_cb, item);
@@ -274,7 +277,7 @@ static size_t tell(struct work *work)
 	while (work->count > 0 && work->queue[work->head % KV_OPEN_MAX]->ended && !ferror(stdout)) {
 		struct item *item = work->queue[work->head % KV_OPEN_MAX];
 
-		job_tell(work->job, &work->tally, item, work->client);
+		job_tell(work->job, &work->tally, item);
 		if (ferror(stdout))
 			work->output_errno = errno;
 		work->bytes -= item_size(item);
@@ -291,6 +294,8 @@ static void tell_cut(struct work *work)
 {
 	size_t left = work->job->items ? work->job->count - work->taken : 0;
 
+	work->tally.client = NULL;
+	work->tally.silence = NULL;
 	for (size_t i = 0; i < work->count + left && !ferror(stdout); i++) {
 		struct item *item = i < work->count ? work->queue[(work->head + i) % KV_OPEN_MAX]
 						    : work->job->items[work->taken + i - work->count];
@@ -300,7 +305,7 @@ static void tell_cut(struct work *work)
 			item->asked = item->until != 0;
 			item->outcome = item->asked && job_is_write(&item->op) ? KV_UNKNOWN : KV_TIMEOUT;
 		}
-		job_tell(work->job, &work->tally, item, NULL);
+		job_tell(work->job, &work->tally, item);
 	}
 	if (!output_flush())
 		work->output_errno = errno;
@@ -318,13 +323,27 @@ static void heed_signals(struct work *work)
 	work->over = true;
 }
 
+/* Nothing that is open has waited for longer than the first that is not told, as they are begun in this order.  When that
+ * is to be looked at again. */
+static uint64_t heed_silence(struct work *work)
+{
+	const struct item *first = work->queue[work->head % KV_OPEN_MAX];
+
+	if (work->count == 0 || first->until == 0 || work->give_up != 0)
+		return UINT64_MAX;
+	return silence_watch(work->silence, &first->op.key, first->begun, first->until);
+}
+
 /* What is open ends by its own time-out. */
 static void work_wait(struct work *work)
 {
 	uint64_t until = work->over || work->job->items == NULL ? client_now() + 1000 : client_deadline(work->client);
+	uint64_t silence = heed_silence(work);
 
 	if (work->give_up != 0)
 		until = work->give_up;
+	if (silence < until)
+		until = silence;
 	if (stalls(work) && work->grown + JOB_STALL < until)
 		until = work->grown + JOB_STALL;
 	(void)client_wait(work->client, &work->wake, until);
@@ -384,6 +403,8 @@ static enum exit_code work_run(struct work *work)
 		return code;
 	if (work->job->items == NULL || job_is_write(&work->job->op))
 		interrupt_catch(work->client, &work->wake);
+	work->silence = work->tally.silence = silence_new(work->client, work->job->settings, true);
+	work->tally.client = work->client;
 	work_through(work);
 	interrupt_release();
 	if (work->job->input != NULL)
@@ -405,6 +426,7 @@ enum exit_code job_run(struct job *job)
 	if (job->items == NULL && isatty(work->lines.fd))
 		fputs("dhtctl: reading lines from the terminal; Ctrl-D ends them\n", stderr);
 	code = work_run(work);
+	silence_free(work->silence);
 	client_close(work->client);
 	if (work->output_errno != 0)
 		output_give_up(work->output_errno);

@@ -30,8 +30,8 @@ struct item {
 	struct version version;
 	unsigned tries;
 	bool lost;
-	uint64_t until;      /* its time-out, once it is begun */
-	const char *mistake; /* what is wrong with that line: it was not asked; else NULL */
+	uint64_t begun, until; /* once it is: when, and its time-out */
+	const char *mistake;   /* what is wrong with that line: it was not asked; else NULL */
 	bool ended;
 	bool asked; /* it was sent, if maybe not answered */
 	bool late;  /* it ended by the time-out */

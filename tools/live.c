@@ -20,9 +20,9 @@ struct live {
 	const struct settings *settings;
 	live_show *show;
 	bool terminal;
-	struct client *client; /* NULL: no connection */
-	char trouble[1200];    /* "": none */
-	char *shown;           /* the digest of what was shown last */
+	struct client *client;      /* NULL: no connection */
+	char trouble[LIVE_TROUBLE]; /* "": none */
+	char *shown;                /* the digest of what was shown last */
 	int output_errno;
 };
 
@@ -59,6 +59,25 @@ enum exit_code live_look(struct client *client, const struct settings *settings,
 			     "; is --topic-prefix right, and may this user write to 'ring'? with 'broker-config' "
 			     "operators may)",
 			     settings->ring_shown, client_timeout_text(settings, timeout));
+	return code;
+}
+
+enum exit_code live_look_once(const struct settings *settings, struct census *census, char trouble[LIVE_TROUBLE])
+{
+	struct client *client = NULL;
+	enum exit_code code;
+
+	output_catch(trouble, LIVE_TROUBLE);
+	code = client_open(settings, &client);
+	if (code == RC_OK) {
+		code = live_look(client, settings, census);
+		if (code == RC_TIMEOUT)
+			code = RC_NO;
+	}
+	client_close(client);
+	output_catch(NULL, 0);
+	if (trouble[0] != '\0')
+		output_error("%s", trouble);
 	return code;
 }
 

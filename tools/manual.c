@@ -66,7 +66,11 @@ static void manual_exits(void)
 		roff_term(stdout, code, exits[i].meaning);
 	}
 	fputs(".PP\n", stdout);
-	roff_text(stdout, "Of a write that ends with 5, the error line says whether it may have been done.");
+	roff_text(stdout,
+		  "Of a write that ends with 5, the error line says whether it may have been done. Where the arc of\n"
+		  "its key is in doubt, as nodes wait for one that may have what nobody else has, the line names\n"
+		  "that one and says what to do; --json has it as \"doubt\", as 'dhtctl ring --json' has it. Whoever\n"
+		  "may not ask who is in the ring (a client behind an access list) is not told.");
 }
 
 static void manual_surroundings(void)
@@ -107,7 +111,8 @@ static void manual_examples(void)
 		{"dhtctl ls light/", "lists the names that begin so."},
 		{"dhtctl watch 'light/*' --json", "tells what becomes of them, an object a line."},
 		{"dhtctl export ring.json", "writes all records; 'dhtctl import ring.json' stores them again."},
-		{"dhtctl status --quiet || echo 'the ring is not well'", "for a monitor."},
+		{"dhtctl check --quiet || echo 'the ring is not well'", "for a monitor."},
+		{"dhtctl ping --times 10", "how long nodes take to answer."},
 		{"dhtctl ring --watch", "shows nodes come and go."},
 		{"dhtctl log --since 1h", "tells what happened to the nodes of this machine."},
 	};

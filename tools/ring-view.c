@@ -205,31 +205,39 @@ static void ring_note(FILE *out, const char *text)
 	fputc('\n', out);
 }
 
-/* What is served, and in fewer places than it is to be. */
-static void ring_notes(FILE *out, const struct census *census)
+bool ring_view_next_note(const struct census *census, size_t *at, char text[RING_VIEW_NOTE])
 {
-	char arc[CENSUS_ARC_TEXT], text[320];
-	bool any = false;
+	char arc[CENSUS_ARC_TEXT];
 
-	if (census_too_few(census) > 0) {
+	if (*at == 0 && census_too_few(census) > 0) {
+		++*at;
 		(void)snprintf(
-			text, sizeof(text),
+			text, RING_VIEW_NOTE,
 			"%zu node%s, and %u copies are asked for (--replicas): there are as many as nodes -> add nodes",
 			census->count, census->count == 1 ? "" : "s", census_too_few(census));
-		ring_note(out, text);
-		any = true;
+		return true;
 	}
-	for (size_t i = 0; i < census->count; i++) {
-		const struct census_node *node = &census->nodes[i];
+	for (*at += *at == 0; *at <= census->count; ++*at) {
+		const struct census_node *node = &census->nodes[*at - 1];
 
 		if (!census_lacks_copies(census, node))
 			continue;
-		(void)snprintf(text, sizeof(text), "%s: %u of %u copies, %llu records to go",
+		(void)snprintf(text, RING_VIEW_NOTE, "%s: %u of %u copies, %llu records to go",
 			       census_arc_text(node->arc, arc), node->copies, node->wanted,
 			       (unsigned long long)node->behind);
-		ring_note(out, text);
-		any = true;
+		++*at;
+		return true;
 	}
+	return false;
+}
+
+static void ring_notes(FILE *out, const struct census *census)
+{
+	char text[RING_VIEW_NOTE];
+	bool any = false;
+
+	for (size_t at = 0; ring_view_next_note(census, &at, text); any = true)
+		ring_note(out, text);
 	if (any)
 		fputc('\n', out);
 }
@@ -295,17 +303,33 @@ static void ring_json_text(FILE *out, const char *text)
 		fprintf(out, "\"a node's name is no UTF-8\"");
 }
 
-void ring_view_json_problems(FILE *out, const struct census *census, const char *trouble)
+void ring_view_json_problems(FILE *out, const struct census *census, const char *trouble, bool notes)
 {
+	const char *comma = trouble ? "," : "";
+	char text[RING_VIEW_NOTE];
+
 	fputc('[', out);
 	if (trouble != NULL)
 		ring_json_text(out, trouble);
-	for (size_t i = 0; i < census->problem_count; i++) {
-		if (i > 0 || trouble != NULL)
-			fputc(',', out);
+	for (size_t i = 0; i < census->problem_count; i++, comma = ",") {
+		fputs(comma, out);
 		ring_json_text(out, census->problems[i].text);
 	}
+	for (size_t at = 0; notes && ring_view_next_note(census, &at, text); comma = ",") {
+		fputs(comma, out);
+		ring_json_text(out, text);
+	}
 	fputc(']', out);
+}
+
+void ring_view_json_doubt(FILE *out, const struct census_node *node, const struct frame_doubt *d)
+{
+	fprintf(out, "{\"arc\":[%u,%u],\"node\":%u,", d->arc.lo, d->arc.hi, node->who.id);
+	if (d->waits_known)
+		fprintf(out, "\"waits_for\":%u,", d->waits);
+	else
+		fprintf(out, "\"waits_for\":null,");
+	fprintf(out, "\"copy\":%s,\"operator\":%s}", d->copy ? "true" : "false", node->operated ? "true" : "false");
 }
 
 static void ring_json_doubts(FILE *out, const struct census *census)
@@ -316,15 +340,8 @@ static void ring_json_doubts(FILE *out, const struct census *census)
 		const struct census_node *node = &census->nodes[i];
 
 		for (unsigned j = 0; j < node->doubt_count; j++, comma = ",") {
-			const struct frame_doubt *d = &node->doubts[j];
-
-			fprintf(out, "%s{\"arc\":[%u,%u],\"node\":%u,", comma, d->arc.lo, d->arc.hi, node->who.id);
-			if (d->waits_known)
-				fprintf(out, "\"waits_for\":%u,", d->waits);
-			else
-				fprintf(out, "\"waits_for\":null,");
-			fprintf(out, "\"copy\":%s,\"operator\":%s}", d->copy ? "true" : "false",
-				node->operated ? "true" : "false");
+			fputs(comma, out);
+			ring_view_json_doubt(out, node, &node->doubts[j]);
 		}
 	}
 }
@@ -345,6 +362,6 @@ void ring_view_json(FILE *out, const struct census *census)
 	fprintf(out, "],\"doubts\":[");
 	ring_json_doubts(out, census);
 	fprintf(out, "],\"problems\":");
-	ring_view_json_problems(out, census, NULL);
+	ring_view_json_problems(out, census, NULL, false);
 	fprintf(out, "}\n");
 }

@@ -6,11 +6,14 @@
 #include "../common/mem.h"
 #include "key-text.h"
 #include "output.h"
+#include "silence.h"
 
 struct walk {
 	struct client *client;
 	struct kv_mqtt *kv;
 	const struct settings *settings;
+	struct silence *silence;
+	uint64_t asked; /* for that page */
 	struct kv_list *list;
 	bool there; /* a page, or why there is none */
 	struct walk_page page;
@@ -46,6 +49,7 @@ static void walk_ask(struct walk *w)
 	struct operation op;
 
 	w->over = !kv_list_ask(w->list, &op);
+	w->asked = client_now();
 	if (!w->over)
 		(void)kv_mqtt_begin(w->kv, &op, w->settings->timeout, walk_answer_cb, w);
 }
@@ -55,7 +59,7 @@ static enum exit_code walk_explain(const struct walk *w)
 {
 	const char *lost = client_lost(w->client), *shown = w->settings->broker_shown;
 	struct operation op;
-	char timeout[32], deaf[CLIENT_DEAF_MAX];
+	char timeout[32], deaf[CLIENT_DEAF_MAX], why[SILENCE_TEXT];
 
 	(void)kv_list_ask(w->list, &op);
 	if (w->wrong) {
@@ -67,6 +71,11 @@ static enum exit_code walk_explain(const struct walk *w)
 			     op.key.id);
 		return RC_UNREACHABLE;
 	}
+	if (silence_text(w->silence, op.key.id, why)) {
+		output_error("no answer to the listing from id %u on within %s: %s", op.key.id,
+			     client_timeout_text(w->settings, timeout), why);
+		return RC_TIMEOUT;
+	}
 	output_error("no answer to the listing from id %u on at broker %s within %s%s (is a ring there? see 'dhtctl "
 		     "ring'; a node of the reference cannot list)",
 		     op.key.id, w->settings->ring_shown, client_timeout_text(w->settings, timeout),
@@ -76,8 +85,13 @@ static enum exit_code walk_explain(const struct walk *w)
 
 static void walk_wait(struct walk *w)
 {
-	while (!w->there)
-		(void)client_wait(w->client, &w->there, client_now() + w->settings->timeout);
+	struct operation op;
+
+	while (!w->there) {
+		(void)kv_list_ask(w->list, &op);
+		(void)client_wait(w->client, &w->there,
+				  silence_watch(w->silence, &op.key, w->asked, w->asked + w->settings->timeout));
+	}
 	w->there = false;
 }
 
@@ -126,10 +140,12 @@ enum exit_code walk(struct client *client, struct kv_mqtt *kv, const struct sett
 	w->client = client;
 	w->kv = kv;
 	w->settings = settings;
+	w->silence = silence_new(client, settings, false);
 	w->list = kv_list_new(values, (const uint8_t *)prefix, prefix ? strlen(prefix) : 0);
 	code = walk_through(w, use, arg);
 	free(w->bytes);
 	kv_list_free(w->list);
+	silence_free(w->silence);
 	free(w);
 	return code;
 }

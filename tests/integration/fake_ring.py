@@ -108,7 +108,7 @@ class FakeRing:
     """On the reference's topics .answer(key, value) may change what a get is told, and .acks, .gets are whether there
     are answers at all.  Of operations: .answers is whether there are, .requests has them, .before(topic, request) is
     called ahead of each and may return False: no answer.  .records has both's, by the number's digits or the name, and
-    .versions the counters of what was put by operations.
+    .versions the counters of what was put by operations.  .looks is how often somebody asked who is there.
     .leaves: what a LEAVE does: "left", "refused" or "stays"."""
 
     def __init__(self, port, members=(), prefix=""):
@@ -118,6 +118,7 @@ class FakeRing:
         self.puts = []
         self.acks = self.gets = self.answers = True
         self.requests = []
+        self.looks = 0
         self.before = None
         self.counter = 0
         self.answer = lambda key, value: value
@@ -187,6 +188,7 @@ class FakeRing:
 
     def _on_who(self, frame):
         if frame[TYPE] == TYPES["FRAME_WHO"]:
+            self.looks += 1
             for node in self.members:
                 self.client.publish(frame[REPLY], node.status())
 
@@ -217,6 +219,20 @@ class FakeRing:
     def close(self):
         self.client.disconnect()
         self.client.loop_stop()
+
+
+QUARTER = 1 << 30
+
+
+def in_doubt(make_fake):
+    """Node n3221225472 waits for 2147483648, which had the arc before its own; nothing is answered about that arc."""
+    fake = make_fake(*[node for node in nodes(*(i * QUARTER for i in range(4))) if node.id != 2 * QUARTER])
+    node = fake.members[-1]
+    node.doubts = [[QUARTER, 2 * QUARTER, 77, 5, 2 * QUARTER, False]]
+    node.healed = (QUARTER, 3 * QUARTER)
+    node.predecessor = QUARTER
+    fake.members[1].successor = 3 * QUARTER
+    return fake
 
 
 def plays(fake, *pages):

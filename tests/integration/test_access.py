@@ -84,6 +84,19 @@ def test_what_a_client_may_not_is_told(broker, ring):
         assert done.returncode == code, done
 
 
+def test_why_nobody_answers_is_told_to_who_may_ask(broker, ring):
+    """Who else is there is an operator's to see; a client is told as much as before."""
+    node = next(n for n in ring.look() if n["name"] == "n1")
+    key, n1 = node["arc"][1], next(n for n in ring.nodes if n.label == "n1")
+    n1.pause()
+    told = {user: broker.ctl(user, "--timeout", "1s", "get", str(key), check=False) for user in ("alice", "op")}
+    n1.resume()
+    assert told["alice"].returncode == told["op"].returncode == TIMEOUT
+    assert f"not served: node {key} gives no answer" in told["op"].stderr.decode()
+    assert "is a ring there? see 'dhtctl ring'" in told["alice"].stderr.decode()
+    ring.wait_whole(3)
+
+
 def edit(broker, change):
     """The access list, changed, until the broker has read it."""
     path = os.path.join(broker.dht, "dht.acl")

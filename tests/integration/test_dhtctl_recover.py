@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from fake_ring import FakeNode, nodes
+from fake_ring import FakeNode, in_doubt
 from manners import NO, NOWHERE, TIMEOUT, USAGE, Terminal, refuses, run
 
 Q = 1 << 30
@@ -13,14 +13,7 @@ ARC = "40000000-80000000"
 
 @pytest.fixture
 def doubtful(make_fake):
-    """Node n3221225472 waits for 2147483648, which had the arc before its own."""
-    fake = make_fake(*[node for node in nodes(0, Q, 2 * Q, 3 * Q) if node.id != 2 * Q])
-    node = fake.members[-1]
-    node.doubts = [[Q, 2 * Q, 77, 5, 2 * Q, False]]
-    node.healed = (Q, 3 * Q)
-    node.predecessor = Q
-    fake.members[1].successor = 3 * Q
-    return fake
+    return in_doubt(make_fake)
 
 
 def test_a_doubt_is_the_first_problem(broker, doubtful):

@@ -167,6 +167,11 @@ def test_who_has_all_copies_is_waited_for(durable, broker, client, accepted):
                                                   for n in d.nodes[:2]))
     with pytest.raises(harness.Timeout):
         client.get(key, timeout=13)  # beyond the time after which a node without a directory gives up
+    told = ctl(broker.url, "--timeout", "2s", "get", key, check=False)
+    assert told.returncode == 5 and re.search(
+        rf"^dhtctl: key {key}: no answer within 2s: its arc \({low:08x}, {high:08x}\] is in doubt: node {high} gives no "
+        rf"answer, and node \S+ waits for node {spread(4)[3]}, which may have on its disk what nobody else has -> start "
+        r"them again, or see what 'dhtctl recover all' would give up\n$", told.stderr.decode()), told
     if accepted:
         ctl(broker.url, "recover", "all", "--yes", "--timeout", "60s", timeout=70)
         d.ring.wait_whole(2, timeout=40)

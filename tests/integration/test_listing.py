@@ -42,6 +42,18 @@ def test_ls_of_a_prefix(full):
         assert sorted(done(full, "ls", prefix).decode().splitlines()) == sorted(expected)
 
 
+def test_count(full, broker):
+    assert done(full, "count") == b"10001\n" and done(full, "count", "name 49") == b"111\n"
+    assert json.loads(done(full, "count", "--json", "none")) == {"count": 0}
+    refuses(run(full, "count", "x" * 70000), USAGE, "invalid prefix")
+    refuses(run(broker, "count", "--timeout", "300ms"), TIMEOUT, "no answer to the listing from id 0", "is a ring there?")
+
+
+def test_a_count_that_breaks_off_is_none(broker, fake):
+    plays(fake, [4, [[1, 1, 1], [3, 1, 1]]])
+    refuses(run(broker, "count", "--timeout", "300ms"), TIMEOUT, "no answer to the listing from id 4")
+
+
 @pytest.mark.parametrize("limit", [1, 10, 5000, 10001, 20000])
 def test_ls_with_a_limit(full, limit):
     keys = done(full, "ls", "--limit", limit).split()

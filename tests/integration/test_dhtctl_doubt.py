@@ -1,0 +1,211 @@
+"""What is said of an operation that nobody answers as its arc waits for somebody, by a ring that is only played; test_disk.py
+has a real one."""
+import json
+import re
+
+import pytest
+
+from fake_ring import OPERATIONS, TOKEN, in_doubt, nodes
+from harness import wait_for
+from manners import PARTLY, TIMEOUT, Terminal, done, refuses, run
+
+Q = 1 << 30
+KEY = Q + 5  # of the arc that is in doubt
+ARC = "(40000000, 80000000]"
+WORD = (f"its arc {ARC} is in doubt: node n3221225472 waits for node 2147483648, which may have on its disk what nobody "
+        "else has -> start that again, or see what 'dhtctl recover 40000000-80000000' would give up")
+SHORT = ("--timeout", "1s")
+
+
+@pytest.fixture
+def doubtful(make_fake):
+    fake = in_doubt(make_fake)
+    fake.answers = False
+    return fake
+
+
+@pytest.mark.parametrize("command, end", [
+    (("get", KEY), ": "),
+    (("get", "--meta", KEY), ": "),
+    (("put", KEY, "open"), "; it was not stored; "),
+    (("del", KEY), "; it was not deleted; "),
+    (("cas", KEY, "--absent", "x"), "; it was not stored; "),
+    (("incr", KEY), "; it was not added; "),
+])
+def test_an_operation_names_whom_its_arc_waits_for(broker, doubtful, command, end):
+    error = refuses(run(broker, *SHORT, *command), TIMEOUT, WORD)
+    assert error == f"dhtctl: key {KEY}: no answer within 1s{end}{WORD}\n" and doubtful.looks == 1
+
+
+def unknown(topic, request):
+    """The token is given, and what was done with it not told."""
+    return TOKEN not in request
+
+
+def test_a_write_that_may_have_been_done(broker, doubtful):
+    doubtful.answers, doubtful.before = True, unknown
+    error = refuses(run(broker, *SHORT, "put", KEY, "open"), TIMEOUT)
+    assert error == f"dhtctl: key {KEY}: no answer within 1s; unknown: it may have been stored; {WORD}\n"
+    told = json.loads(run(broker, *SHORT, "--json", "put", KEY, "x").stdout)
+    assert told["status"] == "unknown" and told["doubt"]["waits_for"] == 2 * Q
+
+
+@pytest.mark.parametrize("command, line", [(("get", "-"), b"%d\n"), (("put", "-"), b"%d\tx\n"), (("del", "-"), b"%d\n")])
+def test_lines(broker, doubtful, command, line):
+    refuses(run(broker, *SHORT, *command, input=line % KEY), TIMEOUT, "(first: line 1: key", WORD)
+
+
+def test_import(broker, doubtful):
+    refuses(run(broker, *SHORT, "import", input=b'{"key":%d,"value":"x"}' % KEY), TIMEOUT, "failed 1 (first: ", WORD)
+    told = json.loads(run(broker, *SHORT, "--json", "import", input=b'{"key":%d,"value":"x"}' % KEY).stdout)
+    assert told["first"].endswith(WORD)
+
+
+@pytest.mark.parametrize("command", [("ls",), ("export",)])
+def test_a_listing(broker, doubtful, command):
+    """Its first page is node 0's, which has 0 alone here."""
+    doubtful.members[-1].doubts[0][0] = 3 * Q
+    doubtful.members[0].arc = (2 * Q, 3 * Q)
+    refuses(run(broker, *SHORT, *command), TIMEOUT, "no answer to the listing from id 0 on within 1s: its arc (c0000000, "
+            "80000000] is in doubt: node n3221225472 waits for node 2147483648")
+
+
+def test_each_key_has_its_own(broker, doubtful):
+    """Of what somebody serves and does not answer nothing is known."""
+    result = run(broker, *SHORT, "get", KEY, 3 * Q - 1, Q - 1)
+    lines = result.stderr.decode().splitlines()
+    assert result.returncode == TIMEOUT and len(lines) == 3 and doubtful.looks == 1
+    assert lines[0].endswith(WORD) and "in doubt" not in lines[1] + lines[2]
+    assert "is a ring there? see 'dhtctl ring'" in lines[1] and f"key {Q - 1} " in lines[2]
+
+
+def test_what_is_answered_beside_it(broker, doubtful):
+    doubtful.answers = True
+    doubtful.records[b"%d" % (3 * Q)] = b"here"
+    doubtful.before = lambda topic, request: request[OPERATIONS][0][2] != KEY
+    result = run(broker, *SHORT, "get", "--json", 3 * Q, KEY)
+    told = [json.loads(line) for line in result.stdout.splitlines()]
+    assert result.returncode == PARTLY and told[0]["value"] == "here"
+    assert told[1] == {"key": KEY, "status": "timeout", "doubt": {
+        "arc": [Q, 2 * Q], "node": 3 * Q, "waits_for": 2 * Q, "copy": False, "operator": True}}
+
+
+def test_for_programs(broker, doubtful):
+    doubtful.members[-1].operated = False
+    doubtful.members[-1].doubts[0][4:] = [None, True]
+    told = json.loads(run(broker, *SHORT, "--json", "put", KEY, "x").stdout)
+    assert told == {"key": KEY, "status": "timeout", "doubt": {
+        "arc": [Q, 2 * Q], "node": 3 * Q, "waits_for": None, "copy": True, "operator": False}}
+    doubtful.members[-1].doubts = []
+    assert json.loads(run(broker, *SHORT, "--json", "get", KEY).stdout) == {"key": KEY, "status": "timeout"}
+
+
+def test_a_doubt_that_ends_by_itself(broker, doubtful):
+    doubtful.members[-1].operated = False
+    refuses(run(broker, *SHORT, "get", KEY), TIMEOUT, f"its arc {ARC} is in doubt: node n3221225472 waits for node "
+            "2147483648, and goes on without it soon -> ask again")
+    doubtful.members[0].doubts = [[Q, 3 * Q - 1, 77, 5, 9, False]]
+    refuses(run(broker, *SHORT, "get", KEY), TIMEOUT, "node n0 waits for node 9, which may have", "-> start that again",
+            "'dhtctl recover 40000000-bfffffff'")
+    doubtful.members[0].operated, doubtful.members[-1].operated = False, True
+    refuses(run(broker, *SHORT, "get", KEY), TIMEOUT, WORD)
+
+
+def test_nobody_knows_whom_it_waits_for(broker, doubtful):
+    doubtful.members[-1].doubts[0][4] = None
+    refuses(run(broker, *SHORT, "get", KEY), TIMEOUT,
+            "waits for whoever had it, who may have on a disk what nobody else has -> start that again, or see")
+
+
+def test_nobody_serves_it(broker, doubtful):
+    node = doubtful.members[-1]
+    node.doubts = []
+    refuses(run(broker, *SHORT, "get", KEY), TIMEOUT,
+            f"its arc {ARC} is served by none of the 3 nodes that answer -> ask again, or see 'dhtctl ring'")
+    node.predecessor = 2 * Q
+    refuses(run(broker, *SHORT, "get", KEY), TIMEOUT, f"its arc {ARC} is not served: node 2147483648 gives no answer (a "
+            "node of the reference cannot) -> ask again, or see 'dhtctl ring'")
+
+
+def test_it_is_behind_another(broker, make_fake):
+    """Two in a row are away: their guard waits for the second, and of the first one's arc nobody says anything yet."""
+    fake = make_fake(*[node for node in nodes(*(i * Q for i in range(4))) if node.id < 2 * Q])
+    fake.answers = False
+    fake.members[0].doubts = [[2 * Q, 3 * Q, 77, 5, 3 * Q, True]]
+    fake.members[1].doubts = [[0, Q, 77, 5, 2 * Q, True]]
+    fake.members[1].state = "NODE_SUSPECT"
+    refuses(run(broker, *SHORT, "get", KEY), TIMEOUT, f"its arc {ARC} is in doubt: node 2147483648 gives no answer, and node "
+            "n0 waits for node 3221225472, which may have on its disk what nobody else has -> start them again, or see what "
+            "'dhtctl recover all' would give up")
+    told = json.loads(run(broker, *SHORT, "--json", "get", KEY).stdout)
+    assert (told["doubt"]["arc"], told["doubt"]["waits_for"]) == ([2 * Q, 3 * Q], 3 * Q)
+    refuses(run(broker, *SHORT, "get", 5), TIMEOUT, "node n1073741824 waits for node 2147483648, which",
+            "'dhtctl recover 00000000-40000000'")
+    fake.members[0].operated = False
+    refuses(run(broker, *SHORT, "get", KEY), TIMEOUT, "and node n0 waits for node 3221225472, and goes on without it soon -> "
+            "ask again")
+
+
+def test_a_suspect_has_it(broker, make_fake):
+    fake = make_fake(*nodes(0, Q, 2 * Q, 3 * Q, n2147483648="kitchen"))
+    fake.answers = False
+    fake.members[2].state = "NODE_SUSPECT"
+    refuses(run(broker, *SHORT, "get", KEY), TIMEOUT,
+            f"its arc {ARC} is not served: node kitchen has it, and is suspect until its neighbours confirm it -> ask again")
+
+
+def test_a_ring_that_serves_nothing(broker, doubtful):
+    for node in doubtful.members:
+        node.state, node.arc, node.doubts = "NODE_JOINING", None, []
+    refuses(run(broker, *SHORT, "get", KEY), TIMEOUT,
+            "its arc (00000000, 00000000] is served by none of the 3 nodes that answer")
+
+
+def test_nobody_says_anything(broker, doubtful):
+    doubtful.members = []
+    refuses(run(broker, *SHORT, "get", KEY), TIMEOUT, "no answer for key", "is a ring there? see 'dhtctl ring'")
+    assert doubtful.looks == 1
+
+
+def test_nobody_is_asked_who_needs_not_be(broker, doubtful):
+    doubtful.answers = True
+    doubtful.records[b"%d" % KEY] = b"x"
+    assert done(broker, "get", KEY) == b"x" and doubtful.looks == 0
+
+
+@pytest.mark.slow
+def test_what_is_known_is_of_late(broker, doubtful):
+    """It is asked again, and who comes late to answer has not been given up."""
+    node, told = doubtful.members[-1], Terminal(broker, "--timeout", "40s", "get", KEY, stderr="tty")
+    wait_for("the first question", lambda: doubtful.looks == 1)
+    node.doubts[0][4] = 99
+    wait_for("the second question", lambda: doubtful.looks == 2)
+    doubtful.records[b"%d" % KEY] = b"x"
+    doubtful.answers = True
+    code, shown, out, _ = told.finish(40)
+    notes = re.findall(r"note: .*", shown.decode())
+    assert (code, out) == (0, b"x") and len(notes) == 1, (code, out, shown)
+    assert notes[0].startswith(f"note: key {KEY}: no answer yet: {WORD}")
+
+
+@pytest.mark.slow
+def test_the_error_tells_what_was_learnt_last(broker, doubtful):
+    node, asked = doubtful.members[-1], doubtful._on_who
+
+    def answer(frame):
+        asked(frame)
+        node.doubts[0][4] = 99
+    doubtful._on_who = answer
+    result = run(broker, "--timeout", "9s", "get", KEY, timeout=30)
+    refuses(result, TIMEOUT, "waits for node 99, which may have")
+    assert doubtful.looks == 2
+
+
+def test_a_terminal_is_told_in_time_and_no_other(broker, doubtful):
+    loud, quiet = (Terminal(broker, *options, "--timeout", "6s", "get", KEY, stderr="tty")
+                   for options in ((), ("--quiet",)))
+    piped = run(broker, "--timeout", "6s", "get", KEY)
+    assert "note" not in refuses(piped, TIMEOUT, WORD)
+    assert b"note" not in quiet.finish()[1]
+    assert loud.finish()[1].count(b"note: key") == 1
+    assert b"note" not in Terminal(broker, *SHORT, "get", KEY, stderr="tty").finish()[1]
