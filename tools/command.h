@@ -50,6 +50,7 @@ struct settings {
 	char ring_shown[1400];  /* the same, and below which prefix, if one is set: where nobody answers */
 	const struct option_table *options;
 	const struct option_result *given;
+	char *const *run;          /* of a command that runs one: it and its arguments, NULL behind them; or NULL */
 	struct option_paths paths; /* where settings may stand */
 	const char *remedy;        /* what to do if no broker is there */
 };
@@ -64,6 +65,7 @@ struct command {
 	size_t min, max;
 	const char *options[COMMAND_OPTIONS_MAX]; /* long names of those that not every command knows */
 	bool bare;                                /* asks no broker and wants no settings: wrong ones do not matter */
+	bool runs;                                /* what stands behind `--` is a command of the machine's, to be run */
 	bool local;                               /* asks no broker: what is set for one may be wrong */
 	const char *remedy;                       /* what to do if no broker is there; NULL: what is said by default */
 	const char *others; /* what other tools call it, divided by blanks: for guesses; or NULL */

@@ -184,6 +184,29 @@ bool command_has(const struct command *command, const char *option)
 	return false;
 }
 
+/* `--` may stand there to say that what follows is no option: then what begins with '-' is a key, as no program is called
+ * like that, and what is to be run stands behind one more. */
+size_t commands_words(const struct command *command, const struct option_result *given, char *const **run)
+{
+	size_t ahead = given->ahead, end;
+
+	*run = NULL;
+	if (!command->runs)
+		return given->arg_count;
+	if (ahead == 0 || (ahead < given->arg_count && given->args[ahead][0] == '-')) {
+		for (end = ahead; end < given->arg_count && strcmp(given->args[end], "--") != 0;)
+			end++;
+		ahead = end < given->arg_count ? end + 1 : end;
+	} else {
+		end = ahead;
+	}
+	if (ahead < given->arg_count) {
+		given->args[given->arg_count] = NULL; /* there is a place, as '--' is no argument */
+		*run = given->args + ahead;
+	}
+	return end;
+}
+
 bool commands_special(const struct option_row *row)
 {
 	for (size_t i = 0; i < COMMAND_COUNT; i++) {

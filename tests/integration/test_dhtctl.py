@@ -234,7 +234,7 @@ COMMANDS = {
     "ls [PREFIX]": ["--long", "--null", "--limit"],
     "export [FILE]": ["--format"],
     "import [FILE]": ["--format", "--resume", "--overwrite"],
-    "watch [KEY|PREFIX*]": ["--name", "--initial", "--count", "--idle"],
+    "watch [KEY|PREFIX*] [-- CMD...]": ["--name", "--initial", "--count", "--idle"],
     "status": ["--watch"],
     "ring": ["--watch"],
     "config": [],

@@ -49,6 +49,9 @@ def test_options(usage):
     (["leave", ""], set()),  # no broker there: nothing, and no word about it
     (["get", "--", "-"], set()),
     (["put", "--", "--co"], set()),
+    (["watch", "--", ""], {":files"}),
+    (["watch", "key", "--", "sh", "-c", "--co"], {":files"}),
+    (["watch", "key", "--", "grep", "--color", ""], {":files"}),
 ])
 def test_values_and_arguments(words, expected):
     assert set(offers(*words)) == expected
