@@ -42,7 +42,7 @@ struct settings {
 	uint32_t port; /* 0: the usual one */
 	uint32_t value_size, clients, inflight, batch, operations, warmup, rate, seed;
 	bool numbers, no_preload, keep, force, yes, reference;
-	bool json, quiet, verbose, help, version, name, meta, absent, if_absent, columns, nul, resume, overwrite,
+	bool json, csv, quiet, verbose, help, version, name, meta, absent, if_absent, columns, nul, resume, overwrite,
 		initial, watch, follow;
 	struct url url;         /* broker, parsed */
 	struct tls *tls;        /* NULL: without */
