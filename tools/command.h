@@ -42,8 +42,8 @@ struct settings {
 	uint32_t port; /* 0: the usual one */
 	uint32_t value_size, clients, inflight, batch, operations, warmup, rate, seed;
 	bool numbers, no_preload, keep, force, yes, reference;
-	bool json, csv, quiet, verbose, help, version, name, meta, absent, if_absent, columns, nul, resume, overwrite,
-		initial, watch, follow;
+	bool no_pager, json, csv, quiet, verbose, help, version, name, meta, absent, if_absent, columns, nul, resume,
+		overwrite, initial, watch, follow;
 	struct url url;         /* broker, parsed */
 	struct tls *tls;        /* NULL: without */
 	char broker_shown[768]; /* "mqtt://host:1883 (default)": masked, and where it came from */

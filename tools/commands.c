@@ -29,6 +29,8 @@ static const struct option_row option_rows[] = {
 	 "auto: on a terminal, unless NO_COLOR is set", 0, 0},
 	{"json", 0, OPTION_FLAG, FIELD(json), NULL, "DHT_JSON", NULL, "results as JSON, one object a line", 0, 0},
 	{"quiet", 'q', OPTION_FLAG, FIELD(quiet), NULL, "DHT_QUIET", NULL, "no progress, no notes, no drawing", 0, 0},
+	{"no-pager", 0, OPTION_FLAG, FIELD(no_pager), NULL, NULL, NULL,
+	 "long help at once, not through $DHT_PAGER, $PAGER or less", 0, 0},
 	{"name", 0, OPTION_FLAG, FIELD(name), NULL, NULL, NULL, "every KEY is a name, also one of digits", 0, 0},
 	{"ttl", 0, OPTION_DURATION, FIELD(ttl), NULL, NULL, "DURATION",
 	 "the key is absent again after so long, at most 49 days", 1, 0},

@@ -102,7 +102,7 @@ static enum exit_code run(struct settings *settings, const struct option_table *
 	}
 	if (!settings->help)
 		return run_command(settings, table, given, command);
-	help_print(command);
+	help_print(command, !settings->no_pager);
 	return RC_OK;
 }
 

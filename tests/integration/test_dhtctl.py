@@ -201,7 +201,7 @@ def test_help_is_as_wide_as_the_terminal(broker, columns, widest):
     """Lines that a terminal has to break are broken amid words, and hide the columns."""
     for command in ["", *(usage.split()[0] for usage in [*COMMANDS, "bench"])]:
         args = ["help", command] if command else ["--help"]
-        code, shown, _, _ = Terminal(broker, *args, stdout="tty", screen=(24, columns)).finish()
+        code, shown, _, _ = Terminal(broker, "--no-pager", *args, stdout="tty", screen=(24, columns)).finish()
         assert code == 0 and max(map(len, shown.decode().split("\r\n"))) <= widest, (command, shown)
         piped = run(broker, *args).stdout.decode()
         assert max(map(len, piped.split("\n"))) <= 100, command
