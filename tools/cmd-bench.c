@@ -48,6 +48,7 @@ static enum exit_code take_plan(const struct settings *s, struct bench_plan *pla
 		.inflight = s->inflight,
 		.batch = s->batch,
 		.operations = s->operations,
+		.duration = s->duration,
 		.warmup = s->warmup,
 		.rate = s->rate,
 		.life = s->ttl,
@@ -56,6 +57,8 @@ static enum exit_code take_plan(const struct settings *s, struct bench_plan *pla
 		.no_preload = s->no_preload,
 		.keep = s->keep,
 	};
+	if (s->duration > 0 && option_source(s->options, s->given, "ops") == OPTION_DEFAULT)
+		plan->operations = UINT32_MAX;
 	if (!take_mix(s->mix, plan)) {
 		output_error("invalid --mix '%.20s': expected PUTS:GETS, as 1:3, each from 0 to 1000", s->mix);
 		return RC_USAGE;
@@ -164,6 +167,7 @@ static void report_plan(struct report *report, const struct bench_plan *plan)
 	report_field(report, "batch", "%u", plan->batch);
 	report_field(report, "mix", "\"%u:%u\"", plan->puts, plan->gets);
 	report_field(report, "rate", "%u", plan->rate);
+	report_field(report, "duration_ms", "%u", plan->duration);
 }
 
 static void print_report(const struct bench_plan *plan, const struct bench_result *r, const struct histogram *all,
@@ -274,8 +278,8 @@ static enum exit_code bench_exec(const struct settings *settings, char **args, s
 const struct command command_bench = {
 	.name = "bench",
 	.arguments = "",
-	.options = {"keys", "value-size", "clients", "inflight", "batch", "mix", "ops", "rate", "warmup", "ttl", "seed",
-		    "numbers", "no-preload", "keep", "csv"},
+	.options = {"keys", "value-size", "clients", "inflight", "batch", "mix", "ops", "duration", "rate", "warmup",
+		    "ttl", "seed", "numbers", "no-preload", "keep", "csv"},
 	.others = "benchmark perf",
 	.summary = "measure how fast operations are, and check them",
 	.details =
@@ -306,7 +310,7 @@ const struct command command_bench = {
 		"{\"packets_sent_per_op\",\"packets_received_per_op\",\"bytes_sent_per_op\","
 		"\"bytes_received_per_op\"}, how many were {\"wrong\",\"timeouts\",\"unknown\"}, whether it was\n"
 		"\"cut\" short as nobody answered any more, and what was asked for, {\"keys\",\"value_size\","
-		"\"clients\",\"inflight\",\"batch\",\"mix\",\"rate\"}. --csv gives the\n"
+		"\"clients\",\"inflight\",\"batch\",\"mix\",\"rate\",\"duration_ms\"}. --csv gives the\n"
 		"same as a line, below one of the names, those of \"put\" as put_count and so on; what is not\n"
 		"known is empty, and columns are only ever added behind the last.\n"
 		"\n"

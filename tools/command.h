@@ -34,6 +34,7 @@ struct settings {
 	uint32_t timeout; /* ms */
 	char *file, *output, *expected, *format, *color;
 	uint32_t keys, ttl;          /* keys: 0: not given; ttl: ms; 0: for ever */
+	uint32_t duration;           /* ms; 0: none */
 	uint32_t limit, count, idle; /* 0: none; idle: ms */
 	char *mix;
 	char *since, *directory;
@@ -42,8 +43,8 @@ struct settings {
 	uint32_t port; /* 0: the usual one */
 	uint32_t value_size, clients, inflight, batch, operations, warmup, rate, seed;
 	bool numbers, no_preload, keep, force, yes, reference;
-	bool no_pager, json, csv, quiet, verbose, help, version, name, meta, absent, if_absent, columns, nul, resume,
-		overwrite, initial, watch, follow;
+	bool no_pager, no_color, utc, json, csv, quiet, verbose, help, version, name, meta, absent, if_absent, columns,
+		nul, resume, overwrite, initial, watch, follow;
 	struct url url;         /* broker, parsed */
 	struct tls *tls;        /* NULL: without */
 	char broker_shown[768]; /* "mqtt://host:1883 (default)": masked, and where it came from */

@@ -64,7 +64,7 @@ static enum exit_code run_command(struct settings *settings, const struct option
 		return code;
 	if (command != NULL && !check_arguments(command, table, given, count))
 		return RC_USAGE;
-	output_colors(settings->color);
+	output_colors(settings->no_color ? "never" : settings->color);
 	settings->options = table;
 	settings->given = given;
 	settings->remedy = "is mosquitto running? set --broker or DHT_BROKER";

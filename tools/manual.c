@@ -76,8 +76,9 @@ static void manual_surroundings(void)
 	roff_variables(stdout, commands_options(NULL));
 	roff_term(stdout, "DHT_CONFIG",
 		  "files to read instead of those below, divided by ':', the strongest first; empty: none");
-	roff_term(stdout, "DHT_PAGER",
-		  "through which help goes that is longer than the terminal, else PAGER, else less; empty, or cat: none");
+	roff_term(
+		stdout, "DHT_PAGER",
+		"through which help goes that is longer than the terminal, else PAGER, else less; empty, or cat: none");
 	roff_term(stdout, "NO_COLOR", "if it is set and not empty: no colors, unless --color asks for them");
 	roff_term(stdout, "TERM", "if it is dumb, empty or not set: no colors, no progress, --watch as in a pipe");
 	roff_section(stdout, "FILES");

@@ -35,6 +35,15 @@ def test_a_small_run_on_two_nodes(broker, ring):
     assert sum(node["records"] for node in r.look()) == 0, "it cleans up"
 
 
+def test_for_so_long(broker, ring):
+    ring(1)
+    told = bench(broker, "--keys", 10, "--duration", "300ms")
+    assert told["ops"] > 0 and told["duration_ms"] == 300 and told["seconds"] >= 0.2
+    told = bench(broker, "--keys", 10, "--duration", "300ms", "--rate", 100)
+    assert told["ops"] <= 31
+    assert bench(broker, "--keys", 10, "--duration", "60m", "--ops", 100)["ops"] == 100, "whichever is first"
+
+
 def flat(told):
     """As columns: those of an object within have its name ahead of theirs."""
     return [pair for name, value in told.items()

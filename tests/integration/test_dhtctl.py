@@ -236,7 +236,7 @@ COMMANDS = {
     "import [FILE]": ["--format", "--resume", "--overwrite"],
     "watch [KEY|PREFIX*] [-- CMD...]": ["--name", "--initial", "--count", "--idle"],
     "status": ["--watch"],
-    "ring": ["--watch"],
+    "ring": ["--watch", "--utc"],
     "config": [],
     "broker-config [DIR]": ["--nodes", "--clients", "--operators", "--reference", "--server-certfile", "--server-keyfile",
                             "--port"],
@@ -244,7 +244,7 @@ COMMANDS = {
     "leave NODE": ["--force"],
     "recover ARC|all": ["--yes"],
     "scrub": [],
-    "log [NODE...]": ["--follow", "--since", "--lines", "--directory"],
+    "log [NODE...]": ["--follow", "--since", "--lines", "--directory", "--utc"],
     "demo": ["--keys"],
 }
 

@@ -31,7 +31,7 @@ def test_commands():
 def test_options(usage):
     offered = set(offers(usage.split()[0], "-"))
     general = {"--broker", "--password-file", "--cafile", "--certfile", "--keyfile", "--topic-prefix",
-               "--timeout", "--color", "--json", "--quiet", "--no-pager", "--help", "--version"}
+               "--timeout", "--color", "--no-color", "--json", "--quiet", "--no-pager", "--help", "--version"}
     assert offered == general | {option.split()[0] for option in COMMANDS[usage]}
 
 
