@@ -109,6 +109,8 @@ static void manual_examples(void)
 		{"dhtctl incr visits", "counts; however often it is sent again, once."},
 		{"dhtctl ls light/", "lists the names that begin so."},
 		{"dhtctl watch 'light/*' --json", "tells what becomes of them, an object a line."},
+		{"dhtctl watch door -- sh -c 'logger \"door is $DHT_VALUE\"'", "runs a command for each change."},
+		{"dhtctl bench --duration 10s --csv", "tells how fast operations are, for a table."},
 		{"dhtctl export ring.json", "writes all records; 'dhtctl import ring.json' stores them again."},
 		{"dhtctl status --quiet || echo 'the ring is not well'", "for a monitor."},
 		{"dhtctl ring --watch", "shows nodes come and go."},
