@@ -125,16 +125,17 @@ static void report_field(struct report *report, const char *name, const char *fo
 static void report_field(struct report *report, const char *name, const char *format, ...)
 {
 	const char *comma = report->begun ? "," : "";
+	char value[64];
 	va_list args;
 
+	va_start(args, format);
+	vsnprintf(value, sizeof(value), format, args); /* NOLINT(clang-analyzer-valist.Uninitialized): va_start, above */
+	va_end(args);
 	fprintf(report->names, "%s%s%s%s", comma, report->group, report->group[0] ? "_" : "", name);
 	if (report->csv)
-		fputs(comma, report->values);
+		fprintf(report->values, "%s%s", comma, value);
 	else
-		fprintf(report->values, "%s\"%s\":", comma, name);
-	va_start(args, format);
-	vfprintf(report->values, format, args);
-	va_end(args);
+		fprintf(report->values, "%s\"%s\":%s", comma, name, value);
 	report->begun = true;
 }
 

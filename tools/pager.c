@@ -15,8 +15,6 @@
 #include "output.h"
 #include "program.h"
 
-extern char **environ;
-
 #define PAGER_DEFAULT "less"
 #define PAGER_NOT_FOUND 127 /* a shell's exit code */
 #define PAGER_NOT_RUN 126

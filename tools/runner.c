@@ -18,8 +18,6 @@
 #include "output.h"
 #include "program.h"
 
-extern char **environ;
-
 struct waiting {
 	struct waiting *prev, *next;
 	bool gap;                /* and then there is no entry */
