@@ -129,7 +129,8 @@ static void report_field(struct report *report, const char *name, const char *fo
 	va_list args;
 
 	va_start(args, format);
-	vsnprintf(value, sizeof(value), format, args); /* NOLINT(clang-analyzer-valist.Uninitialized): va_start, above */
+	/* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): va_start, above */
+	vsnprintf(value, sizeof(value), format, args);
 	va_end(args);
 	fprintf(report->names, "%s%s%s%s", comma, report->group, report->group[0] ? "_" : "", name);
 	if (report->csv)
