@@ -22,9 +22,10 @@ struct watch {
 	char *prefix_text;
 	struct runner *runner; /* NULL: changes are printed */
 	bool wake, established, over, silent;
-	bool heard; /* the broker tells us what happens */
-	bool away;  /* that it does not has been said */
-	bool got;   /* the present value has come, or will not */
+	bool stopped; /* the runner, by a signal */
+	bool heard;   /* the broker tells us what happens */
+	bool away;    /* that it does not has been said */
+	bool got;     /* the present value has come, or will not */
 	size_t count;
 	uint64_t last; /* when something happened */
 	int output_errno;
@@ -93,11 +94,17 @@ static void watch_flush(struct watch *w)
 	w->over = w->wake = true;
 }
 
+/* Commands alone make that a matter of ours: else it ends us. */
+static bool watch_is_interrupted(const struct watch *w)
+{
+	return w->runner && interrupt_name();
+}
+
 static void watch_event(struct watch *w, const struct page_entry *e)
 {
 	const struct settings *settings = w->settings;
 
-	if (w->over || (w->runner && !runner_add(w->runner, e)))
+	if (w->over || watch_is_interrupted(w) || (w->runner && !runner_add(w->runner, e)))
 		return;
 	w->last = client_now();
 	if (settings->count && ++w->count == settings->count)
@@ -172,12 +179,6 @@ static bool watch_is_busy(const struct watch *w)
 	return w->runner && !runner_is_idle(w->runner);
 }
 
-/* Commands alone make that a matter of ours: else it ends us. */
-static bool watch_is_interrupted(const struct watch *w)
-{
-	return w->runner && interrupt_name();
-}
-
 static void watch_ask(struct watch *w)
 {
 	struct operation op;
@@ -211,6 +212,17 @@ static void watch_tell_connection(struct watch *w)
 	}
 }
 
+/* After a signal, which ends the command that runs as well, that one alone is waited for. */
+static void watch_step_commands(struct watch *w)
+{
+	if (watch_is_interrupted(w) && !w->stopped) {
+		runner_stop(w->runner, interrupt_sent());
+		w->stopped = true;
+	}
+	if (runner_step(w->runner))
+		w->last = client_now();
+}
+
 /* Until something comes, or is due. */
 static void watch_step(struct watch *w)
 {
@@ -221,8 +233,8 @@ static void watch_step(struct watch *w)
 		watch_tell_connection(w);
 	if (w->established && kv_watch_gap(w->core))
 		watch_gap(w);
-	if (w->runner && runner_step(w->runner))
-		w->last = client_now();
+	if (w->runner)
+		watch_step_commands(w);
 }
 
 static enum exit_code watch_establish(struct watch *w)
@@ -324,29 +336,17 @@ static enum exit_code watch_run(struct watch *w)
 	return code;
 }
 
-/* The last commands are waited for; after a signal, which ends the one that runs as well, that one alone. */
-static enum exit_code watch_finish(struct watch *w, enum exit_code code)
-{
-	bool stopped = false;
-
-	while (watch_is_busy(w)) {
-		if (!stopped && watch_is_interrupted(w)) {
-			runner_stop(w->runner, interrupt_sent());
-			stopped = true;
-			continue;
-		}
-		watch_step(w);
-	}
-	return code == RC_OK && runner_failed(w->runner) > 0 ? RC_PARTLY : code;
-}
-
 static enum exit_code watch_run_commands(struct watch *w)
 {
 	enum exit_code code;
 
 	interrupt_catch(w->client, &w->wake);
 	runner_attach(w->runner, client_base(w->client), &w->wake);
-	code = watch_finish(w, watch_run(w));
+	code = watch_run(w);
+	while (watch_is_busy(w))
+		watch_step(w);
+	if (code == RC_OK && runner_failed(w->runner) > 0)
+		code = RC_PARTLY;
 	runner_free(w->runner);
 	w->runner = NULL;
 	interrupt_release();

@@ -216,26 +216,49 @@ while time.monotonic() < end:
 print('interrupts:', len(seen), flush=True)"""
 
 
-@pytest.mark.parametrize("where, interrupts", [("beside", 1), ("apart", 0)])
-def test_ctrl_c_is_the_terminals_to_send(kv, key, where, interrupts):
-    """To all that run there: a second one, from us, might end at once what tidies up after the first."""
+@pytest.fixture
+def on_terminal(kv):
+    """on_terminal(*args): dhtctl watch on a terminal of its own, once it has begun; and a way to press Ctrl-C there."""
     ours, theirs = pty.openpty()
+    made = []
 
     def prepare():
         die_with_parent()
         os.setsid()
         fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-    process = subprocess.Popen([ctl_binary(), "-b", kv.url, "watch", key, "--", sys.executable, "-c", INTERRUPTED,
-                                where],
-                               stdin=theirs, stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=prepare)
+
+    def make(*args):
+        made.append(subprocess.Popen([ctl_binary(), "-b", kv.url, "watch", *args], stdin=theirs, stdout=subprocess.PIPE,
+                                     stderr=subprocess.PIPE, preexec_fn=prepare))
+        assert made[0].stderr.readline().startswith(b"dhtctl: watching")
+        return made[0], lambda: os.write(ours, b"\x03")
+    yield make
+    for process in made:
+        process.kill()
+        process.communicate()
+    os.close(ours)
     os.close(theirs)
-    assert process.stderr.readline().startswith(b"dhtctl: watching")
+
+
+def test_ctrl_c_ends_both(kv, key, on_terminal):
+    """Neither is the one that ends by it told as a failure, nor is the next one begun."""
+    process, press = on_terminal(key, *shell("echo begun; exec sleep 60"))
     done(kv, "put", key, 1)
     assert process.stdout.readline() == b"begun\n"
-    os.write(ours, b"\x03")
-    out, error = process.communicate(timeout=20 * PATIENCE)
-    os.close(ours)
-    assert (process.returncode, out, error) == (-signal.SIGINT, b"interrupts: %d\n" % interrupts, b"")
+    done(kv, "put", key, 2)
+    press()
+    assert process.communicate(timeout=20 * PATIENCE) == (b"", b"") and process.returncode == -signal.SIGINT
+
+
+@pytest.mark.parametrize("where, interrupts", [("beside", 1), ("apart", 0)])
+def test_ctrl_c_is_the_terminals_to_send(kv, key, on_terminal, where, interrupts):
+    """To all that run there: a second one, from us, might end at once what tidies up after the first."""
+    process, press = on_terminal(key, "--", sys.executable, "-c", INTERRUPTED, where)
+    done(kv, "put", key, 1)
+    assert process.stdout.readline() == b"begun\n"
+    press()
+    assert process.communicate(timeout=20 * PATIENCE) == (b"interrupts: %d\n" % interrupts, b"")
+    assert process.returncode == -signal.SIGINT
 
 
 GIVEN = """import os
