@@ -1,4 +1,5 @@
 """dhtctl watch -- CMD: a command for each change, with all of it, one at a time, and an end that leaves nothing running."""
+import contextlib
 import fcntl
 import json
 import os
@@ -31,8 +32,7 @@ def watch(kv):
         return made[-1].wait_begun()
     yield make
     for w in made:
-        w.process.kill()
-        w.end()
+        w.kill()
 
 
 def shell(text):
@@ -87,12 +87,12 @@ def test_a_number(kv, watch):
 
 def test_where_the_command_begins(kv, watch, key):
     dashed, everything = watch("-C", 1, "--", f"-{key}", *shell("echo $DHT_KEY")), watch("-C", 1, *shell("echo $DHT_KEY"))
-    ahead = Watch(kv, "-C", 1, "--", f"-{key}").wait_begun()   # as everywhere: -- ends the options
+    ahead = watch("-C", 1, "--", f"-{key}")   # as everywhere: -- ends the options
     done(kv, "put", "--", f"-{key}", "v")
     for w in (dashed, everything):
         assert w.end() == 0 and w.lines == [b"-" + key.encode()]
     assert ahead.end() == 0 and ahead.lines == [b"put\t-%s\tv" % key.encode()]
-    last = Watch(kv, "-C", 1, key, "--").wait_begun()
+    last = watch("-C", 1, key, "--")
     done(kv, "put", key, "v")
     assert last.end() == 0 and last.lines == [b"put\t%s\tv" % key.encode()]
     refuses(run(NOWHERE, "watch", "a", "b", "--", "true"), USAGE, "too many arguments")
@@ -234,7 +234,8 @@ def on_terminal(kv):
         return made[0], lambda: os.write(ours, b"\x03")
     yield make
     for process in made:
-        process.kill()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
     os.close(ours)
     os.close(theirs)
