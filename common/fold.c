@@ -3,6 +3,7 @@
 #include <stdbool.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <unistd.h>
 
 #define FOLD_TWO_COLUMNS 60 /* from this width on */
 #define FOLD_BELOW 7        /* where a text begins that stands below its term */
@@ -16,7 +17,10 @@ unsigned fold_width(FILE *out)
 {
 	struct winsize screen = {0};
 
-	if (ioctl(fileno(out), TIOCGWINSZ, &screen) != 0 || screen.ws_col == 0 || screen.ws_col > FOLD_MAX)
+	int fd = fileno(out);
+
+	if (ioctl(fd < 0 ? STDOUT_FILENO : fd, TIOCGWINSZ, &screen) != 0 || screen.ws_col == 0 ||
+	    screen.ws_col > FOLD_MAX)
 		return FOLD_MAX;
 	return screen.ws_col < FOLD_MIN ? FOLD_MIN : screen.ws_col;
 }

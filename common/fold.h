@@ -7,7 +7,8 @@
 #define FOLD_MAX 100 /* wider lines are hard to read; this is what a pipe gets, too */
 #define FOLD_MIN 20
 
-/* How many columns the terminal has that out writes to, FOLD_MIN to FOLD_MAX; FOLD_MAX if it is none. */
+/* How many columns the terminal has that out writes to, FOLD_MIN to FOLD_MAX; FOLD_MAX if it is none.  A text in
+ * memory is on its way to standard output. */
 unsigned fold_width(FILE *out);
 
 /* Paragraphs, as roff_text reads them: an empty line divides them, a line that begins with two spaces stays a line of its

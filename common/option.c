@@ -189,6 +189,7 @@ static void option_scan_words(struct option_scan *scan)
 		else
 			option_scan_letters(scan, word);
 	}
+	result->ahead = result->arg_count;
 	while (scan->next < scan->argc)
 		result->args[result->arg_count++] = scan->argv[scan->next++];
 }

@@ -59,6 +59,7 @@ struct option_result {
 	struct option_place places[OPTION_ROWS_MAX]; /* of OPTION_FILE */
 	char **args;                                 /* what is no option, in order (argv itself is reordered) */
 	size_t arg_count;
+	size_t ahead; /* how many of them stand ahead of `--`; all if there is none */
 };
 
 #define OPTION_ERROR_MAX 700

@@ -158,6 +158,15 @@ static size_t all_there_is_room_for(size_t most, size_t open)
 	return open < most && most - open > least ? most - open : least;
 }
 
+/* Whether no more are to begin, by the clock. */
+static bool is_late(const struct bench *bench, uint64_t now)
+{
+	const struct bench_plan *plan = bench->plan;
+
+	return plan->duration > 0 && bench->phase.kind == PHASE_RUN &&
+	       now - bench->phase.start >= plan->duration * UINT64_C(1000000);
+}
+
 static void begin_batches(struct connection *c)
 {
 	struct bench *bench = c->bench;
@@ -168,6 +177,11 @@ static void begin_batches(struct connection *c)
 		size_t size = bench->plan->batch, i;
 		uint64_t now = clock_ns(), start = now;
 
+		if (is_late(bench, now)) {
+			bench->phase.total = bench->phase.begun;
+			bench->wake = true; /* all may have been answered */
+			return;
+		}
 		if (size == 0)
 			size = is_paced(bench) ? 1 : all_there_is_room_for(most, open);
 		if (size > left)
@@ -217,8 +231,11 @@ static void draw(struct bench *bench)
 	bench->drawn = now;
 	if (bench->phase.failed > 0)
 		snprintf(failed, sizeof(failed), ", %" PRIu64 " without an answer", bench->phase.failed);
-	snprintf(line, sizeof(line), "%s %" PRIu64 "/%" PRIu64 "%s", names[bench->phase.kind],
-		 bench->phase.ended - bench->phase.failed, bench->phase.total, failed);
+	if (bench->plan->duration > 0 && bench->phase.kind == PHASE_RUN)
+		snprintf(line, sizeof(line), "run %" PRIu64 " s%s", (now - bench->phase.start) / SECOND, failed);
+	else
+		snprintf(line, sizeof(line), "%s %" PRIu64 "/%" PRIu64 "%s", names[bench->phase.kind],
+			 bench->phase.ended - bench->phase.failed, bench->phase.total, failed);
 	progress_line(line);
 }
 

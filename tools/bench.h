@@ -26,10 +26,11 @@ struct bench_plan {
 	uint32_t batch;    /* begun together, in frames that they share with no others; 0: whatever there is room for */
 	uint32_t puts, gets; /* their shares */
 	uint32_t operations, warmup;
-	uint32_t rate; /* operations a second, of all connections; 0: as fast as it goes */
-	uint32_t life; /* of what is put, ms; 0: for ever */
-	uint32_t seed; /* of the keys' names, and of which is next; 0: random */
-	bool numbers;  /* keys are numbers */
+	uint32_t duration; /* ms; operations begin no later; 0: however long it takes */
+	uint32_t rate;     /* operations a second, of all connections; 0: as fast as it goes */
+	uint32_t life;     /* of what is put, ms; 0: for ever */
+	uint32_t seed;     /* of the keys' names, and of which is next; 0: random */
+	bool numbers;      /* keys are numbers */
 	bool no_preload, keep;
 };
 

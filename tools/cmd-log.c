@@ -180,7 +180,7 @@ static void log_tell(struct log_view *v)
 	if (v->settings->json)
 		story_json(stdout, &v->story, peer);
 	else
-		story_line(stdout, &v->story, peer, v->width);
+		story_line(stdout, &v->story, peer, v->width, v->settings->utc);
 	if (v->settings->follow ? !output_flush() : ferror(stdout)) {
 		output_give_up(errno);
 		v->failed = true;
@@ -279,7 +279,7 @@ const struct command command_log = {
 	.name = "log",
 	.arguments = "[NODE...]",
 	.max = SIZE_MAX,
-	.options = {"follow", "since", "lines", "directory"},
+	.options = {"follow", "since", "lines", "directory", "utc"},
 	.local = true,
 	.others = "logs journal history",
 	.summary = "tell from the journal what happened to this machine's nodes",
@@ -287,7 +287,8 @@ const struct command command_log = {
 		"\n"
 		"One story of all nodes that write to the journal of this machine, or of those named (NODE is a name\n"
 		"or an id): what each says, what the others say of it, and what systemd says of its end. A line for\n"
-		"each: local time, node, arc, what happened; the name of a node stands behind its id. 'journalctl -x\n"
+		"each: local time (--utc: not), node, arc, what happened; the name of a node stands behind its id. "
+		"'journalctl -x\n"
 		"-u dht-node@NODE' explains each, and so does dht-node.catalog(7).\n"
 		"\n"
 		"MOMENT is how long ago (10m, 2h, 3d), a time of day that was (13:05), today, yesterday, or a date\n"

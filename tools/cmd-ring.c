@@ -43,7 +43,7 @@ static enum exit_code ring_exec(const struct settings *settings, char **args, si
 const struct command command_ring = {
 	.name = "ring",
 	.arguments = "",
-	.options = {"watch"},
+	.options = {"watch", "utc"},
 	.others = "nodes members cluster",
 	.summary = "show the nodes and what each owns",
 	.details =

@@ -6,8 +6,10 @@
 
 #include "../common/kv-watch.h"
 #include "../common/mem.h"
+#include "interrupt.h"
 #include "job.h"
 #include "output.h"
+#include "runner.h"
 #include "walk.h"
 
 struct watch {
@@ -18,10 +20,12 @@ struct watch {
 	struct key key;     /* its name is ours */
 	const char *prefix; /* NULL: one key */
 	char *prefix_text;
+	struct runner *runner; /* NULL: changes are printed */
 	bool wake, established, over, silent;
-	bool heard; /* the broker tells us what happens */
-	bool away;  /* that it does not has been said */
-	bool got;   /* the present value has come, or will not */
+	bool stopped; /* the runner, by a signal */
+	bool heard;   /* the broker tells us what happens */
+	bool away;    /* that it does not has been said */
+	bool got;     /* the present value has come, or will not */
 	size_t count;
 	uint64_t last; /* when something happened */
 	int output_errno;
@@ -30,18 +34,18 @@ struct watch {
 
 /* ---- lines ---- */
 
-static void watch_json(const struct page_entry *e)
+static void watch_json(FILE *out, const struct page_entry *e)
 {
-	printf("{\"event\":\"%s\",", e->value ? "put" : "del");
-	output_json_key(stdout, &e->key);
+	fprintf(out, "{\"event\":\"%s\",", e->value ? "put" : "del");
+	output_json_key(out, &e->key);
 	if (e->value) {
-		putchar(',');
-		output_json_bytes(stdout, "value", e->value, e->value_len);
+		fputc(',', out);
+		output_json_bytes(out, "value", e->value, e->value_len);
 	}
-	printf(",\"version\":\"%" PRIu64 "/%" PRIu64 "\"", e->version.number, e->version.counter);
+	fprintf(out, ",\"version\":\"%" PRIu64 "/%" PRIu64 "\"", e->version.number, e->version.counter);
 	if (e->life > 0)
-		printf(",\"life\":%" PRIu64, e->life);
-	puts("}");
+		fprintf(out, ",\"life\":%" PRIu64, e->life);
+	fputs("}\n", out);
 }
 
 static void watch_line(const struct page_entry *e)
@@ -55,6 +59,32 @@ static void watch_line(const struct page_entry *e)
 	putchar('\n');
 }
 
+static const char *watch_todo(const struct watch *w)
+{
+	return w->prefix ? "list it again: dhtctl export, or ls" : "ask for it again: dhtctl get";
+}
+
+static void watch_json_gap(const struct watch *w, FILE *out)
+{
+	fprintf(out, "{\"event\":\"gap\",\"todo\":\"%s\"}\n", watch_todo(w));
+}
+
+/* What a command has on its standard input. */
+static void watch_input_value(void *arg, FILE *out, const struct page_entry *e)
+{
+	(void)arg;
+	if (e && e->value)
+		fwrite(e->value, 1, e->value_len, out);
+}
+
+static void watch_input_json(void *arg, FILE *out, const struct page_entry *e)
+{
+	if (e)
+		watch_json(out, e);
+	else
+		watch_json_gap(arg, out);
+}
+
 /* Each is to be seen when it happens. */
 static void watch_flush(struct watch *w)
 {
@@ -64,30 +94,42 @@ static void watch_flush(struct watch *w)
 	w->over = w->wake = true;
 }
 
+/* Commands alone make that a matter of ours: else it ends us. */
+static bool watch_is_interrupted(const struct watch *w)
+{
+	return w->runner && interrupt_name();
+}
+
 static void watch_event(struct watch *w, const struct page_entry *e)
 {
 	const struct settings *settings = w->settings;
 
-	if (w->over)
+	if (w->over || watch_is_interrupted(w) || (w->runner && !runner_add(w->runner, e)))
 		return;
-	if (settings->json)
-		watch_json(e);
-	else
-		watch_line(e);
 	w->last = client_now();
 	if (settings->count && ++w->count == settings->count)
 		w->over = w->wake = true;
+	if (w->runner) {
+		(void)runner_step(w->runner);
+		return;
+	}
+	if (settings->json)
+		watch_json(stdout, e);
+	else
+		watch_line(e);
 	watch_flush(w);
 }
 
 static void watch_gap(struct watch *w)
 {
-	const char *what = w->prefix ? "list it again: dhtctl export, or ls" : "ask for it again: dhtctl get";
-
-	if (w->settings->json)
-		printf("{\"event\":\"gap\",\"todo\":\"%s\"}\n", what);
+	if (w->over)
+		return;
+	if (w->runner)
+		(void)runner_add(w->runner, NULL);
+	else if (w->settings->json)
+		watch_json_gap(w, stdout);
 	else
-		printf("gap\tsomething may have been missed; %s\n", what);
+		printf("gap\tsomething may have been missed; %s\n", watch_todo(w));
 	watch_flush(w);
 }
 
@@ -131,6 +173,12 @@ static void watch_answer_cb(void *arg, const struct kv_mqtt_result *result)
 
 /* ---- the loop ---- */
 
+/* A command runs, or waits to: something happens. */
+static bool watch_is_busy(const struct watch *w)
+{
+	return w->runner && !runner_is_idle(w->runner);
+}
+
 static void watch_ask(struct watch *w)
 {
 	struct operation op;
@@ -145,7 +193,7 @@ static uint64_t watch_deadline(const struct watch *w)
 
 	if (!w->established && client_deadline(w->client) < deadline)
 		deadline = client_deadline(w->client);
-	if (w->established && w->settings->idle && w->last + w->settings->idle < deadline)
+	if (w->established && w->settings->idle && !watch_is_busy(w) && w->last + w->settings->idle < deadline)
 		deadline = w->last + w->settings->idle;
 	return deadline < now + 60000 ? deadline : now + 60000;
 }
@@ -164,6 +212,17 @@ static void watch_tell_connection(struct watch *w)
 	}
 }
 
+/* After a signal, which ends the command that runs as well, that one alone is waited for. */
+static void watch_step_commands(struct watch *w)
+{
+	if (watch_is_interrupted(w) && !w->stopped) {
+		runner_stop(w->runner, interrupt_sent());
+		w->stopped = true;
+	}
+	if (runner_step(w->runner))
+		w->last = client_now();
+}
+
 /* Until something comes, or is due. */
 static void watch_step(struct watch *w)
 {
@@ -174,6 +233,8 @@ static void watch_step(struct watch *w)
 		watch_tell_connection(w);
 	if (w->established && kv_watch_gap(w->core))
 		watch_gap(w);
+	if (w->runner)
+		watch_step_commands(w);
 }
 
 static enum exit_code watch_establish(struct watch *w)
@@ -182,8 +243,10 @@ static enum exit_code watch_establish(struct watch *w)
 	const char *lost;
 	char timeout[32];
 
-	while (!kv_watch_whole(w->core) && client_now() < client_deadline(w->client))
+	while (!kv_watch_whole(w->core) && client_now() < client_deadline(w->client) && !watch_is_interrupted(w))
 		watch_step(w);
+	if (watch_is_interrupted(w))
+		return RC_OK;
 	if (kv_watch_whole(w->core)) {
 		w->established = true;
 		w->last = client_now();
@@ -208,7 +271,9 @@ static bool watch_initial_use(void *arg, const struct walk_page *page)
 	for (size_t i = 0; i < page->count; i++)
 		if (!page->entries[i].damaged)
 			watch_event(w, &page->entries[i]);
-	return !w->over;
+	while (w->runner && !runner_has_room(w->runner) && !watch_is_interrupted(w))
+		watch_step(w);
+	return !w->over && !watch_is_interrupted(w);
 }
 
 static void watch_get_cb(void *arg, const struct kv_mqtt_result *result)
@@ -236,7 +301,7 @@ static enum exit_code watch_initial(struct watch *w)
 	if (w->prefix)
 		return walk(w->client, w->kv, w->settings, true, w->prefix, watch_initial_use, w);
 	(void)kv_mqtt_begin(w->kv, &get, w->settings->timeout, watch_get_cb, w);
-	while (!w->got)
+	while (!w->got && !watch_is_interrupted(w))
 		watch_step(w);
 	if (w->code != RC_OK)
 		output_error("no answer for the value that is there");
@@ -257,17 +322,34 @@ static enum exit_code watch_run(struct watch *w)
 	const struct settings *settings = w->settings;
 	enum exit_code code = watch_establish(w);
 
-	if (code != RC_OK)
+	if (code != RC_OK || watch_is_interrupted(w))
 		return code;
 	if (!settings->quiet)
 		fputs("dhtctl: watching; Ctrl-C ends it\n", stderr);
 	if (settings->initial)
 		code = watch_initial(w);
-	while (code == RC_OK && !w->over) {
+	while (code == RC_OK && !w->over && !watch_is_interrupted(w)) {
 		watch_step(w);
-		if (settings->idle && !w->over && client_now() - w->last >= settings->idle)
+		if (settings->idle && !w->over && !watch_is_busy(w) && client_now() - w->last >= settings->idle)
 			return watch_idle(settings);
 	}
+	return code;
+}
+
+static enum exit_code watch_run_commands(struct watch *w)
+{
+	enum exit_code code;
+
+	interrupt_catch(w->client, &w->wake);
+	runner_attach(w->runner, client_base(w->client), &w->wake);
+	code = watch_run(w);
+	while (watch_is_busy(w))
+		watch_step(w);
+	if (code == RC_OK && runner_failed(w->runner) > 0)
+		code = RC_PARTLY;
+	runner_free(w->runner);
+	w->runner = NULL;
+	interrupt_release();
 	return code;
 }
 
@@ -333,7 +415,9 @@ static enum exit_code watch_connected(struct watch *w)
 		return code;
 	client_listen(w->client, watch_message_cb, w);
 	code = client_follow(w->client, kv_watch_filters(w->core), KV_WATCH_FILTERS, watch_heard_cb, w);
-	return code == RC_OK ? watch_run(w) : code;
+	if (code != RC_OK)
+		return code;
+	return w->runner ? watch_run_commands(w) : watch_run(w);
 }
 
 static enum exit_code watch_exec(const struct settings *settings, char **args, size_t count)
@@ -341,11 +425,16 @@ static enum exit_code watch_exec(const struct settings *settings, char **args, s
 	struct watch w = {.settings = settings};
 	enum exit_code code = watch_target(&w, count > 0 ? args[0] : NULL);
 
+	if (code == RC_OK && settings->run) {
+		w.runner = runner_new(settings->run, settings->json ? watch_input_json : watch_input_value, &w);
+		code = w.runner ? RC_OK : RC_LOCAL;
+	}
 	if (code == RC_OK) {
 		w.core = watch_core(&w);
 		code = watch_connected(&w);
 		client_close(w.client);
 	}
+	runner_free(w.runner);
 	if (w.output_errno != 0) {
 		output_give_up(w.output_errno);
 		code = RC_LOCAL;
@@ -353,16 +442,18 @@ static enum exit_code watch_exec(const struct settings *settings, char **args, s
 	kv_watch_free(w.core);
 	key_free(&w.key);
 	free(w.prefix_text);
+	interrupt_end();
 	return code;
 }
 
 const struct command command_watch = {
 	.name = "watch",
-	.arguments = "[KEY|PREFIX*]",
+	.arguments = "[KEY|PREFIX*] [-- CMD...]",
 	.max = 1,
+	.runs = true,
 	.options = {"name", "initial", "count", "idle"},
-	.others = "subscribe sub monitor observe listen",
-	.summary = "print what becomes of keys, as it happens",
+	.others = "subscribe sub monitor observe listen exec-watch",
+	.summary = "print what becomes of keys, as it happens, or run a command for it",
 	.details =
 		"\n" COMMAND_KEY_TEXT "\n"
 		"Of one key, of the names that begin with PREFIX, or without an argument of everything. A '*'\n"
@@ -377,6 +468,22 @@ const struct command command_watch = {
 		"Standard error says when it has begun, and when the broker is gone and back. It ends by Ctrl-C, "
 		"after\n"
 		"--count events, or with exit code 5 when nothing has happened for --idle, or nobody answers in\n"
-		"--timeout at the beginning.\n",
+		"--timeout at the beginning.\n"
+		"\n"
+		"With CMD nothing is printed: it is run for each event, without a shell, and has in its "
+		"environment\n"
+		"\n"
+		"  DHT_EVENT    put, del, or gap (list again)\n"
+		"  DHT_KEY      but for gap\n"
+		"  DHT_VERSION  but for gap\n"
+		"  DHT_VALUE    of put, if it can stand there\n"
+		"\n"
+		"and the value on its standard input, byte for byte; with --json it is the object there, in which\n"
+		"a name of digits is no number. A value longer than 128 KiB, or a value or key with a NUL in it,\n"
+		"has no variable. All of it is what others have written: quote it. One runs at a time, in\n"
+		"the order of the events; up to 32 MiB of them wait meanwhile, and where there are more a gap is\n"
+		"told. A CMD that fails is told on standard error, the next event runs it again, and the exit code\n"
+		"is 6 at the end. Ctrl-C ends both; a signal that is sent to dhtctl is handed on, and waited for. A\n"
+		"key that begins with '-' stands behind a '--' of its own: watch -- -key -- CMD.\n",
 	.exec = watch_exec,
 };

@@ -34,6 +34,7 @@ struct settings {
 	uint32_t timeout; /* ms */
 	char *file, *output, *expected, *format, *color;
 	uint32_t keys, ttl;          /* keys: 0: not given; ttl: ms; 0: for ever */
+	uint32_t duration;           /* ms; 0: none */
 	uint32_t limit, count, idle; /* 0: none; idle: ms */
 	uint32_t times;
 	char *mix;
@@ -43,14 +44,15 @@ struct settings {
 	uint32_t port; /* 0: the usual one */
 	uint32_t value_size, clients, inflight, batch, operations, warmup, rate, seed;
 	bool numbers, no_preload, keep, force, yes, reference;
-	bool json, quiet, verbose, help, version, name, meta, absent, if_absent, columns, nul, resume, overwrite,
-		initial, watch, follow;
+	bool no_pager, no_color, utc, json, csv, quiet, verbose, help, version, name, meta, absent, if_absent, columns,
+		nul, resume, overwrite, initial, watch, follow;
 	struct url url;         /* broker, parsed */
 	struct tls *tls;        /* NULL: without */
 	char broker_shown[768]; /* "mqtt://host:1883 (default)": masked, and where it came from */
 	char ring_shown[1400];  /* the same, and below which prefix, if one is set: where nobody answers */
 	const struct option_table *options;
 	const struct option_result *given;
+	char *const *run;          /* of a command that runs one: it and its arguments, NULL behind them; or NULL */
 	struct option_paths paths; /* where settings may stand */
 	const char *remedy;        /* what to do if no broker is there */
 };
@@ -65,6 +67,7 @@ struct command {
 	size_t min, max;
 	const char *options[COMMAND_OPTIONS_MAX]; /* long names of those that not every command knows */
 	bool bare;                                /* asks no broker and wants no settings: wrong ones do not matter */
+	bool runs;                                /* what stands behind `--` is a command of the machine's, to be run */
 	bool local;                               /* asks no broker: what is set for one may be wrong */
 	const char *remedy;                       /* what to do if no broker is there; NULL: what is said by default */
 	const char *others; /* what other tools call it, divided by blanks: for guesses; or NULL */

@@ -27,8 +27,11 @@ static const struct option_row option_rows[] = {
 	 "bounds the whole command; of demo, ls, count, export, import, ping and lines of '-' each step", 10, 3600000},
 	{"color", 0, OPTION_CHOICE, FIELD(color), "auto", "DHT_COLOR", "auto|always|never",
 	 "auto: on a terminal, unless NO_COLOR is set", 0, 0},
+	{"no-color", 0, OPTION_FLAG, FIELD(no_color), NULL, NULL, NULL, "as --color never", 0, 0},
 	{"json", 0, OPTION_FLAG, FIELD(json), NULL, "DHT_JSON", NULL, "results as JSON, one object a line", 0, 0},
 	{"quiet", 'q', OPTION_FLAG, FIELD(quiet), NULL, "DHT_QUIET", NULL, "no progress, no notes, no drawing", 0, 0},
+	{"no-pager", 0, OPTION_FLAG, FIELD(no_pager), NULL, NULL, NULL,
+	 "long help at once, not through $DHT_PAGER, $PAGER or less", 0, 0},
 	{"name", 0, OPTION_FLAG, FIELD(name), NULL, NULL, NULL, "every KEY is a name, also one of digits", 0, 0},
 	{"ttl", 0, OPTION_DURATION, FIELD(ttl), NULL, NULL, "DURATION",
 	 "the key is absent again after so long, at most 49 days", 1, 0},
@@ -51,6 +54,7 @@ static const struct option_row option_rows[] = {
 	{"times", 'c', OPTION_UNSIGNED, FIELD(times), "1", NULL, "N", "ask so often", 1, 0},
 	{"watch", 'w', OPTION_FLAG, FIELD(watch), NULL, NULL, NULL, "show it again whenever it changes, until Ctrl-C",
 	 0, 0},
+	{"utc", 0, OPTION_FLAG, FIELD(utc), NULL, NULL, NULL, "moments by date and time, in UTC", 0, 0},
 	{"follow", 'f', OPTION_FLAG, FIELD(follow), NULL, NULL, NULL, "go on with what happens, until Ctrl-C", 0, 0},
 	{"since", 0, OPTION_TEXT, FIELD(since), NULL, NULL, "MOMENT", "nothing that happened before that", 1, 0},
 	{"lines", 'n', OPTION_UNSIGNED, FIELD(lines), NULL, NULL, "N", "of what there is the last N alone", 0, 0},
@@ -65,6 +69,8 @@ static const struct option_row option_rows[] = {
 	{"batch", 0, OPTION_UNSIGNED, FIELD(batch), NULL, NULL, "N", "operations that begin together", 1, KV_OPEN_MAX},
 	{"mix", 0, OPTION_TEXT, FIELD(mix), "1:1", NULL, "PUTS:GETS", "how many of each", 1, 0},
 	{"ops", 0, OPTION_UNSIGNED, FIELD(operations), "100000", NULL, "N", "operations that are timed", 1, 0},
+	{"duration", 0, OPTION_DURATION, FIELD(duration), NULL, NULL, "DURATION",
+	 "what is timed begins within so long; without --ops as many as go", 10, 3600000},
 	{"rate", 0, OPTION_UNSIGNED, FIELD(rate), NULL, NULL, "N",
 	 "operations that begin in a second; without it as many as go", 1, 10000000},
 	{"warmup", 0, OPTION_UNSIGNED, FIELD(warmup), "1000", NULL, "N", "operations ahead of these", 0, 0},
@@ -73,6 +79,8 @@ static const struct option_row option_rows[] = {
 	{"numbers", 0, OPTION_FLAG, FIELD(numbers), NULL, NULL, NULL, "keys are numbers, whatever these hold", 0, 0},
 	{"no-preload", 0, OPTION_FLAG, FIELD(no_preload), NULL, NULL, NULL, "do not put all keys first", 0, 0},
 	{"keep", 0, OPTION_FLAG, FIELD(keep), NULL, NULL, NULL, "do not delete the keys at the end", 0, 0},
+	{"csv", 0, OPTION_FLAG, FIELD(csv), NULL, NULL, NULL, "a line of names and one of values, divided by commas", 0,
+	 0},
 	{"force", 0, OPTION_FLAG, FIELD(force), NULL, NULL, NULL, "also the last node, whose records are gone then", 0,
 	 0},
 	{"yes", 0, OPTION_FLAG, FIELD(yes), NULL, NULL, NULL, "do not ask", 0, 0},
@@ -183,6 +191,29 @@ bool command_has(const struct command *command, const char *option)
 			return true;
 	}
 	return false;
+}
+
+/* `--` may stand there to say that what follows is no option: then what begins with '-' is a key, as no program is called
+ * like that, and what is to be run stands behind one more. */
+size_t commands_words(const struct command *command, const struct option_result *given, char *const **run)
+{
+	size_t ahead = given->ahead, end;
+
+	*run = NULL;
+	if (!command->runs)
+		return given->arg_count;
+	if (ahead == 0 || (ahead < given->arg_count && given->args[ahead][0] == '-')) {
+		for (end = ahead; end < given->arg_count && strcmp(given->args[end], "--") != 0;)
+			end++;
+		ahead = end < given->arg_count ? end + 1 : end;
+	} else {
+		end = ahead;
+	}
+	if (ahead < given->arg_count) {
+		given->args[given->arg_count] = NULL; /* there is a place, as '--' is no argument */
+		*run = given->args + ahead;
+	}
+	return end;
 }
 
 bool commands_special(const struct option_row *row)

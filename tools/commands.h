@@ -18,6 +18,10 @@ bool command_has(const struct command *command, const char *option);
 /* Whether the row is such an option. */
 bool commands_special(const struct option_row *row);
 
+/* How many words of what was given are the command's, with its name; *run: of a command that runs another, that one and
+ * its arguments, NULL behind them; or NULL. */
+size_t commands_words(const struct command *command, const struct option_result *given, char *const **run);
+
 /* To parse with: all rows, as this command (or NULL) knows them.  By what stands in argv, for when it is not yet known. */
 const struct option_table *commands_options(const struct command *command);
 const struct option_table *commands_choose(int argc, char **argv);

@@ -23,6 +23,7 @@ struct completion {
 	struct option_result given;
 	const struct command *command; /* NULL: none yet */
 	size_t arguments;              /* behind it, ahead of the word */
+	bool runs;                     /* and behind the `--` that a command to run follows */
 	const char *word;
 	size_t listed;
 	char trash[64]; /* for error lines */
@@ -150,6 +151,11 @@ static void complete_argument(struct completion *c)
 {
 	const char *form = c->command->arguments;
 
+	/* a command of the machine's, or what that has as arguments */
+	if (c->runs) {
+		puts(":files");
+		return;
+	}
 	if (c->arguments >= c->command->max)
 		return;
 	if (strstr(form, "FILE") != NULL)
@@ -220,6 +226,7 @@ int complete(int argc, char **args)
 	} else {
 		c.command = c.given.arg_count > 0 ? commands_find(c.given.args[0]) : NULL;
 		c.arguments = c.given.arg_count > 0 ? c.given.arg_count - 1 : 0;
+		c.runs = ended && c.command != NULL && c.command->runs && c.given.ahead > 0;
 		if (c.command != NULL || c.given.arg_count == 0)
 			complete_word(&c, known > 1 ? args[known - 1] : NULL, ended);
 	}

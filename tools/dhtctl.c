@@ -30,10 +30,8 @@ static const struct command *find_command(const char *name)
 }
 
 static bool check_arguments(const struct command *command, const struct option_table *table,
-			    const struct option_result *given)
+			    const struct option_result *given, size_t count)
 {
-	size_t count = given->arg_count - 1;
-
 	for (size_t i = 0; i < table->count; i++) {
 		const struct option_row *row = &table->rows[i];
 
@@ -55,6 +53,7 @@ static enum exit_code run_command(struct settings *settings, const struct option
 				  struct option_result *given, const struct command *command)
 {
 	bool bare = command != NULL && command->bare;
+	size_t count = command != NULL ? commands_words(command, given, &settings->run) - 1 : 0;
 	enum exit_code code = bare ? RC_OK : settings_read_files(settings, table, given);
 
 	if (code != RC_OK)
@@ -63,9 +62,9 @@ static enum exit_code run_command(struct settings *settings, const struct option
 		code = settings_check(settings, table, given);
 	if (code != RC_OK)
 		return code;
-	if (command != NULL && !check_arguments(command, table, given))
+	if (command != NULL && !check_arguments(command, table, given, count))
 		return RC_USAGE;
-	output_colors(settings->color);
+	output_colors(settings->no_color ? "never" : settings->color);
 	settings->options = table;
 	settings->given = given;
 	settings->remedy = "is mosquitto running? set --broker or DHT_BROKER";
@@ -73,7 +72,7 @@ static enum exit_code run_command(struct settings *settings, const struct option
 		return help_overview(settings);
 	if (command->remedy != NULL)
 		settings->remedy = command->remedy;
-	return command->exec(settings, given->args + 1, given->arg_count - 1);
+	return command->exec(settings, given->args + 1, count);
 }
 
 static enum exit_code run(struct settings *settings, const struct option_table *table, struct option_result *given)
@@ -103,7 +102,7 @@ static enum exit_code run(struct settings *settings, const struct option_table *
 	}
 	if (!settings->help)
 		return run_command(settings, table, given, command);
-	help_print(command);
+	help_print(command, !settings->no_pager);
 	return RC_OK;
 }
 

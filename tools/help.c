@@ -12,10 +12,11 @@
 #include "client.h"
 #include "commands.h"
 #include "output.h"
+#include "pager.h"
 
 #define HELP_COLUMN 29 /* where a command's summary begins */
 
-static void help_commands(void)
+static void help_commands(FILE *out)
 {
 	char usage[64];
 
@@ -23,28 +24,28 @@ static void help_commands(void)
 		const struct command *command = commands_at(i);
 
 		snprintf(usage, sizeof(usage), "  %s %s", command->name, command->arguments);
-		fold_beside(stdout, usage, HELP_COLUMN, command->summary);
+		fold_beside(out, usage, HELP_COLUMN, command->summary);
 	}
-	fold_beside(stdout, "  " HELP_USAGE, HELP_COLUMN, HELP_SUMMARY);
+	fold_beside(out, "  " HELP_USAGE, HELP_COLUMN, HELP_SUMMARY);
 }
 
-static void help_options(const struct command *command)
+static void help_options(FILE *out, const struct command *command)
 {
 	struct option_row rows[OPTION_ROWS_MAX];
 	struct option_table shown = {"dhtctl", rows, commands_rows(command, COMMANDS_ALL, rows)};
 
-	option_help(stdout, &shown);
+	option_help(out, &shown);
 }
 
-static void help_exits(void)
+static void help_exits(FILE *out)
 {
 	size_t count;
 	const struct option_exit *exits = commands_exits(&count);
 
-	option_help_exits(stdout, exits, count);
+	option_help_exits(out, exits, count);
 }
 
-static void help_command(const struct command *command)
+static void help_command(FILE *out, const struct command *command)
 {
 	char head[400];
 
@@ -52,26 +53,37 @@ static void help_command(const struct command *command)
 	snprintf(head, sizeof(head), "usage: dhtctl [OPTIONS] %s%s%s\n\n%c%s.\n", command->name,
 		 command->arguments[0] ? " " : "", command->arguments, toupper((unsigned char)command->summary[0]),
 		 command->summary + 1);
-	fold_text(stdout, head);
-	fold_text(stdout, command->details);
-	printf("\noptions:\n");
+	fold_text(out, head);
+	fold_text(out, command->details);
+	fputs("\noptions:\n", out);
 }
 
-void help_print(const struct command *command)
+static void help_write(FILE *out, const struct command *command)
 {
 	if (command != NULL) {
-		help_command(command);
+		help_command(out, command);
 	} else {
-		fold_text(stdout,
-			  "usage: dhtctl [OPTIONS] COMMAND [ARGUMENTS]\n\n"
-			  "Stores, finds and shows what a ring of dht-nodes holds, through the MQTT broker they "
-			  "share.\n\ncommands:\n");
-		help_commands();
-		fold_text(stdout, "\noptions (anywhere; '--' ends them; 'dhtctl COMMAND --help' has those of a "
-				  "command):\n");
+		fold_text(out, "usage: dhtctl [OPTIONS] COMMAND [ARGUMENTS]\n\n"
+			       "Stores, finds and shows what a ring of dht-nodes holds, through the MQTT broker they "
+			       "share.\n\ncommands:\n");
+		help_commands(out);
+		fold_text(out, "\noptions (anywhere; '--' ends them; 'dhtctl COMMAND --help' has those of a "
+			       "command):\n");
 	}
-	help_options(command);
-	help_exits();
+	help_options(out, command);
+	help_exits(out);
+}
+
+void help_print(const struct command *command, bool pages)
+{
+	size_t size = 0;
+	char *text = NULL;
+	FILE *out = xcheck(open_memstream(&text, &size));
+
+	help_write(out, command);
+	(void)fclose(out);
+	pager_show(xcheck(text), pages);
+	free(text);
 }
 
 #define OVERVIEW_COLUMN 27

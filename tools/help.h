@@ -8,8 +8,8 @@
 #define HELP_USAGE "help [COMMAND]"
 #define HELP_SUMMARY "print this text, or that of a command"
 
-/* --help, of a command or (NULL) of all, to standard output. */
-void help_print(const struct command *command);
+/* --help, of a command or (NULL) of all, to standard output, and through a pager if `pages` (pager.h). */
+void help_print(const struct command *command, bool pages);
 
 /* For the first minute: what this is, and whether anything is there to talk to. */
 enum exit_code help_overview(const struct settings *settings);

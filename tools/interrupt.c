@@ -18,17 +18,20 @@ static const struct {
 
 static struct {
 	volatile sig_atomic_t number; /* of what came; 0: nothing */
+	volatile sig_atomic_t sent;   /* by a process, not by a terminal */
 	int fd;                       /* wakes the loop */
 	struct event *event;
 	bool *wake;
 } interrupt;
 
 /* Not libevent's: a loop that is busy with lines in it would hear of neither the first nor the second. */
-static void on_signal(int number)
+static void on_signal(int number, siginfo_t *info, void *context)
 {
 	const uint64_t one = 1;
 	int error = errno;
 
+	(void)context;
+	interrupt.sent = info->si_code <= 0;
 	interrupt.number = number;
 	for (size_t i = 0; i < SIGNAL_COUNT; i++)
 		(void)signal(signals[i].number, SIG_DFL);
@@ -46,7 +49,7 @@ static void on_wake(evutil_socket_t fd, short what, void *arg)
 
 void interrupt_catch(struct client *client, bool *wake)
 {
-	struct sigaction action = {.sa_handler = on_signal}, before;
+	struct sigaction action = {.sa_sigaction = on_signal, .sa_flags = SA_SIGINFO}, before;
 
 	interrupt.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (interrupt.fd < 0)
@@ -69,6 +72,11 @@ const char *interrupt_name(void)
 	return NULL;
 }
 
+int interrupt_sent(void)
+{
+	return interrupt.sent ? interrupt.number : 0;
+}
+
 void interrupt_release(void)
 {
 	struct sigaction before;
@@ -76,7 +84,7 @@ void interrupt_release(void)
 	if (interrupt.event == NULL)
 		return;
 	for (size_t i = 0; i < SIGNAL_COUNT; i++) {
-		if (sigaction(signals[i].number, NULL, &before) == 0 && before.sa_handler == on_signal)
+		if (sigaction(signals[i].number, NULL, &before) == 0 && before.sa_sigaction == on_signal)
 			(void)signal(signals[i].number, SIG_DFL);
 	}
 	event_free(interrupt.event);

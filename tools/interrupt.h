@@ -13,6 +13,10 @@ void interrupt_catch(struct client *client, bool *wake);
 /* The signal's name ("SIGINT") or NULL: none has come.  To be asked also where the loop does not run. */
 const char *interrupt_name(void);
 
+/* Its number if it was sent to this process, which may hand it on; 0: none has come, or it came from the terminal, which
+ * sends it to all that run there. */
+int interrupt_sent(void);
+
 /* To be called ahead of closing that client: signals end the process again. */
 void interrupt_release(void);
 

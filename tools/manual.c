@@ -80,6 +80,9 @@ static void manual_surroundings(void)
 	roff_variables(stdout, commands_options(NULL));
 	roff_term(stdout, "DHT_CONFIG",
 		  "files to read instead of those below, divided by ':', the strongest first; empty: none");
+	roff_term(
+		stdout, "DHT_PAGER",
+		"through which help goes that is longer than the terminal, else PAGER, else less; empty, or cat: none");
 	roff_term(stdout, "NO_COLOR", "if it is set and not empty: no colors, unless --color asks for them");
 	roff_term(stdout, "TERM", "if it is dumb, empty or not set: no colors, no progress, --watch as in a pipe");
 	roff_section(stdout, "FILES");
@@ -110,6 +113,8 @@ static void manual_examples(void)
 		{"dhtctl incr visits", "counts; however often it is sent again, once."},
 		{"dhtctl ls light/", "lists the names that begin so."},
 		{"dhtctl watch 'light/*' --json", "tells what becomes of them, an object a line."},
+		{"dhtctl watch door -- sh -c 'logger \"door is $DHT_VALUE\"'", "runs a command for each change."},
+		{"dhtctl bench --duration 10s --csv", "tells how fast operations are, for a table."},
 		{"dhtctl export ring.json", "writes all records; 'dhtctl import ring.json' stores them again."},
 		{"dhtctl check --quiet || echo 'the ring is not well'", "for a monitor."},
 		{"dhtctl ping --times 10", "how long nodes take to answer."},

@@ -91,12 +91,14 @@ static const char *ring_state_color(enum node_state state)
 struct ring_columns {
 	int name; /* how wide */
 	bool copies, id, arc, epoch, since, behind;
+	bool utc; /* since: not how long ago */
 };
 
 /* A line that is wider than the terminal would be two. */
-static struct ring_columns ring_choose_columns(const struct census *census)
+static struct ring_columns ring_choose_columns(const struct census *census, bool utc)
 {
-	struct ring_columns columns = {.name = 4, .copies = true, .id = true, .arc = true, .since = true};
+	struct ring_columns columns = {.name = 4, .copies = true, .id = true, .arc = true, .since = true, .utc = utc};
+	const int since = utc ? 20 : 7; /* wide, at most */
 	bool epochs = false;
 	struct winsize screen = {0};
 	int over;
@@ -110,8 +112,7 @@ static struct ring_columns ring_choose_columns(const struct census *census)
 	columns.epoch = epochs;
 	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &screen) != 0 || screen.ws_col == 0)
 		return columns;
-	over = 85 + columns.name + (columns.behind ? 38 : 0) + (epochs ? 13 : 0) -
-	       screen.ws_col; /* since is up to 7 wide */
+	over = 78 + since + columns.name + (columns.behind ? 38 : 0) + (epochs ? 13 : 0) - screen.ws_col;
 	if (over > 0 && epochs) {
 		columns.epoch = false;
 		over -= 13;
@@ -122,7 +123,7 @@ static struct ring_columns ring_choose_columns(const struct census *census)
 	}
 	if (over > 0) {
 		columns.since = false;
-		over -= 9;
+		over -= since + 2;
 	}
 	if (over > 0) {
 		columns.arc = false;
@@ -136,9 +137,20 @@ static struct ring_columns ring_choose_columns(const struct census *census)
 	return columns;
 }
 
+#define MOMENT_MAX 32
+
+/* When the node came to its state. */
+static void ring_moment(char out[MOMENT_MAX], const struct census_node *node)
+{
+	time_t since = time(NULL) - (time_t)(node->since / 1000);
+	struct tm utc;
+
+	strftime(out, MOMENT_MAX, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&since, &utc));
+}
+
 static void ring_print_node(FILE *out, const struct census_node *node, char letter, const struct ring_columns *columns)
 {
-	char arc[32] = "-", share[16] = "-", copies[32] = "-", since[32];
+	char arc[32] = "-", share[16] = "-", copies[32] = "-", since[MOMENT_MAX];
 
 	if (node->has_arc) {
 		snprintf(arc, sizeof(arc), "(%08x, %08x]", node->arc.lo, node->arc.hi);
@@ -148,7 +160,10 @@ static void ring_print_node(FILE *out, const struct census_node *node, char lett
 		snprintf(copies, sizeof(copies), "%u of %u", node->copies, node->wanted);
 	else if (node->copies)
 		snprintf(copies, sizeof(copies), "%u", node->copies);
-	output_span(since, sizeof(since), node->since);
+	if (columns->utc)
+		ring_moment(since, node);
+	else
+		output_span(since, sizeof(since), node->since);
 	fprintf(out, "%c  ", letter);
 	output_line(out, node->name);
 	for (int pad = (int)strlen(node->name); pad < columns->name; pad++)
@@ -174,9 +189,9 @@ static void ring_print_node(FILE *out, const struct census_node *node, char lett
 	fputc('\n', out);
 }
 
-static void ring_print_table(FILE *out, const struct census *census)
+static void ring_print_table(FILE *out, const struct census *census, bool utc)
 {
-	const struct ring_columns columns = ring_choose_columns(census);
+	const struct ring_columns columns = ring_choose_columns(census, utc);
 	size_t silent = 0;
 
 	fprintf(out, "   %-*s", columns.name, "node");
@@ -259,18 +274,16 @@ void ring_view_print(FILE *out, const struct settings *settings, const struct ce
 		ring_notes(out, census);
 		ring_draw(out, census);
 	}
-	ring_print_table(out, census);
+	ring_print_table(out, census, settings->utc);
 }
 
 /* Programs ----------------------------------------------------------------------------------------------------- */
 
-static void ring_json_node(FILE *out, const struct census_node *node, time_t now)
+static void ring_json_node(FILE *out, const struct census_node *node)
 {
-	time_t since = now - (time_t)(node->since / 1000);
-	char text[32];
-	struct tm utc;
+	char text[MOMENT_MAX];
 
-	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&since, &utc));
+	ring_moment(text, node);
 	fprintf(out, "{\"id\":%u,", node->who.id);
 	output_json_bytes(out, "name", (const uint8_t *)node->name, strlen(node->name));
 	fprintf(out, ",\"state\":\"%s\"", node_state_name(node->state));
@@ -348,13 +361,12 @@ static void ring_json_doubts(FILE *out, const struct census *census)
 
 void ring_view_json(FILE *out, const struct census *census)
 {
-	time_t now = time(NULL);
 
 	fprintf(out, "{\"nodes\":[");
 	for (size_t i = 0; i < census->count; i++) {
 		if (i > 0)
 			fputc(',', out);
-		ring_json_node(out, &census->nodes[i], now);
+		ring_json_node(out, &census->nodes[i]);
 	}
 	fprintf(out, "],\"silent\":[");
 	for (size_t i = 0; i < census->silent_count; i++)

@@ -130,11 +130,8 @@ static void story_time(FILE *out, uint64_t us, bool utc)
 
 	if ((utc ? gmtime_r(&seconds, &tm) : localtime_r(&seconds, &tm)) == NULL)
 		tm = (struct tm){.tm_mday = 1, .tm_year = 70};
-	(void)strftime(text, sizeof(text), utc ? "%Y-%m-%dT%H:%M:%S" : "%Y-%m-%d %H:%M:%S", &tm);
-	if (utc)
-		fprintf(out, "%s.%06uZ", text, (unsigned)(us % 1000000));
-	else
-		fprintf(out, "%s.%03u", text, (unsigned)(us % 1000000 / 1000));
+	(void)strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &tm);
+	fprintf(out, "%s.%03u%s", text, (unsigned)(us % 1000000 / 1000), utc ? "Z" : "");
 }
 
 /* Where an id is told, but for the ends of an arc; NULL: nowhere. */
@@ -181,7 +178,7 @@ static enum output_color story_color(const struct story *s)
 	return s->priority > PRIORITY_INFO ? COLOR_DIM : COLOR_NONE;
 }
 
-void story_line(FILE *out, const struct story *story, const char *peer_name, int width)
+void story_line(FILE *out, const struct story *story, const char *peer_name, int width, bool utc)
 {
 	enum output_color color = story_color(story);
 	char arc[24] = "", ahead[40];
@@ -189,7 +186,7 @@ void story_line(FILE *out, const struct story *story, const char *peer_name, int
 	int used;
 
 	fputs(output_color(COLOR_DIM), out);
-	story_time(out, s.entry->time, false);
+	story_time(out, s.entry->time, utc);
 	fprintf(out, "%s  ", output_color(COLOR_NONE));
 	output_line(out, s.node);
 	for (used = (int)strlen(s.node); used < width; used++)
@@ -213,6 +210,18 @@ void story_line(FILE *out, const struct story *story, const char *peer_name, int
 }
 
 /* ---- for programs ---- */
+
+static void story_json_time(FILE *out, uint64_t us)
+{
+	time_t seconds = (time_t)(us / 1000000);
+	char text[40];
+	struct tm tm;
+
+	if (gmtime_r(&seconds, &tm) == NULL)
+		tm = (struct tm){.tm_mday = 1, .tm_year = 70};
+	(void)strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
+	fprintf(out, "%s.%06uZ", text, (unsigned)(us % 1000000));
+}
 
 static void story_json_text(FILE *out, const char *key, const char *text)
 {
@@ -246,7 +255,7 @@ void story_json(FILE *out, const struct story *s, const char *peer_name)
 	const struct note_row *note = fields[JOURNAL_MESSAGE_ID] ? note_find(fields[JOURNAL_MESSAGE_ID]) : NULL;
 
 	fputs("{\"time\":\"", out);
-	story_time(out, s->entry->time, true);
+	story_json_time(out, s->entry->time);
 	fputc('"', out);
 	story_json_text(out, "host", fields[JOURNAL_HOST]);
 	story_json_text(out, "from", s->systemd ? "systemd" : "node");

@@ -20,6 +20,8 @@ struct walk {
 	uint8_t *bytes;    /* of that page */
 	bool over, silent; /* the last page is there; nobody has answered */
 	bool enough;       /* no more is wanted */
+	bool in_use;       /* there is no room for one page more than the next */
+	bool held;         /* so the one behind that has not been asked for */
 	const char *wrong;
 };
 
@@ -40,7 +42,8 @@ static void walk_answer_cb(void *arg, const struct kv_mqtt_result *result)
 	w->wrong = kv_list_take(w->list, &copy, result->arc, &w->page.entries, &w->page.count);
 	w->page.has_owner = result->has_owner;
 	w->page.owner = result->owner;
-	if (!w->wrong && !w->enough)
+	w->held = w->in_use;
+	if (!w->wrong && !w->enough && !w->held)
 		walk_ask(w);
 }
 
@@ -117,9 +120,14 @@ static enum exit_code walk_through(struct walk *w, bool (*use)(void *arg, const 
 
 		if (!walk_next(w))
 			return walk_explain(w);
+		if (w->held)
+			walk_ask(w);
 		bytes = w->bytes;
 		w->bytes = NULL;
+		w->held = false;
+		w->in_use = true;
 		more = use(arg, &w->page);
+		w->in_use = false;
 		free(bytes);
 		if (!more) {
 			w->enough = true;

@@ -202,7 +202,7 @@ def test_help_is_as_wide_as_the_terminal(broker, columns, widest):
     """Lines that a terminal has to break are broken amid words, and hide the columns."""
     for command in ["", *(usage.split()[0] for usage in [*COMMANDS, "bench"])]:
         args = ["help", command] if command else ["--help"]
-        code, shown, _, _ = Terminal(broker, *args, stdout="tty", screen=(24, columns)).finish()
+        code, shown, _, _ = Terminal(broker, "--no-pager", *args, stdout="tty", screen=(24, columns)).finish()
         assert code == 0 and max(map(len, shown.decode().split("\r\n"))) <= widest, (command, shown)
         piped = run(broker, *args).stdout.decode()
         assert max(map(len, piped.split("\n"))) <= 100, command
@@ -235,12 +235,12 @@ COMMANDS = {
     "ls [PREFIX]": ["--long", "--null", "--limit"],
     "export [FILE]": ["--format"],
     "import [FILE]": ["--format", "--resume", "--overwrite"],
-    "watch [KEY|PREFIX*]": ["--name", "--initial", "--count", "--idle"],
+    "watch [KEY|PREFIX*] [-- CMD...]": ["--name", "--initial", "--count", "--idle"],
     "count [PREFIX]": [],
     "status": ["--watch"],
     "check": [],
     "ping [NODE]": ["--times"],
-    "ring": ["--watch"],
+    "ring": ["--watch", "--utc"],
     "config": [],
     "broker-config [DIR]": ["--nodes", "--clients", "--operators", "--reference", "--server-certfile", "--server-keyfile",
                             "--port"],
@@ -248,7 +248,7 @@ COMMANDS = {
     "leave NODE": ["--force"],
     "recover ARC|all": ["--yes"],
     "scrub": [],
-    "log [NODE...]": ["--follow", "--since", "--lines", "--directory"],
+    "log [NODE...]": ["--follow", "--since", "--lines", "--directory", "--utc"],
     "demo": ["--keys"],
 }
 

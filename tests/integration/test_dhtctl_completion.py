@@ -31,7 +31,7 @@ def test_commands():
 def test_options(usage):
     offered = set(offers(usage.split()[0], "-"))
     general = {"--broker", "--password-file", "--cafile", "--certfile", "--keyfile", "--topic-prefix",
-               "--timeout", "--color", "--json", "--quiet", "--help", "--version"}
+               "--timeout", "--color", "--no-color", "--json", "--quiet", "--no-pager", "--help", "--version"}
     assert offered == general | {option.split()[0] for option in COMMANDS[usage]}
 
 
@@ -49,6 +49,9 @@ def test_options(usage):
     (["leave", ""], set()),  # no broker there: nothing, and no word about it
     (["get", "--", "-"], set()),
     (["put", "--", "--co"], set()),
+    (["watch", "--", ""], {":files"}),
+    (["watch", "key", "--", "sh", "-c", "--co"], {":files"}),
+    (["watch", "key", "--", "grep", "--color", ""], {":files"}),
 ])
 def test_values_and_arguments(words, expected):
     assert set(offers(*words)) == expected

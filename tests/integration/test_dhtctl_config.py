@@ -132,6 +132,7 @@ def test_settings_are_obeyed(broker, fake, files):
 @pytest.mark.parametrize("args, env, colored", [
     (["--color=always"], {}, True),
     (["--color=never"], {}, False),
+    (["--no-color"], {"DHT_COLOR": "always"}, False),
     ([], {}, False),  # a pipe
     ([], {"DHT_COLOR": "always"}, True),
     (["--color=always"], {"NO_COLOR": "1"}, True),  # who says so means it

@@ -45,10 +45,10 @@ CASES = {
                           "lost"}),
     "demo": (["demo", "--keys", 3], {"keys", "equal", "seconds"}),
     "bench": (["bench", "--keys", 10, "--ops", 100], {
-        "ops_per_s", "ops", "seconds", "preload_ops_per_s", "count", "mean_us", "p50_us", "p95_us", "p99_us", "p999_us",
-        "max_us", "put", "get", "packets_sent_per_op", "packets_received_per_op", "bytes_sent_per_op",
+        "ops_per_s", "ops", "seconds", "preload_ops_per_s", "count", "mean_us", "p50_us", "p90_us", "p95_us", "p99_us",
+        "p999_us", "max_us", "put", "get", "packets_sent_per_op", "packets_received_per_op", "bytes_sent_per_op",
         "bytes_received_per_op", "wrong", "timeouts", "unknown", "cut", "keys", "value_size", "clients", "inflight", "batch",
-        "mix", "rate"}),
+        "mix", "rate", "duration_ms"}),
     "config": (["config"], {"setting", "value", "from"}),
     "broker-config": (["broker-config", "--nodes", "n1"], {"conf", "acl"}),
     "leave": (["leave", "n1"], {"id", "name", "left"}),

@@ -110,6 +110,7 @@ def test_one_story_of_all(journal):
     folder = journal(STORY[1::2], STORY[::2])
     assert lines(folder) == LINES
     assert lines(folder, env={"TZ": "CET-1"})[0].startswith("2026-11-26 14:05:36.250  kitchen ")
+    assert lines(folder, "--utc", env={"TZ": "CET-1"}) == [line[:23] + "Z" + line[23:] for line in LINES]
 
 
 def test_objects(journal):

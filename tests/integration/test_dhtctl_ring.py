@@ -1,4 +1,5 @@
 """`dhtctl ring` and `dhtctl leave`: what a healthy ring never does, by one that is only played; then real nodes."""
+import datetime
 import json
 import os
 import re
@@ -97,6 +98,18 @@ def test_a_narrow_terminal_gets_the_columns_that_fit(broker, make_fake, width, h
     lines = terminal.finish()[1].decode().split("\r\n")
     assert lines[0].split() == heads.split() and len(lines) == 5
     assert max(map(len, lines)) <= width
+
+
+def test_moments_instead_of_how_long_ago(broker, make_fake):
+    make_fake(*nodes(5, 6, 7))
+    terminal = Terminal(broker, "ring", "--quiet", "--color=never", "--utc", stdout="tty", screen=(24, 102))
+    lines = terminal.finish()[1].decode().split("\r\n")
+    assert max(map(len, lines)) == 102
+    for line, node in zip(lines[1:4], ring_json(broker)["nodes"]):
+        shown, told = (datetime.datetime.fromisoformat(text) for text in (line.split()[-1], node["since"]))
+        assert abs(told - shown) <= datetime.timedelta(seconds=30 * PATIENCE)
+    narrow = Terminal(broker, "ring", "--quiet", "--color=never", "--utc", stdout="tty", screen=(24, 101))
+    assert "since" not in narrow.finish()[1].decode()
 
 
 def problems_of(broker, make_fake, *members):

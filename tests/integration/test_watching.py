@@ -1,5 +1,7 @@
 """dhtctl watch at a real ring: every change is seen, and where one may not have been there is a gap."""
+import contextlib
 import json
+import os
 import random
 import subprocess
 import threading
@@ -16,7 +18,8 @@ class Watch:
 
     def __init__(self, broker, *args):
         self.process = subprocess.Popen([ctl_binary(), "-b", broker.url, "watch", *map(str, args)],
-                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=die_with_parent)
+                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=die_with_parent,
+                                        process_group=0)
         self.lines, self.errors, self.begun = [], [], threading.Event()
         self.threads = [threading.Thread(target=self.read, args=a) for a in
                         ((self.process.stdout, self.lines), (self.process.stderr, self.errors))]
@@ -48,6 +51,12 @@ class Watch:
         self.process.send_signal(harness.signal.SIGINT)
         return self.end()
 
+    def kill(self):
+        """With what it runs, which would hold its streams open."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, harness.signal.SIGKILL)
+        return self.end()
+
 
 @pytest.fixture
 def watch(broker):
@@ -58,8 +67,7 @@ def watch(broker):
         return made[-1].wait_begun()
     yield make
     for w in made:
-        w.process.kill()
-        w.end()
+        w.kill()
 
 
 def test_watch_of_one_key(broker, ring, watch):

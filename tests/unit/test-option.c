@@ -142,7 +142,14 @@ static void arguments_stand_anywhere(void **state)
 	assert_int_equal(run.result.arg_count, 5);
 	for (size_t i = 0; i < 5; i++)
 		assert_string_equal(run.result.args[i], expected[i]);
+	assert_int_equal(run.result.ahead, 3);
 	assert_int_equal(run.target.wait, 1000);
+	run_free(&run);
+	parse_ok(&run, "put -1 --loud"); /* all, as there is no -- */
+	assert_int_equal(run.result.ahead, 2);
+	run_free(&run);
+	parse_ok(&run, "-- put -- -1"); /* the first one counts */
+	assert_true(run.result.ahead == 0 && run.result.arg_count == 3);
 	run_free(&run);
 }
 
