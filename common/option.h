@@ -39,7 +39,7 @@ struct option_row {
 	uint64_t min, max;
 };
 
-#define OPTION_ROWS_MAX 64
+#define OPTION_ROWS_MAX 80
 
 struct option_table {
 	const char *program; /* for "see 'PROGRAM --help'" */
