@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -15,7 +16,9 @@
 #define OP_PAGES 8192u /* bytes: what an operation may take besides its value, a leaf and part of others */
 #define RETRY_MS 250   /* whether a full disk has room again */
 #define AHEAD_LEAST 65536u
-#define TURN_PART 32 /* of the reserve: what is worth a transaction to come by */
+#define LONG_HEAD 128u        /* bytes, at least, by which something is longer where it is stored */
+#define FREE_PAGES_MAX 65536u /* looked at: 256 MiB, more than any reserve */
+#define TURN_PART 32          /* of the reserve: what is worth a transaction to come by */
 
 /* Whether there was no room; all else is the end.  LMDB says EIO of a write that came out short, which is how a full
  * disk begins, and EIO is what a disk that fails says, too: but only with a system call that failed, and no system
@@ -110,28 +113,68 @@ static int commit(struct disk *d, const struct batch *first, const struct batch 
 	return rc;
 }
 
+static int compare_pages(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* How many of these pages are of use for what needs so many in a row. */
+static uint64_t pages_in_rows(uint64_t *pages, size_t count, uint64_t row)
+{
+	uint64_t found = 0, length = 1;
+
+	qsort(pages, count, sizeof(*pages), compare_pages);
+	for (size_t i = 1; i <= count; i++) {
+		if (i < count && pages[i] == pages[i - 1] + 1) {
+			length++;
+			continue;
+		}
+		found += length / row * row;
+		length = 1;
+	}
+	return found;
+}
+
 /* Bytes of pages within the file that nothing uses and the next transaction may; d->held: what the one after it may,
- * too. */
+ * too.  LMDB puts what is longer than half a page into pages in a row: where the longest that is stored here finds no such
+ * row it has no room, however many pages are free one by one.  (Up to an eighth of the reserve: one that was very long once
+ * would make a disk full in which there is nothing any more.) */
 static uint64_t free_bytes(struct disk *d, uint64_t page_size, uint64_t last_txn)
 {
-	uint64_t bytes = 0, count, freed_by;
+	uint64_t longest = atomic_load(&d->longest) + LONG_HEAD;
+	uint64_t row = (longest < d->reserve / 8 ? longest : d->reserve / 8) / page_size + 1;
+	uint64_t *pages = xmalloc(FREE_PAGES_MAX * sizeof(*pages));
 	MDB_val key, value;
 	MDB_cursor *cursor;
+	size_t found = 0;
 	MDB_txn *txn;
 
 	d->held = 0;
-	if (mdb_txn_begin(d->env, NULL, MDB_RDONLY, &txn))
-		return 0;
-	if (!mdb_cursor_open(txn, 0, &cursor)) { /* 0: LMDB's own, of transaction -> count, pages */
-		while (!mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) {
-			memcpy(&freed_by, key.mv_data, sizeof(freed_by));
-			memcpy(&count, value.mv_data, sizeof(count));
-			*(freed_by < last_txn ? &bytes : &d->held) += count * page_size;
+	if (!mdb_txn_begin(d->env, NULL, MDB_RDONLY, &txn)) {
+		if (!mdb_cursor_open(txn, 0, &cursor)) { /* 0: LMDB's own, of transaction -> count, pages */
+			while (!mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) {
+				uint64_t freed_by, count;
+
+				memcpy(&freed_by, key.mv_data, sizeof(freed_by));
+				memcpy(&count, value.mv_data, sizeof(count));
+				if (freed_by >= last_txn) {
+					d->held += count * page_size;
+					continue;
+				}
+				if (count > FREE_PAGES_MAX - found)
+					count = FREE_PAGES_MAX - found;
+				memcpy(pages + found, (const uint64_t *)value.mv_data + 1, count * sizeof(*pages));
+				found += count;
+			}
+			mdb_cursor_close(cursor);
 		}
-		mdb_cursor_close(cursor);
+		mdb_txn_abort(txn);
 	}
-	mdb_txn_abort(txn);
-	return bytes;
+	found = found ? pages_in_rows(pages, found, row) : 0;
+	free(pages);
+	return found * page_size;
 }
 
 /* Allocates from `used` on, as much of `want` bytes as there is.  0, or why not all. */

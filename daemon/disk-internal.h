@@ -62,6 +62,7 @@ struct disk {
 	pthread_t thread;
 	bool running;
 	atomic_uint_fast64_t backlog;
+	atomic_uint_fast64_t longest; /* bytes of the longest that has been stored, by what was loaded or put */
 	pthread_mutex_t mutex; /* for what follows */
 	pthread_cond_t cond;
 	struct batch *first, **last;

@@ -12,6 +12,15 @@
 
 #define BATCH_ROOM 4096u
 
+/* The caller's thread alone raises it. */
+static void stored(struct disk *d, size_t key_len, size_t value_len)
+{
+	uint64_t bytes = key_len + value_len;
+
+	if (bytes > atomic_load(&d->longest))
+		atomic_store(&d->longest, bytes);
+}
+
 static void add(struct disk *d, const struct op *op, const void *key, const void *value)
 {
 	size_t size = sizeof(*op) + op->key_len + op->value_len;
@@ -43,6 +52,7 @@ void disk_put(struct disk *d, unsigned space, const void *key, size_t key_len, c
 
 	if (space >= DISK_SPACES_MAX || key_len > DISK_KEY_MAX || value_len > DISK_VALUE_MAX)
 		mem_die("disk_put: too much");
+	stored(d, key_len, value_len);
 	add(d, &op, key, value);
 }
 
@@ -186,8 +196,10 @@ bool disk_load(struct disk *d, unsigned space, disk_visit_cb visit, void *arg, s
 	if (!rc) {
 		rc = mdb_cursor_open(txn, d->spaces[space].dbi, &cursor);
 		if (!rc) {
-			while (!(rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)))
+			while (!(rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT))) {
+				stored(d, key.mv_size, value.mv_size);
 				visit_one(&d->spaces[space], &key, &value, visit, arg);
+			}
 			mdb_cursor_close(cursor);
 		}
 		mdb_txn_abort(txn);

@@ -175,6 +175,58 @@ static void one_removal_makes_room(void **state)
 	free(large);
 }
 
+static void put_row(struct disk *d, unsigned i, size_t len)
+{
+	uint8_t *value = xcalloc(1, len);
+
+	disk_put(d, 1, &i, sizeof(i), value, len);
+	free(value);
+}
+
+/* Room in small pieces is none for long values: who took it for room would be stuck with one that finds none. */
+static void room_in_pieces(void **state)
+{
+	enum { SHORT = 300 << 10, LONG = 500 << 10, COUNT = 200 };
+	struct disk_status status = {0};
+	struct place p;
+	struct disk *d;
+	unsigned count;
+
+	(void)state;
+	place_make(&p, false);
+	p.config.reserve = 4 << 20;
+	p.config.size_max = 32 << 20;
+	d = place_open(&p);
+	put_row(d, COUNT, LONG);
+	for (count = 0; status.state == DISK_OK && count < COUNT; count++) {
+		put_row(d, count, SHORT);
+		status = wait_committed(d, disk_seal(d));
+	}
+	assert_int_equal(status.state, DISK_FULL);
+	for (unsigned i = 0; i < count; i += 2) {
+		disk_remove(d, 1, &i, sizeof(i));
+		(void)disk_seal(d);
+		wait_idle(d);
+	}
+	/* Half of it is free, and no two pieces together: it is full, or has room for these. */
+	for (unsigned i = 0; disk_status(d).state == DISK_OK && i < COUNT; i++) {
+		put_row(d, COUNT + 1 + i, LONG);
+		(void)wait_committed(d, disk_seal(d));
+	}
+	assert_int_equal(disk_status(d).state, DISK_FULL);
+	wait_idle(d);
+	for (unsigned i = 0; i < 2 * COUNT; i++) {
+		disk_remove(d, 1, &i, sizeof(i));
+		(void)disk_seal(d);
+		wait_idle(d);
+	}
+	assert_int_equal(wait_state(d, DISK_OK).state, DISK_OK);
+	put_row(d, 0, LONG);
+	commit_all(d);
+	assert_true(disk_close(d));
+	place_remove(&p);
+}
+
 /* A filesystem that is full: by others (who go), by us (who remove), and for one batch that is larger than all of
  * it. */
 static void a_full_filesystem(void **state)
@@ -257,9 +309,13 @@ static void no_room_to_begin_with(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(none_hears_of_a_failure),   cmocka_unit_test(short_writes_are_a_full_disk),
-		cmocka_unit_test(as_large_as_it_may_become), cmocka_unit_test(one_removal_makes_room),
-		cmocka_unit_test(a_full_filesystem),         cmocka_unit_test(no_room_to_begin_with),
+		cmocka_unit_test(none_hears_of_a_failure),
+		cmocka_unit_test(short_writes_are_a_full_disk),
+		cmocka_unit_test(as_large_as_it_may_become),
+		cmocka_unit_test(one_removal_makes_room),
+		cmocka_unit_test(room_in_pieces),
+		cmocka_unit_test(a_full_filesystem),
+		cmocka_unit_test(no_room_to_begin_with),
 	};
 
 	return cmocka_run_group_tests_name("disk-full", tests, NULL, NULL);
