@@ -12,9 +12,10 @@ bool follow_backup(struct node *n, const struct follower *f); /* a view names it
 /* What was written since the last frame goes out, in one turn. */
 void follow_tell(struct node *n, struct follower *f);
 void follow_end(struct node *n, struct follower *f);
-void follow_say(struct node *n, struct follower *f); /* that its owner is there */
-bool follower_told(const struct follower *f);        /* nothing was */
-bool follow_proved(const struct follower *f);        /* it was there since keepers_doubt() */
+void follow_say(struct node *n, struct follower *f);                 /* that its owner is there */
+bool follower_told(const struct follower *f);                        /* nothing was */
+bool follow_proved(const struct follower *f);                        /* it was there since keepers_doubt() */
+uint64_t follow_has(const struct node *n, const struct follower *f); /* up to there of what was written it has it */
 /* It is told what there is in the arc of e, as far as the window goes; on with that; no more of it. */
 void follow_fill(struct node *n, struct follower *f, const struct entry *e);
 void follow_fill_on(struct node *n, struct follower *f);

@@ -141,7 +141,7 @@ bool follow_proved(const struct follower *f)
 	return !f->prove && (!f->window_count || f->window[0].seq > f->prove_seq);
 }
 
-static uint64_t has_upto(const struct node *n, const struct follower *f)
+uint64_t follow_has(const struct node *n, const struct follower *f)
 {
 	if (f->owed)
 		return f->had;
@@ -157,8 +157,8 @@ uint64_t follow_point(struct node *n)
 			continue;
 		f->owed = f->owed && (n->change.kind || owes(n, f));
 		f->again = f->again && f->owed;
-		if (has_upto(n, f) < point && (f->extra || follow_backup(n, f)))
-			point = has_upto(n, f);
+		if (follow_has(n, f) < point && (f->extra || follow_backup(n, f)))
+			point = follow_has(n, f);
 	}
 	return point;
 }
@@ -186,7 +186,7 @@ bool follow_full(const struct node *n)
 static void lost(struct node *n, struct follower *f, bool again)
 {
 	struct member m = f->m;
-	uint64_t had = has_upto(n, f);
+	uint64_t had = follow_has(n, f);
 	bool full = f->full;
 	struct arcs back = f->whole;
 

@@ -77,6 +77,12 @@ static const struct member *wanted(struct node *n, unsigned i)
 	return NULL;
 }
 
+/* What was answered before answers waited for it may still be on its way. */
+static bool is_keeper(const struct node *n, const struct follower *f)
+{
+	return f->extra && follow_has(n, f) >= f->extra_from;
+}
+
 bool keepers_want(struct node *n, const struct follower *f)
 {
 	const struct member *m;
@@ -87,7 +93,7 @@ bool keepers_want(struct node *n, const struct follower *f)
 
 		if (member_same(m, &f->m))
 			return true;
-		all &= other && other->extra;
+		all &= other && is_keeper(n, other);
 	}
 	/* Who was one stays until others have everything. */
 	return f->extra && !all;
@@ -95,7 +101,7 @@ bool keepers_want(struct node *n, const struct follower *f)
 
 static bool counts(struct node *n, const struct follower *f, struct arc arc)
 {
-	return f->used && f->extra && !follow_backup(n, f) && arcs_cover(&f->whole, arc);
+	return f->used && is_keeper(n, f) && !follow_backup(n, f) && arcs_cover(&f->whole, arc);
 }
 
 unsigned node_get_keepers(const struct node *node, uint32_t id, struct member *keepers)
@@ -137,8 +143,10 @@ static void fill(struct node *n, const struct member *m)
 		if (e->used && e->mine && e->held)
 			(void)follow_want(n, m, e);
 	f = follower_of(n, m);
-	if (f && !f->owed && has_all(n, f) && follow_proved(f))
-		f->extra = true; /* from here on answers wait for it, too */
+	if (!f || f->extra || f->owed || !has_all(n, f) || !follow_proved(f))
+		return;
+	f->extra = true; /* from here on answers wait for it, too */
+	f->extra_from = n->written;
 }
 
 void keepers_doubt(struct node *n)

@@ -56,7 +56,8 @@ struct follower {
 	bool full;                 /* its disk is */
 	uint64_t check_seq;        /* the frame whose pieces it is to compare; 0: it has (scrub.c) */
 	uint64_t wanted;           /* as somebody to be filled */
-	bool extra;                /* no view names it, and it has everything: keepers.c */
+	bool extra;                /* no view names it, and answers wait for it: keepers.c */
+	uint64_t extra_from;       /* ... n->written when they began to: it counts when it has all of before */
 	bool prove;                /* ... as far as is known: it is to be asked, */
 	uint64_t prove_seq;        /* ... or was, by this frame */
 	uint64_t sent, progress;

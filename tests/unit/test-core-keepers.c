@@ -1,5 +1,6 @@
 /* More than two copies: who keeps those that no view names, what answers wait for, and what is left when several die
  * (PROTOCOL.md section 7, "More than two copies"). */
+#include "../../daemon/core/follow-inside.h"
 #include "copies-fixture.h"
 
 #include <stdio.h>
@@ -82,6 +83,32 @@ static void answers_wait_for_all(void **state)
 	core_run(c, 300);
 	assert_int_equal(core_acked(c, "writer"), 1);
 	assert_true(copies_has(c, 2, AT) && copies_has(c, 3, AT));
+}
+
+/* Amid a handover nobody becomes a keeper, and answers wait for the backup alone.  Who becomes one behind it, with an answered
+ * record still on its way to it, does not count before it has that. */
+static void who_lacks_what_was_answered_does_not_count(void **state)
+{
+	struct core *c = ring(state, 3, 5);
+	struct node *owner = c->nodes[1].node;
+	struct member keepers[REPLICAS_MAX];
+	int joiner = core_add(c, 1200000000u);
+
+	assert_true(core_until(c, FRAME_OFFER, joiner));
+	core_pause(c, joiner);
+	core_run(c, c->config.silence - 300);
+	assert_int_equal(node_get_keepers(owner, AT, keepers), 1);
+	follower_of(owner, &c->nodes[3].node->self)->extra = false; /* as of one that has only just been filled */
+	core_put(c, "writer", AT, "kept");
+	for (int i = 0; i < 100 && core_count_logs(c, 1, "called off") == 0; i++)
+		copies_deaf(c, FRAME_COPY, 3, 10);
+	assert_int_equal(core_count_logs(c, 1, "called off"), 1);
+	assert_int_equal(core_acked(c, "writer"), 1);
+	assert_false(copies_has(c, 3, AT));
+	assert_int_equal(node_get_keepers(owner, AT, keepers), 0);
+	core_run(c, 1000);
+	assert_true(copies_has(c, 3, AT));
+	assert_int_equal(node_get_keepers(owner, AT, keepers), 1);
 }
 
 /* No view names it, so nobody need fence it; and it is shunned for a while, then has everything again. */
@@ -253,17 +280,12 @@ static void nobody_else_is_waited_for(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		core_test(as_many_as_asked_for),
-		core_test(fewer_nodes_than_copies),
-		core_test(answers_wait_for_all),
-		core_test(who_is_silent_is_left_out),
-		core_test(a_leaver_says_so),
-		core_test(two_neighbours_die_at_once),
-		core_test(four_neighbours_die_at_once),
-		core_test(one_after_the_other),
-		cmocka_unit_test(who_takes_over_dies),
-		core_test(who_offered_is_waited_for),
-		core_test(as_long_as_the_set_time),
+		core_test(as_many_as_asked_for),       core_test(fewer_nodes_than_copies),
+		core_test(answers_wait_for_all),       core_test(who_lacks_what_was_answered_does_not_count),
+		core_test(who_is_silent_is_left_out),  core_test(a_leaver_says_so),
+		core_test(two_neighbours_die_at_once), core_test(four_neighbours_die_at_once),
+		core_test(one_after_the_other),        cmocka_unit_test(who_takes_over_dies),
+		core_test(who_offered_is_waited_for),  core_test(as_long_as_the_set_time),
 		core_test(nobody_else_is_waited_for),
 	};
 
