@@ -144,6 +144,7 @@ struct sim_options {
 	uint64_t work_ms;  /* the longest first phase, 0: as drawn */
 	unsigned replicas; /* 0: as drawn */
 	unsigned scrub;    /* ms, 0: never */
+	unsigned ping;     /* ms, 0: as the daemon's default */
 	enum disks disks;  /* nodes have some */
 	bool memory;       /* it has a limit, of most nodes */
 	struct mask starts, clients_on, faults, aimed, turns;

@@ -36,6 +36,7 @@ static const char help[] =
 	"usual: what\n"
 	"                      nobody answers for is given up after the set time; faithful: never; default: as drawn\n"
 	"  --scrub MS          all copies are compared that often, and are to be the same (default: never)\n"
+	"  --ping MS           so often neighbours look at each other (default: as the daemon); hasty: at most\n"
 	"  --memory            what most nodes may hold is less than what is written\n"
 	"  --profile NAME      mosquitto (default), gentle (joins and leaves only), storm, drops (and full queues),\n"
 	"                      disorder (order per publisher and topic only), refused (subscriptions), hasty (nodes "
@@ -87,6 +88,7 @@ enum option_id {
 	OPT_SWEEP,
 	OPT_KEPT,
 	OPT_SCRUB,
+	OPT_PING,
 	OPT_NO_SHRINK,
 	OPT_SHRINK_SECONDS,
 	OPT_TRACE,
@@ -112,6 +114,7 @@ static const struct option options[] = {{"seed", 1, NULL, OPT_SEED},
 					{"replicas", 1, NULL, OPT_REPLICAS},
 					{"disks", 2, NULL, OPT_DISKS},
 					{"scrub", 1, NULL, OPT_SCRUB},
+					{"ping", 1, NULL, OPT_PING},
 					{"memory", 0, NULL, OPT_MEMORY},
 					{"profile", 1, NULL, OPT_PROFILE},
 					{"jobs", 1, NULL, OPT_JOBS},
@@ -243,6 +246,9 @@ static bool parse_run(struct sim_options *o, int c, const char *value)
 		break;
 	case OPT_SCRUB:
 		o->scrub = (unsigned)number(value);
+		break;
+	case OPT_PING:
+		o->ping = (unsigned)number(value);
 		break;
 	case OPT_DISKS:
 		o->disks = disks_named(value);
@@ -415,6 +421,8 @@ char *options_spec(const struct sim_options *o)
 		fprintf(out, " --replicas %u", o->replicas);
 	if (o->scrub)
 		fprintf(out, " --scrub %u", o->scrub);
+	if (o->ping)
+		fprintf(out, " --ping %u", o->ping);
 	if (o->disks)
 		fprintf(out, " --disks%s", disks[o->disks]);
 	if (o->memory)

@@ -160,6 +160,8 @@ static void draw_patience(struct world *w)
 	unsigned silence;
 
 	node_config_init(c);
+	if (w->options.ping)
+		c->ping = w->options.ping;
 	if (w->options.profile != PROFILE_HASTY)
 		return;
 	c->ping = (unsigned)rng_scale(r, 500, c->ping);
