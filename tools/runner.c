@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -285,25 +284,14 @@ static int runner_input(const struct runner *r, const struct waiting *w)
 static int runner_spawn(struct runner *r, const struct waiting *w, int input, bool value)
 {
 	struct surroundings s;
-	posix_spawn_file_actions_t actions;
-	posix_spawnattr_t attributes;
-	sigset_t signals;
+	sigset_t usual;
 	int error;
 
 	surroundings_make(&s, w, value);
-	sigemptyset(&signals);
+	sigemptyset(&usual);
 	if (!r->pipe_ignored)
-		sigaddset(&signals, SIGPIPE); /* what we catch is as it was by itself */
-	posix_spawn_file_actions_init(&actions);
-	posix_spawnattr_init(&attributes);
-	posix_spawn_file_actions_adddup2(&actions, input, STDIN_FILENO);
-	posix_spawnattr_setsigdefault(&attributes, &signals);
-	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
-	error = posix_spawnp(&r->pid, r->command[0], &actions, &attributes, r->command, s.variables);
-	if (error != 0)
-		r->pid = 0;
-	posix_spawnattr_destroy(&attributes);
-	posix_spawn_file_actions_destroy(&actions);
+		sigaddset(&usual, SIGPIPE); /* what we catch is as it was by itself */
+	error = program_start(&r->pid, r->command, s.variables, input, &usual);
 	surroundings_free(&s);
 	return error;
 }
