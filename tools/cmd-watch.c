@@ -1,5 +1,4 @@
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +10,7 @@
 #include "output.h"
 #include "runner.h"
 #include "walk.h"
+#include "watch-text.h"
 
 struct watch {
 	const struct settings *settings;
@@ -32,42 +32,7 @@ struct watch {
 	enum exit_code code;
 };
 
-/* ---- lines ---- */
-
-static void watch_json(FILE *out, const struct page_entry *e)
-{
-	fprintf(out, "{\"event\":\"%s\",", e->value ? "put" : "del");
-	output_json_key(out, &e->key);
-	if (e->value) {
-		fputc(',', out);
-		output_json_bytes(out, "value", e->value, e->value_len);
-	}
-	fprintf(out, ",\"version\":\"%" PRIu64 "/%" PRIu64 "\"", e->version.number, e->version.counter);
-	if (e->life > 0)
-		fprintf(out, ",\"life\":%" PRIu64, e->life);
-	fputs("}\n", out);
-}
-
-static void watch_line(const struct page_entry *e)
-{
-	fputs(e->value ? "put\t" : "del\t", stdout);
-	output_key(stdout, &e->key);
-	if (e->value) {
-		putchar('\t');
-		output_field(stdout, e->value, e->value_len);
-	}
-	putchar('\n');
-}
-
-static const char *watch_todo(const struct watch *w)
-{
-	return w->prefix ? "list it again: dhtctl export, or ls" : "ask for it again: dhtctl get";
-}
-
-static void watch_json_gap(const struct watch *w, FILE *out)
-{
-	fprintf(out, "{\"event\":\"gap\",\"todo\":\"%s\"}\n", watch_todo(w));
-}
+/* ---- telling ---- */
 
 /* What a command has on its standard input. */
 static void watch_input_value(void *arg, FILE *out, const struct page_entry *e)
@@ -79,10 +44,12 @@ static void watch_input_value(void *arg, FILE *out, const struct page_entry *e)
 
 static void watch_input_json(void *arg, FILE *out, const struct page_entry *e)
 {
+	const struct watch *w = arg;
+
 	if (e)
-		watch_json(out, e);
+		watch_text_json(out, e);
 	else
-		watch_json_gap(arg, out);
+		watch_text_json_gap(out, w->prefix != NULL);
 }
 
 /* Each is to be seen when it happens. */
@@ -114,9 +81,9 @@ static void watch_event(struct watch *w, const struct page_entry *e)
 		return;
 	}
 	if (settings->json)
-		watch_json(stdout, e);
+		watch_text_json(stdout, e);
 	else
-		watch_line(e);
+		watch_text_line(stdout, e);
 	watch_flush(w);
 }
 
@@ -127,9 +94,9 @@ static void watch_gap(struct watch *w)
 	if (w->runner)
 		(void)runner_add(w->runner, NULL);
 	else if (w->settings->json)
-		watch_json_gap(w, stdout);
+		watch_text_json_gap(stdout, w->prefix != NULL);
 	else
-		printf("gap\tsomething may have been missed; %s\n", watch_todo(w));
+		watch_text_gap(stdout, w->prefix != NULL);
 	watch_flush(w);
 }
 
