@@ -47,7 +47,8 @@ struct runner *runner_new(char *const *command, void (*input)(void *arg, FILE *o
 
 	if (!program_is_there(command[0])) {
 		output_error("cannot run '%.200s': %s", command[0],
-			     strchr(command[0], '/') ? "there is no such program" : "no such program is in $PATH");
+			     strchr(command[0], '/') ? "no file is there that may be run"
+						     : "no such program is in $PATH");
 		return NULL;
 	}
 	r = xcalloc(1, sizeof(*r));
@@ -263,12 +264,13 @@ static int runner_input(const struct runner *r, const struct waiting *w)
 
 	if (written) {
 		r->input(r->arg, out, w->gap ? NULL : &w->entry);
-		written = fclose(out) == 0 && lseek(fd, 0, SEEK_SET) == 0;
+		written = !ferror(out); /* fclose does not tell of what went out ahead of it */
+		written = fclose(out) == 0 && written && lseek(fd, 0, SEEK_SET) == 0;
 	}
 	if (written)
 		return fd;
 	if (fd >= 0) {
-		int error = errno;
+		int error = errno != 0 ? errno : EIO;
 
 		if (copy >= 0 && out == NULL)
 			(void)close(copy);
