@@ -65,8 +65,10 @@ static void ping_tell(struct ping *p, const struct ping_node *node, uint64_t ns)
 		output_line(stdout, node->name);
 		printf("%*s  %.3f ms\n", p->width - (int)strlen(node->name), "", ping_us(ns) / 1000);
 	}
-	if (!output_flush())
-		p->output_errno = errno;
+	if (output_flush())
+		return;
+	p->output_errno = errno;
+	p->wake = true;
 }
 
 static void ping_sum_up(const struct ping *p)
