@@ -22,7 +22,7 @@ struct watch {
 	struct key asked;      /* of what was asked last: `key`, or where in the ring */
 	uint64_t begun, until; /* when that was which has no answer yet, and how long it has; until 0: nothing */
 	struct key key;        /* its name is ours */
-	const char *prefix; /* NULL: one key */
+	const char *prefix;    /* NULL: one key */
 	char *prefix_text;
 	struct runner *runner; /* NULL: changes are printed */
 	bool wake, established, over, silent;
