@@ -196,30 +196,22 @@ def test_nobody_is_asked_who_needs_not_be(broker, doubtful):
 
 @pytest.mark.slow
 def test_what_is_known_is_of_late(broker, doubtful):
-    """It is asked again, and who comes late to answer has not been given up."""
+    """It is asked again: the error line tells what was learnt last, and who comes late to answer has not been given up."""
     node, told = doubtful.members[-1], Terminal(broker, "--timeout", "40s", "get", KEY, stderr="tty")
-    wait_for("the first question", lambda: doubtful.looks == 1)
+    unanswered = Terminal(broker, "--timeout", "9s", "get", KEY + 1)
+    wait_for("the first questions", lambda: doubtful.looks == 2)
     node.doubts[0][4] = 99
-    wait_for("the second question", lambda: doubtful.looks == 2)
+    wait_for("the second questions", lambda: doubtful.looks == 4)
     doubtful.records[b"%d" % KEY] = b"x"
+    doubtful.before = lambda topic, request: request[OPERATIONS][0][2] == KEY
     doubtful.answers = True
     code, shown, out, _ = told.finish(40)
     notes = re.findall(r"note: .*", shown.decode())
     assert (code, out) == (0, b"x") and len(notes) == 1, (code, out, shown)
     assert notes[0].startswith(f"note: key {KEY}: no answer yet: {WORD}")
-
-
-@pytest.mark.slow
-def test_the_error_tells_what_was_learnt_last(broker, doubtful):
-    node, asked = doubtful.members[-1], doubtful._on_who
-
-    def answer(frame):
-        asked(frame)
-        node.doubts[0][4] = 99
-    doubtful._on_who = answer
-    result = run(broker, "--timeout", "9s", "get", KEY, timeout=30)
-    refuses(result, TIMEOUT, "waits for node 99, which may have")
-    assert doubtful.looks == 2
+    code, _, out, error = unanswered.finish(30)
+    assert (code, out) == (TIMEOUT, b"") and b"waits for node 99, which may have" in error, error
+    assert doubtful.looks == 4
 
 
 def test_a_terminal_is_told_in_time_and_no_other(broker, doubtful):
