@@ -108,7 +108,8 @@ def test_ping_whose_reader_goes_away(broker, house):
     silent_from(house, 3, "kitchen")
     process = subprocess.Popen([ctl_binary(), "-b", broker.url, "ping", "-t", "10m", "-c", "1000000"],
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=die_with_parent)
-    process.stdout.readline()
+    for _ in house.members:
+        process.stdout.readline()
     process.stdout.close()
     assert process.wait(20 * PATIENCE) == -signal.SIGPIPE and process.stderr.read() == b""
     process.stderr.close()
