@@ -166,7 +166,7 @@ def test_no_ring_and_no_broker_to_check(broker):
 
 
 def test_a_real_ring(broker, ring):
-    r = ring(3)
+    r = ring(3, env={"DHT_PING": "1m"})  # who hangs is not taken over from
     wait_for("copies of all", lambda: run(broker, "check", "--quiet").returncode == 0)
     assert len(done(broker, "ping", "-c", 2).splitlines()) == 7
     gone = r.nodes[0]
