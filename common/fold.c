@@ -16,7 +16,6 @@ struct fold {
 unsigned fold_width(FILE *out)
 {
 	struct winsize screen = {0};
-
 	int fd = fileno(out);
 
 	if (ioctl(fd < 0 ? STDOUT_FILENO : fd, TIOCGWINSZ, &screen) != 0 || screen.ws_col == 0 ||

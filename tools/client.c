@@ -133,7 +133,6 @@ static void client_subscribed_cb(void *arg, const char *filter, bool granted)
 static void client_message_cb(void *arg, const struct mqtt_message *message)
 {
 	struct client *client = arg;
-
 	uint32_t id;
 
 	if ((client->kv != NULL && kv_mqtt_message(client->kv, message)) || message->retained)

@@ -69,7 +69,8 @@ void client_turns(struct client *client, void (*turn)(void *arg), void *arg);
 
 struct mqtt_traffic client_traffic(const struct client *client);
 
-/* What is heard from now on and on each connection anew, by client_listen's callback; they are borrowed.  Waits for the broker's consent; told, then and with each later connection: true; false: it is lost. */
+/* What is heard from now on and on each connection anew, by client_listen's callback; they are borrowed.  Waits for the
+ * broker's consent; told, then and with each later connection: true; false: it is lost. */
 enum exit_code client_follow(struct client *client, const char *const *filters, size_t count,
 			     void (*told)(void *arg, bool heard), void *arg);
 

@@ -26,7 +26,7 @@ static void check_json(const struct census *census, const char *trouble, bool we
 static enum exit_code check_exec(const struct settings *settings, char **args, size_t count)
 {
 	struct census census = {0};
-	char trouble[LIVE_TROUBLE] = "", text[RING_VIEW_NOTE];
+	char trouble[LIVE_TROUBLE], text[RING_VIEW_NOTE];
 	enum exit_code code = live_look_once(settings, &census, trouble);
 	size_t at = 0;
 	bool well;
@@ -34,6 +34,8 @@ static enum exit_code check_exec(const struct settings *settings, char **args, s
 	(void)args;
 	(void)count;
 	well = code == RC_OK && census.problem_count == 0 && !ring_view_next_note(&census, &at, text);
+	if (trouble[0] != '\0' && !(code == RC_NO && settings->quiet))
+		output_error("%s", trouble);
 	if (settings->json)
 		check_json(&census, trouble[0] ? trouble : NULL, well);
 	else if (code == RC_OK && !settings->quiet)
@@ -52,9 +54,9 @@ const struct command command_check = {
 		"Prints nothing then. Exit code 1 means that no ring answers, that something is wrong with it, also "
 		"when\n"
 		"it looks a second time, or that there are fewer copies of something than are asked for (--replicas),\n"
-		"which 'status' takes for well: standard error has a line for each, --quiet has none. 3 and 4 mean "
+		"which 'status' takes for well: standard error has a line for each, with --quiet none. 3 and 4 mean "
 		"that\n"
-		"the broker cannot be reached or refuses us. --json prints "
+		"the broker cannot be reached or refuses us, which is told in any case. --json prints "
 		"{\"healthy\",\"nodes\",\"problems\":[TEXTS]} on\n"
 		"standard output, also if the broker cannot be reached. In a loop it waits for the ring:\n"
 		"\n"

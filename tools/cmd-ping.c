@@ -65,8 +65,10 @@ static void ping_tell(struct ping *p, const struct ping_node *node, uint64_t ns)
 		output_line(stdout, node->name);
 		printf("%*s  %.3f ms\n", p->width - (int)strlen(node->name), "", ping_us(ns) / 1000);
 	}
-	if (!output_flush())
-		p->output_errno = errno;
+	if (output_flush())
+		return;
+	p->output_errno = errno;
+	p->wake = true;
 }
 
 static void ping_sum_up(const struct ping *p)
@@ -240,7 +242,8 @@ const struct command command_ping = {
 		"to\n"
 		"the node and back, and nothing is looked up there. A line for each answer: of which question it is,\n"
 		"the node, and the time. With --times it asks so often, once a second while all answer. At the end,\n"
-		"or by Ctrl-C, how many there were, and the time that half of them did not take. --quiet prints\n"
+		"or by Ctrl-C, how many there were, and how long half of them and all of them took at most. --quiet "
+		"prints\n"
 		"nothing but errors. --json gives {\"round\",\"node\",\"name\",\"us\" (null: no answer)}, and at the "
 		"end\n"
 		"{\"answers\",\"lost\",\"p50_us\",\"max_us\"}.\n"

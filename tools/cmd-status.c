@@ -84,7 +84,7 @@ static void status_show(FILE *out, const struct settings *settings, const struct
 static enum exit_code status_exec(const struct settings *settings, char **args, size_t count)
 {
 	struct census census = {0};
-	char trouble[LIVE_TROUBLE] = "";
+	char trouble[LIVE_TROUBLE];
 	enum exit_code code;
 
 	(void)args;
@@ -92,8 +92,10 @@ static enum exit_code status_exec(const struct settings *settings, char **args, 
 	if (settings->watch)
 		return live_run(settings, status_show);
 	code = live_look_once(settings, &census, trouble);
-	if (trouble[0] != '\0')
+	if (trouble[0] != '\0') {
+		output_error("%s", trouble);
 		census_free(&census);
+	}
 	if (settings->json || (trouble[0] == '\0' && !settings->quiet))
 		status_show(stdout, settings, &census, trouble[0] ? trouble : NULL);
 	if (code == RC_OK && census.problem_count > 0)

@@ -1,5 +1,4 @@
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,15 +9,20 @@
 #include "job.h"
 #include "output.h"
 #include "runner.h"
+#include "silence.h"
 #include "walk.h"
+#include "watch-text.h"
 
 struct watch {
 	const struct settings *settings;
 	struct client *client;
 	struct kv_mqtt *kv;
 	struct kv_watch *core;
-	struct key key;     /* its name is ours */
-	const char *prefix; /* NULL: one key */
+	struct silence *silence;
+	struct key asked;      /* of what was asked last: `key`, or where in the ring */
+	uint64_t begun, until; /* when that was which has no answer yet, and how long it has; until 0: nothing */
+	struct key key;        /* its name is ours */
+	const char *prefix;    /* NULL: one key */
 	char *prefix_text;
 	struct runner *runner; /* NULL: changes are printed */
 	bool wake, established, over, silent;
@@ -32,42 +36,7 @@ struct watch {
 	enum exit_code code;
 };
 
-/* ---- lines ---- */
-
-static void watch_json(FILE *out, const struct page_entry *e)
-{
-	fprintf(out, "{\"event\":\"%s\",", e->value ? "put" : "del");
-	output_json_key(out, &e->key);
-	if (e->value) {
-		fputc(',', out);
-		output_json_bytes(out, "value", e->value, e->value_len);
-	}
-	fprintf(out, ",\"version\":\"%" PRIu64 "/%" PRIu64 "\"", e->version.number, e->version.counter);
-	if (e->life > 0)
-		fprintf(out, ",\"life\":%" PRIu64, e->life);
-	fputs("}\n", out);
-}
-
-static void watch_line(const struct page_entry *e)
-{
-	fputs(e->value ? "put\t" : "del\t", stdout);
-	output_key(stdout, &e->key);
-	if (e->value) {
-		putchar('\t');
-		output_field(stdout, e->value, e->value_len);
-	}
-	putchar('\n');
-}
-
-static const char *watch_todo(const struct watch *w)
-{
-	return w->prefix ? "list it again: dhtctl export, or ls" : "ask for it again: dhtctl get";
-}
-
-static void watch_json_gap(const struct watch *w, FILE *out)
-{
-	fprintf(out, "{\"event\":\"gap\",\"todo\":\"%s\"}\n", watch_todo(w));
-}
+/* ---- telling ---- */
 
 /* What a command has on its standard input. */
 static void watch_input_value(void *arg, FILE *out, const struct page_entry *e)
@@ -79,10 +48,12 @@ static void watch_input_value(void *arg, FILE *out, const struct page_entry *e)
 
 static void watch_input_json(void *arg, FILE *out, const struct page_entry *e)
 {
+	const struct watch *w = arg;
+
 	if (e)
-		watch_json(out, e);
+		watch_text_json(out, e);
 	else
-		watch_json_gap(arg, out);
+		watch_text_json_gap(out, w->prefix != NULL);
 }
 
 /* Each is to be seen when it happens. */
@@ -114,9 +85,9 @@ static void watch_event(struct watch *w, const struct page_entry *e)
 		return;
 	}
 	if (settings->json)
-		watch_json(stdout, e);
+		watch_text_json(stdout, e);
 	else
-		watch_line(e);
+		watch_text_line(stdout, e);
 	watch_flush(w);
 }
 
@@ -127,9 +98,9 @@ static void watch_gap(struct watch *w)
 	if (w->runner)
 		(void)runner_add(w->runner, NULL);
 	else if (w->settings->json)
-		watch_json_gap(w, stdout);
+		watch_text_json_gap(stdout, w->prefix != NULL);
 	else
-		printf("gap\tsomething may have been missed; %s\n", watch_todo(w));
+		watch_text_gap(stdout, w->prefix != NULL);
 	watch_flush(w);
 }
 
@@ -183,19 +154,28 @@ static void watch_ask(struct watch *w)
 {
 	struct operation op;
 
-	if (kv_watch_ask(w->core, client_now(), &op))
-		(void)kv_mqtt_begin(w->kv, &op, w->settings->timeout, watch_answer_cb, w);
+	if (!kv_watch_ask(w->core, client_now(), &op))
+		return;
+	w->asked = op.key;
+	(void)kv_mqtt_begin(w->kv, &op, w->settings->timeout, watch_answer_cb, w);
+}
+
+static uint64_t sooner(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
 }
 
 static uint64_t watch_deadline(const struct watch *w)
 {
-	uint64_t deadline = kv_watch_deadline(w->core), now = client_now();
+	uint64_t deadline = sooner(kv_watch_deadline(w->core), client_now() + 60000);
 
-	if (!w->established && client_deadline(w->client) < deadline)
-		deadline = client_deadline(w->client);
-	if (w->established && w->settings->idle && !watch_is_busy(w) && w->last + w->settings->idle < deadline)
-		deadline = w->last + w->settings->idle;
-	return deadline < now + 60000 ? deadline : now + 60000;
+	if (w->until > 0)
+		deadline = sooner(deadline, silence_watch(w->silence, &w->asked, w->begun, w->until));
+	if (!w->established)
+		deadline = sooner(deadline, w->until);
+	else if (w->settings->idle && !watch_is_busy(w))
+		deadline = sooner(deadline, w->last + w->settings->idle);
+	return deadline;
 }
 
 /* A watch that is silent because nothing happens, and one that hears nothing, are not to look alike. */
@@ -237,30 +217,43 @@ static void watch_step(struct watch *w)
 		watch_step_commands(w);
 }
 
-static enum exit_code watch_establish(struct watch *w)
+static enum exit_code watch_explain(const struct watch *w)
 {
 	const struct settings *settings = w->settings;
-	const char *lost;
-	char timeout[32];
+	const char *lost = client_lost(w->client);
+	char timeout[32], label[KEY_LABEL_MAX], why[SILENCE_TEXT];
 
-	while (!kv_watch_whole(w->core) && client_now() < client_deadline(w->client) && !watch_is_interrupted(w))
-		watch_step(w);
-	if (watch_is_interrupted(w))
-		return RC_OK;
-	if (kv_watch_whole(w->core)) {
-		w->established = true;
-		w->last = client_now();
-		return RC_OK;
-	}
-	lost = client_lost(w->client);
+	client_timeout_text(settings, timeout);
 	if (lost) {
 		output_error("lost the connection to broker %s: %s", settings->broker_shown, lost);
 		return RC_UNREACHABLE;
 	}
-	output_error("nobody at broker %s lets us watch within %s (is a ring there? see 'dhtctl ring'; a node of the "
-		     "reference tells nothing)",
-		     settings->ring_shown, client_timeout_text(settings, timeout));
+	if (!silence_text(w->silence, w->asked.id, why))
+		output_error("nobody at broker %s lets us watch within %s (is a ring there? see 'dhtctl ring'; a node "
+			     "of the reference tells nothing)",
+			     settings->ring_shown, timeout);
+	else if (w->prefix)
+		output_error("nobody lets us watch from id %u on within %s: %s", w->asked.id, timeout, why);
+	else
+		output_error("key %s: nobody lets us watch it within %s: %s", key_text_label(&w->key, label), timeout,
+			     why);
 	return RC_TIMEOUT;
+}
+
+static enum exit_code watch_establish(struct watch *w)
+{
+	w->begun = client_now();
+	w->until = client_deadline(w->client);
+	while (!kv_watch_whole(w->core) && client_now() < w->until && !watch_is_interrupted(w))
+		watch_step(w);
+	if (watch_is_interrupted(w))
+		return RC_OK;
+	if (!kv_watch_whole(w->core))
+		return watch_explain(w);
+	w->until = 0;
+	w->established = true;
+	w->last = client_now();
+	return RC_OK;
 }
 
 static bool watch_initial_use(void *arg, const struct walk_page *page)
@@ -283,6 +276,7 @@ static void watch_get_cb(void *arg, const struct kv_mqtt_result *result)
 	struct page_entry e = {.key = w->key};
 
 	w->got = true;
+	w->until = 0;
 	if (r == NULL) {
 		w->code = RC_TIMEOUT;
 	} else if (r->status == ANSWER_DONE) {
@@ -293,19 +287,31 @@ static void watch_get_cb(void *arg, const struct kv_mqtt_result *result)
 	}
 }
 
-/* What an owner told before its page or value is in it: nothing older comes behind something newer. */
-static enum exit_code watch_initial(struct watch *w)
+static enum exit_code watch_initial_key(struct watch *w)
 {
 	const struct operation get = {.kind = OPERATION_GET, .key = w->key};
+	char timeout[32], label[KEY_LABEL_MAX], why[SILENCE_TEXT];
+	bool known;
 
-	if (w->prefix)
-		return walk(w->client, w->kv, w->settings, true, w->prefix, watch_initial_use, w);
+	w->begun = client_now();
+	w->until = w->begun + w->settings->timeout;
 	(void)kv_mqtt_begin(w->kv, &get, w->settings->timeout, watch_get_cb, w);
 	while (!w->got && !watch_is_interrupted(w))
 		watch_step(w);
-	if (w->code != RC_OK)
-		output_error("no answer for the value that is there");
+	if (w->code == RC_OK)
+		return RC_OK;
+	known = silence_text(w->silence, w->key.id, why);
+	output_error("key %s: no answer within %s for the value that is there%s%s", key_text_label(&w->key, label),
+		     client_timeout_text(w->settings, timeout), known ? ": " : "", known ? why : "");
 	return w->code;
+}
+
+/* What an owner told before its page or value is in it: nothing older comes behind something newer. */
+static enum exit_code watch_initial(struct watch *w)
+{
+	if (w->prefix)
+		return walk(w->client, w->kv, w->settings, true, w->prefix, watch_initial_use, w);
+	return watch_initial_key(w);
 }
 
 static enum exit_code watch_idle(const struct settings *settings)
@@ -413,6 +419,7 @@ static enum exit_code watch_connected(struct watch *w)
 		code = client_keys(w->client, &w->kv);
 	if (code != RC_OK)
 		return code;
+	w->silence = silence_new(w->client, w->settings, w->prefix == NULL);
 	client_listen(w->client, watch_message_cb, w);
 	code = client_follow(w->client, kv_watch_filters(w->core), KV_WATCH_FILTERS, watch_heard_cb, w);
 	if (code != RC_OK)
@@ -432,6 +439,7 @@ static enum exit_code watch_exec(const struct settings *settings, char **args, s
 	if (code == RC_OK) {
 		w.core = watch_core(&w);
 		code = watch_connected(&w);
+		silence_free(w.silence);
 		client_close(w.client);
 	}
 	runner_free(w.runner);

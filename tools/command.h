@@ -57,7 +57,7 @@ struct settings {
 	const char *remedy;        /* what to do if no broker is there */
 };
 
-#define COMMAND_OPTIONS_MAX 16
+#define COMMAND_OPTIONS_MAX 24
 
 struct command {
 	const char *name;

@@ -67,6 +67,7 @@ enum exit_code live_look_once(const struct settings *settings, struct census *ce
 	struct client *client = NULL;
 	enum exit_code code;
 
+	trouble[0] = '\0';
 	output_catch(trouble, LIVE_TROUBLE);
 	code = client_open(settings, &client);
 	if (code == RC_OK) {
@@ -76,8 +77,6 @@ enum exit_code live_look_once(const struct settings *settings, struct census *ce
 	}
 	client_close(client);
 	output_catch(NULL, 0);
-	if (trouble[0] != '\0')
-		output_error("%s", trouble);
 	return code;
 }
 

@@ -17,8 +17,8 @@ enum exit_code live_run(const struct settings *settings, live_show *show);
 /* census_take with an error line if no ring answers; twice, within the deadline, if the first has problems. */
 enum exit_code live_look(struct client *client, const struct settings *settings, struct census *census);
 
-/* The same over a connection of its own.  Whatever is in the way is printed, and stands in trouble, for who has to tell it
- * on standard output as well; else that is left as it was.  RC_NO: no ring answers. */
+/* The same over a connection of its own.  RC_NO: no ring answers.  Nothing is printed: whatever is in the way stands in
+ * trouble, which is "" where nothing is. */
 #define LIVE_TROUBLE 1200
 enum exit_code live_look_once(const struct settings *settings, struct census *census, char trouble[LIVE_TROUBLE]);
 

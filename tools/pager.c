@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,8 +53,6 @@ static const int signals[] = {SIGPIPE, SIGINT, SIGQUIT};
 static pid_t pager_start(const char *command, const sigset_t *usual, int *input)
 {
 	char shell[] = "/bin/sh", option[] = "-c", *copy = xstrdup(command), *words[] = {shell, option, copy, NULL};
-	posix_spawn_file_actions_t actions;
-	posix_spawnattr_t attributes;
 	pid_t pid = 0;
 	int ends[2];
 
@@ -64,17 +61,8 @@ static pid_t pager_start(const char *command, const sigset_t *usual, int *input)
 		free(copy);
 		return 0;
 	}
-	posix_spawn_file_actions_init(&actions);
-	posix_spawn_file_actions_adddup2(&actions, ends[0], STDIN_FILENO);
-	posix_spawnattr_init(&attributes);
-	posix_spawnattr_setsigdefault(&attributes, usual);
-	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
-	if (posix_spawn(&pid, shell, &actions, &attributes, words, environ) != 0) {
-		pid = 0;
+	if (program_start(&pid, words, environ, ends[0], usual) != 0)
 		(void)close(ends[1]);
-	}
-	posix_spawnattr_destroy(&attributes);
-	posix_spawn_file_actions_destroy(&actions);
 	(void)close(ends[0]);
 	free(copy);
 	*input = ends[1];

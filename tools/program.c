@@ -1,5 +1,6 @@
 #include "program.h"
 
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,4 +40,23 @@ bool program_is_there(const char *name)
 		folder += len + 1;
 	}
 	return found;
+}
+
+int program_start(pid_t *pid, char *const *words, char *const *environment, int input, const sigset_t *usual)
+{
+	posix_spawn_file_actions_t actions;
+	posix_spawnattr_t attributes;
+	int error;
+
+	posix_spawn_file_actions_init(&actions);
+	posix_spawnattr_init(&attributes);
+	posix_spawn_file_actions_adddup2(&actions, input, STDIN_FILENO);
+	posix_spawnattr_setsigdefault(&attributes, usual);
+	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
+	error = posix_spawnp(pid, words[0], &actions, &attributes, words, environment);
+	if (error != 0)
+		*pid = 0;
+	posix_spawnattr_destroy(&attributes);
+	posix_spawn_file_actions_destroy(&actions);
+	return error;
 }

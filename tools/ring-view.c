@@ -361,7 +361,6 @@ static void ring_json_doubts(FILE *out, const struct census *census)
 
 void ring_view_json(FILE *out, const struct census *census)
 {
-
 	fprintf(out, "{\"nodes\":[");
 	for (size_t i = 0; i < census->count; i++) {
 		if (i > 0)

@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -48,7 +47,8 @@ struct runner *runner_new(char *const *command, void (*input)(void *arg, FILE *o
 
 	if (!program_is_there(command[0])) {
 		output_error("cannot run '%.200s': %s", command[0],
-			     strchr(command[0], '/') ? "there is no such program" : "no such program is in $PATH");
+			     strchr(command[0], '/') ? "no file is there that may be run"
+						     : "no such program is in $PATH");
 		return NULL;
 	}
 	r = xcalloc(1, sizeof(*r));
@@ -264,12 +264,13 @@ static int runner_input(const struct runner *r, const struct waiting *w)
 
 	if (written) {
 		r->input(r->arg, out, w->gap ? NULL : &w->entry);
-		written = fclose(out) == 0 && lseek(fd, 0, SEEK_SET) == 0;
+		written = !ferror(out); /* fclose does not tell of what went out ahead of it */
+		written = fclose(out) == 0 && written && lseek(fd, 0, SEEK_SET) == 0;
 	}
 	if (written)
 		return fd;
 	if (fd >= 0) {
-		int error = errno;
+		int error = errno != 0 ? errno : EIO;
 
 		if (copy >= 0 && out == NULL)
 			(void)close(copy);
@@ -285,25 +286,14 @@ static int runner_input(const struct runner *r, const struct waiting *w)
 static int runner_spawn(struct runner *r, const struct waiting *w, int input, bool value)
 {
 	struct surroundings s;
-	posix_spawn_file_actions_t actions;
-	posix_spawnattr_t attributes;
-	sigset_t signals;
+	sigset_t usual;
 	int error;
 
 	surroundings_make(&s, w, value);
-	sigemptyset(&signals);
+	sigemptyset(&usual);
 	if (!r->pipe_ignored)
-		sigaddset(&signals, SIGPIPE); /* what we catch is as it was by itself */
-	posix_spawn_file_actions_init(&actions);
-	posix_spawnattr_init(&attributes);
-	posix_spawn_file_actions_adddup2(&actions, input, STDIN_FILENO);
-	posix_spawnattr_setsigdefault(&attributes, &signals);
-	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
-	error = posix_spawnp(&r->pid, r->command[0], &actions, &attributes, r->command, s.variables);
-	if (error != 0)
-		r->pid = 0;
-	posix_spawnattr_destroy(&attributes);
-	posix_spawn_file_actions_destroy(&actions);
+		sigaddset(&usual, SIGPIPE); /* what we catch is as it was by itself */
+	error = program_start(&r->pid, r->command, s.variables, input, &usual);
 	surroundings_free(&s);
 	return error;
 }

@@ -19,9 +19,9 @@ struct runner;
 
 #define RUNNER_WAITING_MAX ((size_t)32 << 20) /* bytes of changes that wait */
 
-/* command: NULL-terminated, borrowed.  input(arg, ...) writes what stands on its standard input; entry NULL: of a gap.  NULL after an
- * error line: there is no such program.  To be called ahead of client_open, which ignores SIGPIPE: the command has it as
- * we found it. */
+/* command: NULL-terminated, borrowed.  input(arg, ...) writes what stands on its standard input; entry NULL: of a gap.
+ * NULL after an error line: there is no such program.  To be called ahead of client_open, which ignores SIGPIPE: the
+ * command has it as we found it. */
 struct runner *runner_new(char *const *command, void (*input)(void *arg, FILE *out, const struct page_entry *entry),
 			  void *arg);
 /* Before anything is added: *wake is set whenever the command has ended. */

@@ -36,7 +36,8 @@ void story_rename(struct story *story, const char *name);
 /* "3fa01234": an id as nodes write it. */
 bool story_id(const char *text, uint32_t *id);
 
-/* A line: local time (or, with a Z, UTC), node (so wide), arc, text.  peer_name: of the node that it is about; NULL: not known. */
+/* A line: local time (or, with a Z, UTC), node (so wide), arc, text.  peer_name: of the node that it is about; NULL: not
+ * known. */
 void story_line(FILE *out, const struct story *story, const char *peer_name, int width, bool utc);
 /* An object in a line. */
 void story_json(FILE *out, const struct story *story, const char *peer_name);

@@ -12,8 +12,8 @@ struct walk_page {
 	uint32_t owner; /* who told it */
 };
 
-/* What there is, with values or not; prefix: of names, or NULL for all.  `use` gets each page, and says whether to go on; it may run the
- * loop when it has done with the page.
+/* What there is, with values or not; prefix: of names, or NULL for all.  `use` gets each page, and says whether to go on;
+ * it may run the loop when it has done with the page.
  * RC_OK: to the end, or as far as was wanted; else an error line has been printed.  The time-out of the settings bounds
  * each page by itself: how long a listing takes is for the ring's size and our output's reader to say. */
 enum exit_code walk(struct client *client, struct kv_mqtt *kv, const struct settings *settings, bool values,

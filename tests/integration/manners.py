@@ -1,4 +1,5 @@
 """What the tests of dhtctl share: running it, what an error has to look like, and dhtctl on a terminal."""
+import concurrent.futures
 import contextlib
 import json
 import os
@@ -18,6 +19,12 @@ def run(broker, *args, **options):
     return ctl(broker if isinstance(broker, str) else broker.url, *args, check=False, **options)
 
 
+def at_once(broker, *commands, **options):
+    """What came of each: those that wait for their time-outs do so together."""
+    with concurrent.futures.ThreadPoolExecutor(len(commands)) as pool:
+        return list(pool.map(lambda args: run(broker, *args, **options), commands))
+
+
 def refuses(done, code, *parts):
     """Failed with that code, nothing on standard output, and one line that holds all the parts."""
     error = done.stderr.decode()
@@ -32,7 +39,7 @@ def refuses(done, code, *parts):
 
 def done(broker, *args, **options):
     """What it printed; it has to succeed and say nothing else."""
-    result = run(broker, *args, timeout=60, **options)
+    result = run(broker, *args, **{"timeout": 60, **options})
     assert (result.returncode, result.stderr) == (0, b""), result
     return result.stdout
 
@@ -70,13 +77,6 @@ class Terminal:
         out, err = self.process.communicate(timeout=timeout * PATIENCE)
         os.close(self.ours)
         return self.process.returncode, shown, out or b"", err or b""
-
-
-def done(broker, *args, **options):
-    """What it printed; it has to succeed and say nothing else."""
-    result = run(broker, *args, **options)
-    assert (result.returncode, result.stderr) == (0, b""), result
-    return result.stdout
 
 
 def told(broker, *args, **options):

@@ -1,13 +1,14 @@
 """What is said of an operation that nobody answers as its arc waits for somebody, by a ring that is only played; test_disk.py
 has a real one."""
+import concurrent.futures
 import json
 import re
 
 import pytest
 
-from fake_ring import OPERATIONS, TOKEN, in_doubt, nodes
+from fake_ring import KINDS, OPERATIONS, STATUSES, TOKEN, encode, in_doubt, nodes
 from harness import wait_for
-from manners import PARTLY, TIMEOUT, Terminal, done, refuses, run
+from manners import PARTLY, TIMEOUT, Terminal, at_once, done, refuses, run
 
 Q = 1 << 30
 KEY = Q + 5  # of the arc that is in doubt
@@ -24,17 +25,18 @@ def doubtful(make_fake):
     return fake
 
 
-@pytest.mark.parametrize("command, end", [
-    (("get", KEY), ": "),
-    (("get", "--meta", KEY), ": "),
-    (("put", KEY, "open"), "; it was not stored; "),
-    (("del", KEY), "; it was not deleted; "),
-    (("cas", KEY, "--absent", "x"), "; it was not stored; "),
-    (("incr", KEY), "; it was not added; "),
-])
-def test_an_operation_names_whom_its_arc_waits_for(broker, doubtful, command, end):
-    error = refuses(run(broker, *SHORT, *command), TIMEOUT, WORD)
-    assert error == f"dhtctl: key {KEY}: no answer within 1s{end}{WORD}\n" and doubtful.looks == 1
+def test_an_operation_names_whom_its_arc_waits_for(broker, doubtful):
+    ends = {
+        ("get", KEY): ": ",
+        ("get", "--meta", KEY): ": ",
+        ("put", KEY, "open"): "; it was not stored; ",
+        ("del", KEY): "; it was not deleted; ",
+        ("cas", KEY, "--absent", "x"): "; it was not stored; ",
+        ("incr", KEY): "; it was not added; ",
+    }
+    for done, end in zip(at_once(broker, *((*SHORT, *command) for command in ends)), ends.values()):
+        assert refuses(done, TIMEOUT) == f"dhtctl: key {KEY}: no answer within 1s{end}{WORD}\n"
+    assert doubtful.looks == len(ends)
 
 
 def unknown(topic, request):
@@ -44,30 +46,48 @@ def unknown(topic, request):
 
 def test_a_write_that_may_have_been_done(broker, doubtful):
     doubtful.answers, doubtful.before = True, unknown
-    error = refuses(run(broker, *SHORT, "put", KEY, "open"), TIMEOUT)
+    shown, told = at_once(broker, (*SHORT, "put", KEY, "open"), (*SHORT, "--json", "put", KEY, "x"))
+    error = refuses(shown, TIMEOUT)
     assert error == f"dhtctl: key {KEY}: no answer within 1s; unknown: it may have been stored; {WORD}\n"
-    told = json.loads(run(broker, *SHORT, "--json", "put", KEY, "x").stdout)
+    told = json.loads(told.stdout)
     assert told["status"] == "unknown" and told["doubt"]["waits_for"] == 2 * Q
 
 
-@pytest.mark.parametrize("command, line", [(("get", "-"), b"%d\n"), (("put", "-"), b"%d\tx\n"), (("del", "-"), b"%d\n")])
-def test_lines(broker, doubtful, command, line):
-    refuses(run(broker, *SHORT, *command, input=line % KEY), TIMEOUT, "(first: line 1: key", WORD)
+def test_lines_and_records(broker, doubtful):
+    lines = {("get", "-"): b"%d\n", ("put", "-"): b"%d\tx\n", ("del", "-"): b"%d\n",
+             ("import",): b'{"key":%d,"value":"x"}', ("import", "--json"): b'{"key":%d,"value":"x"}'}
+    with concurrent.futures.ThreadPoolExecutor(len(lines)) as pool:
+        *shown, told = pool.map(lambda command: run(broker, *SHORT, *command, input=lines[command] % KEY), lines)
+    for done in shown:
+        refuses(done, TIMEOUT, "(first: line 1: key", WORD)
+    assert json.loads(told.stdout)["first"].endswith(WORD)
 
 
-def test_import(broker, doubtful):
-    refuses(run(broker, *SHORT, "import", input=b'{"key":%d,"value":"x"}' % KEY), TIMEOUT, "failed 1 (first: ", WORD)
-    told = json.loads(run(broker, *SHORT, "--json", "import", input=b'{"key":%d,"value":"x"}' % KEY).stdout)
-    assert told["first"].endswith(WORD)
-
-
-@pytest.mark.parametrize("command", [("ls",), ("export",)])
-def test_a_listing(broker, doubtful, command):
-    """Its first page is node 0's, which has 0 alone here."""
+def test_a_listing_and_a_watch(broker, doubtful):
+    """The first page is node 0's, which has 0 alone here."""
     doubtful.members[-1].doubts[0][0] = 3 * Q
     doubtful.members[0].arc = (2 * Q, 3 * Q)
-    refuses(run(broker, *SHORT, *command), TIMEOUT, "no answer to the listing from id 0 on within 1s: its arc (c0000000, "
-            "80000000] is in doubt: node n3221225472 waits for node 2147483648")
+    commands = {"ls": "no answer to the listing from id 0 on", "export": "no answer to the listing from id 0 on",
+                "watch": "nobody lets us watch from id 0 on"}
+    for done, start in zip(at_once(broker, *((*SHORT, command) for command in commands)), commands.values()):
+        refuses(done, TIMEOUT, f"dhtctl: {start} within 1s: its arc (c0000000, 80000000] is in doubt: node n3221225472 waits "
+                "for node 2147483648")
+
+
+def test_a_watch_of_one_key(broker, doubtful):
+    def place(topic, request):
+        """It lets be watched, and its value is not told."""
+        offset, kind, *_ = request[OPERATIONS][0]
+        if kind == KINDS["OPERATION_WATCH"]:
+            doubtful.answer_operations(topic, request, [[offset, STATUSES["ANSWER_DONE"], 1, encode([7, 0])]])
+        return False
+    error = refuses(run(broker, *SHORT, "watch", KEY), TIMEOUT)
+    assert error == f"dhtctl: key {KEY}: nobody lets us watch it within 1s: {WORD}\n" and doubtful.looks == 1
+    doubtful.answers, doubtful.before = True, place
+    error = refuses(run(broker, *SHORT, "--quiet", "watch", "--initial", KEY), TIMEOUT)
+    assert error == f"dhtctl: key {KEY}: no answer within 1s for the value that is there: {WORD}\n" and doubtful.looks == 2
+    doubtful.members = []
+    refuses(run(broker, "--timeout", "300ms", "--quiet", "watch", "--initial", KEY), TIMEOUT, "for the value that is there\n")
 
 
 def test_each_key_has_its_own(broker, doubtful):
@@ -134,12 +154,13 @@ def test_it_is_behind_another(broker, make_fake):
     fake.members[0].doubts = [[2 * Q, 3 * Q, 77, 5, 3 * Q, True]]
     fake.members[1].doubts = [[0, Q, 77, 5, 2 * Q, True]]
     fake.members[1].state = "NODE_SUSPECT"
-    refuses(run(broker, *SHORT, "get", KEY), TIMEOUT, f"its arc {ARC} is in doubt: node 2147483648 gives no answer, and node "
+    shown, told, first = at_once(broker, *((*SHORT, "get", *more) for more in ([KEY], ["--json", KEY], [5])))
+    refuses(shown, TIMEOUT, f"its arc {ARC} is in doubt: node 2147483648 gives no answer, and node "
             "n0 waits for node 3221225472, which may have on its disk what nobody else has -> start them again, or see what "
             "'dhtctl recover all' would give up")
-    told = json.loads(run(broker, *SHORT, "--json", "get", KEY).stdout)
+    told = json.loads(told.stdout)
     assert (told["doubt"]["arc"], told["doubt"]["waits_for"]) == ([2 * Q, 3 * Q], 3 * Q)
-    refuses(run(broker, *SHORT, "get", 5), TIMEOUT, "node n1073741824 waits for node 2147483648, which",
+    refuses(first, TIMEOUT, "node n1073741824 waits for node 2147483648, which",
             "'dhtctl recover 00000000-40000000'")
     fake.members[0].operated = False
     refuses(run(broker, *SHORT, "get", KEY), TIMEOUT, "and node n0 waits for node 3221225472, and goes on without it soon -> "
@@ -175,37 +196,29 @@ def test_nobody_is_asked_who_needs_not_be(broker, doubtful):
 
 @pytest.mark.slow
 def test_what_is_known_is_of_late(broker, doubtful):
-    """It is asked again, and who comes late to answer has not been given up."""
+    """It is asked again: the error line tells what was learnt last, and who comes late to answer has not been given up."""
     node, told = doubtful.members[-1], Terminal(broker, "--timeout", "40s", "get", KEY, stderr="tty")
-    wait_for("the first question", lambda: doubtful.looks == 1)
+    unanswered = Terminal(broker, "--timeout", "9s", "get", KEY + 1)
+    wait_for("the first questions", lambda: doubtful.looks == 2)
     node.doubts[0][4] = 99
-    wait_for("the second question", lambda: doubtful.looks == 2)
+    wait_for("the second questions", lambda: doubtful.looks == 4)
     doubtful.records[b"%d" % KEY] = b"x"
+    doubtful.before = lambda topic, request: request[OPERATIONS][0][2] == KEY
     doubtful.answers = True
     code, shown, out, _ = told.finish(40)
     notes = re.findall(r"note: .*", shown.decode())
     assert (code, out) == (0, b"x") and len(notes) == 1, (code, out, shown)
     assert notes[0].startswith(f"note: key {KEY}: no answer yet: {WORD}")
-
-
-@pytest.mark.slow
-def test_the_error_tells_what_was_learnt_last(broker, doubtful):
-    node, asked = doubtful.members[-1], doubtful._on_who
-
-    def answer(frame):
-        asked(frame)
-        node.doubts[0][4] = 99
-    doubtful._on_who = answer
-    result = run(broker, "--timeout", "9s", "get", KEY, timeout=30)
-    refuses(result, TIMEOUT, "waits for node 99, which may have")
-    assert doubtful.looks == 2
+    code, _, out, error = unanswered.finish(30)
+    assert (code, out) == (TIMEOUT, b"") and b"waits for node 99, which may have" in error, error
+    assert doubtful.looks == 4
 
 
 def test_a_terminal_is_told_in_time_and_no_other(broker, doubtful):
-    loud, quiet = (Terminal(broker, *options, "--timeout", "6s", "get", KEY, stderr="tty")
-                   for options in ((), ("--quiet",)))
-    piped = run(broker, "--timeout", "6s", "get", KEY)
+    long = ("--timeout", "5100ms")
+    loud, watching, quiet, short = (Terminal(broker, *options, KEY, stderr="tty") for options in (
+        (*long, "get"), (*long, "watch"), (*long, "get", "--quiet"), (*SHORT, "get")))
+    piped = run(broker, *long, "get", KEY)
     assert "note" not in refuses(piped, TIMEOUT, WORD)
-    assert b"note" not in quiet.finish()[1]
-    assert loud.finish()[1].count(b"note: key") == 1
-    assert b"note" not in Terminal(broker, *SHORT, "get", KEY, stderr="tty").finish()[1]
+    for told, notes in ((loud, 1), (watching, 1), (quiet, 0), (short, 0)):
+        assert told.finish()[1].count(b"note: key") == notes

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from fake_ring import FakeNode, in_doubt
-from manners import NO, NOWHERE, TIMEOUT, USAGE, Terminal, refuses, run
+from manners import NO, NOWHERE, TIMEOUT, USAGE, Terminal, at_once, refuses, run
 
 Q = 1 << 30
 ARC = "40000000-80000000"
@@ -17,15 +17,17 @@ def doubtful(make_fake):
 
 
 def test_a_doubt_is_the_first_problem(broker, doubtful):
-    lines = run(broker, "ring").stdout.decode().splitlines()
+    shown, told, status = at_once(broker, ["ring"], ["ring", "--json"], ["status"])
+    lines = shown.stdout.decode().splitlines()
     assert lines[0] == ("problem: (40000000, 80000000], 25.0% of the ring: node n3221225472 waits for node 2147483648 -> "
                         f"start that again, or see what 'dhtctl recover {ARC}' would give up")
-    told = json.loads(run(broker, "ring", "--json").stdout)
+    told = json.loads(told.stdout)
     assert told["doubts"] == [{"arc": [Q, 2 * Q], "node": 3 * Q, "waits_for": 2 * Q, "copy": False, "operator": True}]
-    assert run(broker, "status").returncode == NO
+    assert status.returncode == NO
     doubtful.members[-1].operated = False
-    assert "goes on without it soon" in run(broker, "ring").stdout.decode().splitlines()[0]
-    refuses(run(broker, "recover", ARC, "--yes"), NO, "nobody waits there for a word")
+    shown, recovered = at_once(broker, ["ring"], ["recover", ARC, "--yes"])
+    assert "goes on without it soon" in shown.stdout.decode().splitlines()[0]
+    refuses(recovered, NO, "nobody waits there for a word")
 
 
 @pytest.mark.parametrize("arc", [ARC, "30000000-80000001", "all"])
@@ -72,8 +74,9 @@ def test_recover_of_no_arc():
 
 def test_recover_of_another_arc(broker, doubtful):
     """What reaches beyond the arc that was named is not given up."""
-    for arc in ("40000001-80000000", "40000000-7fffffff", "80000000-40000000"):
-        refuses(run(broker, "recover", arc, "--yes"), NO, "nobody waits there for a word")
+    arcs = ("40000001-80000000", "40000000-7fffffff", "80000000-40000000")
+    for done in at_once(broker, *(["recover", arc, "--yes"] for arc in arcs)):
+        refuses(done, NO, "nobody waits there for a word")
     assert not doubtful.words
 
 

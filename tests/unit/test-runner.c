@@ -9,6 +9,8 @@
 
 #include <cmocka.h>
 #include <event2/event.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "../../tools/program.h"
@@ -18,10 +20,15 @@
 
 static uint8_t value[VALUE_LEN];
 
+#define WHOLE 77 /* the key whose value is written */
+
 static void input_cb(void *arg, FILE *out, const struct page_entry *entry)
 {
 	(void)arg;
-	fputs(entry ? "value" : "list", out);
+	if (entry && entry->key.id == WHOLE)
+		fwrite(entry->value, 1, entry->value_len, out);
+	else
+		fputs(entry ? "value" : "list", out);
 }
 
 static bool add(struct runner *r, uint32_t id)
@@ -29,6 +36,16 @@ static bool add(struct runner *r, uint32_t id)
 	struct page_entry entry = {.key = key_number(id), .value = value, .value_len = sizeof(value)};
 
 	return runner_add(r, &entry);
+}
+
+/* How many there is room for. */
+static uint32_t fill(struct runner *r)
+{
+	uint32_t taken = 0;
+
+	while (add(r, taken))
+		taken++;
+	return taken;
 }
 
 /* Until nothing runs and nothing waits. */
@@ -101,12 +118,11 @@ static void story_end(struct story *s)
 static void what_is_too_much_becomes_one_gap(void **state)
 {
 	struct story s;
-	uint32_t taken = 0;
+	uint32_t taken;
 
 	(void)state;
 	story_begin(&s);
-	while (add(s.runner, taken))
-		taken++;
+	taken = fill(s.runner);
 	assert_int_equal(taken, RUNNER_WAITING_MAX / VALUE_LEN - 1); /* and what it takes beside the values */
 	assert_false(runner_has_room(s.runner));
 	for (uint32_t i = 0; i < 100; i++)
@@ -123,12 +139,11 @@ static void what_is_too_much_becomes_one_gap(void **state)
 static void a_gap_stands_where_something_was_dropped(void **state)
 {
 	struct story s;
-	uint32_t taken = 0;
+	uint32_t taken;
 
 	(void)state;
 	story_begin(&s);
-	while (add(s.runner, taken))
-		taken++;
+	taken = fill(s.runner);
 	(void)runner_step(s.runner); /* the first is no longer in the queue: room for one */
 	assert_true(add(s.runner, 5000));
 	assert_false(add(s.runner, 5001));
@@ -152,6 +167,26 @@ static void one_alone_is_never_too_long(void **state)
 	story_expect(&s, 1, "gap list\n");
 	story_end(&s);
 	free((void *)entry.value);
+}
+
+/* A part of a value would be another value. */
+static void what_cannot_be_written_whole_is_not_run(void **state)
+{
+	struct rlimit before, small;
+	struct story s;
+
+	(void)state;
+	story_begin(&s);
+	(void)signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+	small = (struct rlimit){.rlim_cur = 65536, .rlim_max = before.rlim_max};
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+	assert_true(add(s.runner, WHOLE) && add(s.runner, 0));
+	run_all(s.runner, s.base, &s.wake);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+	assert_int_equal(runner_failed(s.runner), 1);
+	story_expect(&s, 1, "");
+	story_end(&s);
 }
 
 static void who_is_stopped_begins_nothing(void **state)
@@ -194,6 +229,7 @@ int main(void)
 		cmocka_unit_test(what_is_too_much_becomes_one_gap),
 		cmocka_unit_test(a_gap_stands_where_something_was_dropped),
 		cmocka_unit_test(one_alone_is_never_too_long),
+		cmocka_unit_test(what_cannot_be_written_whole_is_not_run),
 		cmocka_unit_test(who_is_stopped_begins_nothing),
 		cmocka_unit_test(programs_are_found_as_a_shell_does),
 	};
