@@ -114,10 +114,15 @@ def quickstart_env(own):
     return dict(env, TMPDIR=str(own))
 
 
-@pytest.mark.slow
-def test_quickstart_once(own):
-    port = harness.free_port()
-    code, out = run("quickstart", "--once", "--port", port, timeout=180, env=quickstart_env(own))
+def test_quickstart_once(own, tmp_path):
+    """What it builds is there already: the next test builds."""
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    for name, text in {"meson": f'cp -r "{harness.BUILD}/tools" "{harness.BUILD}/daemon" "$2"', "ninja": ":"}.items():
+        (tools / name).write_text(f"#!/bin/sh\n{text}\n")
+        (tools / name).chmod(0o755)
+    env = dict(quickstart_env(own), PATH=f"{tools}:{os.environ['PATH']}")
+    code, out = run("quickstart", "--once", "--port", harness.free_port(), timeout=180, env=env)
     assert code == 0, out
     assert "100/100" in out
 
@@ -134,7 +139,7 @@ def test_quickstart_stays_until_ctrl_c(own):
     assert len(processes_with(str(own))) >= 5  # a broker, run-nodes and its nodes
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does
     rest, _ = process.communicate(timeout=60 * harness.PATIENCE)
-    assert process.returncode == 0, out + rest
+    assert process.returncode == 0 and "100/100" in out, out + rest
 
 
 def test_quickstart_interrupted_while_it_builds(own):
