@@ -381,7 +381,8 @@ bool merge_has(struct node *n, struct arc arc, const struct member *by);
 void merge_asked(struct node *n, struct arc arc); /* FIND: a leaver waits for who may be about to take what lies here */
 /* A hole was taken: whoever has offered records of it within the set time is waited for. */
 void merge_await(struct node *n, struct entry *e);
-void merge_heard(struct node *n, const struct member *m); /* who has records, as he says */
+void merge_some(struct node *n, const struct member *m);  /* who has records, as he says */
+void merge_heard(struct node *n, const struct member *m); /* who merges some, or says that he has none */
 void merge_tick(struct node *n, uint64_t *next);
 void on_merge(struct node *n, const struct frame *f);
 void on_merged(struct node *n, const struct frame *f);

@@ -234,14 +234,19 @@ static struct offered *offered_by(struct node *n, uint64_t memory)
 	return oldest;
 }
 
-static void note(struct node *n, const struct member *by, uint32_t id)
+static struct offered *offered_now(struct node *n, const struct member *by)
 {
 	struct offered *o = offered_by(n, by->memory);
 
 	if (n->now - o->when >= n->config.recover)
 		o->parts = 0;
 	o->when = n->now;
-	o->parts |= UINT64_C(1) << (id >> 26);
+	return o;
+}
+
+static void note(struct node *n, const struct member *by, uint32_t id)
+{
+	offered_now(n, by)->parts |= UINT64_C(1) << (id >> 26);
 }
 
 static bool offers(const struct offered *o, struct arc arc)
@@ -262,7 +267,22 @@ void merge_await(struct node *n, struct entry *e)
 		}
 }
 
-/* Then he has heard us ask, and says for how long he has more (find_records). */
+/* Until he has merged it, as he may be cut off or put to sleep just now. */
+void merge_some(struct node *n, const struct member *m)
+{
+	bool taken = false;
+
+	find_records(n);
+	for (struct entry *e = n->entries; e < n->entry_end; e++)
+		if (e->used && e->mine && e->contested) {
+			e->awaited = n->now;
+			taken = true;
+		}
+	if (taken)
+		offered_now(n, m)->awaited = true;
+}
+
+/* Then he has heard us ask, and says for how long he has more. */
 void merge_heard(struct node *n, const struct member *m)
 {
 	bool was = false, any = false;

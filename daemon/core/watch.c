@@ -359,10 +359,10 @@ void on_confirm(struct node *n, const struct frame *f)
 	if (own && f->arc_set && f->arc.hi == own->v.arc.lo)
 		predecessor_known(n);
 	number_learn(n, f->seq);
-	if (f->count) {
+	if (f->count)
+		merge_some(n, &f->from);
+	else
 		merge_heard(n, &f->from);
-		find_records(n);
-	}
 	roll_heard(n, f);
 	hole_answer(n, f);
 	reference_found(n, f);

@@ -249,6 +249,27 @@ static void who_offered_is_waited_for(void **state)
 	core_expect(c, AT, "his");
 }
 
+/* He may be put to sleep, or cut off, between that word and his records. */
+static void who_says_that_he_has_some_is_waited_for(void **state)
+{
+	struct core *c = taken_unheard(state);
+	struct frame f = copies_frame(c, 0, FRAME_CONFIRM);
+	size_t len;
+	uint8_t *bytes;
+
+	f.from = (struct member){17, 0x77000, {0x78000, 1}};
+	f.count = 1;
+	bytes = frame_encode(&f, &len);
+	core_publish_bytes(c, copies_inbox(c, 3), bytes, len);
+	free(bytes);
+	core_run(c, 5000);
+	assert_false(core_serves(c, 3, AT));
+	offer(c);
+	core_run(c, 1000);
+	assert_true(core_serves(c, 3, AT));
+	core_expect(c, AT, "his");
+}
+
 static void as_long_as_the_set_time(void **state)
 {
 	struct core *c = taken_unheard(state);
@@ -285,8 +306,8 @@ int main(void)
 		core_test(who_is_silent_is_left_out),  core_test(a_leaver_says_so),
 		core_test(two_neighbours_die_at_once), core_test(four_neighbours_die_at_once),
 		core_test(one_after_the_other),        cmocka_unit_test(who_takes_over_dies),
-		core_test(who_offered_is_waited_for),  core_test(as_long_as_the_set_time),
-		core_test(nobody_else_is_waited_for),
+		core_test(who_offered_is_waited_for),  core_test(who_says_that_he_has_some_is_waited_for),
+		core_test(as_long_as_the_set_time),    core_test(nobody_else_is_waited_for),
 	};
 
 	return cmocka_run_group_tests_name("keepers", tests, NULL, NULL);
