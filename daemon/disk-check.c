@@ -23,7 +23,7 @@
 #define NODE_BIG 0x01
 #define NODE_TREE 0x02
 #define FLAG_INTEGER_KEY 0x08
-#define TREES_MAX (DISK_SPACES_MAX + 1)
+#define TREES_MAX (DISK_SPACES_MAX + 2) /* beside the callers': whose it is, and pieces of long values */
 /* Pages that were taken and given back in one transaction need never be written, so the file may be shorter than its
  * last page says; never by more than this, which bounds the memory that a lie can cost. */
 #define TAIL_MAX ((uint64_t)1 << 22)

@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -12,13 +11,13 @@
 #include "../common/mem.h"
 #include "disk-internal.h"
 #include "disk-key.h"
+#include "disk-long.h"
 
 #define OP_PAGES 8192u /* bytes: what an operation may take besides its value, a leaf and part of others */
 #define RETRY_MS 250   /* whether a full disk has room again */
 #define AHEAD_LEAST 65536u
-#define LONG_HEAD 128u        /* bytes, at least, by which something is longer where it is stored */
-#define FREE_PAGES_MAX 65536u /* looked at: 256 MiB, more than any reserve */
-#define TURN_PART 32          /* of the reserve: what is worth a transaction to come by */
+#define TURNS 16     /* without a look at what there is to commit */
+#define TURN_PART 32 /* of the reserve: what is worth a transaction to come by */
 
 /* Whether there was no room; all else is the end.  LMDB says EIO of a write that came out short, which is how a full
  * disk begins, and EIO is what a disk that fails says, too: but only with a system call that failed, and no system
@@ -31,55 +30,43 @@ static bool is_full(int rc, int error)
 	return rc == MDB_MAP_FULL || rc == ENOSPC || rc == EDQUOT || rc == EFBIG || (rc == EIO && error == 0);
 }
 
-static uint8_t *chain_room(struct disk *d, size_t room)
-{
-	if (room > d->chain_room) {
-		d->chain = xrealloc(d->chain, room);
-		d->chain_room = room;
-	}
-	return d->chain;
-}
-
 static int apply_long(struct disk *d, MDB_txn *txn, const struct space *s, struct disk_bytes key,
 		      const struct disk_bytes *value)
 {
 	uint8_t place[DISK_KEY_STORED];
-	MDB_val at = {sizeof(place), place}, old = {0, NULL}, chain;
+	MDB_val at = {sizeof(place), place}, found = {0, NULL};
+	struct disk_bytes old = {NULL, 0};
+	uint8_t *chain;
+	size_t len;
 	int rc;
 
 	disk_key_store(d->hash_seed, key, place);
-	rc = mdb_get(txn, s->dbi, &at, &old);
+	rc = mdb_get(txn, s->dbi, &at, &found);
 	if (rc && rc != MDB_NOTFOUND)
 		return rc;
-	chain.mv_data = chain_room(d, old.mv_size + key.len + (value ? value->len : 0) + DISK_LINK_HEAD);
-	chain.mv_size =
-		disk_chain_set(s->salt, (struct disk_bytes){old.mv_data, old.mv_size}, key, value, chain.mv_data);
-	if (chain.mv_size > 0)
-		return mdb_put(txn, s->dbi, &at, &chain, 0);
-	return old.mv_size > 0 ? mdb_del(txn, s->dbi, &at, NULL) : 0;
+	if (!rc)
+		old = disk_long_whole(d, txn, &found, &d->whole);
+	chain = disk_room(&d->chain, old.len + key.len + (value ? value->len : 0) + DISK_LINK_HEAD);
+	len = disk_chain_set(s->salt, old, key, value, chain);
+	if (len > 0)
+		return disk_long_put(d, txn, s->dbi, &at, (struct disk_bytes){chain, len},
+				     (struct disk_bytes){chain, 0});
+	return disk_long_remove(d, txn, s->dbi, &at);
 }
 
 static int apply(struct disk *d, MDB_txn *txn, const struct op *op, const uint8_t *bytes)
 {
 	const struct space *s = &d->spaces[op->space];
 	struct disk_bytes key = {bytes, op->key_len}, value = {bytes + op->key_len, op->value_len};
-	MDB_val at = {key.len, (void *)key.at}, stored = {DISK_SUM + value.len, NULL};
+	MDB_val at = {key.len, (void *)key.at};
 	uint64_t sum;
-	int rc;
 
 	if (key.len > DISK_KEY_SHORT)
 		return apply_long(d, txn, s, key, op->remove ? NULL : &value);
-	if (op->remove) {
-		rc = mdb_del(txn, s->dbi, &at, NULL);
-		return rc == MDB_NOTFOUND ? 0 : rc;
-	}
+	if (op->remove)
+		return disk_long_remove(d, txn, s->dbi, &at);
 	sum = disk_sum(s->salt, key, value);
-	rc = mdb_put(txn, s->dbi, &at, &stored, MDB_RESERVE);
-	if (!rc) {
-		memcpy(stored.mv_data, &sum, DISK_SUM);
-		memcpy((uint8_t *)stored.mv_data + DISK_SUM, value.at, value.len);
-	}
-	return rc;
+	return disk_long_put(d, txn, s->dbi, &at, (struct disk_bytes){(const uint8_t *)&sum, DISK_SUM}, value);
 }
 
 static int apply_batch(struct disk *d, MDB_txn *txn, const struct batch *b)
@@ -95,86 +82,63 @@ static int apply_batch(struct disk *d, MDB_txn *txn, const struct batch *b)
 }
 
 /* From first to last, as one transaction.  (Behind last the caller may append meanwhile.) */
-static int commit(struct disk *d, const struct batch *first, const struct batch *last)
+static int commit_one(struct disk *d, const struct batch *first, const struct batch *last)
 {
 	MDB_txn *txn;
 	int rc = mdb_txn_begin(d->env, NULL, 0, &txn);
 
 	if (rc)
 		return rc;
-	rc = apply_batch(d, txn, first);
+	rc = disk_long_begin(d, txn, d->state == DISK_FULL);
+	if (!rc)
+		rc = apply_batch(d, txn, first);
 	for (const struct batch *b = first; b != last && !rc;) {
 		b = b->next;
 		rc = apply_batch(d, txn, b);
 	}
+	if (!rc)
+		rc = disk_long_sweep(d, txn);
 	if (!rc)
 		return mdb_txn_commit(txn);
 	mdb_txn_abort(txn);
 	return rc;
 }
 
-static int compare_pages(const void *a, const void *b)
+static int commit(struct disk *d, const struct batch *first, const struct batch *last)
 {
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+	int rc, error;
 
-	return x < y ? -1 : x > y;
-}
-
-/* How many of these pages are of use for what needs so many in a row. */
-static uint64_t pages_in_rows(uint64_t *pages, size_t count, uint64_t row)
-{
-	uint64_t found = 0, length = 1;
-
-	qsort(pages, count, sizeof(*pages), compare_pages);
-	for (size_t i = 1; i <= count; i++) {
-		if (i < count && pages[i] == pages[i - 1] + 1) {
-			length++;
-			continue;
-		}
-		found += length / row * row;
-		length = 1;
-	}
-	return found;
+	(void)pthread_mutex_lock(&d->file);
+	errno = 0;
+	rc = commit_one(d, first, last);
+	error = errno;
+	(void)pthread_mutex_unlock(&d->file);
+	errno = error;
+	return rc;
 }
 
 /* Bytes of pages within the file that nothing uses and the next transaction may; d->held: what the one after it may,
- * too.  LMDB puts what is longer than half a page into pages in a row: where the longest that is stored here finds no such
- * row it has no room, however many pages are free one by one.  (Up to an eighth of the reserve: one that was very long once
- * would make a disk full in which there is nothing any more.) */
+ * too. */
 static uint64_t free_bytes(struct disk *d, uint64_t page_size, uint64_t last_txn)
 {
-	uint64_t longest = atomic_load(&d->longest) + LONG_HEAD;
-	uint64_t row = (longest < d->reserve / 8 ? longest : d->reserve / 8) / page_size + 1;
-	uint64_t *pages = xmalloc(FREE_PAGES_MAX * sizeof(*pages));
+	uint64_t bytes = 0, count, freed_by;
 	MDB_val key, value;
 	MDB_cursor *cursor;
-	size_t found = 0;
 	MDB_txn *txn;
 
 	d->held = 0;
-	if (!mdb_txn_begin(d->env, NULL, MDB_RDONLY, &txn)) {
-		if (!mdb_cursor_open(txn, 0, &cursor)) { /* 0: LMDB's own, of transaction -> count, pages */
-			while (!mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) {
-				uint64_t freed_by, count;
-
-				memcpy(&freed_by, key.mv_data, sizeof(freed_by));
-				memcpy(&count, value.mv_data, sizeof(count));
-				if (freed_by >= last_txn) {
-					d->held += count * page_size;
-					continue;
-				}
-				if (count > FREE_PAGES_MAX - found)
-					count = FREE_PAGES_MAX - found;
-				memcpy(pages + found, (const uint64_t *)value.mv_data + 1, count * sizeof(*pages));
-				found += count;
-			}
-			mdb_cursor_close(cursor);
+	if (mdb_txn_begin(d->env, NULL, MDB_RDONLY, &txn))
+		return 0;
+	if (!mdb_cursor_open(txn, 0, &cursor)) { /* 0: LMDB's own, of transaction -> count, pages */
+		while (!mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) {
+			memcpy(&freed_by, key.mv_data, sizeof(freed_by));
+			memcpy(&count, value.mv_data, sizeof(count));
+			*(freed_by < last_txn ? &bytes : &d->held) += count * page_size;
 		}
-		mdb_txn_abort(txn);
+		mdb_cursor_close(cursor);
 	}
-	found = found ? pages_in_rows(pages, found, row) : 0;
-	free(pages);
-	return found * page_size;
+	mdb_txn_abort(txn);
+	return bytes;
 }
 
 /* Allocates from `used` on, as much of `want` bytes as there is.  0, or why not all. */
@@ -264,19 +228,24 @@ static void not_committed(struct disk *d, enum disk_state state, int code)
 }
 
 /* A transaction that changes nothing, so that what the last one has freed can be used: on a full disk there may be no
- * other, for its callers wait for room. */
+ * other, for its callers wait for room.  It takes away pieces that were left over. */
 static void turn_over(struct disk *d)
 {
 	char name[] = DISK_ABOUT_KEY;
 	MDB_val key = {sizeof(name) - 1, name}, value;
 	uint8_t copy[1024];
 	MDB_txn *txn;
-	int rc;
+	int rc, error;
 
+	(void)pthread_mutex_lock(&d->file);
 	errno = 0;
 	rc = mdb_txn_begin(d->env, NULL, 0, &txn);
 	if (!rc) {
-		rc = mdb_get(txn, d->about, &key, &value);
+		rc = disk_long_begin(d, txn, true);
+		if (!rc)
+			rc = disk_long_sweep(d, txn);
+		if (!rc)
+			rc = mdb_get(txn, d->about, &key, &value);
 		if (!rc && value.mv_size <= sizeof(copy)) {
 			memcpy(copy, value.mv_data, value.mv_size);
 			value.mv_data = copy;
@@ -287,7 +256,9 @@ static void turn_over(struct disk *d)
 		else
 			mdb_txn_abort(txn);
 	}
-	if (rc && !is_full(rc, errno)) {
+	error = errno;
+	(void)pthread_mutex_unlock(&d->file);
+	if (rc && !is_full(rc, error)) {
 		not_committed(d, DISK_FAILED, rc);
 		signal_event(d);
 	}
@@ -298,9 +269,14 @@ static bool turn_over_if_worth(struct disk *d)
 {
 	int code;
 
-	(void)make_room(d, &code);
-	if (d->held >= d->reserve / TURN_PART)
+	for (unsigned turns = 0; turns < TURNS && d->state != DISK_FAILED; turns++) {
+		(void)make_room(d, &code);
+		if (!d->leftover && d->held < d->reserve / TURN_PART)
+			break;
 		turn_over(d);
+		if (!d->leftover)
+			break;
+	}
 	return d->state != DISK_FAILED;
 }
 
@@ -330,9 +306,12 @@ static void committed(struct disk *d, struct batch *first, const struct batch *l
 	drop(d, first, end);
 }
 
-static uint64_t cost(const struct batch *b)
+/* Bytes of the pages that it may take.  Of 64 pages of pieces one is LMDB's: the pieces' heads and what leads to them. */
+static uint64_t cost(const struct disk *d, const struct batch *b)
 {
-	return b->len + (uint64_t)b->ops * OP_PAGES;
+	unsigned trees = d->has_pieces || b->has_long ? 2 : 1;
+
+	return b->len + b->len / 64 + (uint64_t)b->ops * OP_PAGES * trees;
 }
 
 /* As many batches as may take an eighth of the reserve: so there is room left for removals, until what they free can be
@@ -342,16 +321,15 @@ static uint64_t cost(const struct batch *b)
 static bool commit_group(struct disk *d, struct batch *first)
 {
 	const struct batch *last = first;
-	uint64_t pages = cost(first);
+	uint64_t pages = cost(d, first);
 	int rc, error;
 
 	(void)pthread_mutex_lock(&d->mutex);
-	while (d->state == DISK_OK && last->next && pages + cost(last->next) <= d->reserve / 8) {
+	while (d->state == DISK_OK && last->next && pages + cost(d, last->next) <= d->reserve / 8) {
 		last = last->next;
-		pages += cost(last);
+		pages += cost(d, last);
 	}
 	(void)pthread_mutex_unlock(&d->mutex);
-	errno = 0;
 	rc = commit(d, first, last);
 	error = errno;
 	if (rc == 0) {

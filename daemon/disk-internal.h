@@ -27,6 +27,7 @@ struct batch {
 	uint64_t number;
 	size_t len, room;
 	unsigned ops;
+	bool has_long;  /* one of them is longer than a page */
 	uint8_t *bytes; /* operations one behind the other: struct op, key, value */
 };
 
@@ -36,12 +37,20 @@ struct op {
 	uint32_t key_len, value_len;
 };
 
+/* Bytes that are used again and again. */
+struct room {
+	uint8_t *at;
+	size_t size;
+};
+
 struct disk {
 	char *directory;
 	enum disk_durability durability;
 	int dir_fd, lock_fd, data_fd, event_fd; /* data_fd is LMDB's */
 	MDB_env *env;
-	MDB_dbi about; /* LMDB's handle of whose it is */
+	MDB_dbi about;  /* LMDB's handle of whose it is */
+	MDB_dbi pieces; /* and of the pieces of long values: disk-long.h */
+	size_t piece;   /* bytes of a piece */
 	struct space spaces[DISK_SPACES_MAX];
 	unsigned space_count;
 	struct disk_identity identity;
@@ -55,14 +64,17 @@ struct disk {
 	/* The thread's alone, once it runs. */
 	uint64_t ahead; /* end of what has been allocated in the file */
 	bool cannot_ahead;
-	uint64_t held;  /* bytes that the last transaction has freed, for the one after the next */
-	uint8_t *chain; /* see disk-key.h */
-	size_t chain_room;
+	uint64_t held;     /* bytes that the last transaction has freed, for the one after the next */
+	struct room chain; /* see disk-key.h */
+	struct room whole; /* what was in pieces */
+	bool has_pieces;   /* by the last transaction */
+	bool leftover;     /* there are pieces, perhaps, that nobody needs any more */
+	uint64_t may_drop; /* pieces that this transaction may still take away */
 
 	pthread_t thread;
 	bool running;
 	atomic_uint_fast64_t backlog;
-	atomic_uint_fast64_t longest; /* bytes of the longest that has been stored, by what was loaded or put */
+	pthread_mutex_t file;  /* held by who writes LMDB's file, and by who reads it: it has no table of readers */
 	pthread_mutex_t mutex; /* for what follows */
 	pthread_cond_t cond;
 	struct batch *first, **last;
@@ -87,6 +99,9 @@ bool disk_fail_errno(const struct disk *d, struct disk_fault *fault, const char 
 bool disk_mark_check(struct disk *d, struct disk_fault *fault);
 bool disk_mark_set(struct disk *d, struct disk_fault *fault);
 bool disk_mark_clear(struct disk *d); /* at a clean end; syncs first.  False with errno */
+
+/* disk-long.c: at least so many bytes; what they were is kept. */
+uint8_t *disk_room(struct room *room, size_t size);
 
 /* disk-commit.c: the thread.  False with errno. */
 bool disk_start(struct disk *d);

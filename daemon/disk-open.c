@@ -15,6 +15,7 @@
 #include "../common/mem.h"
 #include "disk-internal.h"
 #include "disk-key.h"
+#include "disk-long.h"
 
 #define NEW_FILE "new.mdb"
 #define ASIDE_FILE "data.mdb.aside"
@@ -195,7 +196,7 @@ static int open_env(struct disk *d, const char *file, unsigned flags)
 			break;
 		rc = mdb_env_set_mapsize(d->env, d->map_size);
 		if (!rc)
-			rc = mdb_env_set_maxdbs(d->env, DISK_SPACES_MAX + 1);
+			rc = mdb_env_set_maxdbs(d->env, DISK_SPACES_MAX + 2);
 		if (!rc)
 			rc = mdb_env_open(d->env, path, flags | MDB_NOSUBDIR | MDB_NOLOCK | MDB_NOTLS, 0600);
 		if (!rc)
@@ -226,13 +227,22 @@ static struct disk_bytes about_key(void)
 	return (struct disk_bytes){(const uint8_t *)DISK_ABOUT_KEY, strlen(DISK_ABOUT_KEY)};
 }
 
-static int write_about(struct disk *d, const struct disk_identity *identity)
+static int store_about(MDB_txn *txn, MDB_dbi dbi, const struct about *about)
 {
 	struct disk_bytes name = about_key();
-	struct about about;
-	uint8_t stored[DISK_SUM + sizeof(about)];
+	uint8_t stored[DISK_SUM + sizeof(*about)];
 	MDB_val key = {name.len, (void *)name.at}, value = {sizeof(stored), stored};
-	uint64_t seed, sum;
+	uint64_t sum = disk_sum(disk_salt(ABOUT), name, (struct disk_bytes){(const uint8_t *)about, sizeof(*about)});
+
+	memcpy(stored, &sum, DISK_SUM);
+	memcpy(stored + DISK_SUM, about, sizeof(*about));
+	return mdb_put(txn, dbi, &key, &value, 0);
+}
+
+static int write_about(struct disk *d, const struct disk_identity *identity)
+{
+	struct about about;
+	uint64_t seed;
 	MDB_txn *txn;
 	MDB_dbi dbi;
 	int rc;
@@ -240,15 +250,12 @@ static int write_about(struct disk *d, const struct disk_identity *identity)
 	if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed))
 		mem_die("no random numbers");
 	put_about(&about, identity, seed);
-	sum = disk_sum(disk_salt(ABOUT), name, (struct disk_bytes){(const uint8_t *)&about, sizeof(about)});
-	memcpy(stored, &sum, DISK_SUM);
-	memcpy(stored + DISK_SUM, &about, sizeof(about));
 	rc = mdb_txn_begin(d->env, NULL, 0, &txn);
 	if (rc)
 		return rc;
 	rc = mdb_dbi_open(txn, ABOUT, MDB_CREATE, &dbi);
 	if (!rc)
-		rc = mdb_put(txn, dbi, &key, &value, 0);
+		rc = store_about(txn, dbi, &about);
 	if (!rc)
 		return mdb_txn_commit(txn);
 	mdb_txn_abort(txn);
@@ -332,11 +339,11 @@ static bool compare_about(struct disk *d, const struct disk_config *config, cons
 	return true;
 }
 
-static bool read_about(struct disk *d, MDB_txn *txn, const struct disk_config *config, struct disk_fault *fault)
+static bool read_about(struct disk *d, MDB_txn *txn, const struct disk_config *config, struct about *about,
+		       struct disk_fault *fault)
 {
 	struct disk_bytes name = about_key();
 	MDB_val key = {name.len, (void *)name.at}, value;
-	struct about about = {0};
 	uint64_t sum;
 	size_t len;
 
@@ -347,8 +354,18 @@ static bool read_about(struct disk *d, MDB_txn *txn, const struct disk_config *c
 	if (sum != disk_sum(disk_salt(ABOUT), name, (struct disk_bytes){(uint8_t *)value.mv_data + DISK_SUM, len}))
 		return fail_about(d, fault);
 	/* a newer one may be longer */
-	memcpy(&about, (uint8_t *)value.mv_data + DISK_SUM, len < sizeof(about) ? len : sizeof(about));
-	return compare_about(d, config, &about, fault);
+	*about = (struct about){0};
+	memcpy(about, (uint8_t *)value.mv_data + DISK_SUM, len < sizeof(*about) ? len : sizeof(*about));
+	return compare_about(d, config, about, fault);
+}
+
+/* Format 1 had no values in pieces; what is in rows stays there until it is written again. */
+static int mark_format(struct disk *d, MDB_txn *txn, struct about *about)
+{
+	if (about->format == DISK_FORMAT)
+		return 0;
+	about->format = DISK_FORMAT;
+	return store_about(txn, d->about, about);
 }
 
 static int open_spaces(struct disk *d, MDB_txn *txn, const struct disk_config *config)
@@ -364,11 +381,12 @@ static int open_spaces(struct disk *d, MDB_txn *txn, const struct disk_config *c
 		d->spaces[i].salt = disk_salt(name);
 	}
 	d->space_count = config->space_count;
-	return 0;
+	return disk_long_open(d, txn);
 }
 
 static bool open_data(struct disk *d, const struct disk_config *config, struct disk_fault *fault)
 {
+	struct about about;
 	MDB_txn *txn;
 	int rc = open_env(d, DATA_FILE, d->durability == DISK_FSYNC ? 0 : MDB_NOSYNC);
 
@@ -379,11 +397,13 @@ static bool open_data(struct disk *d, const struct disk_config *config, struct d
 	if (rc)
 		return fail_lmdb(d, fault, "open", rc);
 	(void)fcntl(d->data_fd, F_SETFD, FD_CLOEXEC);
-	if (!read_about(d, txn, config, fault)) {
+	if (!read_about(d, txn, config, &about, fault)) {
 		mdb_txn_abort(txn);
 		return false;
 	}
 	rc = open_spaces(d, txn, config);
+	if (!rc)
+		rc = mark_format(d, txn, &about);
 	if (rc)
 		mdb_txn_abort(txn);
 	else
@@ -433,6 +453,7 @@ struct disk *disk_open(const struct disk_config *config, struct disk_fault *faul
 	d->reserve = config->reserve ? config->reserve : DISK_RESERVE;
 	d->last = &d->first;
 	(void)pthread_mutex_init(&d->mutex, NULL);
+	(void)pthread_mutex_init(&d->file, NULL);
 	d->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (d->event_fd < 0)
 		(void)disk_fail(fault, DISK_UNUSABLE, "cannot make an event descriptor: %s", strerror(errno));

@@ -9,17 +9,9 @@
 #include "../common/mem.h"
 #include "disk-internal.h"
 #include "disk-key.h"
+#include "disk-long.h"
 
 #define BATCH_ROOM 4096u
-
-/* The caller's thread alone raises it. */
-static void stored(struct disk *d, size_t key_len, size_t value_len)
-{
-	uint64_t bytes = key_len + value_len;
-
-	if (bytes > atomic_load(&d->longest))
-		atomic_store(&d->longest, bytes);
-}
 
 static void add(struct disk *d, const struct op *op, const void *key, const void *value)
 {
@@ -43,6 +35,7 @@ static void add(struct disk *d, const struct op *op, const void *key, const void
 		memcpy(b->bytes + b->len + sizeof(*op) + op->key_len, value, op->value_len);
 	b->len += size;
 	b->ops++;
+	b->has_long |= size + DISK_LINK_HEAD > d->piece;
 	atomic_fetch_add(&d->backlog, size);
 }
 
@@ -52,7 +45,6 @@ void disk_put(struct disk *d, unsigned space, const void *key, size_t key_len, c
 
 	if (space >= DISK_SPACES_MAX || key_len > DISK_KEY_MAX || value_len > DISK_VALUE_MAX)
 		mem_die("disk_put: too much");
-	stored(d, key_len, value_len);
 	add(d, &op, key, value);
 }
 
@@ -158,9 +150,9 @@ static void visit_chain(const struct space *s, const MDB_val *at, struct disk_by
 		visit(arg, &(struct disk_item){.key = at->mv_data, .key_len = DISK_KEY_PREFIX, .damaged = true});
 }
 
-static void visit_one(const struct space *s, const MDB_val *at, const MDB_val *stored, disk_visit_cb visit, void *arg)
+static void visit_one(const struct space *s, const MDB_val *at, struct disk_bytes value, disk_visit_cb visit, void *arg)
 {
-	struct disk_bytes key = {at->mv_data, at->mv_size}, value = {stored->mv_data, stored->mv_size};
+	struct disk_bytes key = {at->mv_data, at->mv_size};
 	struct disk_item item = {.key = key.at, .key_len = key.len, .damaged = true};
 	uint64_t sum;
 
@@ -179,10 +171,24 @@ static void visit_one(const struct space *s, const MDB_val *at, const MDB_val *s
 	visit(arg, &item);
 }
 
-bool disk_load(struct disk *d, unsigned space, disk_visit_cb visit, void *arg, struct disk_fault *fault)
+static int visit_all(struct disk *d, MDB_txn *txn, const struct space *s, disk_visit_cb visit, void *arg)
 {
+	struct room room = {0};
 	MDB_val key, value;
 	MDB_cursor *cursor;
+	int rc = mdb_cursor_open(txn, s->dbi, &cursor);
+
+	if (rc)
+		return rc;
+	while (!(rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)))
+		visit_one(s, &key, disk_long_whole(d, txn, &value, &room), visit, arg);
+	mdb_cursor_close(cursor);
+	free(room.at);
+	return rc;
+}
+
+bool disk_load(struct disk *d, unsigned space, disk_visit_cb visit, void *arg, struct disk_fault *fault)
+{
 	MDB_txn *txn;
 	bool pending;
 	int rc;
@@ -192,18 +198,14 @@ bool disk_load(struct disk *d, unsigned space, disk_visit_cb visit, void *arg, s
 	(void)pthread_mutex_unlock(&d->mutex);
 	if (pending || space >= d->space_count)
 		mem_die("disk_load: not now, or not such a space");
+	/* On a full disk the thread makes use of what was removed, also when there is nothing to commit. */
+	(void)pthread_mutex_lock(&d->file);
 	rc = mdb_txn_begin(d->env, NULL, MDB_RDONLY, &txn);
 	if (!rc) {
-		rc = mdb_cursor_open(txn, d->spaces[space].dbi, &cursor);
-		if (!rc) {
-			while (!(rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT))) {
-				stored(d, key.mv_size, value.mv_size);
-				visit_one(&d->spaces[space], &key, &value, visit, arg);
-			}
-			mdb_cursor_close(cursor);
-		}
+		rc = visit_all(d, txn, &d->spaces[space], visit, arg);
 		mdb_txn_abort(txn);
 	}
+	(void)pthread_mutex_unlock(&d->file);
 	return rc == MDB_NOTFOUND || disk_fail(fault, DISK_DAMAGED,
 					       "cannot read %s/" DATA_FILE ": %s -> move it away and "
 					       "start again",
@@ -259,7 +261,9 @@ bool disk_close(struct disk *d)
 	close_fd(d->dir_fd);
 	close_fd(d->lock_fd);
 	(void)pthread_mutex_destroy(&d->mutex);
-	free(d->chain);
+	(void)pthread_mutex_destroy(&d->file);
+	free(d->chain.at);
+	free(d->whole.at);
 	free(d->directory);
 	free(d);
 	return whole;

@@ -30,6 +30,8 @@
  * filesystem gives no more and half of the reserve is all there is, the state is DISK_FULL: the caller then refuses
  * what makes it grow, and removals, tombstones and what had been sealed already go on into the reserve.  A batch for
  * which there is no room after all is kept and tried again; nothing that was sealed is dropped while the process lives.
+ * A value longer than a page is kept in pieces of a page each (disk-long.h), so that room is room wherever it is; only
+ * values that format 1 has stored are in pages in a row, until they are written again.
  *
  * All functions are for one thread, the caller's. */
 #ifndef DHT_DISK_H
@@ -39,7 +41,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define DISK_FORMAT 1u
+#define DISK_FORMAT 2u /* 2: long values in pieces */
 #define DISK_SPACES_MAX 8u
 #define DISK_SPACE_NAME_MAX 32u
 #define DISK_KEY_MAX (1u << 17) /* bytes of a key: a name (KEY_NAME_MAX) and what the caller puts in front of it */
@@ -124,7 +126,8 @@ void disk_remove(struct disk *d, unsigned space, const void *key, size_t key_len
 
 /* Ends the batch and hands it over; its number: 1, 2, ...  An empty batch takes no number: the last one's is returned.
  * A quarter of the reserve should have room for a batch's pages, or it may have to wait for room when the disk is full:
- * count its bytes and 8 KiB for each operation, so some 1,000 operations with DISK_RESERVE. */
+ * count its bytes and a sixty-fourth, and for each operation 8 KiB, or 16 KiB where there are values longer than a page:
+ * so some 500 operations with DISK_RESERVE. */
 uint64_t disk_seal(struct disk *d);
 
 enum disk_state {

@@ -27,6 +27,9 @@ void place_refused(struct place *p, enum disk_trouble trouble, const char *word)
 uint8_t *place_read(struct place *p, size_t *len);
 void place_write(struct place *p, const uint8_t *bytes, size_t len);
 
+/* Entries of the space of pieces; nobody has the disk open. */
+size_t place_pieces(struct place *p);
+
 /* A tmpfs of its own, in a mount namespace of its own, which goes with the process.  False with errno: not here. */
 bool mount_apart(const char *where, const char *options);
 

@@ -175,19 +175,38 @@ static void one_removal_makes_room(void **state)
 	free(large);
 }
 
-static void put_row(struct disk *d, unsigned i, size_t len)
+static uint8_t pattern(unsigned i, size_t at)
 {
-	uint8_t *value = xcalloc(1, len);
+	return (uint8_t)(mix(i) + at + at / 4096);
+}
 
+static void put_long(struct disk *d, unsigned i, size_t len)
+{
+	uint8_t *value = xmalloc(len);
+
+	for (size_t at = 0; at < len; at++)
+		value[at] = pattern(i, at);
 	disk_put(d, 1, &i, sizeof(i), value, len);
 	free(value);
 }
 
-/* Room in small pieces is none for long values: who took it for room would be stuck with one that finds none. */
+static void assert_long(const struct holding *h, unsigned i, size_t len)
+{
+	const struct held *found = holding_find(h, &i, sizeof(i));
+
+	assert_non_null(found);
+	assert_int_equal(found->value_len, len);
+	for (size_t at = 0; at < len; at++)
+		if (found->value[at] != pattern(i, at))
+			fail_msg("value %u is another one at byte %zu", i, at);
+}
+
+/* Room in small pieces is room for long values, too. */
 static void room_in_pieces(void **state)
 {
-	enum { SHORT = 300 << 10, LONG = 500 << 10, COUNT = 200 };
+	enum { SHORT = 300 << 10, LONG = 500 << 10, COUNT = 200, MORE = 16 };
 	struct disk_status status = {0};
+	struct holding h;
 	struct place p;
 	struct disk *d;
 	unsigned count;
@@ -197,33 +216,90 @@ static void room_in_pieces(void **state)
 	p.config.reserve = 4 << 20;
 	p.config.size_max = 32 << 20;
 	d = place_open(&p);
-	put_row(d, COUNT, LONG);
 	for (count = 0; status.state == DISK_OK && count < COUNT; count++) {
-		put_row(d, count, SHORT);
+		put_long(d, count, SHORT);
 		status = wait_committed(d, disk_seal(d));
 	}
 	assert_int_equal(status.state, DISK_FULL);
+	assert_in_range(count, 80, 110);
 	for (unsigned i = 0; i < count; i += 2) {
 		disk_remove(d, 1, &i, sizeof(i));
 		(void)disk_seal(d);
 		wait_idle(d);
 	}
-	/* Half of it is free, and no two pieces together: it is full, or has room for these. */
-	for (unsigned i = 0; disk_status(d).state == DISK_OK && i < COUNT; i++) {
-		put_row(d, COUNT + 1 + i, LONG);
-		(void)wait_committed(d, disk_seal(d));
+	/* Half of it is free, in rows of 300 KiB. */
+	assert_int_equal(wait_state(d, DISK_OK).state, DISK_OK);
+	for (unsigned i = 0; i < MORE; i++) {
+		put_long(d, COUNT + i, LONG);
+		commit_all(d);
 	}
-	assert_int_equal(disk_status(d).state, DISK_FULL);
-	wait_idle(d);
-	for (unsigned i = 0; i < 2 * COUNT; i++) {
-		disk_remove(d, 1, &i, sizeof(i));
+	assert_int_equal(disk_status(d).state, DISK_OK);
+	assert_true(disk_close(d));
+	d = place_open(&p);
+	h = load(d, 1);
+	assert_int_equal(h.count, count / 2 + MORE);
+	for (unsigned i = 1; i < count; i += 2)
+		assert_long(&h, i, SHORT);
+	for (unsigned i = 0; i < MORE; i++)
+		assert_long(&h, COUNT + i, LONG);
+	holding_free(&h);
+	assert_true(disk_close(d));
+	place_remove(&p);
+}
+
+static uint64_t pages_ahead(const struct place *p)
+{
+	struct stat st;
+
+	assert_int_equal(stat(p->data, &st), 0);
+	return (p->config.size_max - (uint64_t)st.st_size) / 4096;
+}
+
+/* What many removals in one batch free takes LMDB a row to note, which there may be none of. */
+static void removed_all_at_once(void **state)
+{
+	enum { LONG = 200 << 10, ONE_PAGE = 4000, SINGLES = 400, COUNT = 1000 };
+	uint8_t value[ONE_PAGE] = {0};
+	unsigned count, singles;
+	struct place p;
+	struct disk *d;
+
+	(void)state;
+	place_make(&p, false);
+	p.config.size_max = 64 << 20;
+	d = place_open(&p);
+	for (singles = 0; singles < SINGLES; singles++)
+		disk_put(d, 0, &singles, sizeof(singles), value, sizeof(value));
+	commit_all(d);
+	for (count = 0; disk_status(d).state == DISK_OK && count < COUNT; count++) {
+		put_long(d, count, LONG);
 		(void)disk_seal(d);
 		wait_idle(d);
 	}
+	assert_in_range(count, 300, COUNT - 1);
+	/* The end of the file first, ... */
+	for (; pages_ahead(&p) > 8; singles++) {
+		disk_put(d, 0, &singles, sizeof(singles), value, sizeof(value));
+		(void)disk_seal(d);
+		wait_idle(d);
+	}
+	/* ... then every other page is free, and no row. */
+	for (unsigned i = 0; i < SINGLES; i += 2) {
+		disk_remove(d, 0, &i, sizeof(i));
+		(void)disk_seal(d);
+		wait_idle(d);
+	}
+	assert_int_equal(disk_status(d).state, DISK_FULL);
+	for (unsigned i = 0; i < count; i++)
+		disk_remove(d, 1, &i, sizeof(i));
+	(void)disk_seal(d);
+	wait_idle(d);
 	assert_int_equal(wait_state(d, DISK_OK).state, DISK_OK);
-	put_row(d, 0, LONG);
+	put_text(d, 0, "next", "");
 	commit_all(d);
+	assert_int_equal(count_of(d, 1), 0);
 	assert_true(disk_close(d));
+	assert_int_equal(place_pieces(&p), 0);
 	place_remove(&p);
 }
 
@@ -314,6 +390,7 @@ int main(void)
 		cmocka_unit_test(as_large_as_it_may_become),
 		cmocka_unit_test(one_removal_makes_room),
 		cmocka_unit_test(room_in_pieces),
+		cmocka_unit_test(removed_all_at_once),
 		cmocka_unit_test(a_full_filesystem),
 		cmocka_unit_test(no_room_to_begin_with),
 	};

@@ -127,12 +127,12 @@ static void a_newer_format_is_left_alone(void **state)
 	(void)state;
 	place_make(&p, false);
 	make_with(&p, "value");
+	rewrite_identity(&p, 8, 3, true);
+	place_refused(&p, DISK_NEWER, "of format 3, this program knows up to 2");
 	rewrite_identity(&p, 8, 2, true);
-	place_refused(&p, DISK_NEWER, "of format 2, this program knows up to 1");
-	rewrite_identity(&p, 8, 1, true);
 	d = place_open(&p);
 	assert_true(disk_close(d));
-	rewrite_identity(&p, 8, 2, false);
+	rewrite_identity(&p, 8, 3, false);
 	place_refused(&p, DISK_DAMAGED, "whose it is");
 	place_remove(&p);
 }
