@@ -47,10 +47,11 @@ def kill_amid_a_handover(chaos, seats):
     def kill_it():
         killed.node.kill()
         if leaver is not killed:
+            # with directories it may be the killed one for whom the leaver, or whose copies it keeps, waits
+            time.sleep(some(chaos.dice, 0.02, 4))
+            killed.sit_down()
             leaver.node.wait(LEAVE_LIMIT)
         leaver.sit_down()
-        if leaver is not killed:
-            killed.sit_down()
     leaver.node.term()
     return [leaver, killed], some(chaos.dice, 0.001, 0.3), kill_it
 
