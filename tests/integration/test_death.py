@@ -62,7 +62,8 @@ def test_joiner_killed_at_each_step(ring, make_hammer, make_proxy, client):
         joiner = r.add(id=SPACE // 4 + i, url=line.url)
         trap = Trap(line, upward, name, joiner.kill)
         trap.wait()
-        assert "ACTIVE" not in trap.said
+        # behind HOLDS it may have been quicker than the kill: then it is a member that dies
+        assert name == "HOLDS" or "ACTIVE" not in trap.said
         hammer.wait_operations(30)
         closed(r, 2)
         client.check(records)

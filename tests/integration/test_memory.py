@@ -67,7 +67,7 @@ def test_a_node_alone(ring, broker, tmp_path):
     assert run(broker, "status").returncode == 0
     records = fill(broker, "key ")
     assert LINE / 32 * 30 - 2 * len(VALUE) < len(records) * len(VALUE) < LINE
-    assert node.log_text().count("writers may fill 18.0") == 1
+    wait_for("its word", lambda: node.log_text().count("writers may fill 18.0") == 1)
 
     # who looks is told, problems first
     told = node_of(broker, "one")
