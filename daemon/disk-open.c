@@ -241,7 +241,7 @@ static int store_about(MDB_txn *txn, MDB_dbi dbi, const struct about *about)
 
 static int write_about(struct disk *d, const struct disk_identity *identity)
 {
-	struct about about;
+	struct about about = {0};
 	uint64_t seed;
 	MDB_txn *txn;
 	MDB_dbi dbi;
@@ -386,7 +386,7 @@ static int open_spaces(struct disk *d, MDB_txn *txn, const struct disk_config *c
 
 static bool open_data(struct disk *d, const struct disk_config *config, struct disk_fault *fault)
 {
-	struct about about;
+	struct about about = {0};
 	MDB_txn *txn;
 	int rc = open_env(d, DATA_FILE, d->durability == DISK_FSYNC ? 0 : MDB_NOSYNC);
 

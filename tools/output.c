@@ -59,6 +59,7 @@ void output_error(const char *format, ...)
 	FILE *out;
 
 	va_start(args, format);
+	/* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): va_start, above */
 	vsnprintf(line, sizeof(line), format, args);
 	va_end(args);
 	if (output.caught != NULL) {
