@@ -3,6 +3,7 @@ import fcntl
 import os
 import pty
 import subprocess
+import sys
 import termios
 
 import pytest
@@ -86,8 +87,15 @@ def test_one_that_has_seen_enough(monkeypatch):
     assert shown() == b""
 
 
+WAIT = """import signal
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+print("begun", flush=True)
+signal.sigwait([signal.SIGINT])
+print("interrupted")"""
+
+
 def test_ctrl_c_is_the_pagers(monkeypatch):
-    monkeypatch.setenv("PAGER", "trap 'echo interrupted; exit' INT; echo begun; while :; do sleep 0.02; done")
+    monkeypatch.setenv("PAGER", f"exec {sys.executable} -c '{WAIT}'")
     ours, theirs = pty.openpty()
     termios.tcsetwinsize(theirs, LOW)
 

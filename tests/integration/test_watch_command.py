@@ -132,12 +132,17 @@ def test_one_at_a_time_and_in_order(kv, watch, key, tmp_path):
 
 def test_the_last_is_waited_for(kv, watch, key, tmp_path):
     """And --idle counts from its end: it is no silence while a command runs."""
-    gate = tmp_path / "gate"
+    gate, late = tmp_path / "gate", tmp_path / "late"
     os.mkfifo(gate)
+    os.mkfifo(late)
     counted = watch("-C", 2, key, *shell(f'test $DHT_VALUE != 1 || cat {gate}; echo $DHT_VALUE'))
-    idle = watch("--idle", "300ms", key, *shell("sleep 0.4; date +%s.%N"))
+    idle = watch("--idle", "300ms", key, *shell(f'test $DHT_VALUE != 1 || cat {late}; date +%s.%N'))
     done(kv, "put", key, 1)
     done(kv, "put", key, 2)
+    # the first runs for longer than there may be silence: as another sees, of a key that nobody changes
+    wait_for("the first", lambda: children(idle.process))
+    assert watch("--idle", "400ms", f"{key} other").end() == TIMEOUT
+    late.write_text("")
     assert idle.end() == TIMEOUT and len(idle.lines) == 2 and time.time() - float(idle.lines[1]) >= 0.3
     assert counted.process.poll() is None and counted.lines == []
     gate.write_text("")
@@ -162,11 +167,15 @@ def children(process):
         return f.read().split()
 
 
-WAIT = 'trap "echo ended; exit 0" TERM; echo begun; while :; do sleep 0.02; done'
+WAIT = """import signal
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+print('begun', flush=True)
+signal.sigwait([signal.SIGTERM])
+print('ended')"""
 
 
 def test_a_signal_is_handed_on_and_waited_for(kv, watch, key):
-    w = watch(key, *shell(WAIT))
+    w = watch(key, "--", sys.executable, "-c", WAIT)
     done(kv, "put", key, 1)
     w.wait_lines(1)
     done(kv, "put", key, 2)   # this one waits, and is not run
@@ -199,20 +208,22 @@ def caught(process, number):
     return int(mask.split()[1], 16) >> (number - 1) & 1
 
 
-INTERRUPTED = """import os, signal, sys, time
-def caught():
+# It tells when dhtctl has heeded the signal and waits again: one that is handed on has come by then.
+INTERRUPTED = """import os, signal, sys
+def status(name):
     with open(f'/proc/{os.getppid()}/status') as f:
-        return int(next(line for line in f if line.startswith('SigCgt:')).split()[1], 16) >> (signal.SIGINT - 1) & 1
+        return next(line for line in f if line.startswith(name + ':')).split()[1]
+def caught():
+    return int(status('SigCgt'), 16) >> (signal.SIGINT - 1) & 1
 seen = []
 signal.signal(signal.SIGINT, lambda *_: seen.append(1))
 if sys.argv[1] == 'apart':
     os.setpgid(0, 0)
 print('begun', flush=True)
 while caught():
-    time.sleep(0.01)
-end = time.monotonic() + 0.3   # one that is handed on would come now
-while time.monotonic() < end:
-    time.sleep(0.01)
+    os.sched_yield()
+while status('State') != 'S':
+    os.sched_yield()
 print('interrupts:', len(seen), flush=True)"""
 
 
@@ -243,7 +254,7 @@ def on_terminal(kv):
 
 def test_ctrl_c_ends_both(kv, key, on_terminal):
     """Neither is the one that ends by it told as a failure, nor is the next one begun."""
-    process, press = on_terminal(key, *shell("echo begun; exec sleep 60"))
+    process, press = on_terminal(key, *shell("echo begun; exec tail -f /dev/null"))
     done(kv, "put", key, 1)
     assert process.stdout.readline() == b"begun\n"
     done(kv, "put", key, 2)

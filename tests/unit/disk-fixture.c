@@ -15,9 +15,10 @@
 #include <unistd.h>
 
 #include <cmocka.h>
-#include <lmdb.h>
 
 #include "../../common/mem.h"
+#include "../../daemon/disk-internal.h"
+#include "../../daemon/disk-key.h"
 
 static const char *const spaces[] = {"records", "state"};
 
@@ -98,21 +99,54 @@ void place_write(struct place *p, const uint8_t *bytes, size_t len)
 	(void)close(fd);
 }
 
+struct hand hand_open(struct place *p, const char *database)
+{
+	struct hand hand;
+
+	assert_int_equal(mdb_env_create(&hand.env), 0);
+	assert_int_equal(mdb_env_set_maxdbs(hand.env, 4), 0);
+	assert_int_equal(mdb_env_set_mapsize(hand.env, (size_t)1 << 30), 0);
+	assert_int_equal(mdb_env_open(hand.env, p->data, MDB_NOSUBDIR | MDB_NOLOCK, 0600), 0);
+	assert_int_equal(mdb_txn_begin(hand.env, NULL, 0, &hand.txn), 0);
+	assert_int_equal(mdb_dbi_open(hand.txn, database, 0, &hand.dbi), 0);
+	return hand;
+}
+
+void hand_close(struct hand *hand)
+{
+	assert_int_equal(mdb_txn_commit(hand->txn), 0);
+	mdb_env_close(hand->env);
+}
+
+void place_rewrite_identity(struct place *p, unsigned at, uint8_t value, bool resum)
+{
+	struct hand hand = hand_open(p, "about");
+	struct disk_bytes name = {(const uint8_t *)DISK_ABOUT_KEY, strlen(DISK_ABOUT_KEY)};
+	MDB_val key = {name.len, (void *)name.at}, data;
+	uint8_t bytes[1024];
+	uint64_t sum;
+
+	assert_int_equal(mdb_get(hand.txn, hand.dbi, &key, &data), 0);
+	assert_in_range(data.mv_size, 1, sizeof(bytes));
+	memcpy(bytes, data.mv_data, data.mv_size);
+	bytes[DISK_SUM + at] = value;
+	if (resum) {
+		sum = disk_sum(disk_salt("about"), name,
+			       (struct disk_bytes){bytes + DISK_SUM, data.mv_size - DISK_SUM});
+		memcpy(bytes, &sum, DISK_SUM);
+	}
+	data.mv_data = bytes;
+	assert_int_equal(mdb_put(hand.txn, hand.dbi, &key, &data, 0), 0);
+	hand_close(&hand);
+}
+
 size_t place_pieces(struct place *p)
 {
-	MDB_env *env;
-	MDB_txn *txn;
-	MDB_dbi dbi;
+	struct hand hand = hand_open(p, "pieces");
 	MDB_stat stat;
 
-	assert_int_equal(mdb_env_create(&env), 0);
-	assert_int_equal(mdb_env_set_maxdbs(env, 1), 0);
-	assert_int_equal(mdb_env_open(env, p->data, MDB_NOSUBDIR | MDB_NOLOCK | MDB_RDONLY, 0600), 0);
-	assert_int_equal(mdb_txn_begin(env, NULL, MDB_RDONLY, &txn), 0);
-	assert_int_equal(mdb_dbi_open(txn, "pieces", 0, &dbi), 0);
-	assert_int_equal(mdb_stat(txn, dbi, &stat), 0);
-	mdb_txn_abort(txn);
-	mdb_env_close(env);
+	assert_int_equal(mdb_stat(hand.txn, hand.dbi, &stat), 0);
+	hand_close(&hand);
 	return stat.ms_entries;
 }
 

@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <lmdb.h>
+
 #include "../../daemon/disk.h"
 
 #define WAIT_S 30 /* for what takes milliseconds */
@@ -27,7 +29,21 @@ void place_refused(struct place *p, enum disk_trouble trouble, const char *word)
 uint8_t *place_read(struct place *p, size_t *len);
 void place_write(struct place *p, const uint8_t *bytes, size_t len);
 
-/* Entries of the space of pieces; nobody has the disk open. */
+/* LMDB on its own, between two lives of the disk: in a transaction that hand_close commits.  dbi: of that database. */
+struct hand {
+	MDB_env *env;
+	MDB_txn *txn;
+	MDB_dbi dbi;
+};
+
+struct hand hand_open(struct place *p, const char *database);
+void hand_close(struct hand *hand);
+
+#define IDENTITY_FORMAT 8u /* where the format stands in the record of whose it is */
+
+/* That byte of it, behind its checksum; resum: with the checksum that is right then. */
+void place_rewrite_identity(struct place *p, unsigned at, uint8_t value, bool resum);
+/* Entries of the space of pieces. */
 size_t place_pieces(struct place *p);
 
 /* A tmpfs of its own, in a mount namespace of its own, which goes with the process.  False with errno: not here. */

@@ -6,14 +6,12 @@
 #include <string.h>
 
 #include <cmocka.h>
-#include <lmdb.h>
 
 #include "../../common/mem.h"
 #include "../../daemon/disk-key.h"
 #include "disk-fixture.h"
 
 #define PIECE 4080u /* bytes in a page */
-#define FORMAT_AT 8u
 
 /* Linked in front of the disk's own (--wrap): hashes of long keys that agree. */
 void __wrap_disk_key_hash(uint64_t seed, struct disk_bytes key, uint8_t out[16]);
@@ -54,32 +52,6 @@ static void assert_value(const struct holding *h, const void *key, size_t key_le
 	fill(value, len, seed);
 	assert_memory_equal(found->value, value, len);
 	free(value);
-}
-
-/* LMDB on its own, between two lives of the disk. */
-struct hand {
-	MDB_env *env;
-	MDB_txn *txn;
-	MDB_dbi dbi;
-};
-
-static struct hand hand_open(struct place *p, const char *space)
-{
-	struct hand hand;
-
-	assert_int_equal(mdb_env_create(&hand.env), 0);
-	assert_int_equal(mdb_env_set_maxdbs(hand.env, 4), 0);
-	assert_int_equal(mdb_env_set_mapsize(hand.env, (size_t)1 << 30), 0);
-	assert_int_equal(mdb_env_open(hand.env, p->data, MDB_NOSUBDIR | MDB_NOLOCK, 0600), 0);
-	assert_int_equal(mdb_txn_begin(hand.env, NULL, 0, &hand.txn), 0);
-	assert_int_equal(mdb_dbi_open(hand.txn, space, 0, &hand.dbi), 0);
-	return hand;
-}
-
-static void hand_close(struct hand *hand)
-{
-	assert_int_equal(mdb_txn_commit(hand->txn), 0);
-	mdb_env_close(hand->env);
 }
 
 /* Lengths around what a page, two and three hold; what each needs, and what it comes back as. */
@@ -402,11 +374,22 @@ static void left_over_on_a_full_disk(void **state)
 	place_remove(&p);
 }
 
+static unsigned format_of(struct place *p)
+{
+	struct hand hand = hand_open(p, "about");
+	MDB_val key = {8, (char[]){"identity"}}, value;
+	unsigned format;
+
+	assert_int_equal(mdb_get(hand.txn, hand.dbi, &key, &value), 0);
+	memcpy(&format, (uint8_t *)value.mv_data + DISK_SUM + IDENTITY_FORMAT, sizeof(format));
+	hand_close(&hand);
+	return format;
+}
+
 /* A directory as format 1 made it: a value in a row, no space of pieces. */
 static void make_format_1(struct place *p)
 {
-	uint8_t stored[DISK_SUM + 20000], about[1024];
-	struct disk_bytes name = {(const uint8_t *)"identity", 8};
+	uint8_t stored[DISK_SUM + 20000];
 	MDB_val key = {3, (char[]){'r', 'o', 'w'}}, value = {sizeof(stored), stored};
 	struct hand hand = hand_open(p, ".records");
 	uint64_t sum;
@@ -419,30 +402,9 @@ static void make_format_1(struct place *p)
 	assert_int_equal(mdb_put(hand.txn, hand.dbi, &key, &value, 0), 0);
 	assert_int_equal(mdb_dbi_open(hand.txn, "pieces", 0, &dbi), 0);
 	assert_int_equal(mdb_drop(hand.txn, dbi, 1), 0);
-	assert_int_equal(mdb_dbi_open(hand.txn, "about", 0, &dbi), 0);
-	key = (MDB_val){name.len, (void *)name.at};
-	assert_int_equal(mdb_get(hand.txn, dbi, &key, &value), 0);
-	assert_in_range(value.mv_size, 1, sizeof(about));
-	memcpy(about, value.mv_data, value.mv_size);
-	assert_int_equal(about[DISK_SUM + FORMAT_AT], 2);
-	about[DISK_SUM + FORMAT_AT] = 1;
-	sum = disk_sum(disk_salt("about"), name, (struct disk_bytes){about + DISK_SUM, value.mv_size - DISK_SUM});
-	memcpy(about, &sum, DISK_SUM);
-	value.mv_data = about;
-	assert_int_equal(mdb_put(hand.txn, dbi, &key, &value, 0), 0);
 	hand_close(&hand);
-}
-
-static unsigned format_of(struct place *p)
-{
-	struct hand hand = hand_open(p, "about");
-	MDB_val key = {8, (char[]){"identity"}}, value;
-	unsigned format;
-
-	assert_int_equal(mdb_get(hand.txn, hand.dbi, &key, &value), 0);
-	memcpy(&format, (uint8_t *)value.mv_data + DISK_SUM + FORMAT_AT, sizeof(format));
-	hand_close(&hand);
-	return format;
+	assert_int_equal(format_of(p), 2);
+	place_rewrite_identity(p, IDENTITY_FORMAT, 1, true);
 }
 
 static void format_1_goes_on(void **state)

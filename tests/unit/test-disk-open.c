@@ -88,37 +88,6 @@ static void a_directory_has_a_node_and_a_ring(void **state)
 	place_remove(&p);
 }
 
-/* The record of whose it is, changed by LMDB itself. */
-static void rewrite_identity(struct place *p, unsigned at, uint8_t value, bool resum)
-{
-	char name[] = "identity";
-	MDB_val key = {8, name}, data;
-	uint8_t bytes[1024];
-	MDB_env *env;
-	MDB_txn *txn;
-	MDB_dbi dbi;
-	uint64_t sum;
-
-	assert_int_equal(mdb_env_create(&env), 0);
-	assert_int_equal(mdb_env_set_maxdbs(env, 4), 0);
-	assert_int_equal(mdb_env_open(env, p->data, MDB_NOSUBDIR | MDB_NOLOCK, 0600), 0);
-	assert_int_equal(mdb_txn_begin(env, NULL, 0, &txn), 0);
-	assert_int_equal(mdb_dbi_open(txn, "about", 0, &dbi), 0);
-	assert_int_equal(mdb_get(txn, dbi, &key, &data), 0);
-	assert_true(data.mv_size <= sizeof(bytes));
-	memcpy(bytes, data.mv_data, data.mv_size);
-	bytes[8 + at] = value;
-	if (resum) {
-		sum = disk_sum(disk_salt("about"), (struct disk_bytes){key.mv_data, key.mv_size},
-			       (struct disk_bytes){bytes + 8, data.mv_size - 8});
-		memcpy(bytes, &sum, 8);
-	}
-	data.mv_data = bytes;
-	assert_int_equal(mdb_put(txn, dbi, &key, &data, 0), 0);
-	assert_int_equal(mdb_txn_commit(txn), 0);
-	mdb_env_close(env);
-}
-
 static void a_newer_format_is_left_alone(void **state)
 {
 	struct place p;
@@ -127,12 +96,12 @@ static void a_newer_format_is_left_alone(void **state)
 	(void)state;
 	place_make(&p, false);
 	make_with(&p, "value");
-	rewrite_identity(&p, 8, 3, true);
+	place_rewrite_identity(&p, IDENTITY_FORMAT, 3, true);
 	place_refused(&p, DISK_NEWER, "of format 3, this program knows up to 2");
-	rewrite_identity(&p, 8, 2, true);
+	place_rewrite_identity(&p, IDENTITY_FORMAT, 2, true);
 	d = place_open(&p);
 	assert_true(disk_close(d));
-	rewrite_identity(&p, 8, 3, false);
+	place_rewrite_identity(&p, IDENTITY_FORMAT, 3, false);
 	place_refused(&p, DISK_DAMAGED, "whose it is");
 	place_remove(&p);
 }
