@@ -364,7 +364,7 @@ static bool stop(void *arg, const struct store_item *item)
 	return false;
 }
 
-bool copy_loose(const struct node *n, struct arc arc, const struct member *by, bool heard)
+bool copy_loose(const struct node *n, struct arc arc, const struct member *by, uint64_t silence)
 {
 	struct arcs loose = {.count = 0};
 	bool any = false;
@@ -375,7 +375,7 @@ bool copy_loose(const struct node *n, struct arc arc, const struct member *by, b
 	for (const struct copy *c = n->copies; c < n->copies + COPIES_MAX; c++) {
 		struct arcs rest = copy_unguarded(n, c);
 
-		if (!c->used || member_same(&c->owner, by) || (!heard && lately(n, c->heard)))
+		if (!c->used || member_same(&c->owner, by) || n->now - c->heard < silence)
 			continue;
 		for (unsigned i = 0; i < rest.count; i++)
 			(void)arcs_add(&loose, arcs_piece(&rest, i));

@@ -73,13 +73,12 @@ void copy_unfilled(struct node *n, struct copy *c); /* a fill that ended with it
 void copy_asked(struct node *n, struct arc arc, const struct member *by);
 /* Its owner has told all of it, or is this node. */
 void copy_replaced(struct node *n, struct arc arc);
-/* Whoever it keeps copies for beside a backup is to find another in time: this node leaves. */
 /* A COPIED of that stream of the owner's, for which it is: of his memory and attempt, and whether there is room here. */
 void copied_begin(struct node *n, struct frame *f, const struct member *owner, uint64_t attempt);
+/* Whoever it keeps copies for beside a backup is to find another in time: this node leaves. */
 void copies_leave(struct node *n);
-/* Records of it are kept for others than who asks, who are not known to own it; heard: those count, too, whose owner has
- * been heard lately. */
-bool copy_loose(const struct node *n, struct arc arc, const struct member *by, bool heard);
+/* Records of it are kept for others than who asks, who are not known to own it and have been silent for `silence` ms. */
+bool copy_loose(const struct node *n, struct arc arc, const struct member *by, uint64_t silence);
 void copy_tick(struct node *n, uint64_t *next);
 void on_copy(struct node *n, const struct frame *f);
 void on_forget(struct node *n, const struct frame *f);

@@ -37,7 +37,7 @@ static bool found_one(void *arg, const struct store_item *item)
 /* Does some of the arc lie here that its owner may not have? */
 bool merge_has(struct node *n, struct arc arc, const struct member *by)
 {
-	struct search s = {n, copy_loose(n, arc, by, true)};
+	struct search s = {n, copy_loose(n, arc, by, 0)};
 
 	if (!s.found && n->stash)
 		store_each(n->store, arc, found_one, &s);

@@ -194,8 +194,10 @@ static bool stray(const struct world *w, const struct proc *p, struct arc arc, c
 {
 	size_t len;
 
-	/* Candidates are filled, and let go, as long as the ring lives. */
-	if (!w->finals_sent && node_loose(p->node)) {
+	/* Candidates are filled, and let go, as long as the ring lives.  Of two clocks that drift one may take four times as
+	 * long as the other. */
+	if (!w->finals_sent &&
+	    node_loose(p->node, (uint64_t)w->swarm.patience.recover / 2 * (w->swarm.drift ? 4 : 1))) {
 		snprintf(why, size, "%s keeps a copy for nobody", p->label);
 		return true;
 	}

@@ -410,7 +410,7 @@ static void anything_at_all(void **state)
 	core_all_answered(c);
 	for (int n = 0; n < 3; n++) {
 		assert_int_equal(copies_keeper(c, n, c->nodes[n].id), (n + 1) % 3);
-		assert_false(node_loose(c->nodes[n].node));
+		assert_false(node_loose(c->nodes[n].node, 0));
 		core_expect(c, c->nodes[n].id, "owned");
 		core_expect(c, c->nodes[n].id - 2, "owned");
 	}
