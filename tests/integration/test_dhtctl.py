@@ -84,6 +84,12 @@ def test_demo(broker, fake):
     assert run(broker, "demo", "--keys", 3, "--quiet").stdout == b""
 
 
+def test_demo_of_many_keys_begins(broker, fake):
+    """So many random numbers are never all different by luck."""
+    fake.acks = False
+    refuses(run(broker, "demo", "--keys", 300000, "--timeout", "300ms"), TIMEOUT, "the put of key")
+
+
 def test_demo_tells_what_is_not_equal(broker, fake):
     seen = []
     fake.answer = lambda key, value: seen.append(key) or (b"" if len(seen) == 3 else b"0123456789"
