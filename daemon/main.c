@@ -108,6 +108,21 @@ static void say_trouble(struct process *p, enum note_kind note, const char *text
 	tell(&p->teller, note, ABOUT(OF_REASON(text)), "%s", text);
 }
 
+/* What a process ends at once for, without a word before it. */
+static void say_why_not(struct process *p, enum note_kind note, const char *text)
+{
+	/* journald looks up which unit an entry is of when it reads it, and asks the process, which is to be there still:
+	 * else `journalctl -u` does not show it */
+	const struct timespec until_read = {.tv_nsec = 300000000};
+	struct notify notify;
+
+	say_trouble(p, note, text);
+	notify_init(&notify, p->systemd.library ? &p->systemd : NULL, &p->teller);
+	notify_status(&notify, text); /* however slow the journal is, `systemctl status` has it */
+	if (p->teller.journal)
+		(void)nanosleep(&until_read, NULL);
+}
+
 /* The same with a data directory. */
 static int run_kept(struct process *p)
 {
@@ -122,7 +137,9 @@ static int run_kept(struct process *p)
 								     : DISK_NONE;
 	p->config.shell.disk = keep_open(&keep, node, &fault);
 	if (!p->config.shell.disk) {
-		say_trouble(p, NOTE_DISK_REFUSED, fault.text);
+		if (node->name[0])
+			teller_name(&p->teller, node->name, node->id);
+		say_why_not(p, NOTE_DISK_REFUSED, fault.text);
 		return keep_exit_code(fault.trouble);
 	}
 	code = run(p);
@@ -135,19 +152,10 @@ static int run_kept(struct process *p)
 /* In the journal with what it means; to people who have typed something wrong, as a line for them. */
 static void refuse_settings(struct process *p, const char *error)
 {
-	/* journald looks up which unit an entry is of when it reads it, and asks the process, which is to be there still:
-	 * else `journalctl -u` does not show it */
-	const struct timespec until_read = {.tv_nsec = 300000000};
-	struct notify notify;
-
-	if (!p->teller.journal) {
+	if (p->teller.journal)
+		say_why_not(p, NOTE_SETTINGS, error);
+	else
 		(void)fprintf(stderr, "dht-node: %s\n", error);
-		return;
-	}
-	tell(&p->teller, NOTE_SETTINGS, ABOUT(OF_REASON(error)), "%s", error);
-	notify_init(&notify, &p->systemd, &p->teller);
-	notify_status(&notify, error); /* however slow the journal is, `systemctl status` has it */
-	(void)nanosleep(&until_read, NULL);
 }
 
 /* libevent's callback has no argument of its own. */

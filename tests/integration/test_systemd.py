@@ -107,6 +107,17 @@ def test_ready_status_stopping(ring):
     assert "STOPPING=1" not in nodes[1].notifications()
 
 
+def test_a_directory_that_is_refused_is_told_to_the_manager(broker, make_ring, tmp_path):
+    """In the sentence of `systemctl status`, and in the log under the node's name: nothing else comes before its end."""
+    r = make_ring(broker)
+    r.add("first", args=["--data-dir", str(tmp_path / "data")]).wait_ready()
+    second = r.add("second", args=["--data-dir", str(tmp_path / "data")])
+    assert second.wait() == 75
+    said = f"{tmp_path}/data is in use by another process: {r.nodes[0].pid} -> "
+    assert [x for x in second.notifications() if x.startswith("STATUS=" + said)], second.notifications()
+    assert "<3>second: " + said in second.log_text()
+
+
 def test_not_ready_without_a_broker(make_broker, make_ring):
     broker = make_broker()
     broker.stop()
