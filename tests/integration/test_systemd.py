@@ -95,6 +95,22 @@ def test_everything_is_installed_where_systemd_looks(tmp_path):
     assert f"{docs}/examples/unix-broker.conf".lstrip("/") in there
 
 
+def test_without_systemd_it_is_built_and_nothing_of_systemd_installed(tmp_path):
+    """As in a container of Debian's, where quickstart is to run: libsystemd is there, systemd.pc is not."""
+    (tmp_path / "pc").mkdir()
+    places = subprocess.run(["pkg-config", "--variable=pc_path", "pkg-config"], capture_output=True, text=True, check=True)
+    for folder in filter(os.path.isdir, places.stdout.strip().split(":")):
+        for name in set(os.listdir(folder)) - {"systemd.pc"} - set(os.listdir(tmp_path / "pc")):
+            (tmp_path / "pc" / name).symlink_to(os.path.join(folder, name))
+    build = tmp_path / "build"
+    done = subprocess.run(["meson", "setup", build, os.path.join(SOURCE, ".."), "-Dtests=false"], capture_output=True,
+                          text=True, env={**os.environ, "PKG_CONFIG_LIBDIR": str(tmp_path / "pc")})
+    assert done.returncode == 0, done.stdout + done.stderr
+    installed = subprocess.run(["meson", "introspect", "--installed", build], capture_output=True, text=True, check=True)
+    assert "bin/dht-node" in installed.stdout and "man8/dht-node.8" in installed.stdout
+    assert not re.search(r"dht-node@|\.target|sysusers|catalog\"", installed.stdout), installed.stdout
+
+
 def test_ready_status_stopping(ring):
     nodes = ring(2).nodes
     for node in nodes:
