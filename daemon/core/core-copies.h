@@ -5,7 +5,7 @@
 
 #include "state.h"
 
-/* ---- follow.c, follow-stream.c ---- */
+/* ---- follow.c, follow-stream.c, follow-return.c ---- */
 void follow_changed(struct node *n, const struct key *key); /* in an arc of ours, whoever keeps that */
 void follow_row(struct node *n, const struct once_write *w, const struct once_answer *answer);
 void follow_flush(struct node *n);      /* what was written goes out */
@@ -57,7 +57,7 @@ void damage_told(struct node *n, const struct follower *f,
 void damage_tick(struct node *n, uint64_t *next);
 void damage_forget(struct node *n);
 
-/* ---- copy.c ---- */
+/* ---- copy.c, copy-stream.c ---- */
 bool copy_take(struct node *n, const struct entry *e);  /* its owner is out; false: there is no copy of all of it */
 bool copy_whole(struct node *n, const struct entry *e); /* all of what it guards is kept here */
 void copy_absorb(struct node *n, struct arc arc);       /* ... and it is ours */

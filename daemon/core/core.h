@@ -1,14 +1,14 @@
 /* What the files of the core say to each other, and who does what. What a node knows is in state.h.
  *
- * node.c     a node's life, and its step
+ * node.c     a node's life, and its step; session.c  ... and what a connection begins and ends with
  * hear.c     the table of what each frame means in each state
  * out.c      effects: publish, send a frame, log (what can be said: common/note.h)
  * entry.c    the views this node is named in: own arcs, guarded arcs
  * change.c   making a view, and having it stored (PROTOCOL.md section 5)
  * view.c     storing what others make; HOLDS
  * make.c     the views that each kind of change makes
- * watch.c    who is silent, who is gone; SYNC, CONFIRM, NOTIFY
- * find.c     asking everybody, and what follows from who knows better
+ * watch.c    who is silent, who is gone; SYNC, CONFIRM
+ * find.c     asking everybody, and what follows from who knows better; NOTIFY
  * hole.c     arcs that nobody owns
  * fence.c    fences and the round trip behind them
  * line.c     who is silent: they, or one's own line
@@ -25,20 +25,24 @@
  * list.c     ... or what there is, page by page
  * answer.c   ... and what is said of it
  * share.c    ... and moved with its arc
- * once.[ch]  ... remembered, so that nothing is done twice
+ * once.[ch], once-table.c, once-share.c, once-picture.c, horizon.[ch]  ... remembered, so that nothing is done twice
  * cells.c    ... the topics on which they are heard
+ * store.[ch], store-read.c, store-bulk.c, heap.[ch], order.[ch]  the records in memory
  * record.c   records as the store has them, and as frames tell them
  * merge.c    records that outlive their arc
  * older.c    neighbours of an earlier version
- * follow.c, follow-stream.c  copies of what is owned here, elsewhere; arcs.[ch]  the ids they have
+ * follow.c, follow-stream.c, follow-return.c  copies of what is owned here, elsewhere; arcs.[ch]  the ids they have
  * keepers.c  ... beyond the backup's, and who has them
- * copy.c, copy-stream.c      copies of what others own, here
+ * copy.c, copy-stream.c  copies of what others own, here
+ * scrub.c, copy-check.c  ... compared with the owner's; damage.c  records whose bytes are not what was put
  * tell.c     what clients are told, once every copy has it
  * durable.[ch], durable-state.c  what a disk is to keep of all this; restore.c  ... and a node out of it
+ * recover.c  who is waited for, and an operator's word that he is not to be
+ * room.c     too few copies, and no room; memory.c  ... in memory
  * echo.c     own words that do not come back
  * status.c   STATUS, WHO, LEAVE, REPLY
- * reference_peer.[ch], reference_leave.c, reference_words.c, reference_stream.c  all that exists only for neighbours that
- *            are the reference's */
+ * reference_peer.[ch], reference_admit.c, reference_leave.c, reference_words.c, reference_stream.c  all that exists only for
+ *            neighbours that are the reference's */
 #ifndef DHT_CORE_H
 #define DHT_CORE_H
 
@@ -70,6 +74,8 @@ void frame_send(struct node *n, struct frame *f, enum topic_kind kind, uint32_t 
 void frame_to(struct node *n, struct frame *f, const struct member *to);
 void frame_reply(struct node *n, struct frame *f, const char *topic);
 uint32_t node_random(struct node *n, uint32_t below);
+
+/* ---- node.c ---- */
 void node_stop(struct node *n, const char *why);
 /* For `by` ms, which have ended by `now`, nothing was to be heard: the silence of others is counted without them. */
 void node_overslept(struct node *n, uint64_t by, uint64_t now);
@@ -258,7 +264,7 @@ bool older_lately(const struct node *n, const struct member *m, uint64_t *next);
 /* A message.  True if it was what a client of ours asks, or about copies: more of that may have come with it. */
 bool hear_message(struct node *n, const struct event *ev);
 
-/* ---- give.c ---- */
+/* ---- give.c, give-stream.c ---- */
 void give_begin(struct node *n, const struct member *taker, struct arc arc, bool leave);
 void give_end(struct node *n);
 void give_refused(struct node *n); /* not now, or not by him */
@@ -315,8 +321,8 @@ const char *share_decode(struct once_share *s, struct watched_piece watched[WATC
 
 /* ---- operate.c ---- */
 void operate_read(struct node *n, const struct operation *op, struct operation_result *r);
-/* version: what the write gets, also one that comes to nothing */
 bool operate_waits(struct node *n, const struct operation *op); /* for a record that is being fetched anew */
+/* version: what the write gets, also one that comes to nothing */
 void operate_write(struct node *n, const struct operation *op, struct version version, struct operation_result *r);
 
 /* ---- watched.c ---- */
@@ -387,7 +393,7 @@ void merge_tick(struct node *n, uint64_t *next);
 void on_merge(struct node *n, const struct frame *f);
 void on_merged(struct node *n, const struct frame *f);
 
-/* ---- reference_peer.c, reference_leave.c, reference_words.c ---- */
+/* ---- reference_peer.c and its neighbours ---- */
 void on_ack_join(struct node *n, const uint8_t *p, size_t len);
 enum reference_verdict { REFERENCE_NOTHING, REFERENCE_HOLD, REFERENCE_ANSWER };
 enum reference_verdict reference_judge(struct node *n, enum topic_kind kind, uint32_t key);

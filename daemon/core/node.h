@@ -22,9 +22,9 @@
 struct node;
 struct once_limits;
 
-/* Times are milliseconds.  node_config_init fills the defaults named here. */
 #define REPLICAS_MAX 5
 
+/* Times are milliseconds.  node_config_init fills the defaults named here. */
 struct node_config {
 	uint32_t id;
 	char name[NAME_MAX_LEN + 1]; /* "" = the id in decimal */

@@ -5,7 +5,7 @@
  * CORE_TRACE=1 in the environment every message and every line of the log is printed.
  *
  * It watches all the time that no operation is answered more often than it was asked, and whenever nothing is under way
- * that no id is served by two (core_check).  Storms of faults are the simulator's; here each test says what happens. */
+ * that no id is served by two.  Storms of faults are the simulator's; here each test says what happens. */
 #ifndef DHT_TEST_CORE_FIXTURE_H
 #define DHT_TEST_CORE_FIXTURE_H
 
