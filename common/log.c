@@ -75,7 +75,6 @@ static bool log_write(int fd, const char *bytes, size_t len)
 	return whole;
 }
 
-/* C1 in its UTF-8 form. */
 size_t log_escape(char out[LOG_ESCAPED_MAX], const char *text)
 {
 	static const char hex[] = "0123456789abcdef";
@@ -84,6 +83,7 @@ size_t log_escape(char out[LOG_ESCAPED_MAX], const char *text)
 
 	for (size_t i = 0; i < len; i++) {
 		unsigned char c = (unsigned char)text[i];
+		/* in its UTF-8 form */
 		bool c1 = c >= 0x80 && c < 0xa0 && i > 0 && (unsigned char)text[i - 1] == 0xc2;
 
 		if (c >= 0x20 && c != 0x7f && !c1) {

@@ -14,8 +14,8 @@
 
 struct mqtt_lookup {
 	struct evdns_getaddrinfo_request *request;
-	mqtt_lookup_cb
-		done; /* NULL once cancelled: evdns answers a cancelled request too, and only then may this be freed */
+	/* NULL once cancelled: evdns answers a cancelled request too, and only then may this be freed */
+	mqtt_lookup_cb done;
 	void *arg;
 	bool answered; /* before mqtt_lookup could return */
 };

@@ -89,10 +89,10 @@ const char *option_origin(const struct option_table *table, const struct option_
 enum option_file { OPTION_FILE_READ, OPTION_FILE_ABSENT, OPTION_FILE_UNREADABLE, OPTION_FILE_WRONG };
 
 /* Reads lines `name = value` of a file, after option_parse and only what nothing else has set by then; of several files
- * the first one read wins.  '#' begins a comment, at a line's beginning or
- * behind a blank.  What can stand there is what can stand in the
- * environment: the rows with an `env`, by their names.  Any other name, or a name that stands there twice, makes the
- * file WRONG; UNREADABLE and WRONG come with a line in error, as of option_parse.  path is to outlive result. */
+ * the first one read wins.  '#' begins a comment, at a line's beginning or behind a blank.  What can stand there is what
+ * can stand in the environment: the rows with an `env`, by their names.  Any other name, or a name that stands there
+ * twice, makes the file WRONG; UNREADABLE and WRONG come with a line in error, as of option_parse.  path is to outlive
+ * result. */
 enum option_file option_read_file(const struct option_table *table, void *target, const char *path,
 				  struct option_result *result, char error[OPTION_ERROR_MAX]);
 

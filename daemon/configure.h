@@ -39,8 +39,8 @@ void configure_print(const struct configuration *config, FILE *out);
 /* What the core may hold of the setting; 0: no limit. */
 uint64_t configure_memory(const struct settings *settings);
 
-/* Reads the files anew and takes over what can change while a node runs: the log's level, and max-memory.  EX_OK, or EX_CONFIG with a
- * line in error, and everything stays as it was.  In changed (size CONFIGURE_ERROR_MAX) stand the names of the other
+/* Reads the files anew and takes over what can change while a node runs: the log's level, and max-memory.  EX_OK, or
+ * EX_CONFIG with a line in error, and everything stays as it was.  In changed (size CONFIGURE_ERROR_MAX) stand the names of the other
  * settings that are not what they were, divided by blanks: they wait for a restart. */
 int configure_again(struct configuration *config, char *changed, char error[CONFIGURE_ERROR_MAX]);
 

@@ -38,7 +38,7 @@ struct settings {
 extern const struct option_table node_options;
 
 /* What a program takes that has not one record yet, with what it has loaded and the frames on their way: max_memory is of the
- * process, and the core counts what is in it.  Measured: 5.6 MiB as a service (README, Numbers). */
+ * process, and the core counts what is in it.  Measured: 5.6 MiB as a service (README, "What it costs"). */
 #define MEMORY_PROGRAM (UINT64_C(8) << 20)
 /* Rows alone may take 13 MiB, also where nobody stores anything any more. */
 #define MEMORY_LEAST (UINT64_C(32) << 20)

@@ -150,7 +150,7 @@ void broker_write_access(FILE *out, const struct broker_plan *plan)
 
 /* ---- passwords ---- */
 
-/* As mosquitto_passwd of 2.0 has it: `$7$ITERATIONS$SALT$HASH`, SHA-512, base64.  The passwords are 128 random bits: nobody
+/* As mosquitto_passwd of 2.0 has it: `$7$ITERATIONS$SALT$HASH`, SHA-512, base64.  The passwords are 130 random bits: nobody
  * guesses these, however fast. */
 #define HASH_ITERATIONS 101
 #define HASH_SALT 12

@@ -22,27 +22,29 @@ const char *client_timeout_text(const struct settings *settings, char out[32])
 	return client_duration_text(settings->timeout, out);
 }
 
-const char *client_denied_text(const struct settings *settings, char out[CLIENT_DENIED_MAX])
+#define DENIED_MAX 200
+
+/* What somebody whom the broker does not let in may have forgotten.  Returns out. */
+static const char *denied_text(const struct settings *settings, char out[DENIED_MAX])
 {
 	const struct url *url = &settings->url;
 	const bool file = settings->password_file != NULL && settings->password_file[0] != '\0';
 
 	if (url->user[0] == '\0')
-		snprintf(out, CLIENT_DENIED_MAX, "%sgive mqtt://user@host as --broker or DHT_BROKER%s",
+		snprintf(out, DENIED_MAX, "%sgive mqtt://user@host as --broker or DHT_BROKER%s",
 			 file ? "the password is for a user, and the URL has none: " : "",
 			 file ? "" : ", and --password-file");
 	else if (!url->has_password)
-		snprintf(out, CLIENT_DENIED_MAX, "give the password of user '%s': --password-file", url->user);
+		snprintf(out, DENIED_MAX, "give the password of user '%s': --password-file", url->user);
 	else
-		snprintf(out, CLIENT_DENIED_MAX, "does the broker know user '%s', and is the password right?",
-			 url->user);
+		snprintf(out, DENIED_MAX, "does the broker know user '%s', and is the password right?", url->user);
 	return out;
 }
 
 enum exit_code client_explain_connect(const struct settings *settings, enum mqtt_failure failure, const char *detail)
 {
 	const char *shown = settings->broker_shown;
-	char timeout[32], denied[CLIENT_DENIED_MAX];
+	char timeout[32], denied[DENIED_MAX];
 
 	switch (failure) {
 	case MQTT_OK:
@@ -50,7 +52,7 @@ enum exit_code client_explain_connect(const struct settings *settings, enum mqtt
 			     client_timeout_text(settings, timeout), settings->remedy);
 		return RC_UNREACHABLE;
 	case MQTT_DENIED:
-		output_error("broker %s refused us: %s (%s)", shown, detail, client_denied_text(settings, denied));
+		output_error("broker %s refused us: %s (%s)", shown, detail, denied_text(settings, denied));
 		return RC_REFUSED;
 	case MQTT_CERTIFICATE:
 	case MQTT_REJECTED:

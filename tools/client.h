@@ -88,9 +88,6 @@ uint64_t client_deadline(const struct client *client);
 /* "5s" of 5000, and of the settings' time-out, for error lines.  Both return out. */
 const char *client_duration_text(uint32_t ms, char out[32]);
 const char *client_timeout_text(const struct settings *settings, char out[32]);
-#define CLIENT_DENIED_MAX 200
-/* What somebody whom the broker does not let in may have forgotten.  Returns out. */
-const char *client_denied_text(const struct settings *settings, char out[CLIENT_DENIED_MAX]);
 
 /* Why a connection has not come to be: prints it, and returns the exit code.  detail: the transport's words. */
 enum exit_code client_explain_connect(const struct settings *settings, enum mqtt_failure failure, const char *detail);

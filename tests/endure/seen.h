@@ -1,4 +1,5 @@
-/* What one operation of a client looked like from outside, as the clients write it down (driver.c) and the judge reads it.
+/* What one operation of a client looked like from outside, as the clients write it down (endure-client.c) and the judge
+ * reads it.
  *
  * Files are arrays of it, as the machine has them: whoever writes and whoever reads are of one build.  Times are of the
  * machine's monotonic clock, so that those of several processes can be compared. */

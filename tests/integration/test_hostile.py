@@ -12,7 +12,7 @@ import pytest
 import harness
 from access import AccessBroker, AccessRing, User, denied
 from certificates import Set
-from fake_ring import (BASE, CLIENT, FROM, OPERATIONS, REPLY, STATE, STATES, TYPE, TYPES, VERSION, decode, encode)
+from fake_ring import (BASE, CLIENT, FROM, OPERATIONS, REPLY, STATE, STATES, TYPE, TYPES, VERSION, encode)
 from harness import PATIENCE, ctl_binary, wait_for
 
 USERS = ("--nodes", "n1,n2,n3,spy", "--operators", "op", "--clients", "alice,mallory")

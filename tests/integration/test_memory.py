@@ -7,7 +7,6 @@ import signal
 
 import pytest
 
-import harness
 from harness import ctl, wait_for
 from manners import put_lines, run
 from test_copies import check, wait_copied
