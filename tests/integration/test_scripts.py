@@ -93,9 +93,12 @@ def test_run_nodes_tells_who_has_ended(broker, tmp_path):
     assert process.returncode == 1 and "1 of 2 nodes left in good order" in out
 
 
-def test_run_nodes_prints_no_password(tmp_path):
-    code, out = run("run-nodes", 1, "--broker", "mqtt://me:se@cret@127.0.0.1:1", "--dir", tmp_path, "--bin", "/bin/true")
-    assert code == 1 and "1 nodes at mqtt://me:***@127.0.0.1:1; " in out and "cret" not in out
+@pytest.mark.parametrize("url, shown", [("mqtt://me:se@cret@127.0.0.1:1", "mqtt://me:***@127.0.0.1:1"),
+                                        ("MQTTS://a/b:secret@[::1]:1", "MQTTS://a/b:***@[::1]:1"),
+                                        ("mqtt://[::1]:1", "mqtt://[::1]:1"), ("mqtt://me@h:1", "mqtt://me@h:1")])
+def test_run_nodes_prints_no_password(tmp_path, url, shown):
+    code, out = run("run-nodes", 1, "--broker", url, "--dir", tmp_path, "--bin", "/bin/true")
+    assert code == 1 and f" nodes at {shown}; " in out and "cret" not in out
 
 
 def test_run_nodes_without_binary(tmp_path):
