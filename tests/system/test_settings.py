@@ -44,6 +44,14 @@ def test_a_file_that_the_node_cannot_read(machine):
     fails(machine, "1", 78, "/etc/dht-node/1.conf: permission denied")
 
 
+def test_a_directory_of_another_node(machine):
+    """It is the first that the process says, and the last."""
+    machine.systemctl("start", "dht-node@1")
+    machine.systemctl("stop", "dht-node@1")
+    machine.settings("1", "name = other\n")
+    fails(machine, "1", 78, "/var/lib/dht-node/1 is of node ", " (1), not of node ", " (other) -> name that node's own")
+
+
 @pytest.fixture
 def guarded(machine):
     """A broker that wants a password."""
