@@ -1,4 +1,4 @@
-"""What compare and scale share: rings side by side at one broker, echo responders, Redis, pairs of runs and their ratios.
+"""What compare, scale and cost share: rings side by side at one broker, echo responders, Redis, pairs of runs and their ratios.
 
 The machine these run on is rarely theirs alone.  So nothing here is told but ratios of two runs, one right behind the
 other, A B A B ..., and of these the median; what a run came to by itself is printed beside it, for the eye only.
