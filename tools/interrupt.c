@@ -24,6 +24,19 @@ static struct {
 	bool *wake;
 } interrupt;
 
+static void on_signal(int number, siginfo_t *info, void *context);
+
+/* The next one ends us; what was ignored is so still. */
+static void let_go(void)
+{
+	struct sigaction now;
+
+	for (size_t i = 0; i < SIGNAL_COUNT; i++) {
+		if (sigaction(signals[i].number, NULL, &now) == 0 && now.sa_sigaction == on_signal)
+			(void)signal(signals[i].number, SIG_DFL);
+	}
+}
+
 /* Not libevent's: a loop that is busy with lines in it would hear of neither the first nor the second. */
 static void on_signal(int number, siginfo_t *info, void *context)
 {
@@ -33,8 +46,7 @@ static void on_signal(int number, siginfo_t *info, void *context)
 	(void)context;
 	interrupt.sent = info->si_code <= 0;
 	interrupt.number = number;
-	for (size_t i = 0; i < SIGNAL_COUNT; i++)
-		(void)signal(signals[i].number, SIG_DFL);
+	let_go();
 	(void)!write(interrupt.fd, &one, sizeof(one));
 	errno = error;
 }
@@ -79,14 +91,9 @@ int interrupt_sent(void)
 
 void interrupt_release(void)
 {
-	struct sigaction before;
-
 	if (interrupt.event == NULL)
 		return;
-	for (size_t i = 0; i < SIGNAL_COUNT; i++) {
-		if (sigaction(signals[i].number, NULL, &before) == 0 && before.sa_sigaction == on_signal)
-			(void)signal(signals[i].number, SIG_DFL);
-	}
+	let_go();
 	event_free(interrupt.event);
 	interrupt.event = NULL;
 	(void)close(interrupt.fd);

@@ -103,11 +103,11 @@ def test_given_keys_tell_it(fake, start):
                                                 "been stored\n")
 
 
-def caught(process):
-    """Whether SIGINT is."""
+def caught(process, number=signal.SIGINT, field="SigCgt:"):
+    """Whether that is."""
     with open(f"/proc/{process.pid}/status") as f:
-        mask = next(line for line in f if line.startswith("SigCgt:"))
-    return int(mask.split()[1], 16) >> (signal.SIGINT - 1) & 1
+        mask = next(line for line in f if line.startswith(field))
+    return int(mask.split()[1], 16) >> (number - 1) & 1
 
 
 def test_lines_that_are_all_wrong_and_never_end(fake, start):
@@ -128,6 +128,18 @@ def test_a_signal_that_is_ignored_stays_so(fake, start):
     process.send_signal(signal.SIGINT)
     _, error = process.communicate(b"b\tx\n", timeout=20 * PATIENCE)
     assert (process.returncode, error) == (0, b"dhtctl: 2 stored\n")
+
+
+def test_a_signal_that_is_ignored_stays_so_behind_another(fake, start):
+    """As of nohup: while what SIGTERM has ended is tidied up, the terminal may go."""
+    fake.before = lambda topic, request: fake.counter < 5
+    process = start("bench", "--timeout", "60m", "--inflight", "8", ignored=[signal.SIGHUP])
+    wait_for("puts", lambda: fake.counter >= 5)
+    process.send_signal(signal.SIGTERM)
+    assert process.stderr.readline().startswith(b"dhtctl: SIGTERM ended it")
+    assert caught(process, signal.SIGHUP, "SigIgn:")
+    assert not caught(process)  # the second one ends it
+    ended(process, signal.SIGINT)
 
 
 @pytest.mark.parametrize("phase", ["preload", "run"])
