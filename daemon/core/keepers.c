@@ -116,6 +116,11 @@ unsigned node_get_keepers(const struct node *node, uint32_t id, struct member *k
 	return count;
 }
 
+bool node_tells(const struct node *n, const struct member *keeper)
+{
+	return follower_of((struct node *)n, keeper) != NULL;
+}
+
 unsigned keepers_count(struct node *n, struct arc arc)
 {
 	unsigned count = 0;

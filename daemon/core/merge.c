@@ -34,10 +34,16 @@ static bool found_one(void *arg, const struct store_item *item)
 	return !s->found;
 }
 
+static bool is_who_asks(void *arg, const struct member *owner)
+{
+	return member_same(owner, arg);
+}
+
 /* Does some of the arc lie here that its owner may not have? */
 bool merge_has(struct node *n, struct arc arc, const struct member *by)
 {
-	struct search s = {n, copy_loose(n, arc, by, 0)};
+	struct member who = *by;
+	struct search s = {n, copy_loose(n, arc, is_who_asks, &who)};
 
 	if (!s.found && n->stash)
 		store_each(n->store, arc, found_one, &s);

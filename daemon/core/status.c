@@ -297,9 +297,9 @@ bool node_get_backup(const struct node *n, uint32_t id, struct member *backup, b
 	return !*lost || follow_owed((struct node *)n, backup);
 }
 
-bool node_loose(const struct node *n, uint64_t silence)
+bool node_loose(const struct node *n, bool (*except)(void *arg, const struct member *owner), void *arg)
 {
-	return copy_loose(n, (struct arc){0, 0}, &(struct member){0}, n->config.replicas < 3 ? 0 : silence);
+	return copy_loose(n, (struct arc){0, 0}, except, arg);
 }
 
 bool node_get_arc(const struct node *n, struct arc *arc)

@@ -189,15 +189,33 @@ static int by_place(const void *a, const void *b)
 	return (*x)->id < (*y)->id ? -1 : (*x)->id > (*y)->id;
 }
 
+struct seat {
+	const struct world *w;
+	const struct proc *p;
+};
+
+/* With more than two copies it may be a keeper, which no view names: does the owner tell it what he writes? */
+static bool is_told(void *arg, const struct member *owner)
+{
+	const struct seat *s = arg;
+	const struct member keeper = {.id = s->p->id, .memory = s->p->memory};
+
+	for (uint32_t i = 0; i < s->w->proc_count && s->w->swarm.patience.replicas > 2; i++) {
+		const struct proc *p = s->w->procs[i];
+
+		if (p->alive && p->memory == owner->memory)
+			return node_tells(p->node, &keeper);
+	}
+	return false;
+}
+
 /* Records that outlive their arc go to whoever owns it now: in the end none lies anywhere else. */
 static bool stray(const struct world *w, const struct proc *p, struct arc arc, char *why, size_t size)
 {
 	size_t len;
 
-	/* Candidates are filled, and let go, as long as the ring lives.  Of two clocks that drift one may take four times as
-	 * long as the other. */
-	if (!w->finals_sent &&
-	    node_loose(p->node, (uint64_t)w->swarm.patience.recover / 2 * (w->swarm.drift ? 4 : 1))) {
+	/* Candidates are filled, and let go, as long as the ring lives. */
+	if (!w->finals_sent && node_loose(p->node, is_told, &(struct seat){w, p})) {
 		snprintf(why, size, "%s keeps a copy for nobody", p->label);
 		return true;
 	}
