@@ -34,10 +34,11 @@ static enum exit_code cas_exec(const struct settings *settings, char **args, siz
 	job.op.life = settings->ttl;
 	code = cas_take_condition(settings, &job.op);
 	if (code == RC_OK)
-		code = job_take_key(settings, args[0], &job.op.key);
+		code = job_take_one_key(settings, "cas", args[0], &job.op.key);
 	if (code != RC_OK)
 		return code;
-	code = value_take(settings, count > 1 ? args[1] : NULL, "dhtctl cas --version N/C KEY NEW", &value,
+	code = value_take(settings, count > 1 ? args[1] : NULL,
+			  settings->absent ? "dhtctl cas --absent KEY NEW" : "dhtctl cas --version N/C KEY NEW", &value,
 			  &job.op.value_len);
 	if (code != RC_OK) {
 		key_free(&job.op.key);

@@ -40,7 +40,7 @@ static enum exit_code incr_exec(const struct settings *settings, char **args, si
 			     args[1]);
 		return RC_USAGE;
 	}
-	code = job_take_key(settings, args[0], &job.op.key);
+	code = job_take_one_key(settings, "incr", args[0], &job.op.key);
 	return code == RC_OK ? job_run_one(&job) : code;
 }
 

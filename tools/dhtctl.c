@@ -29,6 +29,17 @@ static const struct command *find_command(const char *name)
 	return command;
 }
 
+/* '' is what a variable of a shell leaves behind that is not set; it would be found out when all else is done. */
+static bool check_file(const struct command *command, char **args, size_t count)
+{
+	const char *form = command->arguments;
+
+	if (count == 0 || args[0][0] != '\0' || (strcmp(form, "[FILE]") != 0 && strcmp(form, "[DIR]") != 0))
+		return true;
+	output_error("invalid %.*s '': it must not be empty", (int)strcspn(form + 1, "]"), form + 1);
+	return false;
+}
+
 static bool check_arguments(const struct command *command, const struct option_table *table,
 			    const struct option_result *given, size_t count)
 {
@@ -42,7 +53,7 @@ static bool check_arguments(const struct command *command, const struct option_t
 		}
 	}
 	if (count >= command->min && count <= command->max)
-		return true;
+		return check_file(command, given->args + 1, count);
 	output_error("%s arguments: usage is 'dhtctl %s%s%s'; see 'dhtctl %s --help'",
 		     count < command->min ? "too few" : "too many", command->name, command->arguments[0] ? " " : "",
 		     command->arguments, command->name);
@@ -75,14 +86,25 @@ static enum exit_code run_command(struct settings *settings, const struct option
 	return command->exec(settings, given->args + 1, count);
 }
 
+static bool is_help(const struct option_result *given)
+{
+	return given->arg_count > 0 && strcmp(given->args[0], "help") == 0;
+}
+
 static enum exit_code run(struct settings *settings, const struct option_table *table, struct option_result *given)
 {
 	const struct command *command = NULL;
 
-	if (given->arg_count > 0 && strcmp(given->args[0], "help") == 0) {
+	if (is_help(given)) {
 		settings->help = true;
 		given->args++;
 		given->arg_count--;
+		if (given->arg_count > 1) {
+			output_error("too many arguments: usage is 'dhtctl " HELP_USAGE "'; see 'dhtctl --help'");
+			return RC_USAGE;
+		}
+		if (is_help(given)) /* 'help help': the text that has a line about it */
+			given->arg_count = 0;
 	}
 	if (settings->version && given->arg_count <= 1) {
 		printf("dhtctl %s\n", DHT_VERSION);

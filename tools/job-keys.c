@@ -49,6 +49,14 @@ bool job_wants_lines(const struct settings *settings, const char *key)
 	return !settings->name && strcmp(key, "-") == 0;
 }
 
+enum exit_code job_take_one_key(const struct settings *settings, const char *command, const char *text, struct key *key)
+{
+	if (!job_wants_lines(settings, text))
+		return job_take_key(settings, text, key);
+	output_error("'%s' reads no lines; for a key that is called '-' give --name", command);
+	return RC_USAGE;
+}
+
 const char *job_parse_key(const struct job *job, uint8_t *text, size_t len, struct item *item)
 {
 	struct key key;

@@ -102,6 +102,9 @@ bool job_wants_lines(const struct settings *settings, const char *key);
 
 /* Reads a key from the command line: RC_OK, or RC_USAGE after an error line.  The name is allocated. */
 enum exit_code job_take_key(const struct settings *settings, const char *text, struct key *key);
+/* The same for a command that reads no lines: '-' is refused, as elsewhere it stands for them. */
+enum exit_code job_take_one_key(const struct settings *settings, const char *command, const char *text,
+				struct key *key);
 /* Reads one from a line, escapes and all: NULL, or what is wrong. */
 const char *job_parse_key(const struct job *job, uint8_t *text, size_t len, struct item *item);
 

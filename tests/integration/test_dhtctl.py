@@ -59,6 +59,9 @@ def test_put_never_waits_silently_for_a_terminal(broker):
     code, _, out, err = Terminal(broker, "put", 5, stdin="tty").finish()
     assert (code, out) == (USAGE, b"")
     assert b"no value" in err and b"put 5 VALUE" in err
+    for args in (["--absent"], ["--version", "1/2"]):
+        code, _, out, err = Terminal(broker, "cas", *args, 5, stdin="tty").finish()
+        assert (code, out) == (USAGE, b"") and f"'dhtctl cas {args[0]} ".encode() in err, err
 
 
 def test_put_dash_reads_a_terminal(broker, fake):
@@ -159,6 +162,11 @@ def test_demo_draws_a_bar_on_a_terminal_only(broker, fake):
     (["incr", "1", "2", "3"], ["too many arguments", "dhtctl incr KEY [BY]"]),
     (["put", "1", "2", "3"], ["too many arguments", "dhtctl put KEY [VALUE]"]),
     (["ring", "x"], ["too many arguments", "dhtctl ring"]),
+    (["help", "put", "get"], ["too many arguments", "'dhtctl help [COMMAND]'"]),
+    (["help", "frobnicate"], ["unknown command 'frobnicate'"]),
+    *(([command, *more, ""], [f"invalid {what} '': it must not be empty"])
+      for command, more, what in (("export", [], "FILE"), ("import", [], "FILE"),
+                                  ("broker-config", ["--nodes", "n1"], "DIR"))),
     (["leave"], ["too few arguments", "dhtctl leave NODE"]),
     (["demo", "--keys", "0"], ["invalid --keys '0'", "1 to 100000"]),
     (["get", "5", "--keys", "5"], ["'dhtctl get' has no option '--keys'", "see 'dhtctl get --help'"]),
@@ -177,6 +185,8 @@ def test_demo_draws_a_bar_on_a_terminal_only(broker, fake):
     (["watch", "n" * 65537 + "*"], ["invalid prefix 'nnn", "at most 65536 bytes", "65537"]),
     (["get", "5", "-"], ["no other key"]),
     (["del", "5", "6", "-", "7"], ["no other key"]),
+    (["cas", "--absent", "-", "x"], ["'cas' reads no lines", "'-' give --name"]),
+    (["incr", "-"], ["'incr' reads no lines", "'-' give --name"]),
     (["cas", "5", "x"], ["either --version N/C", "or --absent"]),
     (["cas", "5", "x", "--absent", "--version", "1/2"], ["either --version N/C", "or --absent"]),
     (["cas", "5", "x", "--version"], ["'--version' needs a value (N/C)"]),
@@ -195,7 +205,7 @@ def test_usage(args, parts):
 
 
 @pytest.mark.parametrize("args", [["--help"], ["-h"], ["get", "--help"], ["--help", "--bogus"], ["help"], ["help", "get"],
-                                  ["--version"], ["-V"]])
+                                  ["help", "help"], ["--version"], ["-V"]])
 def test_help_needs_no_broker(args):
     done = run(NOWHERE, *args)
     assert (done.returncode, done.stderr) == (0, b"")
