@@ -14,7 +14,7 @@ static const struct option_row option_rows[] = {
 	/* cas alone has this one, in the place of the other of that name: see commands_choose */
 	{"version", 0, OPTION_TEXT, FIELD(expected), NULL, NULL, "N/C", "store only if the key has this version", 0,
 	 60},
-	/* not broker-config, which has the last of that name */
+	/* not broker-config, which has the other of that name */
 	{"clients", 0, OPTION_UNSIGNED, FIELD(clients), "1", NULL, "N", "connections", 1, 1000},
 	{"broker", 'b', OPTION_URL, FIELD(broker), URL_DEFAULT, "DHT_BROKER", "URL",
 	 "mqtt[s]://[user[:password]@]host[:port], s for TLS, or unix:///path", 0, 1000},
@@ -24,7 +24,8 @@ static const struct option_row option_rows[] = {
 	{"topic-prefix", 0, OPTION_TEXT, FIELD(topic_prefix), "", "DHT_TOPIC_PREFIX", "PREFIX",
 	 "the ring's topics stand below this", 0, TOPIC_PREFIX_MAX},
 	{"timeout", 't', OPTION_DURATION, FIELD(timeout), "5s", "DHT_TIMEOUT", "DURATION",
-	 "bounds the whole command; of demo, ls, count, export, import, ping and lines of '-' each step", 10, 3600000},
+	 "bounds the whole command; of bench, demo, ls, count, export, import, ping, scrub and lines of '-' each step",
+	 10, 3600000},
 	{"color", 0, OPTION_CHOICE, FIELD(color), "auto", "DHT_COLOR", "auto|always|never",
 	 "auto: on a terminal, unless NO_COLOR is set", 0, 0},
 	{"no-color", 0, OPTION_FLAG, FIELD(no_color), NULL, NULL, NULL, "as --color never", 0, 0},
@@ -85,6 +86,7 @@ static const struct option_row option_rows[] = {
 	 0},
 	{"yes", 0, OPTION_FLAG, FIELD(yes), NULL, NULL, NULL, "do not ask", 0, 0},
 	{"nodes", 0, OPTION_TEXT, FIELD(nodes), NULL, NULL, "NAMES", "the users that nodes log in as", 1, 0},
+	{"clients", 0, OPTION_TEXT, FIELD(users), NULL, NULL, "NAMES", "the users that may only use keys", 1, 0},
 	{"operators", 0, OPTION_TEXT, FIELD(operators), NULL, NULL, "NAMES",
 	 "the users that may also see and tend the ring", 1, 0},
 	{"reference", 0, OPTION_FLAG, FIELD(reference), NULL, NULL, NULL, "clients may use the reference's topics", 0,
@@ -97,14 +99,14 @@ static const struct option_row option_rows[] = {
 	{"version", 'V', OPTION_STOP, FIELD(version), NULL, NULL, NULL, "the version", 0, 0},
 	/* ls alone has this one: elsewhere -0 may be a value */
 	{"null", '0', OPTION_FLAG, FIELD(nul), NULL, NULL, NULL, "a NUL behind each key, not a newline", 0, 0},
-	{"clients", 0, OPTION_TEXT, FIELD(users), NULL, NULL, "NAMES", "the users that may only use keys", 1, 0},
 };
 #define ROW_COUNT (sizeof(option_rows) / sizeof(option_rows[0]))
 
-static const struct option_table table_of_cas = {"dhtctl", option_rows, ROW_COUNT - 2};
-static const struct option_table table_of_ls = {"dhtctl", option_rows + 1, ROW_COUNT - 2};
-static const struct option_table table_of_broker_config = {"dhtctl", option_rows + 2, ROW_COUNT - 2};
-static const struct option_table table_of_others = {"dhtctl", option_rows + 1, ROW_COUNT - 3};
+/* Of two rows with one name the first of a table is what it means, and is shown. */
+static const struct option_table table_of_cas = {"dhtctl", option_rows, ROW_COUNT - 1};
+static const struct option_table table_of_ls = {"dhtctl", option_rows + 1, ROW_COUNT - 1};
+static const struct option_table table_of_broker_config = {"dhtctl", option_rows + 2, ROW_COUNT - 3};
+static const struct option_table table_of_others = {"dhtctl", option_rows + 1, ROW_COUNT - 2};
 
 static const struct command *const commands[] = {
 	&command_put,   &command_get,   &command_del,    &command_cas,           &command_incr,       &command_ls,
@@ -251,6 +253,15 @@ const struct option_table *commands_choose(int argc, char **argv)
 	return is_command_by(&table_of_ls, &command_ls, argc, argv) ? &table_of_ls : &table_of_others;
 }
 
+static bool is_hidden(const struct option_table *table, size_t index)
+{
+	for (size_t i = 0; i < index; i++) {
+		if (strcmp(table->rows[i].name, table->rows[index].name) == 0)
+			return true;
+	}
+	return false;
+}
+
 size_t commands_rows(const struct command *command, enum commands_part part, struct option_row rows[OPTION_ROWS_MAX])
 {
 	const struct option_table *table = commands_options(command);
@@ -260,6 +271,8 @@ size_t commands_rows(const struct command *command, enum commands_part part, str
 		const struct option_row *row = &table->rows[i];
 		bool special = commands_special(row);
 
+		if (is_hidden(table, i))
+			continue;
 		if (special ? part != COMMANDS_GENERAL && command != NULL && command_has(command, row->name)
 			    : part != COMMANDS_OWN)
 			rows[count++] = *row;

@@ -278,8 +278,17 @@ def test_help_names_every_command_and_option():
         own = run(NOWHERE, usage.split()[0], "--help").stdout.decode()
         assert f"dhtctl [OPTIONS] {usage}" in own
         for special in {o for those in COMMANDS.values() for o in those}:
-            # --version N/C of cas stands beside the other
             assert (special + " " in own.partition("\noptions:")[2]) == (special in options), (usage, special)
+
+
+def test_help_has_each_option_once_and_its_own_together():
+    """Two options may have one name, each in another command."""
+    for usage, options in COMMANDS.items():
+        own = run(NOWHERE, usage.split()[0], "--help").stdout.decode().partition("\noptions:")[2]
+        shown = re.findall(r"^  (?:-\w,|   ) (--[a-z-]+)", own, re.MULTILINE)
+        assert len(shown) == len(set(shown)) and shown.count("--version") == 1, usage
+        assert usage.startswith("cas") or shown[-2:] == ["--help", "--version"] or "--null" in shown, (usage, shown)
+    assert "-V, --version" not in run(NOWHERE, "cas", "--help").stdout.decode(), "there it is another option"
 
 
 def test_help_names_bounds_and_itself():

@@ -17,7 +17,9 @@ def offers(*words, broker=NOWHERE):
     result = subprocess.run([ctl_binary(), "__complete", *words], capture_output=True, timeout=20 * PATIENCE,
                             env={**os.environ, "DHT_BROKER": broker if isinstance(broker, str) else broker.url})
     assert (result.returncode, result.stderr) == (0, b""), result
-    return dict(line.partition("\t")[::2] for line in result.stdout.decode().splitlines())
+    lines = result.stdout.decode().splitlines()
+    assert len(lines) == len({line.partition("\t")[0] for line in lines}), lines
+    return dict(line.partition("\t")[::2] for line in lines)
 
 
 def test_commands():
