@@ -37,6 +37,8 @@ static enum exit_code count_exec(const struct settings *settings, char **args, s
 		code = walk(client, kv, settings, false, count > 0 ? args[0] : NULL, count_use, &c);
 	progress_end(&c.progress);
 	client_close(client);
+	if (code == RC_OK && count > 0 && c.found == 0)
+		walk_tell_star(settings, "count", args[0]);
 	if (code == RC_OK)
 		printf(settings->json ? "{\"count\":%zu}\n" : "%zu\n", c.found);
 	return code;

@@ -1,10 +1,8 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
-#include "key-text.h"
 #include "output.h"
 #include "walk.h"
 
@@ -70,23 +68,6 @@ static bool ls_use(void *arg, const struct walk_page *page)
 	return ls->output_errno == 0 && (!settings->limit || ls->listed < settings->limit);
 }
 
-/* Whoever knows shells, topics or 'watch' would take the silence for an answer. */
-static void ls_tell_star(const struct ls *ls, const char *prefix)
-{
-	size_t len = strlen(prefix);
-	char asked[KEY_LABEL_MAX], meant[KEY_LABEL_MAX];
-
-	if (ls->listed > 0 || ls->settings->quiet || len == 0 || (prefix[len - 1] != '*' && prefix[len - 1] != '#'))
-		return;
-	key_text_quote((const uint8_t *)prefix, len, asked);
-	key_text_quote((const uint8_t *)prefix, len - 1, meant);
-	if (len == 1)
-		output_error("note: no name begins with %s; all keys are 'dhtctl ls'", asked);
-	else /* behind the quotation mark */
-		output_error("note: no name begins with %s; PREFIX is the beginning itself: 'dhtctl ls %s", asked,
-			     meant + 1);
-}
-
 static enum exit_code ls_exec(const struct settings *settings, char **args, size_t count)
 {
 	struct ls ls = {.settings = settings, .terminal = isatty(STDOUT_FILENO)};
@@ -102,8 +83,8 @@ static enum exit_code ls_exec(const struct settings *settings, char **args, size
 	if (code == RC_OK)
 		code = walk(client, kv, settings, false, count > 0 ? args[0] : NULL, ls_use, &ls);
 	client_close(client);
-	if (code == RC_OK && count > 0)
-		ls_tell_star(&ls, args[0]);
+	if (code == RC_OK && count > 0 && ls.listed == 0)
+		walk_tell_star(settings, "ls", args[0]);
 	if (ls.output_errno != 0) {
 		output_give_up(ls.output_errno);
 		return RC_LOCAL;

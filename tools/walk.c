@@ -169,3 +169,19 @@ bool walk_prefix_valid(const char *prefix)
 		     key_text_quote((const uint8_t *)prefix, len, label), KEY_NAME_MAX, len);
 	return false;
 }
+
+void walk_tell_star(const struct settings *settings, const char *command, const char *prefix)
+{
+	size_t len = strlen(prefix);
+	char asked[KEY_LABEL_MAX], meant[KEY_LABEL_MAX];
+
+	if (settings->quiet || len == 0 || (prefix[len - 1] != '*' && prefix[len - 1] != '#'))
+		return;
+	key_text_quote((const uint8_t *)prefix, len, asked);
+	key_text_quote((const uint8_t *)prefix, len - 1, meant);
+	if (len == 1)
+		output_error("note: no name begins with %s; all keys are 'dhtctl %s'", asked, command);
+	else /* behind the quotation mark */
+		output_error("note: no name begins with %s; PREFIX is the beginning itself: 'dhtctl %s %s", asked,
+			     command, meant + 1);
+}

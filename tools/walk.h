@@ -22,4 +22,8 @@ enum exit_code walk(struct client *client, struct kv_mqtt *kv, const struct sett
 /* False after an error line: no name can begin with it, as none is so long. */
 bool walk_prefix_valid(const char *prefix);
 
+/* For a listing by `command` that found nothing: a note, if the prefix ends with a star.  Whoever knows shells, topics or
+ * 'watch' would take the silence for an answer. */
+void walk_tell_star(const struct settings *settings, const char *command, const char *prefix);
+
 #endif

@@ -140,12 +140,13 @@ def test_a_star_that_begins_no_name_is_told(broker, ring, asked, meant):
     """Who knows shells, topics or 'watch' asks so, and would take the silence for an answer."""
     ring(1)
     done(broker, "put", "light/1", "on")
-    result = run(broker, "ls", asked)
-    other = f"'dhtctl ls {meant}'" if meant else "'dhtctl ls'"
-    assert (result.returncode, result.stdout) == (0, b"") and other in result.stderr.decode(), result
-    assert done(broker, "ls", asked, "--quiet") == b""
+    for command, none in (("ls", b""), ("count", b"0\n")):
+        result = run(broker, command, asked)
+        other = f"'dhtctl {command} {meant}'" if meant else f"'dhtctl {command}'"
+        assert (result.returncode, result.stdout) == (0, none) and other in result.stderr.decode(), result
+        assert done(broker, command, asked, "--quiet") == none
     done(broker, "put", asked, "a name")
-    assert done(broker, "ls", asked) == asked.encode() + b"\n"
+    assert done(broker, "ls", asked) == asked.encode() + b"\n" and done(broker, "count", asked) == b"1\n"
 
 
 def test_ls_that_cannot(full):
