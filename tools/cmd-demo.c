@@ -8,6 +8,7 @@
 #include "../common/mem.h"
 #include "../common/reference.h"
 #include "client.h"
+#include "interrupt.h"
 #include "output.h"
 #include "progress.h"
 
@@ -27,6 +28,7 @@ struct demo {
 	size_t count, stored, equal;
 	const struct demo_pair *current; /* what is in flight */
 	bool answered, matches;
+	bool wake; /* it is answered, or a signal has come */
 	struct progress progress;
 };
 
@@ -74,7 +76,7 @@ static void demo_message_cb(void *arg, const struct mqtt_message *message)
 	default:
 		return;
 	}
-	demo->answered = true;
+	demo->answered = demo->wake = true;
 }
 
 static void demo_draw(struct demo *demo, size_t done)
@@ -83,16 +85,16 @@ static void demo_draw(struct demo *demo, size_t done)
 	progress_draw(&demo->progress, done, done, 2 * demo->count);
 }
 
-/* Publishes one operation and waits for its answer; the next step begins as soon as it is here. */
+/* Publishes one operation and waits for its answer, or a signal; the next step begins as soon as it is here. */
 static enum exit_code demo_step(struct demo *demo, enum topic_kind kind, const void *payload, size_t len)
 {
 	enum exit_code code;
 	char timeout[32];
 
-	demo->answered = false;
+	demo->answered = demo->wake = false;
 	code = client_publish(demo->client, kind, 0, payload, len);
 	if (code == RC_OK)
-		code = client_wait(demo->client, &demo->answered, client_now() + demo->settings->timeout);
+		code = client_wait(demo->client, &demo->wake, client_now() + demo->settings->timeout);
 	if (code != RC_TIMEOUT)
 		return code;
 	output_error("no answer to the %s of key %u at broker %s within %s (is a ring there? see 'dhtctl ring'; behind "
@@ -103,11 +105,16 @@ static enum exit_code demo_step(struct demo *demo, enum topic_kind kind, const v
 	return code;
 }
 
+static bool demo_goes_on(enum exit_code code)
+{
+	return code == RC_OK && interrupt_name() == NULL;
+}
+
 static enum exit_code demo_put_all(struct demo *demo)
 {
 	enum exit_code code = RC_OK;
 
-	for (size_t i = 0; i < demo->count && code == RC_OK; i++) {
+	for (size_t i = 0; i < demo->count && demo_goes_on(code); i++) {
 		size_t len;
 		uint8_t *payload;
 
@@ -116,7 +123,7 @@ static enum exit_code demo_put_all(struct demo *demo)
 					       (const uint8_t *)demo->pairs[i].text, TEXT_LEN, &len);
 		demo_draw(demo, i);
 		code = demo_step(demo, TOPIC_PUT, payload, len);
-		demo->stored += code == RC_OK;
+		demo->stored += code == RC_OK && demo->answered;
 		free(payload);
 	}
 	return code;
@@ -126,7 +133,7 @@ static enum exit_code demo_get_all(struct demo *demo)
 {
 	enum exit_code code = RC_OK;
 
-	for (size_t i = 0; i < demo->count && code == RC_OK; i++) {
+	for (size_t i = 0; i < demo->count && demo_goes_on(code); i++) {
 		char payload[REFERENCE_TEXT_MAX];
 
 		demo->current = &demo->pairs[i];
@@ -135,42 +142,56 @@ static enum exit_code demo_get_all(struct demo *demo)
 		code = demo_step(demo, TOPIC_GET, payload,
 				 reference_format_id(payload, sizeof(payload), demo->pairs[i].key));
 		demo->equal += demo->matches;
-		if (code == RC_OK && !demo->matches)
+		if (code == RC_OK && demo->answered && !demo->matches)
 			output_error("key %u: another value came back", demo->pairs[i].key);
 	}
 	return code;
 }
 
-static enum exit_code demo_run(struct demo *demo)
+/* What stays in the ring of a run that did not come to its end. */
+static void demo_tell_rest(const struct demo *demo)
 {
-	struct timespec start, end;
-	enum exit_code code;
-	double seconds;
+	const char *signal = interrupt_name();
 
-	client_renew(demo->client); /* many keys take their time */
-	client_listen(demo->client, demo_message_cb, demo);
-	code = client_subscribe(demo->client, TOPIC_ACK_PUT, 0);
-	if (code == RC_OK)
-		code = client_subscribe(demo->client, TOPIC_RES_GET, 0);
-	clock_gettime(CLOCK_MONOTONIC, &start);
-	if (code == RC_OK)
-		code = demo_put_all(demo);
-	if (code == RC_OK)
-		code = demo_get_all(demo);
-	clock_gettime(CLOCK_MONOTONIC, &end);
-	if (code != RC_OK && demo->stored > 0)
-		output_error("%zu of %zu keys were put, and stay; %zu of them were got back and equal", demo->stored,
-			     demo->count, demo->equal);
-	if (code != RC_OK)
-		return code;
-	progress_end(&demo->progress);
-	seconds = (double)(end.tv_sec - start.tv_sec) + (double)(end.tv_nsec - start.tv_nsec) / 1e9;
+	if (signal != NULL || demo->stored > 0)
+		output_error("%s%s%zu of %zu keys were put, and stay; %zu of them were got back and equal",
+			     signal ? signal : "", signal ? " ended it: " : "", demo->stored, demo->count, demo->equal);
+}
+
+static enum exit_code demo_tell(const struct demo *demo, double seconds)
+{
 	if (demo->settings->json)
 		printf("{\"keys\":%zu,\"equal\":%zu,\"seconds\":%.3f}\n", demo->count, demo->equal, seconds);
 	else if (!demo->settings->quiet)
 		printf("%zu/%zu keys put, got back and equal, in %.3f s; they stay in the ring\n", demo->equal,
 		       demo->count, seconds);
 	return demo->equal == demo->count ? RC_OK : RC_NO;
+}
+
+static enum exit_code demo_run(struct demo *demo)
+{
+	struct timespec start, end;
+	enum exit_code code;
+
+	client_renew(demo->client); /* many keys take their time */
+	client_listen(demo->client, demo_message_cb, demo);
+	code = client_subscribe(demo->client, TOPIC_ACK_PUT, 0);
+	if (code == RC_OK)
+		code = client_subscribe(demo->client, TOPIC_RES_GET, 0);
+	interrupt_catch(demo->client, &demo->wake);
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	if (code == RC_OK)
+		code = demo_put_all(demo);
+	if (code == RC_OK)
+		code = demo_get_all(demo);
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	interrupt_release();
+	progress_end(&demo->progress);
+	if (!demo_goes_on(code)) {
+		demo_tell_rest(demo);
+		return code;
+	}
+	return demo_tell(demo, (double)(end.tv_sec - start.tv_sec) + (double)(end.tv_nsec - start.tv_nsec) / 1e9);
 }
 
 static enum exit_code demo_exec(const struct settings *settings, char **args, size_t count)
@@ -188,6 +209,7 @@ static enum exit_code demo_exec(const struct settings *settings, char **args, si
 	code = demo_run(&demo);
 	free(demo.pairs);
 	client_close(demo.client);
+	interrupt_end();
 	return code;
 }
 

@@ -142,6 +142,26 @@ def test_a_signal_that_is_ignored_stays_so_behind_another(fake, start):
     ended(process, signal.SIGINT)
 
 
+@pytest.mark.parametrize("which, told", [("put", "2 of 5 keys were put, and stay; 0"),
+                                         ("get", "5 of 5 keys were put, and stay; 2")])
+def test_demo_tells_what_was_put(fake, start, which, told):
+    """It writes, and what it wrote stays."""
+    asked, put = [], fake._on_put
+
+    def note(what):
+        asked.append(what)
+        if len(asked) == 3:  # and so the answers to two are here
+            fake._publish = lambda *args, **options: None
+    if which == "put":
+        fake._on_put = lambda payload: note(payload) or put(payload)
+    else:
+        fake.answer = lambda key, value: note(key) or value
+    process = start("demo", "--keys", "5", "--timeout", "60s")
+    wait_for("the third", lambda: len(asked) == 3)
+    out, error = ended(process, signal.SIGINT)
+    assert (out, error) == (b"", f"dhtctl: SIGINT ended it: {told} of them were got back and equal\n")
+
+
 @pytest.mark.parametrize("phase", ["preload", "run"])
 def test_bench_deletes_its_keys(broker, ring, start, phase):
     r = ring(2)
