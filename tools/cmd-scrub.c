@@ -129,12 +129,17 @@ static void scrub_tell_json(const struct scrubbed *n)
 	       k[SCRUB_SENT], k[SCRUB_DAMAGED], k[SCRUB_HEALED], k[SCRUB_LOST]);
 }
 
+static const char *scrub_plural(uint64_t count)
+{
+	return count == 1 ? "" : "s";
+}
+
 static void scrub_tell_node(const struct scrubbed *n)
 {
 	const uint64_t *k = n->numbers;
 
 	output_line(stdout, n->node->name);
-	printf(": %" PRIu64 " records, %s", k[SCRUB_RECORDS],
+	printf(": %" PRIu64 " record%s, %s", k[SCRUB_RECORDS], scrub_plural(k[SCRUB_RECORDS]),
 	       n->none                ? "as it owns nothing now"
 	       : !n->done             ? "and then no answer"
 	       : k[SCRUB_COPIES] == 0 ? "of which nobody keeps a copy"
@@ -144,8 +149,9 @@ static void scrub_tell_node(const struct scrubbed *n)
 	else if (k[SCRUB_DAMAGED] > 0)
 		fputs("; ", stdout);
 	if (k[SCRUB_DIFFERED] > 0)
-		printf("%" PRIu64 " pieces differed and were sent anew (%" PRIu64 " records)%s", k[SCRUB_DIFFERED],
-		       k[SCRUB_SENT], k[SCRUB_DAMAGED] > 0 ? "; " : "");
+		printf("%" PRIu64 " piece%s differed and %s sent anew (%" PRIu64 " record%s)%s", k[SCRUB_DIFFERED],
+		       scrub_plural(k[SCRUB_DIFFERED]), k[SCRUB_DIFFERED] == 1 ? "was" : "were", k[SCRUB_SENT],
+		       scrub_plural(k[SCRUB_SENT]), k[SCRUB_DAMAGED] > 0 ? "; " : "");
 	if (k[SCRUB_DAMAGED] > 0)
 		printf("%" PRIu64 " damaged here: %" PRIu64 " fetched anew, %s%" PRIu64 " lost%s", k[SCRUB_DAMAGED],
 		       k[SCRUB_HEALED], output_color(k[SCRUB_LOST] > 0 ? COLOR_BAD : COLOR_NONE), k[SCRUB_LOST],
@@ -171,7 +177,10 @@ static enum exit_code scrub_tell(const struct scrub *s, enum exit_code code)
 			output_error("node %s: no answer within %s%s", s->nodes[i].node->name,
 				     client_timeout_text(s->settings, timeout),
 				     s->nodes[i].heard ? "" : " (a node of an earlier version compares nothing)");
-	if (all[SCRUB_LOST] > 0)
+	if (all[SCRUB_LOST] == 1)
+		output_error("1 record is damaged in all copies -> put it anew, or delete it; 'dhtctl export' says "
+			     "which it is");
+	else if (all[SCRUB_LOST] > 0)
 		output_error("%" PRIu64 " records are damaged in all copies -> put them anew, or delete them; "
 			     "'dhtctl export' says which they are",
 			     all[SCRUB_LOST]);

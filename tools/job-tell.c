@@ -298,8 +298,8 @@ static void input_summary(const struct job *job, const struct job_count *count, 
 	if (count->spared > 0 && job->settings->resume)
 		snprintf(kept, sizeof(kept), ", %zu there already", count->spared);
 	else if (count->unversioned > 0)
-		snprintf(kept, sizeof(kept), ", kept %zu (%zu of them have no version in the file: see --overwrite)",
-			 count->spared, count->unversioned);
+		snprintf(kept, sizeof(kept), ", kept %zu (%zu of them %s no version in the file: see --overwrite)",
+			 count->spared, count->unversioned, count->unversioned == 1 ? "has" : "have");
 	else if (count->spared > 0)
 		snprintf(kept, sizeof(kept), ", kept %zu", count->spared);
 	if (count->first[0] != '\0')

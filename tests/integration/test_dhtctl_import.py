@@ -95,7 +95,7 @@ def test_a_file_without_versions_and_the_options(kv, key):
     """--overwrite puts all; --resume never touches what is there; a record without a version is put if it is absent."""
     there, absent = names = [f"{key}-there", f"{key}-absent"]
     rows = [{"name": name, "value": "of the file"} for name in names]
-    hint = " (1 of them have no version in the file: see --overwrite)"
+    hint = " (1 of them has no version in the file: see --overwrite)"
     done(kv, "put", there, "since")
     assert imports(kv, rows) == f"imported 1, kept 1{hint}, failed 0"
     assert values(kv, key) == {there: "since", absent: "of the file"}

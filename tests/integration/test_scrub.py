@@ -63,7 +63,15 @@ def test_nothing_to_mend(ring, broker):
     assert said == "" and total(found, "records") == 2001 and {n["copies"] for n in found.values()} == {1}
     assert not any(total(found, name) for name in ("differed", "sent", "damaged", "healed", "lost"))
     told = tool(broker, "scrub").stdout.splitlines()
-    assert len(told) == 3 and all(re.match(r"\S+: \d+ records, compared with 1 copy: the same$", line) for line in told)
+    assert len(told) == 3 and all(re.match(r"\S+: \d+ records?, compared with 1 copy: the same$", line) for line in told)
+
+
+def test_one_is_told_as_one(ring, broker):
+    ring().start(2)
+    tool(broker, "put", KEY, "alone")
+    wait_for("its copy", lambda: ctl(broker.url, "check", check=False).returncode == 0)
+    assert sorted(line.partition(": ")[2] for line in tool(broker, "scrub").stdout.splitlines()) == [
+        "0 records, compared with 1 copy: the same", "1 record, compared with 1 copy: the same"]
 
 
 def test_the_owners_is_fetched_before_it_is_answered(ring, broker):
@@ -97,7 +105,7 @@ def test_damaged_everywhere(ring, broker, tmp_path):
     done = tool(broker, "get", KEY, code=8)
     assert done.stdout == "" and "damaged: no node has it as it was put" in done.stderr and "put it anew" in done.stderr
     found, said = scrub(broker, code=1)
-    assert total(found, "lost") == 1 and "1 records are damaged in all copies" in said
+    assert total(found, "lost") == 1 and "1 record is damaged in all copies" in said
     done = tool(broker, "export", str(tmp_path / "all"), code=6)
     assert f"key {KEY}: damaged in all copies, left out" in done.stderr
     lines = [json.loads(line) for line in (tmp_path / "all").read_text().splitlines()]
