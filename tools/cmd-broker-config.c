@@ -266,7 +266,7 @@ static void print_all(const struct broker_plan *plan, bool json)
 		puts("}");
 }
 
-static enum exit_code put_all(struct broker_plan *plan, const char *folder, bool json)
+static enum exit_code put_all(struct broker_plan *plan, const char *folder, const struct settings *settings)
 {
 	char passwords[PATH_MAX + 64];
 	enum exit_code code = make_folder(folder, false);
@@ -285,9 +285,9 @@ static enum exit_code put_all(struct broker_plan *plan, const char *folder, bool
 		code = put_text("dht.acl", broker_write_access, plan);
 	if (code == RC_OK)
 		code = put_text("dht.conf", broker_write_config, plan);
-	if (code == RC_OK && json)
+	if (code == RC_OK && settings->json)
 		tell_json(plan);
-	else if (code == RC_OK)
+	else if (code == RC_OK && !settings->quiet)
 		tell(plan);
 	free(real);
 	return code;
@@ -308,7 +308,7 @@ static enum exit_code broker_config_exec(const struct settings *settings, char *
 	if (code == RC_OK)
 		code = plan_tls(&plan, settings, &cert, &key);
 	if (code == RC_OK && count > 0)
-		code = put_all(&plan, args[0], settings->json);
+		code = put_all(&plan, args[0], settings);
 	else if (code == RC_OK)
 		print_all(&plan, settings->json);
 	broker_free(&plan);
@@ -336,9 +336,9 @@ const struct command command_broker_config = {
 		"commas.\n"
 		"\n"
 		"A client may ask on topics that have its name in them, hears its own answers, and what watchers are\n"
-		"told; no more. An operator may use 'ring', 'status' and 'leave' besides, and is trusted as a node "
-		"is:\n"
-		"who may ask nodes for anything may tell them anything. A node may do all that nodes do. Nobody else\n"
+		"told; no more. An operator may use 'ring', 'status', 'check', 'ping', 'leave', 'recover' and 'scrub'\n"
+		"besides, and is trusted as a node is: who may ask nodes for anything may tell them anything. A node "
+		"may do all that nodes do. Nobody else\n"
 		"comes in. With --reference clients may use the topics that all clients of the reference share, too\n"
 		"('demo' does); there any of them can overwrite any number, and read what others are answered.\n"
 		"\n"

@@ -12,7 +12,7 @@ from access import AccessBroker, AccessRing
 from certificates import Set
 from harness import ctl_binary, wait_for
 
-TIMEOUT, REFUSED, USAGE, LOCAL = 5, 4, 2, 7
+NO, TIMEOUT, REFUSED, USAGE, LOCAL = 1, 5, 4, 2, 7
 USERS = ("--nodes", "n1,n2,n3", "--operators", "op", "--clients", "alice,bob")
 
 
@@ -52,7 +52,11 @@ def test_a_ring_under_the_list(broker, ring):
     assert alice("get", "door") == b"open" and alice("get", "5") == b"five"
     assert alice("incr", "visits") == b"1\n" and sorted(alice("ls").split()) == [b"5", b"door", b"visits"]
     assert alice("export").count(b"\n") == 3
-    assert broker.ctl("op", "status").returncode == 0 and len(ring.look()) == 3
+    assert len(ring.look()) == 3
+    told = broker.ctl("op", "broker-config", "--help").stdout.decode()
+    for word, code in (("status", 0), ("check", 0), ("ring", 0), ("ping", 0), ("scrub", 0), ("recover", NO), ("leave", NO)):
+        args = {"recover": ["all"], "leave": ["nobody"]}.get(word, [])
+        assert broker.ctl("op", word, *args, check=False).returncode == code and f"'{word}'" in told, word
     watch = subprocess.Popen([ctl_binary(), "watch", "*"], stdout=subprocess.PIPE, text=True,
                              env={**os.environ, **broker.as_user("bob")}, preexec_fn=harness.die_with_parent)
     heard = []
@@ -165,6 +169,7 @@ def test_made_again_it_keeps_passwords(tmp_path):
                     "users": [{"name": n, "role": role, "password_file": f"passwords/{n}"}
                               for n, role in (("n1", "node"), ("o", "operator"))]}
     assert all((folder / name).exists() for name in [*told["files"], *(u["password_file"] for u in told["users"])])
+    assert make("--nodes", "n1", "--quiet").stdout == "" != make("--nodes", "n1").stdout
     (folder / "passwords" / "n1").chmod(0o644)
     done = make("--nodes", "n1")
     assert done.returncode == LOCAL and "others can read it" in done.stderr
