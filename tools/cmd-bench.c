@@ -140,12 +140,21 @@ static void report_field(struct report *report, const char *name, const char *fo
 	report->begun = true;
 }
 
+/* Times of nothing are not 0. */
+static void report_time(struct report *report, const struct histogram *h, const char *name, double time_us)
+{
+	if (h->count > 0)
+		report_field(report, name, "%.1f", time_us);
+	else
+		report_field(report, name, "%s", report->csv ? "" : "null");
+}
+
 static void report_times(struct report *report, const struct histogram *h)
 {
 	report_field(report, "count", "%" PRIu64, h->count);
-	report_field(report, "mean_us", "%.1f", h->count ? us(h->sum) / (double)h->count : 0.0);
+	report_time(report, h, "mean_us", h->count ? us(h->sum) / (double)h->count : 0);
 	for (size_t i = 0; i < PERCENTILE_COUNT; i++)
-		report_field(report, percentiles[i].json, "%.1f", us(histogram_at(h, percentiles[i].of_100000)));
+		report_time(report, h, percentiles[i].json, us(histogram_at(h, percentiles[i].of_100000)));
 }
 
 static void report_result(struct report *report, const struct bench_result *r, double count)
@@ -214,8 +223,9 @@ static void print_text(const struct bench_plan *plan, const struct bench_result 
 {
 	double count = (double)all->count;
 
-	printf("%.0f ops/s: %" PRIu64 " in %.3f s, %u in flight on %u connection%s\n", count / r->seconds, all->count,
-	       r->seconds, plan->inflight * plan->clients, plan->clients, plan->clients == 1 ? "" : "s");
+	printf("%.0f ops/s: %" PRIu64 " in %.*f s, %u in flight on %u connection%s\n", count / r->seconds, all->count,
+	       r->seconds < 0.1 ? 6 : 3, r->seconds, plan->inflight * plan->clients, plan->clients,
+	       plan->clients == 1 ? "" : "s");
 	if (!plan->no_preload)
 		printf("%.0f puts/s: the %u keys ahead of it\n", plan->keys / r->preload_seconds, plan->keys);
 	printf("\n%-8s %10s", "us", "count");
@@ -312,9 +322,10 @@ const struct command command_bench = {
 		"{\"packets_sent_per_op\",\"packets_received_per_op\",\"bytes_sent_per_op\","
 		"\"bytes_received_per_op\"}, how many were {\"wrong\",\"timeouts\",\"unknown\"}, whether it was\n"
 		"\"cut\" short as nobody answered any more, and what was asked for, {\"keys\",\"value_size\","
-		"\"clients\",\"inflight\",\"batch\",\"mix\",\"rate\",\"duration_ms\"}. --csv gives the\n"
-		"same as a line, below one of the names, those of \"put\" as put_count and so on; what is not\n"
-		"known is empty, and columns are only ever added behind the last.\n"
+		"\"clients\",\"inflight\",\"batch\",\"mix\",\"rate\",\"duration_ms\"}. Times of operations that\n"
+		"there were none of are null. --csv gives the same as a line, below one of the names, those of "
+		"\"put\"\n"
+		"as put_count and so on; what is not known is empty, and columns are only ever added behind the last.\n"
 		"\n"
 		"Exit code 1 means that an answer was wrong; 6 that operations were not answered.\n",
 	.exec = bench_exec,

@@ -64,12 +64,16 @@ def test_csv_has_the_fields_of_json(broker, ring, monkeypatch):
         assert (told["keys"], told["count"], told["ops"], told["cut"], told["mix"]) == (
             "10", "100", "100", "false", more[-1] if more else "1:1")
         assert float(told["get_p50_us"]) > 0 and (told["preload_ops_per_s"] == "") == bool(more)
+        assert all((told[f"put_{name}"] == "") == bool(more) for name in TIMES), "what was not done took no time"
+    unknown = bench(broker, *args[1:], "--mix", "0:1")["put"]
+    assert unknown == {"count": 0, **dict.fromkeys(TIMES)}
     refuses(run(broker, *args, "--csv", "--json"), USAGE, "only one of --csv and --json")
 
 
 def test_what_is_told_to_people(broker, ring):
     ring(2)
     text = ctl(broker.url, "bench", "--keys", 10, "--ops", 100).stdout.decode()
+    assert len(re.search(r": 100 in (\S+) s,", text)[1].lstrip("0.")) >= 3, "however short it was"
     for part in ("ops/s", "p99.9", "put", "get", "all", "packets"):
         assert part in text
     assert "put" not in ctl(broker.url, "bench", "--keys", 10, "--ops", 100, "--mix", "0:1", "--no-preload").stdout.decode()
