@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "../common/mem.h"
 #include "histogram.h"
@@ -50,6 +51,12 @@ static double ping_us(uint64_t ns)
 	return (double)ns / 1000;
 }
 
+/* A column as wide as the last question's number; whoever asks for ever ends it by Ctrl-C long before. */
+static int ping_digits(uint32_t times)
+{
+	return times < 10 ? 1 : times < 100 ? 2 : times < 1000 ? 3 : 4;
+}
+
 /* ns 0: it is lost. */
 static void ping_tell(struct ping *p, const struct ping_node *node, uint64_t ns)
 {
@@ -61,14 +68,23 @@ static void ping_tell(struct ping *p, const struct ping_node *node, uint64_t ns)
 		else
 			puts(",\"us\":null}");
 	} else if (ns > 0 && !p->settings->quiet) {
-		printf("%u  ", p->round);
+		printf("%*u  ", ping_digits(p->settings->times), p->round);
 		output_line(stdout, node->name);
-		printf("%*s  %.3f ms\n", p->width - (int)strlen(node->name), "", ping_us(ns) / 1000);
+		printf("%*s  %7.3f ms\n", p->width - (int)strlen(node->name), "", ping_us(ns) / 1000);
 	}
 	if (output_flush())
 		return;
 	p->output_errno = errno;
 	p->wake = true;
+}
+
+static void ping_sum_up_json(const struct ping *p, double p50, double max)
+{
+	printf("{\"answers\":%llu,\"lost\":%zu,", (unsigned long long)p->times.count, p->lost);
+	if (p->times.count > 0)
+		printf("\"p50_us\":%.1f,\"max_us\":%.1f}\n", p50, max);
+	else
+		puts("\"p50_us\":null,\"max_us\":null}");
 }
 
 static void ping_sum_up(const struct ping *p)
@@ -77,10 +93,15 @@ static void ping_sum_up(const struct ping *p)
 	unsigned long long answers = p->times.count;
 
 	if (p->settings->json)
-		printf("{\"answers\":%llu,\"lost\":%zu,\"p50_us\":%.1f,\"max_us\":%.1f}\n", answers, p->lost, p50, max);
-	else if (!p->settings->quiet)
-		printf("%llu answer%s, %zu lost, p50 %.3f ms, max %.3f ms\n", answers, answers == 1 ? "" : "s", p->lost,
-		       p50 / 1000, max / 1000);
+		ping_sum_up_json(p, p50, max);
+	if (p->settings->json || p->settings->quiet)
+		return;
+	if (interrupt_name() != NULL && output_terminal(STDOUT_FILENO))
+		fputs("\r\033[K", stdout); /* the terminal shows ^C */
+	printf("%llu answer%s, %zu lost", answers, answers == 1 ? "" : "s", p->lost);
+	if (answers > 0)
+		printf(", p50 %.3f ms, max %.3f ms", p50 / 1000, max / 1000);
+	putchar('\n');
 }
 
 /* ---- asking ---- */
@@ -242,11 +263,11 @@ const struct command command_ping = {
 		"to\n"
 		"the node and back, and nothing is looked up there. A line for each answer: of which question it is,\n"
 		"the node, and the time. With --times it asks so often, once a second while all answer. At the end,\n"
-		"or by Ctrl-C, how many there were, and how long half of them and all of them took at most. --quiet "
-		"prints\n"
-		"nothing but errors. --json gives {\"round\",\"node\",\"name\",\"us\" (null: no answer)}, and at the "
+		"or by Ctrl-C, how many there were, and how long half of them (at most 1/128 more is said) and all of\n"
+		"them took at most. --quiet prints nothing but errors. --json gives "
+		"{\"round\",\"node\",\"name\",\"us\" (null: no answer)}, and at the "
 		"end\n"
-		"{\"answers\",\"lost\",\"p50_us\",\"max_us\"}.\n"
+		"{\"answers\",\"lost\",\"p50_us\",\"max_us\"} (null if there are none).\n"
 		"\n"
 		"--timeout bounds each question. Exit code 5 means that nobody answered, or not NODE; 6 that answers\n"
 		"are missing.\n",

@@ -40,6 +40,7 @@ def test_ping(broker, house):
     assert sorted(re.fullmatch(r"1  (\S+) +\d+\.\d{3} ms", line).group(1) for line in answers) == [
         "attic", "kitchen", "n2147483648"]
     assert len({line.index(" ms") for line in answers}) == 1, "a column"
+    assert "at most 1/128 more is said" in " ".join(done(broker, "ping", "--help").decode().split())
     times = sorted(float(line.split()[2]) for line in answers)
     told = re.fullmatch(r"3 answers, 0 lost, p50 (\S+) ms, max (\S+) ms", last)
     assert float(told[1]) == pytest.approx(times[1], rel=0.01, abs=0.001) and float(told[2]) == times[2]
@@ -55,18 +56,30 @@ def test_ping_of_one(broker, house):
     assert house.looks == 2 + 2 + 3, "one to find it"
 
 
+def test_ping_stands_in_columns(broker, house):
+    """Of ten questions as of one, and a slow answer under a quick one."""
+    who, house._on_who = house._on_who, lambda frame: (time.sleep(0.012 if house.looks == 3 else 0), who(frame))
+    lines = done(broker, "ping", "kitchen", "-c", 10, "-t", "10s").decode().splitlines()[:-1]
+    assert len({(len(line), line.index("kitchen")) for line in lines}) == 1, lines
+    assert [line.split()[0] for line in lines] == [str(i + 1) for i in range(10)]
+    assert max(float(line.split()[2]) for line in lines) > 10 > min(float(line.split()[2]) for line in lines)
+
+
 def test_ping_for_programs(broker, house):
     told = [json.loads(line) for line in done(broker, "ping", "--json", "kitchen", "--times=2").splitlines()]
     assert [(t["round"], t["node"], t["name"]) for t in told[:-1]] == [(i, 5, "kitchen") for i in (1, 2)]
     assert told[-1]["answers"] == 2 and told[-1]["lost"] == 0
     assert told[-1]["max_us"] == max(t["us"] for t in told[:-1]) > 0
+    silent_from(house, 2, "kitchen")
+    told = [json.loads(line) for line in run(broker, *SHORT, "ping", "--json", "kitchen").stdout.splitlines()]
+    assert told[-1] == {"answers": 0, "lost": 1, "p50_us": None, "max_us": None}
 
 
 def test_ping_of_who_says_nothing(broker, house):
     silent_from(house, 2, "kitchen", "attic")
     result = run(broker, *SHORT, "ping", "kitchen")
     assert (result.returncode, result.stderr) == (TIMEOUT, b"dhtctl: node kitchen: no answer within 1s\n")
-    assert result.stdout == b"0 answers, 1 lost, p50 0.000 ms, max 0.000 ms\n"
+    assert result.stdout == b"0 answers, 1 lost\n", "no answer took no time"
 
 
 def test_ping_of_some_that_say_nothing(broker, house):
