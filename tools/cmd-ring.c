@@ -29,7 +29,7 @@ static enum exit_code ring_exec(const struct settings *settings, char **args, si
 	(void)args;
 	(void)count;
 	if (settings->watch)
-		return live_run(settings, ring_show);
+		return live_run(settings, ring_show, true);
 	code = client_open(settings, &client);
 	if (code == RC_OK)
 		code = live_look(client, settings, &census);

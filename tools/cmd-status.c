@@ -90,7 +90,7 @@ static enum exit_code status_exec(const struct settings *settings, char **args, 
 	(void)args;
 	(void)count;
 	if (settings->watch)
-		return live_run(settings, status_show);
+		return live_run(settings, status_show, false);
 	code = live_look_once(settings, &census, trouble);
 	if (trouble[0] != '\0') {
 		output_error("%s", trouble);

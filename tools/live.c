@@ -19,7 +19,7 @@
 struct live {
 	const struct settings *settings;
 	live_show *show;
-	bool terminal;
+	bool terminal, copies;
 	struct client *client;      /* NULL: no connection */
 	char trouble[LIVE_TROUBLE]; /* "": none */
 	char *shown;                /* the digest of what was shown last */
@@ -83,7 +83,7 @@ enum exit_code live_look_once(const struct settings *settings, struct census *ce
 /* ---- what has changed ---- */
 
 /* All but what changes by the passing of time. */
-static char *live_digest(const struct census *census, const char *trouble)
+static char *live_digest(const struct census *census, const char *trouble, bool copies)
 {
 	char *text = NULL;
 	size_t size = 0;
@@ -95,6 +95,9 @@ static char *live_digest(const struct census *census, const char *trouble)
 
 		fprintf(out, "%u %s %d %d %u %u %llu\n", node->who.id, node->name, (int)node->state, node->has_arc,
 			node->arc.lo, node->arc.hi, (unsigned long long)node->records);
+		if (copies)
+			fprintf(out, "%llu %u %u %llu %d\n", (unsigned long long)node->epoch, node->copies,
+				node->wanted, (unsigned long long)node->behind, node->full);
 	}
 	for (size_t i = 0; i < census->silent_count; i++)
 		fprintf(out, "%u\n", census->silent[i]);
@@ -146,7 +149,7 @@ static void live_print(struct live *live, const struct census *census, const cha
 static void live_tell(struct live *live, const struct census *census)
 {
 	const char *trouble = live->trouble[0] ? live->trouble : NULL;
-	char *digest = live_digest(census, trouble);
+	char *digest = live_digest(census, trouble, live->copies);
 
 	if (live->terminal || live->shown == NULL || strcmp(digest, live->shown) != 0)
 		live_print(live, census, trouble);
@@ -195,10 +198,12 @@ static void live_pause(uint64_t until)
 	(void)nanosleep(&rest, NULL);
 }
 
-enum exit_code live_run(const struct settings *settings, live_show *show)
+enum exit_code live_run(const struct settings *settings, live_show *show, bool copies)
 {
-	struct live live = {
-		.settings = settings, .show = show, .terminal = output_terminal(STDOUT_FILENO) && !settings->json};
+	struct live live = {.settings = settings,
+			    .show = show,
+			    .copies = copies,
+			    .terminal = output_terminal(STDOUT_FILENO) && !settings->json};
 	const bool never = false;
 
 	if (live.terminal)

@@ -11,8 +11,9 @@
 typedef void live_show(FILE *out, const struct settings *settings, const struct census *census, const char *trouble);
 
 /* Looks once a second until the process is ended.  On a terminal it redraws in place; else it prints what has changed,
- * anew and whole, with the time ahead of it, or with --json an object a line.  Trouble is shown, not the end. */
-enum exit_code live_run(const struct settings *settings, live_show *show);
+ * anew and whole, with the time ahead of it, or with --json an object a line.  Trouble is shown, not the end.  copies:
+ * those of each arc are shown, too. */
+enum exit_code live_run(const struct settings *settings, live_show *show, bool copies);
 
 /* census_take with an error line if no ring answers; twice, within the deadline, if the first has problems. */
 enum exit_code live_look(struct client *client, const struct settings *settings, struct census *census);

@@ -144,6 +144,21 @@ def test_a_pipe_gets_what_has_changed(broker, make_fake, watch, command):
     w.end()
 
 
+def test_a_pipe_gets_what_has_changed_of_copies(broker, make_fake, watch):
+    """Nodes, arcs and records are as they were; and status shows none."""
+    fake = make_fake(*nodes(5, 6))
+    fake.members[0].copies = (1 << 32, 1, 2, 700)
+    w, other = watch("ring", "--watch"), watch("status", "--watch", "--json")
+    w.until("1 of 2", "700 records to go", "\n\n")
+    other.until("\n")
+    fake.members[0].copies = (1 << 32, 2, 2, 0)
+    assert "to go" not in w.until("2 nodes", "\n\n")
+    fake.members[0].records = 76
+    assert other.until("77").count("\n") == 1
+    w.end()
+    other.end()
+
+
 def test_a_broker_that_goes_away_is_waited_for(broker, make_fake, watch):
     fake = make_fake(*nodes(5, 6))
     w = watch("status", "--watch", "--json", "--timeout", "2s")
