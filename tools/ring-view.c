@@ -142,9 +142,12 @@ static struct ring_columns ring_choose_columns(const struct census *census, bool
 /* When the node came to its state. */
 static void ring_moment(char out[MOMENT_MAX], const struct census_node *node)
 {
-	time_t since = time(NULL) - (time_t)(node->since / 1000);
+	struct timespec now;
 	struct tm utc;
+	time_t since;
 
+	clock_gettime(CLOCK_REALTIME, &now); /* by whole seconds it would be another one each time */
+	since = (time_t)(((uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000 - node->since) / 1000);
 	strftime(out, MOMENT_MAX, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&since, &utc));
 }
 

@@ -112,6 +112,23 @@ def test_moments_instead_of_how_long_ago(broker, make_fake):
     assert "since" not in narrow.finish()[1].decode()
 
 
+def test_a_moment_is_the_same_whenever_one_asks(broker, make_fake):
+    """Of a node that has been so for some seconds and a half, in either half of a second."""
+    node = make_fake(*nodes(5)).members[0]
+    begun, halves, status = int(time.time()) - 1000 + 0.5, set(), node.status
+
+    def aged(*args):
+        node.since = int((time.time() - begun) * 1000)
+        return status(*args)
+    node.status = aged
+    while len(halves) < 2:
+        before = int(time.time() * 2)
+        told = datetime.datetime.fromisoformat(ring_json(broker)["nodes"][0]["since"])
+        assert told.timestamp() == int(begun)
+        if int(time.time() * 2) == before:
+            halves.add(before % 2)
+
+
 def problems_of(broker, make_fake, *members):
     make_fake(*members)
     told = ring_json(broker)
