@@ -1,5 +1,6 @@
 #include "journal.h"
 
+#include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <glob.h>
@@ -77,6 +78,16 @@ static void files_count(struct files *files, const char *pattern)
 	globfree(&found);
 }
 
+/* Else errno says why not. */
+static bool is_folder(const char *path)
+{
+	DIR *folder = opendir(path);
+
+	if (folder != NULL)
+		(void)closedir(folder);
+	return folder != NULL;
+}
+
 /* sd-journal opens what it may, and says nothing of the rest. */
 static enum exit_code files_check(const char *folder, bool quiet)
 {
@@ -101,6 +112,8 @@ static enum exit_code files_check(const char *folder, bool quiet)
 	}
 	if (files.refused > 0)
 		output_error("you may not read the journal: %s", folder ? "its files are not yours to read" : remedy);
+	else if (folder != NULL && !is_folder(folder))
+		output_error("cannot look for journals in %s: %s", folder, output_reason(errno));
 	else if (folder != NULL)
 		output_error("there is no journal in %s: it is to hold files *.journal", folder);
 	else
