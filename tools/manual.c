@@ -23,7 +23,9 @@ static void manual_head(void)
 		"names and only ever become more. A key or value of bytes that are no UTF-8 has the name of its field\n"
 		"followed by _base64. Errors are one line on standard error. Where nothing can be told but an error "
 		"(no\n"
-		"broker, or no ring) there is no object, but of 'status', and of each KEY that was asked for.\n");
+		"broker, or no ring) there is no object, but of 'status' and 'check', of 'export' to a FILE, and where "
+		"the\n"
+		"broker answers of 'import' and of each KEY that was asked for.\n");
 }
 
 static void manual_command(const struct command *command)

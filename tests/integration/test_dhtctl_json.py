@@ -4,8 +4,9 @@ import re
 
 import pytest
 
-from manners import run
+from manners import NOWHERE, at_once, run
 from test_dhtctl import COMMANDS
+from test_manual import shown
 
 
 def names(value):
@@ -78,3 +79,16 @@ def test_none_is_left_out():
     """Those of them that this does not try have tests of their own: recover, log; and completion prints a script."""
     assert {usage.split()[0] for usage in COMMANDS} - {args[0] for args, _ in CASES.values()} == {"recover", "log",
                                                                                                  "completion"}
+
+
+def test_where_there_is_nothing_but_an_error(broker, dump):
+    asked = [args for args, _ in CASES.values() if args[0] not in ("config", "broker-config")]  # of no broker
+
+    def printed(broker):
+        results = at_once(broker, *(["--json", "-t", "300ms", *args] for args in asked), input=dump.read_bytes())
+        return {args[0] for args, result in zip(asked, results) if result.stdout}
+    always, no_ring = {"status", "check", "export"}, {"import"}
+    assert printed(NOWHERE) == always
+    assert printed(broker) == always | no_ring | {usage.split()[0] for usage in COMMANDS if " KEY" in usage} - {"watch"}
+    sentence = re.search(r"Where nothing can be told[^.]*", " ".join(shown("dhtctl").split())).group()
+    assert set(re.findall(r"'(\w+)'", sentence)) == always | no_ring and "each KEY" in sentence
