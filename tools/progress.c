@@ -70,6 +70,8 @@ void progress_draw(struct progress *p, size_t records, uint64_t done, uint64_t a
 	       strlen(p->what) + sizeof(" [] 100 % ") - 1;
 	width = room > used ? room - used : 0;
 	width = width < BAR_WIDTH ? width : BAR_WIDTH;
+	if (used > room + 3) /* no part of a word; there is no " []" then, either */
+		numbers[strlen(numbers) - strlen(left)] = '\0';
 	if (!all)
 		snprintf(line, sizeof(line), "%s %s", p->what, numbers);
 	else if (width < BAR_NARROW)

@@ -1,8 +1,10 @@
 """dhtctl export and import at a real ring: all that is there out and in again."""
 import json
 import os
+import re
 import subprocess
 import threading
+import time
 
 import cbor2
 import pytest
@@ -284,6 +286,14 @@ def test_progress_fits_its_terminal(broker, ring, tmp_path, columns):
         drawn = [piece.removeprefix("\x1b[K") for piece in shown.decode().split("\r") if "\n" not in piece]
         drawn = [piece for piece in drawn if piece and not piece.startswith("dhtctl: ")]
         assert code == 0 and drawn and max(map(len, drawn)) < columns, (args, drawn)
+
+
+def test_progress_has_no_part_of_a_word(broker, fake):
+    fake.answer = lambda key, value: time.sleep(0.01) or value
+    code, shown, _, _ = Terminal(broker, "demo", stderr="tty", screen=(24, 24)).finish()
+    drawn = re.findall(r"[gp][eu]t +(\d+) % ([^\r]*)", shown.decode())
+    assert code == 0 and any(50 <= int(share) < 100 for share, _ in drawn), shown
+    assert all(re.fullmatch(r"\d+, \d+/s(, \d+ \w+ left)?", rest) for _, rest in drawn), drawn
 
 
 def test_nobody_knows_the_end_at_the_beginning(broker, fake):
