@@ -57,6 +57,7 @@ static void on_wake(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	(void)arg;
 	*interrupt.wake = true;
+	output_bar(true); /* the terminal shows ^C */
 }
 
 void interrupt_catch(struct client *client, bool *wake)

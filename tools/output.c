@@ -17,6 +17,7 @@ static struct {
 	char *caught; /* NULL: error lines are printed */
 	size_t caught_size;
 	bool colors;
+	bool bar;
 } output;
 
 void output_catch(char *out, size_t size)
@@ -51,6 +52,11 @@ const char *output_color(enum output_color color)
 	return output.colors ? codes[color] : "";
 }
 
+void output_bar(bool drawn)
+{
+	output.bar = drawn;
+}
+
 void output_error(const char *format, ...)
 {
 	char line[1200], *text = NULL;
@@ -69,8 +75,9 @@ void output_error(const char *format, ...)
 	fflush(stdout);
 	/* in one piece: other processes may write there, too */
 	out = xcheck(open_memstream(&text, &size));
-	if (output_terminal(STDERR_FILENO))
-		fputs("\r\033[K", out); /* a progress bar may stand there */
+	if (output.bar && output_terminal(STDERR_FILENO))
+		fputs("\r\033[K", out);
+	output.bar = false;
 	fputs("dhtctl: ", out);
 	output_line(out, line);
 	fputc('\n', out);

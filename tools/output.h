@@ -12,6 +12,10 @@
 /* "dhtctl: " and one line on standard error. */
 void output_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* Whether what stands in the terminal's last line is for the next error line to wipe away: a progress bar, or ^C.  What
+ * others have begun there stays. */
+void output_bar(bool drawn);
+
 /* strerror's sentence as a part of a line: "no such file or directory".  Until it is called again. */
 const char *output_reason(int error);
 

@@ -29,11 +29,13 @@ static size_t progress_room(void)
 void progress_line(const char *text)
 {
 	fprintf(stderr, "\r\033[K%.*s", (int)progress_room(), text);
+	output_bar(true);
 }
 
 void progress_wipe(void)
 {
 	fputs("\r\033[K", stderr);
+	output_bar(false);
 }
 
 void progress_init(struct progress *p, const char *what, bool shown)
@@ -68,10 +70,10 @@ void progress_draw(struct progress *p, size_t records, uint64_t done, uint64_t a
 	used = (size_t)snprintf(numbers, sizeof(numbers), "%zu, %.0f/s%s", records,
 				(double)records * 1000 / (double)spent, left) +
 	       strlen(p->what) + sizeof(" [] 100 % ") - 1;
-	width = room > used ? room - used : 0;
-	width = width < BAR_WIDTH ? width : BAR_WIDTH;
 	if (used > room + 3) /* no part of a word; there is no " []" then, either */
 		numbers[strlen(numbers) - strlen(left)] = '\0';
+	width = room > used ? room - used : 0;
+	width = width < BAR_WIDTH ? width : BAR_WIDTH;
 	if (!all)
 		snprintf(line, sizeof(line), "%s %s", p->what, numbers);
 	else if (width < BAR_NARROW)

@@ -2,12 +2,13 @@
 import json
 import os
 import re
+import signal
 import subprocess
 
 import pytest
 
 from fake_ring import nodes, plays
-from harness import PATIENCE, ctl_binary
+from harness import PATIENCE, ctl_binary, wait_for
 from manners import NO, NOWHERE, TIMEOUT, UNREACHABLE, USAGE, Terminal, refuses, run
 
 
@@ -26,6 +27,20 @@ def test_an_error_wipes_the_progress_bar(broker, fake):
     fake.answer = lambda key, value: b"wrong"
     code, shown, _, _ = Terminal(broker, "demo", "--keys", 1, stderr="tty").finish()
     assert code == NO and b"\r\x1b[Kdhtctl: key " in shown and shown.endswith(b"\r\x1b[K")
+
+
+def test_an_error_wipes_nothing_that_others_have_begun(broker, fake):
+    """printf 'the door is '; dhtctl get door"""
+    assert Terminal(broker, "get", "no", stderr="tty").finish()[1] == b"dhtctl: key 'no': absent\r\n"
+
+
+def test_an_error_wipes_what_a_terminal_shows_of_ctrl_c(broker, fake):
+    terminal = Terminal(broker, "get", "-", stdin="tty", stderr="tty")
+    os.write(terminal.ours, b"5\n")
+    wait_for("it to have asked", lambda: fake.requests)
+    terminal.process.send_signal(signal.SIGINT)
+    code, shown, _, _ = terminal.finish()
+    assert code == -signal.SIGINT and b"\r\x1b[Kdhtctl: 0 found, 1 not (first: line 1: key 5: absent)" in shown, shown
 
 
 @pytest.mark.parametrize("term", ["dumb", "", None])
