@@ -8,7 +8,7 @@
 #include "../sim/linear.h"
 
 #define MS UINT64_C(1000000)
-#define SEARCH_MAX 200000 /* configurations of one key, as the simulator has it */
+#define SEARCH_MAX 2000000 /* configurations of one key, as the simulator has it */
 #define TOLD_MAX 5
 #define AGAIN (250 * MS) /* the first pause of clients */
 /* Clocks count whole milliseconds. */

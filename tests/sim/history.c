@@ -149,7 +149,7 @@ const char *judge_kind_name(enum op_kind kind)
 
 /* ---- a second opinion ---- */
 
-#define SEARCH_MAX 200000 /* configurations of one key */
+#define SEARCH_MAX 2000000 /* configurations of one key */
 
 /* By value: the place from which it was certainly there, its ack or the first get that found it. */
 static uint64_t *known_make(const struct world *w)
