@@ -116,9 +116,11 @@ unsigned node_get_keepers(const struct node *node, uint32_t id, struct member *k
 	return count;
 }
 
-bool node_tells(const struct node *n, const struct member *keeper)
+bool node_tells(const struct node *n, const struct member *keeper, uint64_t attempt)
 {
-	return follower_of((struct node *)n, keeper) != NULL;
+	const struct follower *f = follower_of((struct node *)n, keeper);
+
+	return f && f->attempt == attempt;
 }
 
 unsigned keepers_count(struct node *n, struct arc arc)

@@ -34,8 +34,9 @@ static bool found_one(void *arg, const struct store_item *item)
 	return !s->found;
 }
 
-static bool is_who_asks(void *arg, const struct member *owner)
+static bool is_who_asks(void *arg, const struct member *owner, uint64_t attempt)
 {
+	(void)attempt;
 	return member_same(owner, arg);
 }
 

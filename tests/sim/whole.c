@@ -194,8 +194,9 @@ struct seat {
 	const struct proc *p;
 };
 
-/* With more than two copies it may be a keeper, which no view names: does the owner tell it what he writes? */
-static bool is_told(void *arg, const struct member *owner)
+/* With more than two copies it may be a keeper, which no view names: does the owner tell it what he writes,
+ * and in that stream? */
+static bool is_told(void *arg, const struct member *owner, uint64_t attempt)
 {
 	const struct seat *s = arg;
 	const struct member keeper = {.id = s->p->id, .memory = s->p->memory};
@@ -204,7 +205,7 @@ static bool is_told(void *arg, const struct member *owner)
 		const struct proc *p = s->w->procs[i];
 
 		if (p->alive && p->memory == owner->memory)
-			return node_tells(p->node, &keeper);
+			return node_tells(p->node, &keeper, attempt);
 	}
 	return false;
 }

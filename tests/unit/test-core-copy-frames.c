@@ -388,8 +388,9 @@ static void anything(struct random *r, struct core *c)
 	copies_say(c, &f, to);
 }
 
-static bool nobody(void *arg, const struct member *owner)
+static bool nobody(void *arg, const struct member *owner, uint64_t attempt)
 {
+	(void)attempt;
 	(void)arg;
 	(void)owner;
 	return false;
