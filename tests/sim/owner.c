@@ -40,6 +40,7 @@ static void serves_now(struct world *w, struct proc *p, unsigned point)
 		sim_grow(w->serving[point], w->serving_count[point], &w->serving_room[point], sizeof(**w->serving));
 	w->serving[point][w->serving_count[point]++] = p->index;
 	p->serves |= (uint64_t)1 << point;
+	p->served |= (uint64_t)1 << point;
 }
 
 static void serves_no_more(struct world *w, struct proc *p, unsigned point)
@@ -253,14 +254,15 @@ static void serves_key(struct world *w, unsigned key, const struct proc *p)
 	*last = (struct served){.proc = p->index, .link = p->link, .ring = ring};
 }
 
-/* With copies an answer may be said late, when the backup has it, by who serves no more.  Whom nobody served before, nobody
- * backs (seed 5038290); nor does anybody of a later ring, which may begin and end unseen (seed 100049621). */
+/* With copies an answer may be said late, when the backup has it, by who serves no more, and was seen to: who was not has
+ * served within this step (seed 200567704).  Whom nobody served before, nobody backs (seed 5038290); nor does anybody of a
+ * later ring, which may begin and end unseen (seed 100049621). */
 void judge_answered(struct world *w, unsigned key, const struct proc *by)
 {
 	const struct served *last = &w->served[key];
 
 	if (w->swarm.patience.replicas < 2 || node_serves(by->node, w->keys[key]) || last->proc == NONE ||
-	    ring_of(by).term > last->ring.term)
+	    ring_of(by).term > last->ring.term || !(by->served & (uint64_t)1 << key))
 		serves_key(w, key, by);
 }
 

@@ -150,6 +150,7 @@ struct proc {
 	struct arc told_arc;
 	uint32_t told_predecessor, told_successor;
 	uint64_t serves;      /* bit for each probe point, after its last step */
+	uint64_t served;      /* ... after any of its steps */
 	uint64_t reached_at;  /* when it last did something that could reach the broker */
 	uint64_t returned_at; /* ... and had not for long */
 };
