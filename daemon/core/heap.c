@@ -37,7 +37,7 @@ static void sink(struct heap *h, uint32_t place, struct heap_entry entry)
 void heap_add(struct heap *h, uint64_t at, void *owner)
 {
 	if (h->count == h->room) {
-		h->room = h->room ? 2 * h->room : 16;
+		h->room = h->room ? 2 * h->room : 4;
 		h->entries = xrealloc(h->entries, h->room * sizeof(*h->entries));
 	}
 	rise(h, h->count++, (struct heap_entry){at, owner});

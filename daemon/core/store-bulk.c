@@ -23,21 +23,17 @@ static void table_counted(struct store *s, const struct table *t, bool in)
 
 static void table_left(struct store *s, struct table *t)
 {
-	for (struct record *r = s->changed || t->mortal ? t->records : NULL; r; r = r->hh.next) {
+	for (struct record *r = s->changed ? t->records : NULL; r; r = r->hh.next)
 		store_tell(s, r);
-		if (r->expires)
-			heap_remove(store_heap(s, r), mortal_of(r).place);
-	}
+	ends_leave(s, t);
 	table_counted(s, t, false);
 }
 
 static void table_came(struct store *s, struct table *t)
 {
-	for (struct record *r = s->changed || t->mortal ? t->records : NULL; r; r = r->hh.next) {
+	for (struct record *r = s->changed ? t->records : NULL; r; r = r->hh.next)
 		store_tell(s, r);
-		if (r->expires)
-			heap_add(store_heap(s, r), mortal_of(r).at, r);
-	}
+	ends_come(s, t);
 	table_counted(s, t, true);
 }
 
@@ -55,6 +51,7 @@ static size_t table_purge(struct store *s, unsigned table)
 	table_left(s, t);
 	s->dust_bytes += t->bytes;
 	HASH_CLEAR(hh, t->records);
+	ends_free(t);
 	*t = (struct table){0};
 	if (s->dust_count == s->dust_room) {
 		s->dust_room = s->dust_room ? 2 * s->dust_room : 64;
@@ -132,6 +129,7 @@ static void table_move(struct store *to, struct store *from, unsigned table)
 	if (!t->records)
 		return;
 	table_left(from, t);
+	ends_free(&to->tables[table]); /* room, if it had something before */
 	to->tables[table] = *t;
 	*t = (struct table){0};
 	table_came(to, &to->tables[table]);

@@ -40,12 +40,17 @@ struct mortal {
 #define TABLE_BITS 10 /* of ten million records some ten thousand are in one: growing takes it about a millisecond */
 #define TABLES (1u << TABLE_BITS)
 
-/* What is counted over all of them is counted in each, so that a whole one comes and goes at once. */
+/* What comes to its end by the clock. */
+enum mortal_kind { MORTAL_RECORD, MORTAL_GRAVE, MORTAL_KINDS };
+
+/* What is counted over all of them is counted in each, and what ends is in order in each, so that a whole one comes and goes
+ * at once. */
 struct table {
 	struct record *records;
 	size_t bytes, buried_bytes;
-	uint32_t buried; /* tombstones */
-	uint32_t mortal; /* what is in a heap */
+	uint32_t buried;                  /* tombstones */
+	uint32_t place[MORTAL_KINDS];     /* behind its place among the tables of the store; 0: nothing ends */
+	struct heap mortal[MORTAL_KINDS]; /* records, by their ends */
 };
 
 struct store {
@@ -56,10 +61,10 @@ struct store {
 	size_t bytes, buried_bytes;
 	struct record **dust; /* lists of what was purged and is not freed yet */
 	size_t dust_count, dust_room, dust_bytes;
-	struct store_sum sum; /* of an arc, kept as its records change */
-	struct heap ends;     /* of the records that expire */
-	struct heap graves;   /* of the tombstones */
-	struct order order;   /* what is being listed */
+	struct store_sum sum;             /* of an arc, kept as its records change */
+	struct heap mortal[MORTAL_KINDS]; /* tables, by what ends first in each */
+	size_t graves;                    /* tombstones with an end */
+	struct order order;               /* what is being listed */
 	void (*changed)(void *arg, const struct key *key);
 	void *changed_arg;
 };
@@ -197,7 +202,14 @@ void store_take_out(struct store *s, struct record *r); /* not freed */
 void store_free_list(struct record *r);                 /* it and what comes behind it */
 void store_tell(const struct store *s, const struct record *r);
 void store_summed(struct store *s, const struct record *r, bool in);
-struct heap *store_heap(struct store *s, const struct record *r);
-void store_moved(void *owner, uint32_t place);
+
+/* ---- store-ends.c ---- */
+void ends_init(struct store *s);
+void ends_add(struct store *s, struct record *r); /* one that ends */
+void ends_remove(struct store *s, const struct record *r);
+void ends_leave(struct store *s, struct table *t); /* the whole table does, and what is in it */
+void ends_come(struct store *s, struct table *t);
+void ends_free(struct table *t);
+struct record *ends_first(const struct store *s, enum mortal_kind kind); /* NULL: none ends */
 
 #endif

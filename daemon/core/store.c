@@ -11,20 +11,6 @@ static unsigned hash_of(const struct store *s, const struct key *key)
 	return (unsigned)(key->name_len ? XXH3_64bits_withSeed(key->name, key->name_len, hash) : hash);
 }
 
-struct heap *store_heap(struct store *s, const struct record *r)
-{
-	return r->deleted ? &s->graves : &s->ends;
-}
-
-void store_moved(void *owner, uint32_t place)
-{
-	struct record *r = owner;
-	struct mortal m = mortal_of(r);
-
-	m.place = place;
-	memcpy(r->value + r->len, &m, sizeof(m));
-}
-
 static bool is_of(const struct record *r, const struct key *key)
 {
 	struct key own;
@@ -66,7 +52,6 @@ static void count(struct store *s, const struct record *r, bool in)
 	s->count += one;
 	s->bytes += bytes;
 	t->bytes += bytes;
-	t->mortal += r->expires ? (uint32_t)one : 0;
 	if (r->deleted) {
 		s->buried += one;
 		s->buried_bytes += bytes;
@@ -84,7 +69,7 @@ void store_add(struct store *s, struct record *r)
 	HASH_ADD_BYHASHVALUE(hh, s->tables[table_of(r->id)].records, id, sizeof(r->id), hash_of(s, &key), r);
 	count(s, r, true);
 	if (r->expires)
-		heap_add(store_heap(s, r), mortal_of(r).at, r);
+		ends_add(s, r);
 	if (s->order.count && !r->deleted)
 		order_added(&s->order, r);
 }
@@ -97,7 +82,7 @@ void store_take_out(struct store *s, struct record *r)
 		order_removed(&s->order, r);
 	count(s, r, false);
 	if (r->expires)
-		heap_remove(store_heap(s, r), mortal_of(r).place);
+		ends_remove(s, r);
 	HASH_DEL(s->tables[table_of(r->id)].records, r);
 }
 
@@ -106,7 +91,7 @@ struct store *store_new(uint64_t secret)
 	struct store *s = xcalloc(1, sizeof(*s));
 
 	s->secret = secret;
-	s->ends.moved = s->graves.moved = store_moved;
+	ends_init(s);
 	return s;
 }
 
@@ -133,12 +118,13 @@ void store_free(struct store *s)
 
 		HASH_CLEAR(hh, s->tables[i].records);
 		store_free_list(r);
+		ends_free(&s->tables[i]);
 	}
 	while (s->dust_count)
 		store_free_list(s->dust[--s->dust_count]);
 	free(s->dust);
-	heap_free(&s->ends);
-	heap_free(&s->graves);
+	for (enum mortal_kind kind = MORTAL_RECORD; kind < MORTAL_KINDS; kind++)
+		heap_free(&s->mortal[kind]);
 	order_forget(&s->order);
 	free(s);
 }
@@ -331,10 +317,10 @@ static void bury(struct store *s, struct record *r, uint64_t until)
 size_t store_expire(struct store *s, uint64_t now, uint64_t until, size_t most,
 		    void (*gone)(void *arg, const struct key *key), void *arg)
 {
+	struct record *r;
 	size_t done = 0;
 
-	for (; done < most && s->ends.count && s->ends.entries[0].at <= now; done++) {
-		struct record *r = s->ends.entries[0].owner;
+	for (; done < most && (r = ends_first(s, MORTAL_RECORD)) && mortal_of(r).at <= now; done++) {
 		struct key old = key_of(r), key = key_copy(&old);
 
 		bury(s, r, until);
@@ -346,10 +332,10 @@ size_t store_expire(struct store *s, uint64_t now, uint64_t until, size_t most,
 
 bool store_forget(struct store *s, uint64_t now, struct store_keep keep, size_t most)
 {
-	while (s->graves.count &&
-	       (s->graves.count > keep.count || s->buried_bytes > keep.bytes || s->graves.entries[0].at <= now)) {
-		struct record *r = s->graves.entries[0].owner;
+	struct record *r;
 
+	while ((r = ends_first(s, MORTAL_GRAVE)) &&
+	       (s->graves > keep.count || s->buried_bytes > keep.bytes || mortal_of(r).at <= now)) {
 		if (!most--)
 			return false;
 		store_take_out(s, r);
@@ -360,9 +346,10 @@ bool store_forget(struct store *s, uint64_t now, struct store_keep keep, size_t 
 
 uint64_t store_next_end(const struct store *s)
 {
-	uint64_t end = s->ends.count ? s->ends.entries[0].at : UINT64_MAX;
+	const struct heap *ends = &s->mortal[MORTAL_RECORD], *graves = &s->mortal[MORTAL_GRAVE];
+	uint64_t end = ends->count ? ends->entries[0].at : UINT64_MAX;
 
-	return s->graves.count && s->graves.entries[0].at < end ? s->graves.entries[0].at : end;
+	return graves->count && graves->entries[0].at < end ? graves->entries[0].at : end;
 }
 
 /* NOLINTEND(clang-analyzer-unix.Malloc) */

@@ -140,6 +140,43 @@ static void whole_or_one_by_one(void **state)
 	whole_tables_and_their_records(true);
 }
 
+/* Tombstones of ids from `first` on, which end one after the other. */
+static void bury(struct store *s, uint32_t first, uint32_t count)
+{
+	for (uint32_t i = first; i < first + count; i++)
+		store_put(s, &(struct store_item){.key = key_number(i << 20), .deleted = true, .expires = 1000 - i});
+}
+
+static size_t all_of(const struct store *s)
+{
+	return store_arc_count(s, EVERYTHING);
+}
+
+/* Beyond how many the first to end are forgotten: those that are here. */
+static void tombstones_count_where_they_are(void **state)
+{
+	struct store *s = store_new(1), *other = store_new(1);
+
+	(void)state;
+	bury(s, 0, 100);
+	assert_int_equal(store_move(other, s, EVERYTHING), 100);
+	assert_int_equal(store_next_end(s), UINT64_MAX);
+	bury(s, 200, 3);
+	assert_true(store_forget(s, 0, (struct store_keep){3, SIZE_MAX}, SIZE_MAX));
+	assert_int_equal(all_of(s), 3);
+	assert_int_equal(store_next_end(other), 901);
+	assert_true(store_forget(other, 0, (struct store_keep){10, SIZE_MAX}, SIZE_MAX));
+	assert_int_equal(all_of(other), 10);
+	assert_int_equal(store_next_end(other), 991);
+	(void)store_purge(other, EVERYTHING);
+	assert_int_equal(store_next_end(other), UINT64_MAX);
+	bury(other, 0, 2);
+	assert_true(store_forget(other, 0, (struct store_keep){2, SIZE_MAX}, SIZE_MAX));
+	assert_int_equal(all_of(other), 2);
+	store_free(s);
+	store_free(other);
+}
+
 static void memory_comes_back_in_pieces(void **state)
 {
 	struct store *s = store_new(1);
@@ -249,9 +286,8 @@ static void changed_before_and_behind(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(whole_or_one_by_one),
-		cmocka_unit_test(memory_comes_back_in_pieces),
-		cmocka_unit_test(keys_part_by_part),
+		cmocka_unit_test(whole_or_one_by_one),         cmocka_unit_test(tombstones_count_where_they_are),
+		cmocka_unit_test(memory_comes_back_in_pieces), cmocka_unit_test(keys_part_by_part),
 		cmocka_unit_test(changed_before_and_behind),
 	};
 
