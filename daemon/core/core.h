@@ -27,7 +27,7 @@
  * share.c    ... and moved with its arc
  * once.[ch], once-table.c, once-share.c, once-picture.c, horizon.[ch]  ... remembered, so that nothing is done twice
  * cells.c    ... the topics on which they are heard
- * store.[ch], store-read.c, store-bulk.c, heap.[ch], order.[ch]  the records in memory
+ * store.[ch], store-read.c, store-bulk.c, store-ends.c, heap.[ch], order.[ch]  the records in memory
  * record.c   records as the store has them, and as frames tell them
  * merge.c    records that outlive their arc
  * older.c    neighbours of an earlier version
