@@ -17,7 +17,9 @@ from manners import LOCAL, NOWHERE, PARTLY, TIMEOUT, USAGE, done, put_lines, ref
 from test_watching import Watch
 
 # What it was given, as a line: its variables, and its standard input.
-TELL = """import json, os, sys
+# Its line may be here before it has ended: Ctrl-C, handed on, ends it without a word.
+TELL = """import json, os, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_DFL)
 print(json.dumps([{k[4:]: os.fsencode(v).decode('latin-1') for k, v in os.environ.items()
                    if k in ('DHT_EVENT', 'DHT_KEY', 'DHT_VALUE', 'DHT_VERSION')},
                   sys.stdin.buffer.read().decode('latin-1')]))"""
