@@ -34,9 +34,10 @@ static bool found_one(void *arg, const struct store_item *item)
 	return !s->found;
 }
 
-static bool is_who_asks(void *arg, const struct member *owner, uint64_t attempt)
+static bool is_who_asks(void *arg, const struct member *owner, uint64_t attempt, uint64_t silence)
 {
 	(void)attempt;
+	(void)silence;
 	return member_same(owner, arg);
 }
 

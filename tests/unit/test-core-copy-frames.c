@@ -388,9 +388,10 @@ static void anything(struct random *r, struct core *c)
 	copies_say(c, &f, to);
 }
 
-static bool nobody(void *arg, const struct member *owner, uint64_t attempt)
+static bool nobody(void *arg, const struct member *owner, uint64_t attempt, uint64_t silence)
 {
 	(void)attempt;
+	(void)silence;
 	(void)arg;
 	(void)owner;
 	return false;
