@@ -58,7 +58,13 @@ def test_ping_of_one(broker, house):
 
 def test_ping_stands_in_columns(broker, house):
     """Of ten questions as of one, and a slow answer under a quick one."""
-    who, house._on_who = house._on_who, lambda frame: (time.sleep(0.012 if house.looks == 3 else 0), who(frame))
+    who = house._on_who
+
+    def answer(frame):
+        heard = time.monotonic()
+        wait_for("the third question is over 10 ms old", lambda: house.looks != 3 or time.monotonic() > heard + 0.01)
+        who(frame)
+    house._on_who = answer
     lines = done(broker, "ping", "kitchen", "-c", 10, "-t", "10s").decode().splitlines()[:-1]
     assert len({(len(line), line.index("kitchen")) for line in lines}) == 1, lines
     assert [line.split()[0] for line in lines] == [str(i + 1) for i in range(10)]

@@ -289,7 +289,14 @@ def test_progress_fits_its_terminal(broker, ring, tmp_path, columns):
 
 
 def test_progress_has_no_part_of_a_word(broker, fake):
-    fake.answer = lambda key, value: time.sleep(0.01) or value
+    asked = []
+
+    def answer(key, value):
+        asked.append(time.monotonic())
+        wait_for("it is to be drawn again (progress.c, REDRAW_MS)",
+                 lambda: len(asked) != 60 or time.monotonic() > asked[-1] + 0.1)
+        return value
+    fake.answer = answer
     code, shown, _, _ = Terminal(broker, "demo", stderr="tty", screen=(24, 24)).finish()
     drawn = re.findall(r"[gp][eu]t +(\d+) % ([^\r]*)", shown.decode())
     assert code == 0 and any(50 <= int(share) < 100 for share, _ in drawn), shown
