@@ -364,8 +364,8 @@ static bool stop(void *arg, const struct store_item *item)
 	return false;
 }
 
-bool copy_loose(const struct node *n, struct arc arc,
-		bool (*except)(void *arg, const struct member *owner, uint64_t attempt, uint64_t silence), void *arg)
+bool copy_loose(const struct node *n, struct arc arc, bool (*except)(void *arg, const struct copy_stream *by),
+		void *arg)
 {
 	struct arcs loose = {.count = 0};
 	bool any = false;
@@ -376,13 +376,15 @@ bool copy_loose(const struct node *n, struct arc arc,
 	for (const struct copy *c = n->copies; c < n->copies + COPIES_MAX; c++) {
 		struct arcs rest = copy_unguarded(n, c);
 
-		if (!c->used || except(arg, &c->owner, c->attempt, n->now - c->heard))
+		if (!c->used || except(arg, &(struct copy_stream){c->owner, c->attempt, n->now - c->heard}))
 			continue;
 		for (unsigned i = 0; i < rest.count; i++)
 			(void)arcs_add(&loose, arcs_piece(&rest, i));
 	}
 	for (const struct left *l = n->left; l < n->left + LEFT_MAX; l++)
-		for (unsigned i = 0; i < l->arcs.count && !except(arg, &l->owner, l->attempt, n->now - l->since); i++)
+		for (unsigned i = 0;
+		     i < l->arcs.count && !except(arg, &(struct copy_stream){l->owner, l->attempt, n->now - l->since});
+		     i++)
 			(void)arcs_add(&loose, arcs_piece(&l->arcs, i));
 	arcs_limit(&loose, arc);
 	for (unsigned i = 0; i < loose.count && !any; i++)

@@ -77,10 +77,10 @@ void copy_replaced(struct node *n, struct arc arc);
 void copied_begin(struct node *n, struct frame *f, const struct member *owner, uint64_t attempt);
 /* Whoever it keeps copies for beside a backup is to find another in time: this node leaves. */
 void copies_leave(struct node *n);
-/* Records of it are kept for owners by whose views this node is not the backup, and of whose streams, told by their
- * attempts, `except` does not say true. */
-bool copy_loose(const struct node *n, struct arc arc,
-		bool (*except)(void *arg, const struct member *owner, uint64_t attempt, uint64_t silence), void *arg);
+/* Records of it are kept for owners by whose views this node is not the backup, and of whose streams `except` does not
+ * say true. */
+bool copy_loose(const struct node *n, struct arc arc, bool (*except)(void *arg, const struct copy_stream *by),
+		void *arg);
 void copy_tick(struct node *n, uint64_t *next);
 void on_copy(struct node *n, const struct frame *f);
 void on_forget(struct node *n, const struct frame *f);

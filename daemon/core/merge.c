@@ -34,11 +34,9 @@ static bool found_one(void *arg, const struct store_item *item)
 	return !s->found;
 }
 
-static bool is_who_asks(void *arg, const struct member *owner, uint64_t attempt, uint64_t silence)
+static bool is_who_asks(void *arg, const struct copy_stream *by)
 {
-	(void)attempt;
-	(void)silence;
-	return member_same(owner, arg);
+	return member_same(&by->owner, arg);
 }
 
 /* Does some of the arc lie here that its owner may not have? */

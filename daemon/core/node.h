@@ -186,10 +186,14 @@ struct ring_id node_get_ring(const struct node *node);
 bool node_get_backup(const struct node *node, uint32_t id, struct member *backup, bool *lost);
 /* Who else has all of the arc of the id, and is waited for: REPLICAS_MAX - 2 at most; returns how many. */
 unsigned node_get_keepers(const struct node *node, uint32_t id, struct member *keepers);
-/* Does it keep records for somebody by whose view it is not the backup, and of whose stream `except` does not say true?
- * `attempt` tells the stream from earlier ones of that owner; nothing came of it for `silence` ms. */
-bool node_loose(const struct node *node,
-		bool (*except)(void *arg, const struct member *owner, uint64_t attempt, uint64_t silence), void *arg);
+/* By what a copy came. */
+struct copy_stream {
+	struct member owner;
+	uint64_t attempt; /* tells it from earlier ones of that owner */
+	uint64_t silence; /* ms, by the keeper's clock, since anything came */
+};
+/* Does it keep records for somebody by whose view it is not the backup, and of whose stream `except` does not say true? */
+bool node_loose(const struct node *node, bool (*except)(void *arg, const struct copy_stream *by), void *arg);
 /* Does it tell that one in that stream what is written in its arc? */
 bool node_tells(const struct node *node, const struct member *keeper, uint64_t attempt);
 /* Its arc (the union of what it owns), if it owns any. */

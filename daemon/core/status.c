@@ -297,8 +297,7 @@ bool node_get_backup(const struct node *n, uint32_t id, struct member *backup, b
 	return !*lost || follow_owed((struct node *)n, backup);
 }
 
-bool node_loose(const struct node *n,
-		bool (*except)(void *arg, const struct member *owner, uint64_t attempt, uint64_t silence), void *arg)
+bool node_loose(const struct node *n, bool (*except)(void *arg, const struct copy_stream *by), void *arg)
 {
 	return copy_loose(n, (struct arc){0, 0}, except, arg);
 }

@@ -13,12 +13,7 @@ static void record_moved(void *owner, uint32_t place)
 
 static void table_moved(void *owner, uint32_t place)
 {
-	((struct table *)owner)->place[MORTAL_RECORD] = place + 1;
-}
-
-static void table_of_graves_moved(void *owner, uint32_t place)
-{
-	((struct table *)owner)->place[MORTAL_GRAVE] = place + 1;
+	((struct ends *)owner)->place = place + 1;
 }
 
 static enum mortal_kind kind_of(const struct record *r)
@@ -28,74 +23,73 @@ static enum mortal_kind kind_of(const struct record *r)
 
 void ends_init(struct store *s)
 {
-	s->mortal[MORTAL_RECORD].moved = table_moved;
-	s->mortal[MORTAL_GRAVE].moved = table_of_graves_moved;
+	for (enum mortal_kind kind = MORTAL_RECORD; kind < MORTAL_KINDS; kind++)
+		s->ends[kind].moved = table_moved;
+}
+
+static void leave(struct heap *tables, struct ends *e)
+{
+	if (e->place)
+		heap_remove(tables, e->place - 1);
+	e->place = 0;
 }
 
 /* What ends first in it may be another now. */
-static void place(struct store *s, struct table *t, enum mortal_kind kind)
+static void place(struct heap *tables, struct ends *e)
 {
-	const struct heap *h = &t->mortal[kind];
-	struct heap *tables = &s->mortal[kind];
+	uint64_t first = e->records.count ? e->records.entries[0].at : 0;
 
-	if (t->place[kind]) {
-		if (h->count && tables->entries[t->place[kind] - 1].at == h->entries[0].at)
-			return;
-		heap_remove(tables, t->place[kind] - 1);
-		t->place[kind] = 0;
-	}
-	if (h->count)
-		heap_add(tables, h->entries[0].at, t);
+	if (e->place && e->records.count && tables->entries[e->place - 1].at == first)
+		return;
+	leave(tables, e);
+	if (e->records.count)
+		heap_add(tables, first, e);
 }
 
 void ends_add(struct store *s, struct record *r)
 {
 	enum mortal_kind kind = kind_of(r);
-	struct table *t = &s->tables[table_of(r->id)];
+	struct ends *e = &s->tables[table_of(r->id)].ends[kind];
 
-	t->mortal[kind].moved = record_moved;
-	heap_add(&t->mortal[kind], mortal_of(r).at, r);
+	e->records.moved = record_moved;
+	heap_add(&e->records, mortal_of(r).at, r);
 	s->graves += kind == MORTAL_GRAVE;
-	place(s, t, kind);
+	place(&s->ends[kind], e);
 }
 
 void ends_remove(struct store *s, const struct record *r)
 {
 	enum mortal_kind kind = kind_of(r);
-	struct table *t = &s->tables[table_of(r->id)];
+	struct ends *e = &s->tables[table_of(r->id)].ends[kind];
 
-	heap_remove(&t->mortal[kind], mortal_of(r).place);
+	heap_remove(&e->records, mortal_of(r).place);
 	s->graves -= kind == MORTAL_GRAVE;
-	place(s, t, kind);
+	place(&s->ends[kind], e);
 }
 
 void ends_leave(struct store *s, struct table *t)
 {
-	for (enum mortal_kind kind = MORTAL_RECORD; kind < MORTAL_KINDS; kind++) {
-		if (t->place[kind])
-			heap_remove(&s->mortal[kind], t->place[kind] - 1);
-		t->place[kind] = 0;
-	}
-	s->graves -= t->mortal[MORTAL_GRAVE].count;
+	for (enum mortal_kind kind = MORTAL_RECORD; kind < MORTAL_KINDS; kind++)
+		leave(&s->ends[kind], &t->ends[kind]);
+	s->graves -= t->ends[MORTAL_GRAVE].records.count;
 }
 
 void ends_come(struct store *s, struct table *t)
 {
 	for (enum mortal_kind kind = MORTAL_RECORD; kind < MORTAL_KINDS; kind++)
-		place(s, t, kind);
-	s->graves += t->mortal[MORTAL_GRAVE].count;
+		place(&s->ends[kind], &t->ends[kind]);
+	s->graves += t->ends[MORTAL_GRAVE].records.count;
 }
 
 void ends_free(struct table *t)
 {
 	for (enum mortal_kind kind = MORTAL_RECORD; kind < MORTAL_KINDS; kind++)
-		heap_free(&t->mortal[kind]);
+		heap_free(&t->ends[kind].records);
 }
 
 struct record *ends_first(const struct store *s, enum mortal_kind kind)
 {
-	const struct heap *tables = &s->mortal[kind];
-	const struct table *t = tables->count ? tables->entries[0].owner : NULL;
+	const struct heap *tables = &s->ends[kind];
 
-	return t ? t->mortal[kind].entries[0].owner : NULL;
+	return tables->count ? ((const struct ends *)tables->entries[0].owner)->records.entries[0].owner : NULL;
 }

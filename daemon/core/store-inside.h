@@ -43,14 +43,19 @@ struct mortal {
 /* What comes to its end by the clock. */
 enum mortal_kind { MORTAL_RECORD, MORTAL_GRAVE, MORTAL_KINDS };
 
+/* ... in one table. */
+struct ends {
+	struct heap records;
+	uint32_t place; /* behind its own among the tables of the store; 0: nothing ends */
+};
+
 /* What is counted over all of them is counted in each, and what ends is in order in each, so that a whole one comes and goes
  * at once. */
 struct table {
 	struct record *records;
 	size_t bytes, buried_bytes;
-	uint32_t buried;                  /* tombstones */
-	uint32_t place[MORTAL_KINDS];     /* behind its place among the tables of the store; 0: nothing ends */
-	struct heap mortal[MORTAL_KINDS]; /* records, by their ends */
+	uint32_t buried; /* tombstones */
+	struct ends ends[MORTAL_KINDS];
 };
 
 struct store {
@@ -61,10 +66,10 @@ struct store {
 	size_t bytes, buried_bytes;
 	struct record **dust; /* lists of what was purged and is not freed yet */
 	size_t dust_count, dust_room, dust_bytes;
-	struct store_sum sum;             /* of an arc, kept as its records change */
-	struct heap mortal[MORTAL_KINDS]; /* tables, by what ends first in each */
-	size_t graves;                    /* tombstones with an end */
-	struct order order;               /* what is being listed */
+	struct store_sum sum;           /* of an arc, kept as its records change */
+	struct heap ends[MORTAL_KINDS]; /* of tables, by what ends first in each */
+	size_t graves;                  /* tombstones with an end */
+	struct order order;             /* what is being listed */
 	void (*changed)(void *arg, const struct key *key);
 	void *changed_arg;
 };

@@ -124,7 +124,7 @@ void store_free(struct store *s)
 		store_free_list(s->dust[--s->dust_count]);
 	free(s->dust);
 	for (enum mortal_kind kind = MORTAL_RECORD; kind < MORTAL_KINDS; kind++)
-		heap_free(&s->mortal[kind]);
+		heap_free(&s->ends[kind]);
 	order_forget(&s->order);
 	free(s);
 }
@@ -346,7 +346,7 @@ bool store_forget(struct store *s, uint64_t now, struct store_keep keep, size_t 
 
 uint64_t store_next_end(const struct store *s)
 {
-	const struct heap *ends = &s->mortal[MORTAL_RECORD], *graves = &s->mortal[MORTAL_GRAVE];
+	const struct heap *ends = &s->ends[MORTAL_RECORD], *graves = &s->ends[MORTAL_GRAVE];
 	uint64_t end = ends->count ? ends->entries[0].at : UINT64_MAX;
 
 	return graves->count && graves->entries[0].at < end ? graves->entries[0].at : end;

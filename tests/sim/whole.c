@@ -196,19 +196,19 @@ struct seat {
 
 /* With more than two copies it may be a keeper, which no view names: does the owner tell it what he writes, in that stream,
  * and remind it every quarter of the set time?  Of two clocks that drift one takes four times as long as the other. */
-static bool is_told(void *arg, const struct member *owner, uint64_t attempt, uint64_t silence)
+static bool is_told(void *arg, const struct copy_stream *by)
 {
 	const struct seat *s = arg;
 	const struct member keeper = {.id = s->p->id, .memory = s->p->memory};
 
 	if (s->w->swarm.patience.replicas < 3 ||
-	    silence >= (uint64_t)s->w->swarm.patience.recover / 2 * (s->w->swarm.drift ? 4 : 1))
+	    by->silence >= (uint64_t)s->w->swarm.patience.recover / 2 * (s->w->swarm.drift ? 4 : 1))
 		return false;
 	for (uint32_t i = 0; i < s->w->proc_count; i++) {
 		const struct proc *p = s->w->procs[i];
 
-		if (p->alive && p->memory == owner->memory)
-			return node_tells(p->node, &keeper, attempt);
+		if (p->alive && p->memory == by->owner.memory)
+			return node_tells(p->node, &keeper, by->attempt);
 	}
 	return false;
 }

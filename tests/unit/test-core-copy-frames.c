@@ -388,12 +388,10 @@ static void anything(struct random *r, struct core *c)
 	copies_say(c, &f, to);
 }
 
-static bool nobody(void *arg, const struct member *owner, uint64_t attempt, uint64_t silence)
+static bool nobody(void *arg, const struct copy_stream *by)
 {
-	(void)attempt;
-	(void)silence;
 	(void)arg;
-	(void)owner;
+	(void)by;
 	return false;
 }
 
