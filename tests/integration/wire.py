@@ -120,8 +120,9 @@ class Spy:
                     at += 1
                 left = end - time.monotonic()
                 if left <= 0:
-                    seen = "\n".join(repr(m)[:200] for m in self.messages[since:][-30:])
-                    raise Timeout(f"the spy has not heard {what}; the last it heard:\n{seen}")
+                    seen = "\n".join(repr(m)[:200] for m in self.messages[-30:])
+                    raise Timeout(f"the spy ({'at' if self.client.is_connected() else 'away from'} the broker) has not heard "
+                                  f"{what}: {len(self.messages) - since} messages since it waits; the last it heard:\n{seen}")
                 self.changed.wait(left)
 
     def wait_text(self, topic, payload, timeout=15, since=0):
