@@ -254,7 +254,7 @@ static void picture_take(struct node *n, struct copy *c)
 static const char *take_table(struct node *n, struct copy *c, const struct frame *f)
 {
 	struct watched_piece watched[WATCHED_MAX];
-	struct once_share *rows;
+	struct once_share *rows = n->told_rows;
 	unsigned told = 0;
 	const char *why;
 
@@ -268,13 +268,12 @@ static const char *take_table(struct node *n, struct copy *c, const struct frame
 			picture_take(n, c);
 		return why;
 	}
-	rows = once_share_new((struct arc){0, 0});
+	once_share_empty(rows);
 	why = share_decode(rows, watched, &told, f->table, f->table_len);
 	if (!why && c->part_rows)
 		why = once_share_add(c->part_rows, rows) ? NULL : "too many of one turn";
 	else if (!why)
 		once_follow(n->copied_once, rows);
-	once_share_free(rows);
 	return why;
 }
 

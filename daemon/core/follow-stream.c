@@ -17,17 +17,6 @@ static bool keeps(const struct follower *f, uint32_t id)
 
 /* ---- what is written ---- */
 
-static void changed_add(struct follower *f, const struct key *key)
-{
-	if (f->changed_count && key_equal(&f->changed[f->changed_count - 1], key))
-		return;
-	if (f->changed_count == f->changed_room) {
-		f->changed_room = f->changed_room ? 2 * f->changed_room : 64;
-		f->changed = xrealloc(f->changed, f->changed_room * sizeof(*f->changed));
-	}
-	f->changed[f->changed_count++] = key_copy(key);
-}
-
 /* Its version says that it has been told before, and it has not: merged, or what came to its end. */
 static bool tells_nothing(const struct node *n, const struct follower *f, const struct key *key)
 {
@@ -48,7 +37,7 @@ void follow_changed(struct node *n, const struct key *key)
 			f->low |= keeps(f, key->id);
 		}
 		if (keeps(f, key->id))
-			changed_add(f, key);
+			key_list_add(&f->changed, key);
 	}
 }
 
@@ -126,7 +115,7 @@ static size_t gather(struct node *n, const struct key *keys, size_t from, size_t
 
 bool follower_told(const struct follower *f)
 {
-	return !f->changed_count && !f->rows->row_count;
+	return !f->changed.count && !f->rows->row_count;
 }
 
 #define ROWS_AT_ONCE 256 /* as many clients, at most */
@@ -134,11 +123,11 @@ bool follower_told(const struct follower *f)
 /* Each frame's rows with the clients that they name: a keeper takes in one frame after the other. */
 static uint8_t *rows_encode(const struct node *n, const struct once_share *rows, uint32_t *from, size_t *len)
 {
-	struct once_share *part = once_share_new((struct arc){0, 0});
+	struct once_share *part = n->told_rows;
 	struct share_place told = {.begun = true};
 	uint32_t entry = UINT32_MAX;
-	uint8_t *bytes;
 
+	once_share_empty(part);
 	for (; *from < rows->row_count && part->row_count < ROWS_AT_ONCE; ++*from) {
 		struct once_row row = rows->rows[*from];
 
@@ -148,9 +137,7 @@ static uint8_t *rows_encode(const struct node *n, const struct once_share *rows,
 		row.entry = part->entry_count - 1;
 		once_share_row(part, &row);
 	}
-	bytes = share_encode(n, part, &told, len);
-	once_share_free(part);
-	return bytes;
+	return share_encode(n, part, &told, len);
 }
 
 /* Of nothing else need it keep anything: FORGET, or that a view holds, may have been lost. */
@@ -186,10 +173,10 @@ void follow_tell(struct node *n, struct follower *f)
 
 		frame_start(n, &frame, FRAME_COPY);
 		frame.records = records;
-		from += gather(n, f->changed, from, f->changed_count, records, &frame.record_count);
+		from += gather(n, f->changed.keys, from, f->changed.count, records, &frame.record_count);
 		table = rows_encode(n, f->rows, &told, &frame.table_len);
 		frame.table = table;
-		frame.more = more = from < f->changed_count || told < f->rows->row_count;
+		frame.more = more = from < f->changed.count || told < f->rows->row_count;
 		if (n->now - f->named >= n->config.recover) {
 			add_views(n, &frame);
 			f->named = n->now;
@@ -200,10 +187,8 @@ void follow_tell(struct node *n, struct follower *f)
 		}
 		free(table);
 	}
-	for (size_t i = 0; i < f->changed_count; i++)
-		key_free(&f->changed[i]);
-	f->changed_count = 0;
-	f->rows->entry_count = f->rows->row_count = 0;
+	key_list_clear(&f->changed);
+	once_share_empty(f->rows);
 	f->flushed = n->written;
 	if (!f->window_count)
 		return;

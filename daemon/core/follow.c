@@ -36,9 +36,7 @@ struct follower *follow_begin(struct node *n, const struct member *m)
 void follow_end(struct node *n, struct follower *f)
 {
 	follow_fill_end(f);
-	for (size_t i = 0; i < f->changed_count; i++)
-		key_free(&f->changed[i]);
-	free(f->changed);
+	key_list_free(&f->changed);
 	once_share_free(f->rows);
 	for (size_t i = 0; i < f->window_count; i++)
 		free(f->window[i].bytes);

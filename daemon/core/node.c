@@ -50,6 +50,7 @@ struct node *node_new(const struct node_config *config)
 	n->operations = xmalloc(sizeof(*n->operations));
 	n->once = once_new(n->config.secret, n->config.once);
 	n->copied_once = once_new(n->config.secret, n->config.once);
+	n->told_rows = once_share_new((struct arc){0, 0});
 	memory_begin(n);
 	if (config->durable)
 		n->durable = durable_new(n);
@@ -80,6 +81,7 @@ void node_free(struct node *n)
 	store_free(n->replaced);
 	once_free(n->once);
 	once_free(n->copied_once);
+	once_share_free(n->told_rows);
 	cells_free(n);
 	answer_free(n);
 	watched_free(n);
@@ -293,7 +295,7 @@ void node_step(struct node *n, const struct event *ev, struct update *update)
 		follow_due(n, &next);
 	}
 	durable_tell(n, update);
-	update->turn = asked && (n->answering || n->watch.changed_count || !follow_told(n));
+	update->turn = asked && (n->answering || n->watch.changed.count || !follow_told(n));
 	update->effects = n->effects;
 	update->count = n->effect_count;
 	update->deadline = next <= n->now ? n->now + 1 : next;

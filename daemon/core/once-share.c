@@ -12,9 +12,15 @@ struct once_share *once_share_new(struct arc arc)
 	struct once_share *s = xcalloc(1, sizeof(*s));
 
 	s->arc = arc;
+	once_share_empty(s);
+	return s;
+}
+
+void once_share_empty(struct once_share *s)
+{
 	horizon_init(&s->horizon, HORIZON_PIECES, HORIZON_UNKNOWN);
 	horizon_init(&s->mark, HORIZON_PIECES, HORIZON_UNKNOWN);
-	return s;
+	s->entry_count = s->row_count = 0;
 }
 
 void once_share_free(struct once_share *s)

@@ -163,6 +163,8 @@ void once_follow(struct once *o, const struct once_share *s);
  * the order in which it stands in the giver's.  False: more than any node sends. */
 struct once_share *once_share_new(struct arc arc);
 void once_share_free(struct once_share *s);
+/* As new, of the same arc, but with its room. */
+void once_share_empty(struct once_share *s);
 bool once_share_entry(struct once_share *s, const struct once_entry *entry);
 bool once_share_row(struct once_share *s, const struct once_row *row);
 /* All that is in the other one, too.  False: it does not fit. */

@@ -5,6 +5,7 @@
 #include "../../common/frame.h"
 #include "../../common/peer.h"
 #include "arcs.h"
+#include "key-list.h"
 #include "once.h"
 #include "store.h"
 
@@ -38,8 +39,7 @@ struct follower {
 	uint64_t above;             /* ... whose versions are above that counter */
 	struct once_share *picture; /* the rows */
 	struct share_place pictured;
-	struct key *changed; /* since the last frame */
-	size_t changed_count, changed_room;
+	struct key_list changed;    /* since the last frame */
 	struct once_share *rows; /* done since then */
 	struct sent_copy *window;
 	size_t window_count, window_room, window_bytes;

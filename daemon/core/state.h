@@ -7,6 +7,7 @@
 #include "../../common/mem.h"
 #include "../../common/operation.h"
 #include "../../common/reference.h"
+#include "key-list.h"
 #include "node.h"
 #include "once.h"
 #include "state-copies.h"
@@ -232,8 +233,7 @@ struct watched {
 	struct watched_piece pieces[WATCHED_MAX];
 	unsigned count;
 	uint64_t stream, number; /* of this connection, 0: none yet; of the last frame in it */
-	struct key *changed;     /* since the last frame, in order */
-	size_t changed_count, changed_room;
+	struct key_list changed; /* since the last frame */
 };
 
 #define ACCEPTED_MAX 8
@@ -365,6 +365,7 @@ struct node {
 	struct store *copied;   /* records of others */
 	struct store *replaced; /* ... as former owners told them, until the present one has (copy.c) */
 	struct once *copied_once;
+	struct once_share *told_rows; /* of one frame, while it is written or read */
 	struct copy copies[COPIES_MAX];
 	struct left left[LEFT_MAX];
 	unsigned left_next;

@@ -65,13 +65,8 @@ void watched_changed(struct node *n, const struct key *key)
 
 	for (unsigned i = 0; i < w->count && !told; i++)
 		told = w->pieces[i].until > n->now && ring_contains(w->pieces[i].arc, key->id);
-	if (!told || (w->changed_count && key_equal(&w->changed[w->changed_count - 1], key)))
-		return;
-	if (w->changed_count == w->changed_room) {
-		w->changed_room = w->changed_room ? 2 * w->changed_room : 16;
-		w->changed = xrealloc(w->changed, w->changed_room * sizeof(*w->changed));
-	}
-	w->changed[w->changed_count++] = key_copy(key);
+	if (told)
+		key_list_add(&w->changed, key);
 }
 
 /* As a get: one at its end is buried before it is told.  Behind a cut it stays as it was told, with a moment left: its end is
@@ -129,8 +124,8 @@ void watched_flush(struct node *n)
 	struct page_entry changes[WATCHED_CHANGES];
 	size_t count = 0, bytes = 0;
 
-	for (size_t i = 0; i < w->changed_count; i++) {
-		struct page_entry e = entry_of(n, &w->changed[i]);
+	for (size_t i = 0; i < w->changed.count; i++) {
+		struct page_entry e = entry_of(n, &w->changed.keys[i]);
 
 		if (count && (count == WATCHED_CHANGES || bytes + page_entry_size(&e) > WATCHED_BYTES)) {
 			send(n, changes, count);
@@ -141,22 +136,18 @@ void watched_flush(struct node *n)
 	}
 	if (count)
 		send(n, changes, count);
-	for (size_t i = 0; i < w->changed_count; i++)
-		key_free(&w->changed[i]);
-	w->changed_count = 0;
+	key_list_clear(&w->changed);
 }
 
 /* Another connection is another stream. */
 void watched_forget(struct node *n)
 {
-	for (size_t i = 0; i < n->watch.changed_count; i++)
-		key_free(&n->watch.changed[i]);
-	n->watch.changed_count = 0;
+	key_list_clear(&n->watch.changed);
 	n->watch.stream = n->watch.number = 0;
 }
 
 void watched_free(struct node *n)
 {
 	watched_forget(n);
-	free(n->watch.changed);
+	key_list_free(&n->watch.changed);
 }

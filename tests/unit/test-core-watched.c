@@ -5,10 +5,10 @@
 static bool is_told(struct node *n, uint32_t id)
 {
 	struct key key = key_number(id);
-	size_t before = n->watch.changed_count;
+	size_t before = n->watch.changed.count;
 
 	watched_changed(n, &key);
-	return n->watch.changed_count > before;
+	return n->watch.changed.count > before;
 }
 
 /* More pieces than there is room for: all is told then, for as long as the longest of them was to be, the whole ring's own
