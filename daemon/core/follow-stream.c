@@ -8,7 +8,7 @@
 #define FRAME_BYTES (64u << 10) /* of records in one frame, unless one alone is larger */
 #define WINDOW_FRAMES 32        /* of a fill, unacknowledged; what is written goes out at once */
 #define ROWS_MOST 4096          /* of a turn: then it is told before the turn ends */
-#define PACED_BYTES 4096        /* of what is asked: more is worth a packet of its own at once */
+#define PACED_BYTES 8192        /* of what is asked: more is worth a packet of its own at once */
 
 static bool keeps(const struct follower *f, uint32_t id)
 {
