@@ -347,9 +347,10 @@ static void parts_take(struct node *n, struct copy *c)
 	c->anew = false;
 	for (size_t i = 0; i < c->part_count; i++) {
 		const struct copy_part *p = &c->parts[i];
+		struct store_ahead ahead = {.next = 0};
 
 		for (size_t k = 0; k < p->count; k++) {
-			store_ahead(n->copied, &p->items->key, sizeof(*p->items), p->count, k);
+			store_ahead(n->copied, &ahead, &p->items->key, sizeof(*p->items), p->count, k);
 			take_record(n, c, &p->items[k]);
 		}
 	}
@@ -359,10 +360,12 @@ static void parts_take(struct node *n, struct copy *c)
 
 static void records_take(struct node *n, struct copy *c, const struct frame *f)
 {
+	struct store_ahead ahead = {.next = 0};
+
 	for (size_t i = 0; i < f->record_count; i++) {
 		struct store_item item = record_heard(n, &f->records[i]);
 
-		store_ahead(n->copied, &f->records->key, sizeof(*f->records), f->record_count, i);
+		store_ahead(n->copied, &ahead, &f->records->key, sizeof(*f->records), f->record_count, i);
 		take_record(n, c, &item);
 	}
 }

@@ -95,13 +95,14 @@ static void send(struct node *n, struct follower *f, struct frame *frame, bool f
 static size_t gather(struct node *n, const struct key *keys, size_t from, size_t count, struct frame_record *records,
 		     size_t *used)
 {
+	struct store_ahead ahead = {.next = 0};
 	size_t bytes = 0, i = from;
 
 	for (*used = 0; i < count && *used < FRAME_RECORDS_MAX; i++) {
 		struct store_item item;
 		struct frame_record r;
 
-		store_ahead(n->store, keys, sizeof(*keys), count, i);
+		store_ahead(n->store, &ahead, keys, sizeof(*keys), count, i);
 		if (!store_get(n->store, keys[i], &item))
 			continue;
 		r = record_told(n, &item);

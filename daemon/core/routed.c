@@ -184,6 +184,7 @@ void routed(struct node *n, enum topic_kind kind, const char *user, const uint8_
 {
 	struct operation_request rq;
 	const char *why = operation_decode_request(&rq, n->operations, payload, len);
+	struct store_ahead ahead = {.next = 0};
 
 	if (why) {
 		out_complain(n, "request", why, NULL, len);
@@ -191,7 +192,7 @@ void routed(struct node *n, enum topic_kind kind, const char *user, const uint8_
 	}
 	rq.user = user;
 	for (size_t i = 0; i < rq.count; i++) {
-		store_ahead(n->store, &rq.operations->key, sizeof(*rq.operations), rq.count, i);
+		store_ahead(n->store, &ahead, &rq.operations->key, sizeof(*rq.operations), rq.count, i);
 		if (!is_damaged(n, &rq.operations[i]))
 			judge_one(n, kind, &rq, &rq.operations[i]);
 	}

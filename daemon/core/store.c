@@ -166,32 +166,45 @@ static void fetch(const UT_hash_handle *h)
 	__builtin_prefetch((const char *)h + 64); /* id and value begin there */
 }
 
-#define STEPS 3
 #define AHEAD 4 /* keys between two steps */
 
-static void ahead(const struct store *s, const struct key *key, unsigned step)
+static const struct key *key_at(const struct key *first, size_t stride, size_t i)
 {
-	const struct record *table = s->tables[table_of(key->id)].records;
-	const UT_hash_bucket *bucket;
-
-	if (!table)
-		return;
-	bucket = &table->hh.tbl->buckets[hash_of(s, key) & (table->hh.tbl->num_buckets - 1)];
-	if (step == 0)
-		__builtin_prefetch(bucket);
-	else if (bucket->hh_head && step == 1)
-		fetch(bucket->hh_head);
-	else if (bucket->hh_head && bucket->hh_head->hh_next)
-		fetch(bucket->hh_head->hh_next);
+	return (const struct key *)(const void *)((const char *)first + i * stride);
 }
 
-void store_ahead(const struct store *s, const struct key *first, size_t stride, size_t count, size_t i)
+static const UT_hash_bucket *bucket_of(const struct store *s, const struct key *key, unsigned hash)
 {
-	for (unsigned step = 0; step < STEPS; step++) {
-		size_t at = i + (size_t)(STEPS - step) * AHEAD;
+	const struct record *table = s->tables[table_of(key->id)].records;
 
-		if (at < count)
-			ahead(s, (const struct key *)(const void *)((const char *)first + at * stride), step);
+	return table ? &table->hh.tbl->buckets[hash & (table->hh.tbl->num_buckets - 1)] : NULL;
+}
+
+void store_ahead(const struct store *s, struct store_ahead *a, const struct key *first, size_t stride, size_t count,
+		 size_t i)
+{
+	const UT_hash_bucket *bucket;
+
+	if (a->next < i)
+		a->next = i;
+	for (; a->next < count && a->next <= i + (size_t)3 * AHEAD; a->next++) {
+		const struct key *key = key_at(first, stride, a->next);
+
+		bucket = bucket_of(s, key, a->hash[a->next % STORE_AHEAD] = hash_of(s, key));
+		__builtin_prefetch(bucket);
+	}
+	for (unsigned step = 2; step >= 1; step--) {
+		size_t at = i + (size_t)step * AHEAD;
+
+		if (at >= count)
+			continue;
+		bucket = bucket_of(s, key_at(first, stride, at), a->hash[at % STORE_AHEAD]);
+		if (!bucket || !bucket->hh_head)
+			continue;
+		if (step == 2)
+			fetch(bucket->hh_head);
+		else if (bucket->hh_head->hh_next)
+			fetch(bucket->hh_head->hh_next);
 	}
 }
 

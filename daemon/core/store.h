@@ -56,7 +56,13 @@ bool store_get(const struct store *s, struct key key, struct store_item *item);
 /* For who asks for one key after the other, of `count` that lie `stride` bytes apart: with the i-th, fetches what is on the
  * way to the records of some behind it, so that nobody waits for memory then.  Among 100,000 records that wait is most of
  * what finding one costs. */
-void store_ahead(const struct store *s, const struct key *first, size_t stride, size_t count, size_t i);
+#define STORE_AHEAD 16
+struct store_ahead { /* all zero at first */
+	size_t next;
+	unsigned hash[STORE_AHEAD];
+};
+void store_ahead(const struct store *s, struct store_ahead *a, const struct key *first, size_t stride, size_t count,
+		 size_t i);
 
 /* Puts a copy, whatever was there. */
 void store_put(struct store *s, const struct store_item *item);
