@@ -61,12 +61,21 @@ static void count(struct store *s, const struct record *r, bool in)
 	store_summed(s, r, in);
 }
 
+/* A record has come or gone. */
+static void table_looked_up(struct table *t)
+{
+	t->buckets = t->records ? t->records->hh.tbl->buckets : NULL;
+	t->mask = t->records ? t->records->hh.tbl->num_buckets - 1 : 0;
+}
+
 void store_add(struct store *s, struct record *r)
 {
+	struct table *t = &s->tables[table_of(r->id)];
 	struct key key = key_of(r);
 
 	store_tell(s, r);
-	HASH_ADD_BYHASHVALUE(hh, s->tables[table_of(r->id)].records, id, sizeof(r->id), hash_of(s, &key), r);
+	HASH_ADD_BYHASHVALUE(hh, t->records, id, sizeof(r->id), hash_of(s, &key), r);
+	table_looked_up(t);
 	count(s, r, true);
 	if (r->expires)
 		ends_add(s, r);
@@ -77,13 +86,16 @@ void store_add(struct store *s, struct record *r)
 /* Out of the table, not freed. */
 void store_take_out(struct store *s, struct record *r)
 {
+	struct table *t = &s->tables[table_of(r->id)];
+
 	store_tell(s, r);
 	if (s->order.count && !r->deleted)
 		order_removed(&s->order, r);
 	count(s, r, false);
 	if (r->expires)
 		ends_remove(s, r);
-	HASH_DEL(s->tables[table_of(r->id)].records, r);
+	HASH_DEL(t->records, r);
+	table_looked_up(t);
 }
 
 struct store *store_new(uint64_t secret)
@@ -149,15 +161,26 @@ size_t store_item_bytes(const struct store_item *item)
 	return block_of(item->len, item->expires != 0, item->key.name_len);
 }
 
-/* uthash compares the hash and the id, and finds the first of those that share both. */
+static const UT_hash_bucket *bucket_of(const struct store *s, const struct key *key, unsigned hash)
+{
+	const struct table *t = &s->tables[table_of(key->id)];
+
+	return t->buckets ? &t->buckets[hash & t->mask] : NULL;
+}
+
+/* As HASH_FIND, which compares ids alone, and begins at the first record. */
 struct record *store_find(const struct store *s, const struct key *key)
 {
-	struct record *table = s->tables[table_of(key->id)].records, *r;
+	unsigned hash = hash_of(s, key);
+	const UT_hash_bucket *bucket = bucket_of(s, key, hash);
 
-	HASH_FIND_BYHASHVALUE(hh, table, &key->id, sizeof(key->id), hash_of(s, key), r);
-	while (r && !is_of(r, key))
-		r = r->hh.hh_next ? ELMT_FROM_HH(table->hh.tbl, r->hh.hh_next) : NULL;
-	return r;
+	for (UT_hash_handle *h = bucket ? bucket->hh_head : NULL; h; h = h->hh_next) {
+		struct record *r = (struct record *)(void *)((char *)h - offsetof(struct record, hh));
+
+		if (h->hashv == hash && is_of(r, key))
+			return r;
+	}
+	return NULL;
 }
 
 static void fetch(const UT_hash_handle *h)
@@ -171,13 +194,6 @@ static void fetch(const UT_hash_handle *h)
 static const struct key *key_at(const struct key *first, size_t stride, size_t i)
 {
 	return (const struct key *)(const void *)((const char *)first + i * stride);
-}
-
-static const UT_hash_bucket *bucket_of(const struct store *s, const struct key *key, unsigned hash)
-{
-	const struct record *table = s->tables[table_of(key->id)].records;
-
-	return table ? &table->hh.tbl->buckets[hash & (table->hh.tbl->num_buckets - 1)] : NULL;
 }
 
 void store_ahead(const struct store *s, struct store_ahead *a, const struct key *first, size_t stride, size_t count,
