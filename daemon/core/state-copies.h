@@ -39,7 +39,7 @@ struct follower {
 	uint64_t above;             /* ... whose versions are above that counter */
 	struct once_share *picture; /* the rows */
 	struct share_place pictured;
-	struct key_list changed;    /* since the last frame */
+	struct key_list changed; /* since the last frame */
 	struct once_share *rows; /* done since then */
 	struct sent_copy *window;
 	size_t window_count, window_room, window_bytes;

@@ -53,7 +53,8 @@ struct ends {
  * at once. */
 struct table {
 	struct record *records;
-	const UT_hash_bucket *buckets; /* of uthash's, as it is now: the way to it by the first record is three waits long */
+	const UT_hash_bucket
+		*buckets; /* of uthash's, as it is now: the way to it by the first record is three waits long */
 	unsigned mask;
 	size_t bytes, buried_bytes;
 	uint32_t buried; /* tombstones */
