@@ -32,6 +32,7 @@
  * merge.c    records that outlive their arc
  * older.c    neighbours of an earlier version
  * follow.c, follow-stream.c, follow-return.c  copies of what is owned here, elsewhere; arcs.[ch]  the ids they have
+ * key-list.[ch]  keys written since the last frame, to a keeper or to who watches
  * keepers.c  ... beyond the backup's, and who has them
  * copy.c, copy-stream.c  copies of what others own, here
  * scrub.c, copy-check.c  ... compared with the owner's; damage.c  records whose bytes are not what was put
