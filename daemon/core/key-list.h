@@ -15,7 +15,8 @@ struct key_list {
 	size_t names_len, names_room; /* bytes */
 };
 
-/* Copies the key and its name; one that is the last already is not put twice.  A pointer into the list is good until then. */
+/* Copies the key and its name; one that is the last already is not put twice.  Pointers into the list, also those of names,
+ * are good until the next call. */
 void key_list_add(struct key_list *l, const struct key *key);
 
 /* Empty again; keeps its room, unless that is large. */

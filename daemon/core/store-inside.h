@@ -53,8 +53,8 @@ struct ends {
  * at once. */
 struct table {
 	struct record *records;
-	const UT_hash_bucket
-		*buckets; /* of uthash's, as it is now: the way to it by the first record is three waits long */
+	/* uthash's own, as they are now: the way there by the first record is three waits for memory long. */
+	const UT_hash_bucket *buckets;
 	unsigned mask;
 	size_t bytes, buried_bytes;
 	uint32_t buried; /* tombstones */

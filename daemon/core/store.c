@@ -189,7 +189,8 @@ static void fetch(const UT_hash_handle *h)
 	__builtin_prefetch((const char *)h + 64); /* id and value begin there */
 }
 
-#define AHEAD 4 /* keys between two steps */
+#define AHEAD 4 /* keys between two steps: the bucket, its first record, its second one */
+_Static_assert(3 * AHEAD < STORE_AHEAD, "hashes are needed for three steps");
 
 static const struct key *key_at(const struct key *first, size_t stride, size_t i)
 {

@@ -53,14 +53,17 @@ size_t store_arc_bytes(const struct store *s, struct arc arc);
 /* True if there is a record, a tombstone among them; item may be NULL. */
 bool store_get(const struct store *s, struct key key, struct store_item *item);
 
+#define STORE_AHEAD 16
+
+/* How far somebody has looked ahead; all zero at first. */
+struct store_ahead {
+	size_t next;                /* key whose hash is not known yet */
+	unsigned hash[STORE_AHEAD]; /* of those before it, each at its number modulo STORE_AHEAD */
+};
+
 /* For who asks for one key after the other, of `count` that lie `stride` bytes apart: with the i-th, fetches what is on the
  * way to the records of some behind it, so that nobody waits for memory then.  Among 100,000 records that wait is most of
  * what finding one costs. */
-#define STORE_AHEAD 16
-struct store_ahead { /* all zero at first */
-	size_t next;
-	unsigned hash[STORE_AHEAD];
-};
 void store_ahead(const struct store *s, struct store_ahead *a, const struct key *first, size_t stride, size_t count,
 		 size_t i);
 
